@@ -1,0 +1,25 @@
+#!/bin/sh
+# Fails if a folder includes a header of a folder that it may not depend on.
+set -eu
+cd "$1"
+
+check() {  # check FOLDER ALLOWED...
+  folder=$1
+  shift
+  [ -d "$folder" ] || return 0
+  allowed=$(printf '%s|' "$folder" "$@")
+  allowed=${allowed%|}
+  bad=$(grep -rnE '#include "(protocol|hsm|agent|client|provisioning|swtpm-tests)/' "$folder" |
+        grep -vE "#include \"($allowed)/" || true)
+  if [ -n "$bad" ]; then
+    echo "an include that goes against the direction of dependence (docs/ARCHITECTURE.md):"
+    echo "$bad"
+    exit 1
+  fi
+}
+
+check protocol
+check hsm protocol
+check client protocol
+check agent protocol hsm
+check provisioning protocol hsm client

@@ -1,0 +1,7 @@
+#include "protocol/base/fault.h"
+
+namespace coprotect {
+
+void fault_point(const char*) noexcept {}
+
+}  // namespace coprotect
