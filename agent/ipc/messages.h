@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/result.h"
+
+namespace coprotect::agent::ipc {
+
+// What the front passes to the custodian and back, over one socketpair. Each side treats the other's bytes as hostile. A frame is u32
+// length (≤ kMaxFrame) and that many bytes; the first is its Kind.
+constexpr std::size_t kMaxFrame = std::size_t{9} << 20;
+
+enum class Kind : std::uint8_t {
+  call = 1,   // front → custodian
+  reply = 2,  // custodian → front
+  trust = 3,  // custodian → front: whose certificates TLS may accept
+  ready = 4,  // front → custodian: listening, sandboxed
+};
+
+// The endpoints of API.md.
+enum class Route : std::uint8_t {
+  health = 1,
+  bundle,           // GET  /v1/keys/{key_id}
+  partial_decrypt,  // POST /v1/keys/{key_id}/partial-decrypt
+  recovery_share,   // POST /v1/keys/{key_id}/recovery-share
+  log,              // POST /v1/keys/{key_id}/log
+  open,             // POST /v1/ceremonies
+  status,           // POST /v1/ceremonies/status
+  parameters,       // POST /v1/ceremonies/{sid}/parameters, and so on
+  reveal,
+  deal,
+  prepare,
+  store_blob,
+  activate,
+  abort,
+  client_list_get,  // GET  /v1/tenants/{tenant}/clients
+  client_list_put,  // PUT  /v1/tenants/{tenant}/clients
+};
+
+struct Call {
+  std::uint64_t id;         // chosen by the front, unique among those without a reply
+  Route route;
+  std::string subject;      // the {key_id}, {sid} (64 hex digits) or {tenant} of the path, else empty
+  Bytes peer_certificate;   // DER, as TLS verified it: good enough for what is public, no authority over a share
+  std::uint32_t budget_ms;  // what is left of the request's deadline
+  Bytes body;
+
+  Bytes encode() const;
+  static Result<Call> parse(ByteView frame);
+};
+
+struct Reply {
+  std::uint64_t id;
+  std::optional<Error> error;   // problem+json if set; the front knows the HTTP status of each Code
+  std::string request_id;       // 16 hex digits
+  Bytes body;                   // application/octet-stream, or JSON for health
+
+  Bytes encode() const;
+  static Result<Reply> parse(ByteView frame);
+};
+
+// The certificate authorities that TLS accepts client certificates from, all tenants' and the agent's own (invitations).
+struct Trust {
+  std::vector<Bytes> authorities;  // DER
+
+  Bytes encode() const;
+  static Result<Trust> parse(ByteView frame);
+};
+
+// A blocking, framed channel over a socket. send() is safe from several threads; receive() from one.
+class Channel;
+
+}  // namespace coprotect::agent::ipc

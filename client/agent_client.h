@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/crypto/ecdsa.h"
+#include "protocol/x509/certificate.h"
+
+namespace coprotect::client {
+
+// An agent as a bundle or an invitation names it.
+struct Endpoint {
+  std::string party;  // "cloud", "company"
+  std::string url;    // https://host:port
+  protocol::Certificate identity_certificate;  // the only trust anchor of its TLS certificate
+};
+
+// What a client shows of itself in TLS.
+struct ClientCredentials {
+  std::vector<protocol::Certificate> chain;  // its own first
+  const protocol::SigningKey* key;           // outlives the client
+};
+
+// Mutual TLS 1.3 with one agent, connection kept alive between calls. Not safe from several threads at once: one each.
+class AgentClient {
+ public:
+  AgentClient(Endpoint endpoint, ClientCredentials credentials, std::chrono::milliseconds deadline);
+  AgentClient(AgentClient&&) noexcept;
+  AgentClient& operator=(AgentClient&&) noexcept;
+  ~AgentClient();
+
+  // The body of a 2xx answer. Errors carry the agent's code and read `company agent "host:port": denied: … (request 7f3a…)`;
+  // Code::unavailable if it cannot be reached or does not answer in time, Code::unauthenticated if TLS fails on either side.
+  Result<Bytes> get(std::string_view path);
+  Result<Bytes> post(std::string_view path, ByteView body);
+  Result<Bytes> put(std::string_view path, ByteView body);
+
+  const Endpoint& endpoint() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace coprotect::client

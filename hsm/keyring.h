@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+
+#include "hsm/token.h"
+#include "protocol/crypto/ecdsa.h"
+
+namespace coprotect::hsm {
+
+// An agent's own secrets, in one file wrapped under a key that its token seals: the identity key (ECDSA P-256), a key that MACs the
+// rows of the store that authorise, and a key that seals invitations' secrets at rest. Held in locked memory while the agent runs.
+class Keyring {
+ public:
+  // Makes a new keyring and writes it to `file` (0600, durable, refused with Code::conflict if it exists).
+  static Result<Keyring> create(const Token& token, const std::filesystem::path& file, Random& random);
+  static Result<Keyring> open(const Token& token, const std::filesystem::path& file);
+
+  const protocol::SigningKey& identity() const { return identity_; }
+  // HMAC-SHA-256 under the row key.
+  Digest mac(ByteView row) const;
+  // Authenticated encryption for small secrets at rest; `context` says what for and is bound.
+  Bytes wrap(std::string_view context, const Secret& plaintext, Random& random) const;
+  Result<Secret> unwrap(std::string_view context, ByteView wrapped) const;
+
+ private:
+  Keyring(protocol::SigningKey identity, Secret row_key, Secret wrap_key)
+      : identity_(std::move(identity)), row_key_(std::move(row_key)), wrap_key_(std::move(wrap_key)) {}
+  protocol::SigningKey identity_;
+  Secret row_key_;
+  Secret wrap_key_;
+};
+
+}  // namespace coprotect::hsm

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "protocol/dkg/parameters.h"
+#include "protocol/threshold/partial.h"
+
+namespace coprotect::hsm {
+
+// What a share is: bound to its record, so that no edited store turns one into another.
+struct ShareId {
+  std::string tenant;
+  protocol::KeyId key_id;
+  protocol::Purpose purpose;
+  protocol::SuiteId suite;
+  std::uint8_t index;
+  std::uint32_t epoch;
+};
+
+// Holds shares and computes with them; never gives one out. Safe from several threads.
+class ShareKeeper {
+ public:
+  virtual ~ShareKeeper() = default;
+
+  virtual protocol::KeeperMode mode() const = 0;
+  // The record to store for a share; only this keeper's token can use it.
+  virtual Result<Bytes> seal(const ShareId& id, const protocol::Scalar& share) = 0;
+  // Partial decryptions of verified capsules' c1's with their proof (SPEC.md §3.2). Code::altered if the record is not the one of
+  // this id, Code::unavailable if the token does not answer.
+  virtual Result<protocol::PartialSet> compute(const ShareId& id, ByteView record,
+                                               const protocol::Element& public_share,
+                                               std::span<const protocol::Element> bases, const Digest& context,
+                                               Random& random) = 0;
+  // Forgets a share that is held unwrapped, and whatever the token keeps of it.
+  virtual Status erase(const ShareId& id, ByteView record) = 0;
+  // Drops unwrapped shares that were idle for longer than `hold`; called about once a second.
+  virtual void sweep() = 0;
+  virtual Status probe() = 0;
+};
+
+}  // namespace coprotect::hsm

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/random.h"
+#include "protocol/base/result.h"
+#include "protocol/base/secret.h"
+
+namespace coprotect::protocol {
+
+// RFC 9180 base mode, single shot: DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM.
+
+using HpkePublicKey = ByteArray<65>;  // uncompressed point
+
+class HpkePrivateKey {
+ public:
+  static HpkePrivateKey generate(Random& random);
+  // scalar: 32 bytes, big-endian, 1..n−1.
+  static Result<HpkePrivateKey> from_scalar(ByteView scalar);
+
+  const HpkePublicKey& public_key() const { return public_key_; }
+  const Secret& scalar() const { return scalar_; }
+
+  // Opens enc (65) ‖ ciphertext ‖ tag (16). Fails with Code::altered if it was not sealed to this key with this info
+  // and aad.
+  Result<Secret> open(ByteView sealed, ByteView info, ByteView aad) const;
+
+ private:
+  HpkePrivateKey(Secret scalar, const HpkePublicKey& public_key)
+      : scalar_(std::move(scalar)), public_key_(public_key) {}
+  Secret scalar_;
+  HpkePublicKey public_key_;
+};
+
+// Whether the bytes are an uncompressed point on P-256 other than infinity.
+bool is_hpke_public_key(ByteView bytes);
+
+// enc (65) ‖ ciphertext ‖ tag (16). Fails with Code::malformed if `to` is not a valid key.
+Result<Bytes> hpke_seal(const HpkePublicKey& to, ByteView info, ByteView aad, ByteView plaintext, Random& random);
+
+}  // namespace coprotect::protocol

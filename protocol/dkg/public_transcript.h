@@ -1,0 +1,56 @@
+#pragma once
+
+#include <vector>
+
+#include "protocol/dkg/ceremony_message.h"
+#include "protocol/threshold/tdh2.h"
+
+namespace coprotect::protocol {
+
+// A party's round-2 body, opened.
+struct Reveal {
+  std::vector<Element> commitments;  // A_0 … A_{t−1}
+  Element pop_r;
+  Scalar pop_z;
+  ByteArray<32> rho;
+
+  // Code::malformed unless exactly t commitments, members other than the identity, and a scalar.
+  static Result<Reveal> parse(ByteView body, const Parameters& parameters);
+  Bytes encode() const;
+};
+// The round-1 body that a reveal opens.
+Digest commitment_of(const Sid& sid, std::uint8_t sender, const Reveal& reveal);
+Status check_possession(const Parameters& parameters, std::uint8_t sender, const Reveal& reveal);
+
+// The public outcome of rounds 1 to 3: everything of a key that is not secret. Made by each party at the end of round 3 and again by
+// every reader of a bundle.
+class PublicTranscript {
+ public:
+  struct PartyRounds {
+    Bytes commit_body;
+    Bytes reveal_body;
+    Digest deal_hash;  // SHA-256 of the round-3 body
+  };
+  // Checks commitments, proofs of possession, distinct A_0, identities; computes h, h_j and key_id. `rounds` in party
+  // order. Errors name the party.
+  static Result<PublicTranscript> make(Parameters parameters, std::vector<PartyRounds> rounds);
+
+  const Parameters& parameters() const { return parameters_; }
+  const std::vector<PartyRounds>& rounds() const { return rounds_; }
+  const Element& h() const { return h_; }
+  const Element& public_share(std::uint8_t index) const { return public_shares_[index - 1u]; }
+  const KeyId& key_id() const { return key_id_; }
+
+ private:
+  PublicTranscript(Parameters parameters, std::vector<PartyRounds> rounds, Element h,
+                   std::vector<Element> public_shares, const KeyId& key_id)
+      : parameters_(std::move(parameters)), rounds_(std::move(rounds)), h_(std::move(h)),
+        public_shares_(std::move(public_shares)), key_id_(key_id) {}
+  Parameters parameters_;
+  std::vector<PartyRounds> rounds_;
+  Element h_;
+  std::vector<Element> public_shares_;
+  KeyId key_id_;
+};
+
+}  // namespace coprotect::protocol

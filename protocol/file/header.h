@@ -1,0 +1,70 @@
+#pragma once
+
+#include <vector>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/random.h"
+#include "protocol/base/result.h"
+#include "protocol/base/secret.h"
+#include "protocol/threshold/tdh2.h"
+
+namespace coprotect::protocol {
+
+using KeyId = Digest;
+constexpr std::uint16_t kStanzaTdh2 = 0x0001;
+constexpr std::size_t kMaxPolicySize = 65'535;
+// No header is longer than this; a reader need not look further.
+constexpr std::size_t kMaxHeaderSize = 128 * 1024;
+
+// CORE of SPEC.md §9.1: what is bound to the ciphertext. The policy is kept as bytes; Policy::parse reads it.
+struct Core {
+  SuiteId suite;
+  ByteArray<32> file_nonce;
+  Bytes policy;
+
+  // The whole of `encoded` must be one core.
+  static Result<Core> parse(ByteView encoded);
+  Bytes encode() const;
+};
+
+// L of SPEC.md §9.1, from SHA-256 of the encoded core.
+Digest stanza_label(const Digest& core_hash, std::uint16_t type, const KeyId& key_id);
+
+struct Stanza {
+  KeyId key_id;
+  Ciphertext ciphertext;
+};
+
+// A file's header: core, stanzas, HMAC. Parsed from untrusted bytes; the HMAC can only be checked with the file key.
+class Header {
+ public:
+  // Reads a header from the front of `bytes` (at most kMaxHeaderSize of a file). Code::malformed if it is not one.
+  static Result<Header> parse(ByteView bytes);
+  // Makes a header that wraps one fresh m for `key`, and the file key with it.
+  static Result<std::pair<Header, Secret>> create(const PublicKey& key, const KeyId& key_id, Bytes policy,
+                                                  Random& random);
+
+  const Core& core() const { return core_; }
+  const Digest& core_hash() const { return core_hash_; }
+  const std::vector<Stanza>& stanzas() const { return stanzas_; }
+  // The stanza for a key. Code::not_found if the file was encrypted for others.
+  Result<const Stanza*> stanza_for(const KeyId& key_id) const;
+  // Encoded core, as the agents are sent it.
+  ByteView core_bytes() const { return ByteView(encoded_).first(core_size_); }
+  // Core, stanzas and HMAC as they stand in the file.
+  ByteView encoded() const { return encoded_; }
+
+  // FK from m (SPEC.md §9.2), and a check of the HMAC with it: Code::altered if any byte of the header was changed or m
+  // is another file's.
+  Result<Secret> unlock(const Element& m) const;
+
+ private:
+  Header() = default;
+  Core core_{};
+  Digest core_hash_{};
+  std::size_t core_size_ = 0;
+  std::vector<Stanza> stanzas_;
+  Bytes encoded_;
+};
+
+}  // namespace coprotect::protocol

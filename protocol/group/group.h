@@ -1,0 +1,114 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/random.h"
+#include "protocol/base/result.h"
+#include "protocol/group/scalar.h"
+#include "protocol/group/suite.h"
+
+namespace coprotect::protocol {
+
+class Group;
+
+// How a group holds one of its elements; only the group's own source file knows more.
+struct ElementRep {
+  virtual ~ElementRep() = default;
+  virtual std::unique_ptr<ElementRep> clone() const = 0;
+};
+
+// A member of a prime-order group other than the identity of a decoder: every Element was parsed, or computed from
+// parsed ones. Its memory is OpenSSL's or GMP's, so locked and wiped where those allocators are.
+class Element {
+ public:
+  Element(const Group& group, std::unique_ptr<ElementRep> rep) : group_(&group), rep_(std::move(rep)) {}
+  Element(const Element& other) : group_(other.group_), rep_(other.rep_->clone()) {}
+  Element& operator=(const Element& other) {
+    group_ = other.group_;
+    rep_ = other.rep_->clone();
+    return *this;
+  }
+  Element(Element&&) noexcept = default;
+  Element& operator=(Element&&) noexcept = default;
+
+  const Group& group() const { return *group_; }
+  const ElementRep& rep() const { return *rep_; }
+  // Fixed-width canonical encoding (SPEC.md §2). Aborts for the identity, which has none: see is_identity().
+  Bytes encode() const;
+  // The same into locked memory, for elements that are secret (m, k_i).
+  Secret encode_secret() const;
+  bool is_identity() const;
+  // Variable time: for public elements.
+  friend bool operator==(const Element& a, const Element& b);
+
+ private:
+  const Group* group_;
+  std::unique_ptr<ElementRep> rep_;
+};
+
+// Precomputed powers of one public base. Made once for g, ḡ, h; cheap to share, safe from several threads.
+struct FixedBase {
+  virtual ~FixedBase() = default;
+  virtual const Element& base() const = 0;
+  // base^f · x^−e for public f (a scalar's bytes) and public e (any big-endian integer up to a scalar's width).
+  // Variable time: the check of a proof.
+  virtual Element power_times_inverse_power(ByteView f, const Element& x, ByteView e) const = 0;
+  // base^f · x^e. Variable time.
+  virtual Element power_times_power(ByteView f, const Element& x, ByteView e) const = 0;
+};
+
+// A group of prime order q with generator g (SPEC.md §2), written multiplicatively. One object per suite, shared by
+// all; every operation is safe from several threads.
+class Group {
+ public:
+  virtual ~Group() = default;
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  virtual SuiteId suite() const = 0;
+  virtual std::size_t element_size() const = 0;
+  // Order q and the width of its encoding in bytes.
+  virtual const ScalarField& scalars() const = 0;
+  // L of hash_to_scalar and of MODP hash_to_element, SPEC.md §2.
+  virtual std::size_t wide_size() const = 0;
+  std::size_t scalar_size() const { return scalars().size(); }
+
+  // Refuses (Code::malformed) everything but the canonical encoding of a member other than the identity.
+  virtual Result<Element> parse(ByteView encoded) const = 0;
+  virtual Element identity() const = 0;
+  virtual const FixedBase& generator() const = 0;
+  virtual std::unique_ptr<FixedBase> fixed_base(const Element& base) const = 0;
+
+  virtual Element multiply(const Element& a, const Element& b) const = 0;
+  virtual Element invert(const Element& a) const = 0;
+
+  // base^x and g^x in constant time in x. For secret exponents.
+  virtual Element power_secret(const Element& base, const Scalar& x) const = 0;
+  virtual Element generator_power_secret(const Scalar& x) const = 0;
+  // base^e for a public big-endian integer of up to a scalar's width. Variable time.
+  virtual Element power_public(const Element& base, ByteView e) const = 0;
+  // ∏ bases[i]^exponents[i], public. Variable time; shares the squarings where that is faster.
+  virtual Element product_of_powers_public(std::span<const Element> bases, std::span<const Bytes> exponents) const;
+
+  // SPEC.md §2. hash_to_element fails only with negligible probability (MODP: result 0 or 1).
+  Scalar hash_to_scalar(ByteView msg, std::string_view dst) const;
+  virtual Result<Element> hash_to_element(ByteView msg, std::string_view dst) const = 0;
+  // A uniform member, for m.
+  virtual Element random_message(Random& random) const = 0;
+
+ protected:
+  friend class Element;
+  Group() = default;
+  virtual void encode(const Element& element, std::span<std::uint8_t> out) const = 0;
+  virtual bool is_identity(const Element& element) const = 0;
+  virtual bool equal(const Element& a, const Element& b) const = 0;
+};
+
+// The group of a suite; made on first use, lives until the program ends.
+const Group& group_of(SuiteId suite);
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "protocol/x509/certificate.h"
+
+namespace coprotect::protocol {
+
+// The enrolled clients of a tenant, signed by its client CA (SPEC.md §7.4).
+struct ClientList {
+  std::string tenant;
+  std::uint64_t serial;
+  std::int64_t time_ms;
+  std::map<Digest, std::string> clients;  // SHA-256(SubjectPublicKeyInfo) → identity URI; at most 65 535
+
+  Bytes sign(const SigningKey& ca_key) const;
+  // Checks form and signature under the CA's key.
+  static Result<ClientList> parse(ByteView encoded, const Certificate& ca);
+};
+
+}  // namespace coprotect::protocol

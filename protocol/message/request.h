@@ -1,0 +1,76 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "protocol/crypto/ecdsa.h"
+#include "protocol/crypto/hpke.h"
+#include "protocol/file/header.h"
+#include "protocol/file/policy.h"
+#include "protocol/x509/certificate.h"
+
+namespace coprotect::protocol {
+
+enum class Operation : std::uint8_t { partial_decrypt = 1, recovery_share = 2, log = 3 };
+constexpr std::size_t kMaxRequestSize = std::size_t{8} << 20;
+constexpr std::size_t kMaxItems = 256;
+constexpr std::int64_t kRequestWindowMs = 5 * 60 * 1000;
+
+// One header that a client wants its part of (SPEC.md §7.1, operation 1).
+struct PartialItem {
+  Bytes core;  // encoded; Core::parse accepts it
+  std::uint16_t stanza_type;
+  Capsule capsule;
+};
+struct PartialDecryptBody {
+  std::vector<PartialItem> items;
+};
+struct RecoveryShareBody {};
+struct LogBody {
+  std::uint64_t from;
+  std::uint16_t limit;
+};
+
+// What a client asks (SPEC.md §7.1), before it is signed or after its signature was checked.
+struct Request {
+  std::string tenant;
+  KeyId key_id;
+  std::uint32_t epoch;
+  std::vector<PublicKeyBytes> audience;
+  Action action;
+  std::string reason;
+  ByteArray<16> nonce;
+  std::int64_t time_ms;
+  HpkePublicKey reply_key;
+  std::variant<PartialDecryptBody, RecoveryShareBody, LogBody> body;
+
+  Operation operation() const { return static_cast<Operation>(body.index() + 1); }
+};
+
+// A request as it travels: parsed strictly, signature good under the first certificate of its own chain. Whether that chain means
+// anything is for verify_client_chain() and the client list to say.
+struct SignedRequest {
+  Request request;
+  std::vector<Certificate> chain;
+  Digest hash;  // request_hash: SHA-256 of the encoded message
+
+  // The suite of the key decides how elements are read; it is only known after key_id was looked up. So parsing has two steps: the envelope here …
+  struct Envelope;
+  static Result<Envelope> parse_envelope(ByteView encoded);
+  static Bytes sign(const Request& request, const std::vector<Certificate>& chain, const SigningKey& key);
+};
+
+// … with everything but the body, signature checked …
+struct SignedRequest::Envelope {
+  Operation operation;
+  Request request;  // body not yet read
+  std::vector<Certificate> chain;
+  Digest hash;
+  Bytes body;
+
+  // … and the body here, in the key's suite.
+  Result<SignedRequest> open(SuiteId suite) &&;
+};
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "protocol/threshold/tdh2.h"
+
+namespace coprotect::protocol {
+
+// Proof that log_g h_i = log_{c1} k_i for all items (SPEC.md §3.2).
+struct DleqProof {
+  Challenge c;
+  Scalar z;
+};
+
+// One index's partial decryptions of one or more items, with one proof for all of them.
+struct PartialSet {
+  std::vector<Element> values;  // k_i = c1^{s_i}
+  DleqProof proof;
+};
+
+// X of SPEC.md §3.2.
+Digest partial_context(SuiteId suite, const Digest& key_id, std::uint32_t epoch, std::uint8_t index,
+                       const Digest& request_hash);
+
+// Constant time in the share. `bases` are the c1's of verified capsules, at least one.
+PartialSet compute_partials(const Scalar& share, const Element& public_share, std::span<const Element> bases,
+                            const Digest& context, Random& random);
+
+// Code::bad_proof unless the set was computed with the share behind public_share for exactly these bases and context.
+Status verify_partials(const Element& public_share, std::span<const Element> bases, const PartialSet& set,
+                       const Digest& context);
+
+struct IndexedPartial {
+  std::uint8_t index;
+  Element value;
+};
+// m = c2 / ∏ k_i^{λ_i} for a quorum of verified partials. Refuses (Code::malformed) bad sets of indices.
+Result<Element> combine(const Element& c2, std::span<const IndexedPartial> partials);
+
+// RFC 9497 §2.2 with the suite's encodings, for two or more pairs; published so that the RFC's vectors can be run on it.
+// A = g, B = g^k, C[i], D[i] = C[i]^k. `r` is the proof's nonce. Challenge and weights as SPEC.md §3.2.
+DleqProof prove_batch(const Scalar& k, const Element& b, std::span<const Element> c, std::span<const Element> d,
+                      ByteView context_string, const Scalar& r);
+bool verify_batch(const Element& b, std::span<const Element> c, std::span<const Element> d, const DleqProof& proof,
+                  ByteView context_string);
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <openssl/x509.h>
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/owned.h"
+#include "protocol/base/result.h"
+#include "protocol/crypto/ecdsa.h"
+#include "protocol/file/policy.h"
+
+namespace coprotect::protocol {
+
+// An X.509 certificate with a P-256 key.
+class Certificate {
+ public:
+  static Result<Certificate> parse_der(ByteView der);
+  static Result<Certificate> parse_pem(ByteView pem);
+
+  const Bytes& der() const { return der_; }
+  std::string pem() const;
+  const VerifyKey& key() const { return key_; }
+  // SHA-256 of the SubjectPublicKeyInfo, what client lists hold.
+  const Digest& key_hash() const { return key_hash_; }
+  std::vector<std::string> uris() const;  // URI subject alternative names
+  std::int64_t not_after_ms() const;
+  X509* x509() const { return x509_.get(); }
+
+  Certificate(const Certificate& other);
+  Certificate& operator=(const Certificate& other);
+  Certificate(Certificate&&) noexcept = default;
+  Certificate& operator=(Certificate&&) noexcept = default;
+
+ private:
+  Certificate(Owned<X509, X509_free> x509, Bytes der, VerifyKey key, const Digest& key_hash)
+      : x509_(std::move(x509)), der_(std::move(der)), key_(std::move(key)), key_hash_(key_hash) {}
+  Owned<X509, X509_free> x509_;
+  Bytes der_;
+  VerifyKey key_;
+  Digest key_hash_;
+};
+
+enum class Role { user, admin, recovery };
+
+// Who a client certificate says its holder is (SPEC.md §7.1).
+struct ClientIdentity {
+  std::string tenant;
+  Role role;
+  std::string uri;
+  std::vector<std::string> groups;  // full URIs
+  Subject subject() const { return {uri, groups}; }
+};
+// Code::unauthenticated unless exactly one identity SAN and otherwise only groups, all of one tenant.
+Result<ClientIdentity> client_identity(const Certificate& certificate);
+
+// Verifies the chain (signer's certificate first) to this CA alone, at this time, for clientAuth; at most one intermediate
+// per further entry. Code::unauthenticated with OpenSSL's reason otherwise.
+Status verify_client_chain(std::span<const Certificate> chain, const Certificate& ca, std::int64_t now_ms);
+
+bool valid_tenant(std::string_view tenant);       // [a-z0-9-]{1,64}
+bool valid_party_name(std::string_view name);     // [a-z0-9-]{1,32}
+bool valid_subject_name(std::string_view name);   // [A-Za-z0-9._@-]{1,64}
+
+}  // namespace coprotect::protocol
