@@ -1,4 +1,9 @@
-# The three ways a folder adds to the build: a library, a unit test beside the code, a fuzz target, a benchmark.
+# The ways a folder adds to the build: a library, a unit test beside the code, a fuzz target, a benchmark.
+
+# What the test script builds for the sanitizers and the fuzzer.
+add_custom_target(unit_tests)
+add_custom_target(thread_tests)
+add_custom_target(fuzz_targets)
 
 # coprotect_library(NAME SOURCES... [LINK LIBS...])
 function(coprotect_library name)
@@ -21,12 +26,14 @@ function(coprotect_test name)
   set(labels unit)
   if(ARG_THREADS)
     list(APPEND labels threads)
+    add_dependencies(thread_tests ${name})
   endif()
+  add_dependencies(unit_tests ${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${labels}" TIMEOUT 300)
 endfunction()
 
-# coprotect_fuzz(NAME SOURCE CORPUS [LINK LIBS...])
-function(coprotect_fuzz name source corpus)
+# coprotect_fuzz(NAME SOURCE [LINK LIBS...])
+function(coprotect_fuzz name source)
   if(NOT COPROTECT_FUZZ)
     return()
   endif()
@@ -34,7 +41,7 @@ function(coprotect_fuzz name source corpus)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} coprotect_warnings)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-  file(APPEND ${PROJECT_BINARY_DIR}/fuzz_targets.txt "${name} ${corpus}\n")
+  add_dependencies(fuzz_targets ${name})
 endfunction()
 
 # coprotect_benchmark(NAME SOURCES... [LINK LIBS...])
