@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace coprotect::protocol {
+
+// Milliseconds since 1970 of a time written exactly as 2026-01-31T08:00:00Z (RFC 3339, UTC, whole seconds, no
+// leap second). Nothing for any other text, so that a time has one spelling.
+std::optional<std::int64_t> parse_utc_time(std::string_view text);
+
+}  // namespace coprotect::protocol
