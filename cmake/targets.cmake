@@ -1,6 +1,7 @@
 # The ways a folder adds to the build: a library, a unit test beside the code, a fuzz target, a benchmark.
 
 # What the test script builds for the sanitizers and the fuzzer.
+add_custom_target(programs)  # what is installed; coprotect_program() adds to it
 add_custom_target(unit_tests)
 add_custom_target(thread_tests)
 add_custom_target(fuzz_targets)
@@ -11,6 +12,21 @@ function(coprotect_library name)
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE coprotect_warnings)
+endfunction()
+
+# coprotect_program(NAME SOURCES... [LINK LIBS...] [FAULTS]): an executable; with FAULTS also its twin for the kill tests, in fault-bin, where
+# fault_point() can kill.
+function(coprotect_program name)
+  cmake_parse_arguments(ARG "FAULTS" "" "LINK" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} coprotect_fault_none coprotect_warnings)
+  add_dependencies(programs ${name})
+  if(ARG_FAULTS AND BUILD_TESTING AND NOT COPROTECT_FUZZ)
+    add_executable(${name}-fault ${ARG_UNPARSED_ARGUMENTS})
+    target_link_libraries(${name}-fault PRIVATE ${ARG_LINK} coprotect_fault_counted coprotect_warnings)
+    set_target_properties(${name}-fault PROPERTIES OUTPUT_NAME ${name}
+      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fault-bin)
+  endif()
 endfunction()
 
 # coprotect_test(NAME SOURCES... [LINK LIBS...] [THREADS]): discovered by ctest under the label unit, and under

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by the scripts of this folder, in the root of the checkout.
 
 jobs=$(nproc)

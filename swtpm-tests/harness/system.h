@@ -1,0 +1,102 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "swtpm-tests/harness/process.h"
+#include "swtpm-tests/harness/scratch.h"
+#include "swtpm-tests/harness/soft_token.h"
+#include "swtpm-tests/harness/soft_tpm.h"
+
+namespace coprotect::harness {
+
+// One party's agent: its folder, its token and, while it runs, its process.
+class Agent {
+ public:
+  Agent(std::string role, std::filesystem::path folder, std::string url)
+      : role_(std::move(role)), folder_(std::move(folder)), url_(std::move(url)) {}
+
+  // `fault` names a point to die at (COPROTECT_FAULT_AT), 0 for none; a fault agent is the twin that has them.
+  struct Options {
+    bool with_faults = false;
+    long fault_at = 0;
+    std::filesystem::path fault_log;
+  };
+  bool start(const Options& options);
+  bool start() { return start(Options{}); }
+  void stop() { daemon_.end(SIGTERM); }
+  void kill() { daemon_.end(SIGKILL); }
+  Daemon& daemon() { return daemon_; }
+  bool running() { return !daemon_.ended(); }
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const std::string& url() const { return url_; }
+  std::filesystem::path log() const { return folder_.string() + ".log"; }
+  std::filesystem::path config() const { return folder_ / "agent.toml"; }
+  std::filesystem::path invitation() const { return folder_ / "invitation"; }
+  // NAME=VALUE that its token's library needs.
+  std::vector<std::string> environment;
+
+ private:
+  std::string role_;
+  std::filesystem::path folder_;
+  std::string url_;
+  Daemon daemon_;
+};
+
+// A whole system in a scratch folder: a software TPM for the cloud, a SoftHSM2 token for the company, both agents on a loopback
+// address of this test's own. Gone with the object.
+class System {
+ public:
+  struct Options {
+    std::string suite = "p256";
+    std::string tenant = "acme";
+    unsigned hold_seconds = 300;
+    bool onboarded = true;
+  };
+  // Fails the calling test and leaves an unusable object if a step fails.
+  explicit System(const Options& options);
+  System() : System(Options{}) {}
+
+  // Programs of this build.
+  static std::filesystem::path program(const std::string& name);
+  static std::filesystem::path fault_program(const std::string& name);
+
+  // coprotect-provision onboard, with the code retyped as shown (after `change`).
+  Finished onboard(const std::filesystem::path& provision = program("coprotect-provision"),
+                   std::vector<std::string> environment = {}, std::string (*change)(std::string) = nullptr);
+  // A new client; returns the path of its configuration.
+  std::filesystem::path add_client(const std::string& name, const std::vector<std::string>& options = {});
+  // `coprotect ARGS…` as the client with this configuration.
+  Finished coprotect(const std::filesystem::path& config, const std::vector<std::string>& args) const;
+  Finished provision(const std::vector<std::string>& args) const;
+  // `coprotect decrypt --recover --kit …` with the code.
+  Finished recover(const std::vector<std::string>& args) const;
+
+  Agent& cloud() { return *cloud_; }
+  Agent& company() { return *company_; }
+  SoftTpm& tpm() { return *tpm_; }
+  SoftToken& token() { return *token_; }
+  const std::filesystem::path& folder() const { return scratch_.path(); }
+  std::filesystem::path out() const { return folder() / "onboarding"; }
+  std::filesystem::path admin() const { return out() / "admin" / "config.toml"; }
+  std::filesystem::path bundle() const { return out() / (options_.tenant + ".bundle"); }
+  std::filesystem::path kit() const { return out() / (options_.tenant + ".kit"); }
+  const std::string& code() const { return code_; }
+  const Options& options() const { return options_; }
+
+ private:
+  bool init_agent(Agent& agent, const std::string& role, const std::string& token_uri);
+
+  Options options_;
+  Scratch scratch_;
+  std::unique_ptr<SoftTpm> tpm_;
+  std::unique_ptr<SoftToken> token_;
+  std::unique_ptr<Agent> cloud_;
+  std::unique_ptr<Agent> company_;
+  std::string code_;
+};
+
+}  // namespace coprotect::harness
