@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/base/bytes.h"
@@ -10,16 +11,24 @@
 
 namespace coprotect::agent::ipc {
 
-// What the front passes to the custodian and back, over one socketpair. Each side treats the other's bytes as hostile. A frame is u32
-// length (≤ kMaxFrame) and that many bytes; the first is its Kind.
+// What the front passes to the custodian and back, over one socketpair. Each side treats the other's bytes as
+// hostile. A frame is u32 length (≤ kMaxFrame) and that many bytes; the first is its Kind.
 constexpr std::size_t kMaxFrame = std::size_t{9} << 20;
+constexpr std::size_t kMaxBody = std::size_t{8} << 20;          // of a Call or a Reply
+constexpr std::size_t kMaxCertificate = std::size_t{16} << 10;  // DER
 
 enum class Kind : std::uint8_t {
   call = 1,   // front → custodian
   reply = 2,  // custodian → front
   trust = 3,  // custodian → front: whose certificates TLS may accept
-  ready = 4,  // front → custodian: listening, sandboxed
+  ready = 4,  // front → custodian: listening, sandboxed; again after each reload
+  reload =
+      5,  // custodian → front, with the opened files of the TLS certificate and its key: use them from now on
+  stop = 6,  // custodian → front: accept nothing more, finish what runs, exit
 };
+
+// The kind of a frame, from its first byte.
+Result<Kind> kind_of(ByteView frame);
 
 // The endpoints of API.md.
 enum class Route : std::uint8_t {
@@ -41,11 +50,16 @@ enum class Route : std::uint8_t {
   client_list_put,  // PUT  /v1/tenants/{tenant}/clients
 };
 
+// Whether subject is what the route's path holds: {key_id} or {sid}, 64 lower-case hex digits; {tenant}; or
+// nothing.
+bool valid_subject(Route route, std::string_view subject);
+
 struct Call {
-  std::uint64_t id;         // chosen by the front, unique among those without a reply
+  std::uint64_t id;  // chosen by the front, unique among those without a reply
   Route route;
-  std::string subject;      // the {key_id}, {sid} (64 hex digits) or {tenant} of the path, else empty
-  Bytes peer_certificate;   // DER, as TLS verified it: good enough for what is public, no authority over a share
+  std::string subject;  // the {key_id}, {sid} (64 hex digits) or {tenant} of the path, else empty
+  Bytes
+      peer_certificate;  // DER, as TLS verified it: good enough for what is public, no authority over a share
   std::uint32_t budget_ms;  // what is left of the request's deadline
   Bytes body;
 
@@ -55,15 +69,16 @@ struct Call {
 
 struct Reply {
   std::uint64_t id;
-  std::optional<Error> error;   // problem+json if set; the front knows the HTTP status of each Code
-  std::string request_id;       // 16 hex digits
-  Bytes body;                   // application/octet-stream, or JSON for health
+  std::optional<Error> error;  // problem+json if set; the front knows the HTTP status of each Code
+  std::string request_id;      // 16 hex digits
+  Bytes body;                  // application/octet-stream, or JSON for health
 
   Bytes encode() const;
   static Result<Reply> parse(ByteView frame);
 };
 
-// The certificate authorities that TLS accepts client certificates from, all tenants' and the agent's own (invitations).
+// The certificate authorities that TLS accepts client certificates from, all tenants' and the agent's own
+// (invitations).
 struct Trust {
   std::vector<Bytes> authorities;  // DER
 
@@ -71,7 +86,15 @@ struct Trust {
   static Result<Trust> parse(ByteView frame);
 };
 
-// A blocking, framed channel over a socket. send() is safe from several threads; receive() from one.
-class Channel;
+struct Ready {
+  std::uint16_t port;  // the TCP port that the front listens on
+
+  Bytes encode() const;
+  static Result<Ready> parse(ByteView frame);
+};
+
+// The frames that consist of their kind alone.
+Bytes encode_reload();
+Bytes encode_stop();
 
 }  // namespace coprotect::agent::ipc

@@ -1,0 +1,151 @@
+#include "agent/ipc/messages.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+
+namespace coprotect::agent::ipc {
+namespace {
+
+const std::string kHexId(64, 'a');
+
+Call example_call() {
+  return {.id = 7,
+          .route = Route::partial_decrypt,
+          .subject = kHexId,
+          .peer_certificate = {0x30, 0x01},
+          .budget_ms = 30'000,
+          .body = {1, 2, 3}};
+}
+
+Reply example_reply(std::optional<Error> error) {
+  Reply reply{.id = 9, .error = std::move(error), .request_id = "0123456789abcdef", .body = {}};
+  if (!reply.error) reply.body = {4, 5};
+  return reply;
+}
+
+// Each frame with a byte missing at the end, or one too many, is refused.
+void refuses_other_lengths(const Bytes& frame, const std::function<bool(ByteView)>& parses) {
+  ASSERT_TRUE(parses(frame));
+  for (std::size_t n = 0; n < frame.size(); ++n) EXPECT_FALSE(parses(ByteView(frame).first(n))) << n;
+  Bytes longer = frame;
+  longer.push_back(0);
+  EXPECT_FALSE(parses(longer));
+}
+
+TEST(IpcMessages, CallRoundTrips) {
+  const Call call = example_call();
+  const auto parsed = Call::parse(call.encode());
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(parsed->id, call.id);
+  EXPECT_EQ(parsed->route, call.route);
+  EXPECT_EQ(parsed->subject, call.subject);
+  EXPECT_EQ(parsed->peer_certificate, call.peer_certificate);
+  EXPECT_EQ(parsed->budget_ms, call.budget_ms);
+  EXPECT_EQ(parsed->body, call.body);
+  refuses_other_lengths(call.encode(), [](ByteView f) { return static_cast<bool>(Call::parse(f)); });
+}
+
+TEST(IpcMessages, CallRefusesAnUnknownRoute) {
+  Bytes frame = example_call().encode();
+  for (const int route : {0, 17, 255}) {
+    frame[9] = static_cast<std::uint8_t>(route);
+    EXPECT_FALSE(Call::parse(frame)) << route;
+  }
+}
+
+TEST(IpcMessages, SubjectSuitsTheRoute) {
+  EXPECT_TRUE(valid_subject(Route::health, ""));
+  EXPECT_FALSE(valid_subject(Route::health, "x"));
+  EXPECT_TRUE(valid_subject(Route::prepare, kHexId));
+  EXPECT_FALSE(valid_subject(Route::prepare, ""));
+  EXPECT_FALSE(valid_subject(Route::prepare, std::string(64, 'A')));
+  EXPECT_FALSE(valid_subject(Route::prepare, std::string(63, 'a')));
+  EXPECT_FALSE(valid_subject(Route::bundle, "../../../etc/passwd"));
+  EXPECT_TRUE(valid_subject(Route::client_list_put, "acme-1"));
+  EXPECT_FALSE(valid_subject(Route::client_list_put, ""));
+  EXPECT_FALSE(valid_subject(Route::client_list_put, "Acme"));
+  EXPECT_FALSE(valid_subject(Route::client_list_get, std::string(65, 'a')));
+
+  Call call = example_call();
+  call.subject = "acme";
+  EXPECT_FALSE(Call::parse(call.encode()));
+}
+
+TEST(IpcMessages, CallRefusesWhatIsTooLarge) {
+  Call call = example_call();
+  call.body.resize(kMaxBody);
+  EXPECT_TRUE(Call::parse(call.encode()));
+  EXPECT_LE(call.encode().size(), kMaxFrame);
+  call.body.resize(kMaxBody + 1);
+  EXPECT_FALSE(Call::parse(call.encode()));
+  call = example_call();
+  call.peer_certificate.resize(kMaxCertificate + 1);
+  EXPECT_FALSE(Call::parse(call.encode()));
+}
+
+TEST(IpcMessages, ReplyRoundTripsWithEachCode) {
+  const auto good = Reply::parse(example_reply(std::nullopt).encode());
+  ASSERT_TRUE(good);
+  EXPECT_FALSE(good->error);
+  EXPECT_EQ(good->body, (Bytes{4, 5}));
+  for (int code = 0; code <= static_cast<int>(Code::internal); ++code) {
+    const auto bad = Reply::parse(example_reply(Error(static_cast<Code>(code), "why")).encode());
+    ASSERT_TRUE(bad);
+    ASSERT_TRUE(bad->error);
+    EXPECT_EQ(bad->error->code(), static_cast<Code>(code));
+    EXPECT_EQ(bad->error->message(), "why");
+  }
+  refuses_other_lengths(example_reply(Error(Code::denied, "no")).encode(),
+                        [](ByteView f) { return static_cast<bool>(Reply::parse(f)); });
+}
+
+TEST(IpcMessages, ReplyRefusesAnUnknownCodeAndAnUnfitRequestId) {
+  Bytes frame = example_reply(Error(Code::denied, "no")).encode();
+  frame[9] = static_cast<std::uint8_t>(static_cast<int>(Code::internal) + 2);
+  EXPECT_FALSE(Reply::parse(frame));
+
+  for (const std::string id : {"", "0123456789ABCDEF", "0123456789abcde", "0123456789abcde\n"}) {
+    Reply reply = example_reply(std::nullopt);
+    reply.request_id = id;
+    EXPECT_FALSE(Reply::parse(reply.encode())) << id;
+  }
+}
+
+TEST(IpcMessages, ReplyCutsALongMessage) {
+  const auto reply = Reply::parse(example_reply(Error(Code::internal, std::string(100'000, 'x'))).encode());
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->error->message().size(), 4096u);
+}
+
+TEST(IpcMessages, TrustRoundTrips) {
+  const Trust trust{.authorities = {Bytes{1, 2}, Bytes(3000, 3)}};
+  const auto parsed = Trust::parse(trust.encode());
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->authorities, trust.authorities);
+  EXPECT_TRUE(Trust::parse(Trust{}.encode()));
+  EXPECT_FALSE(Trust::parse(Trust{.authorities = {Bytes{}}}.encode()));
+  EXPECT_FALSE(Trust::parse(Bytes{3, 0xff, 0xff, 0xff, 0xff}));  // a count that lies
+  refuses_other_lengths(trust.encode(), [](ByteView f) { return static_cast<bool>(Trust::parse(f)); });
+}
+
+TEST(IpcMessages, ReadyRoundTrips) {
+  EXPECT_EQ(Ready::parse(Ready{.port = 8443}.encode())->port, 8443);
+  refuses_other_lengths(Ready{.port = 1}.encode(),
+                        [](ByteView f) { return static_cast<bool>(Ready::parse(f)); });
+}
+
+TEST(IpcMessages, KindIsTheFirstByte) {
+  EXPECT_EQ(*kind_of(example_call().encode()), Kind::call);
+  EXPECT_EQ(*kind_of(encode_reload()), Kind::reload);
+  EXPECT_EQ(*kind_of(encode_stop()), Kind::stop);
+  EXPECT_FALSE(kind_of(Bytes{}));
+  EXPECT_FALSE(kind_of(Bytes{0}));
+  EXPECT_FALSE(kind_of(Bytes{7}));
+  EXPECT_FALSE(Reply::parse(example_call().encode()));
+  EXPECT_FALSE(Call::parse(Trust{}.encode()));
+}
+
+}  // namespace
+}  // namespace coprotect::agent::ipc
