@@ -4,8 +4,9 @@
 
 namespace coprotect::protocol {
 
-// The public, signed description of a key (SPEC.md §6). If it exists, every commitment, proof and signature in it was
-// checked and h, h_j and key_id were computed from it; what remains to the holder is to compare key_id with a pinned one.
+// The public, signed description of a key (SPEC.md §6). If it exists, every commitment, proof and signature
+// in it was checked and h, h_j and key_id were computed from it; what remains to the holder is to compare
+// key_id with a pinned one.
 class Bundle {
  public:
   static Result<Bundle> parse(ByteView encoded);
@@ -23,8 +24,11 @@ class Bundle {
   const Bytes& encoded() const { return encoded_; }
 
  private:
-  Bundle(std::shared_ptr<const PublicTranscript> transcript, std::shared_ptr<const PublicKey> public_key, Bytes encoded)
-      : transcript_(std::move(transcript)), public_key_(std::move(public_key)), encoded_(std::move(encoded)) {}
+  Bundle(std::shared_ptr<const PublicTranscript> transcript, std::shared_ptr<const PublicKey> public_key,
+         Bytes encoded)
+      : transcript_(std::move(transcript)),
+        public_key_(std::move(public_key)),
+        encoded_(std::move(encoded)) {}
   std::shared_ptr<const PublicTranscript> transcript_;  // shared: a bundle is copied freely
   std::shared_ptr<const PublicKey> public_key_;
   std::uint32_t epoch_ = 0;

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "protocol/dkg/parameters.h"
 
 namespace coprotect::protocol {
@@ -15,12 +18,18 @@ struct CeremonyMessage {
   Signature signature;
 
   Bytes encode() const;
-  static CeremonyMessage sign(Round round, const Sid& sid, std::uint8_t sender, Bytes body, const SigningKey& key);
-  // Parses one message and checks it against the ceremony: sid, sender in range, expected round, sender's signature. Errors name the
-  // sender by its party name.
+  static CeremonyMessage sign(Round round, const Sid& sid, std::uint8_t sender, Bytes body,
+                              const SigningKey& key);
+  // Parses one message and checks it against the ceremony: sid, sender in range, expected round, sender's
+  // signature. Errors name the sender by its party name.
   static Result<CeremonyMessage> parse(ByteView encoded, Round expected, const Parameters& parameters);
 };
 // What a round-4 signature is made over; a bundle's reader recomputes it.
 Digest ceremony_signing_digest(Round round, const Sid& sid, std::uint8_t sender, ByteView body);
+
+// Every party's message of one round, in party order whatever order they came in. Refuses a missing one and a
+// second one with another body from the same sender, by name.
+Result<std::vector<CeremonyMessage>> collect_round(std::span<const Bytes> encoded, Round round,
+                                                   const Parameters& parameters);
 
 }  // namespace coprotect::protocol

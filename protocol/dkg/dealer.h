@@ -8,12 +8,14 @@
 
 namespace coprotect::protocol {
 
-// One party's side of a key generation (SPEC.md §5): message in, message or error out, no I/O. Every dealer of the default
-// layout (two agents and the provisioning tool) runs this same machine. The calls come in the order of the rounds; one out of order is
-// Code::conflict. Messages are encoded CeremonyMessages, the dealer's own among them. After an error the ceremony is over.
+// One party's side of a key generation (SPEC.md §5): message in, message or error out, no I/O. Every dealer
+// of the default layout (two agents and the provisioning tool) runs this same machine. The calls come in the
+// order of the rounds; one out of order is Code::conflict. Messages are encoded CeremonyMessages, the
+// dealer's own among them. After an error the ceremony is over.
 class Dealer {
  public:
-  // `self` is the dealer's position in the parties; its keys must be the ones in the parameters (Code::malformed).
+  // `self` is the dealer's position in the parties; its keys must be the ones in the parameters
+  // (Code::malformed).
   static Result<Dealer> start(Parameters parameters, std::size_t self, const SigningKey& identity,
                               HpkePrivateKey ceremony_key, Random& random);
   Dealer(Dealer&&) noexcept;
@@ -31,8 +33,8 @@ class Dealer {
     PublicTranscript transcript;
     std::map<std::uint8_t, Scalar> shares;  // by the dealer's own indices
   };
-  // Takes every party's round 3. The dealer holds nothing secret afterwards; the caller makes the outcome durable and then signs
-  // round 4 with confirm().
+  // Takes every party's round 3. The dealer holds nothing secret afterwards; the caller makes the outcome
+  // durable and then signs round 4 with confirm().
   Result<Outcome> receive(std::span<const Bytes> deals);
 
   const Parameters& parameters() const;

@@ -22,10 +22,12 @@ struct Party {
   VerifyKey identity_key;
   HpkePublicKey ceremony_key;
   KeeperMode mode;
-  std::string url;                                // empty if not an agent
+  std::string url;                                  // empty if not an agent
   std::optional<Certificate> identity_certificate;  // present if and only if an agent
   bool is_agent() const { return mode != KeeperMode::not_an_agent; }
 };
+// How errors name a party: `party "cloud"`.
+std::string party_label(const Party& party);
 
 // R0 of SPEC.md §5.1: what all parties of a key generation agreed on before it. Valid if it exists.
 class Parameters {

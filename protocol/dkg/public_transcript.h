@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "protocol/dkg/ceremony_message.h"
+#include "protocol/threshold/shamir.h"
 #include "protocol/threshold/tdh2.h"
 
 namespace coprotect::protocol {
@@ -18,12 +19,20 @@ struct Reveal {
   static Result<Reveal> parse(ByteView body, const Parameters& parameters);
   Bytes encode() const;
 };
+// What a party reveals of its polynomial: commitments, a proof that it knows a_0, a fresh ρ.
+Reveal make_reveal(const Parameters& parameters, std::uint8_t sender, const Polynomial& polynomial,
+                   Random& random);
 // The round-1 body that a reveal opens.
 Digest commitment_of(const Sid& sid, std::uint8_t sender, const Reveal& reveal);
+// Code::bad_proof unless the sender knows the logarithm of its A_0 and proved it for this ceremony.
 Status check_possession(const Parameters& parameters, std::uint8_t sender, const Reveal& reveal);
+// Opens every party's round 2 and checks it against its round 1 and the others' (SPEC.md §5.2); in party
+// order.
+Result<std::vector<Reveal>> open_reveals(const Parameters& parameters, std::span<const Bytes> commit_bodies,
+                                         std::span<const Bytes> reveal_bodies);
 
-// The public outcome of rounds 1 to 3: everything of a key that is not secret. Made by each party at the end of round 3 and again by
-// every reader of a bundle.
+// The public outcome of rounds 1 to 3: everything of a key that is not secret. Made by each party at the end
+// of round 3 and again by every reader of a bundle.
 class PublicTranscript {
  public:
   struct PartyRounds {
@@ -31,8 +40,8 @@ class PublicTranscript {
     Bytes reveal_body;
     Digest deal_hash;  // SHA-256 of the round-3 body
   };
-  // Checks commitments, proofs of possession, distinct A_0, identities; computes h, h_j and key_id. `rounds` in party
-  // order. Errors name the party.
+  // Checks commitments, proofs of possession, distinct A_0, identities; computes h, h_j and key_id. `rounds`
+  // in party order. Errors name the party.
   static Result<PublicTranscript> make(Parameters parameters, std::vector<PartyRounds> rounds);
 
   const Parameters& parameters() const { return parameters_; }
@@ -44,8 +53,11 @@ class PublicTranscript {
  private:
   PublicTranscript(Parameters parameters, std::vector<PartyRounds> rounds, Element h,
                    std::vector<Element> public_shares, const KeyId& key_id)
-      : parameters_(std::move(parameters)), rounds_(std::move(rounds)), h_(std::move(h)),
-        public_shares_(std::move(public_shares)), key_id_(key_id) {}
+      : parameters_(std::move(parameters)),
+        rounds_(std::move(rounds)),
+        h_(std::move(h)),
+        public_shares_(std::move(public_shares)),
+        key_id_(key_id) {}
   Parameters parameters_;
   std::vector<PartyRounds> rounds_;
   Element h_;

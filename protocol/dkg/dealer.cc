@@ -1,0 +1,241 @@
+#include "protocol/dkg/dealer.h"
+
+#include "protocol/base/reader.h"
+#include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/threshold/shamir.h"
+
+namespace coprotect::protocol {
+namespace {
+
+enum class Step { commit, reveal, deal, receive, over };
+
+Bytes deal_info(const Sid& sid) {
+  Writer w;
+  w.literal("CPV1-DEAL").bytes(sid);
+  return std::move(w).take();
+}
+
+std::vector<Bytes> bodies_of(std::vector<CeremonyMessage> messages) {
+  std::vector<Bytes> bodies;
+  for (CeremonyMessage& message : messages) bodies.push_back(std::move(message.body));
+  return bodies;
+}
+
+// The sealed shares of a round-3 body by index. Refuses any set of indices but all that are not the sender's
+// own.
+Result<std::map<std::uint8_t, ByteView>> read_deal(ByteView body, const Parameters& parameters,
+                                                   std::size_t sender) {
+  Reader r(body);
+  const auto count = r.u8();
+  if (!count) return Error(Code::malformed, "deal is empty");
+  std::map<std::uint8_t, ByteView> sealed;
+  for (unsigned index = 1; index <= parameters->n; ++index) {
+    const auto expected = static_cast<std::uint8_t>(index);
+    if (parameters.holder_of(expected) == sender) continue;
+    const auto found = r.u8();
+    const auto share = r.lp();
+    if (found != expected || !share) {
+      return Error(Code::malformed, "deal does not have index " + std::to_string(index) + " in its place");
+    }
+    sealed.emplace(expected, *share);
+  }
+  if (!r.empty() || *count != sealed.size()) return Error(Code::malformed, "deal has additional shares");
+  return sealed;
+}
+
+}  // namespace
+
+struct Dealer::State {
+  // What must not outlive the ceremony.
+  struct Secrets {
+    SigningKey identity;
+    HpkePrivateKey ceremony_key;
+    Polynomial polynomial;
+  };
+
+  Parameters parameters;
+  std::uint8_t self;
+  Random* random;
+  std::optional<Secrets> secrets;
+  Bytes own_reveal{};  // body
+  Bytes own_deal{};    // body
+  Bytes commit_message{};
+  std::vector<Bytes> commit_bodies{};
+  std::vector<Bytes> reveal_bodies{};
+  std::vector<Reveal> reveals{};
+  Step step = Step::commit;
+
+  Bytes message(Round round, Bytes body) const {
+    return CeremonyMessage::sign(round, parameters.sid(), self, std::move(body), secrets->identity).encode();
+  }
+
+  // Runs one step, if it is its turn. The ceremony is over unless the step succeeds.
+  template <typename F>
+  auto take_step(Step turn, Step next, F run) -> decltype(run()) {
+    if (step != turn) return Error(Code::conflict, "key generation: not the turn of this round");
+    step = Step::over;
+    auto result = run();
+    if (result) step = next;
+    if (step == Step::over) secrets.reset();
+    return result;
+  }
+
+  // Every party's bodies of a round, this dealer's as it sent it.
+  Result<std::vector<Bytes>> collect(std::span<const Bytes> encoded, Round round, ByteView own) const {
+    auto messages = collect_round(encoded, round, parameters);
+    if (!messages) return std::move(messages).error();
+    if (!std::ranges::equal((*messages)[self].body, own)) {
+      return Error(Code::conflict, party_label(parameters->parties[self]) + ": not the message that it sent");
+    }
+    return bodies_of(*std::move(messages));
+  }
+
+  Result<Bytes> seal_shares() const;
+  Result<Scalar> open_share(std::size_t sender, std::uint8_t index, ByteView sealed) const;
+  Result<std::map<std::uint8_t, Scalar>> sum_shares(const std::vector<Bytes>& deal_bodies) const;
+};
+
+Result<Bytes> Dealer::State::seal_shares() const {
+  const std::vector<Party>& parties = parameters->parties;
+  const Bytes info = deal_info(parameters.sid());
+  Writer w;
+  w.u8(static_cast<std::uint8_t>(parameters->n - parties[self].indices.size()));
+  for (unsigned i = 1; i <= parameters->n; ++i) {
+    const auto index = static_cast<std::uint8_t>(i);
+    const std::size_t holder = parameters.holder_of(index);
+    if (holder == self) continue;
+    const Scalar share = secrets->polynomial.at(index);
+    const ByteArray<2> aad{self, index};
+    const auto sealed = hpke_seal(parties[holder].ceremony_key, info, aad, share.bytes().reveal(), *random);
+    if (!sealed) return sealed.error();
+    w.u8(index).lp(*sealed);
+  }
+  return std::move(w).take();
+}
+
+Result<Scalar> Dealer::State::open_share(std::size_t sender, std::uint8_t index, ByteView sealed) const {
+  const Group& group = parameters.group();
+  const ByteArray<2> aad{static_cast<std::uint8_t>(sender), index};
+  const std::string what = "share for index " + std::to_string(index);
+  const auto encoded = secrets->ceremony_key.open(sealed, deal_info(parameters.sid()), aad);
+  if (!encoded) return Error(Code::bad_proof, what + " cannot be opened");
+  auto share = Scalar::parse(group.scalars(), encoded->reveal());
+  if (!share || group.generator_power_secret(*share) != committed_value(reveals[sender].commitments, index)) {
+    return Error(Code::bad_proof, what + " does not match the commitments");
+  }
+  return share;
+}
+
+Result<std::map<std::uint8_t, Scalar>> Dealer::State::sum_shares(
+    const std::vector<Bytes>& deal_bodies) const {
+  const std::vector<Party>& parties = parameters->parties;
+  std::map<std::uint8_t, Scalar> sums;
+  for (const std::uint8_t index : parties[self].indices) sums.emplace(index, secrets->polynomial.at(index));
+  for (std::size_t sender = 0; sender < parties.size(); ++sender) {
+    if (sender == self) continue;
+    const auto sealed = read_deal(deal_bodies[sender], parameters, sender);
+    if (!sealed) return Error(sealed.error()).in(party_label(parties[sender]));
+    for (auto& [index, sum] : sums) {
+      const auto share = open_share(sender, index, sealed->at(index));
+      if (!share) return Error(share.error()).in(party_label(parties[sender]));
+      sum = sum + *share;
+    }
+  }
+  return sums;
+}
+
+Dealer::Dealer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Dealer::Dealer(Dealer&&) noexcept = default;
+Dealer& Dealer::operator=(Dealer&&) noexcept = default;
+Dealer::~Dealer() = default;
+
+Result<Dealer> Dealer::start(Parameters parameters, std::size_t self, const SigningKey& identity,
+                             HpkePrivateKey ceremony_key, Random& random) {
+  if (self >= parameters->parties.size()) return Error(Code::malformed, "key generation: no such party");
+  const Party& party = parameters->parties[self];
+  if (party.identity_key != identity.public_key() || party.ceremony_key != ceremony_key.public_key()) {
+    return Error(Code::malformed, party_label(party) + ": its keys are not the ones in the parameters");
+  }
+  auto own_identity = SigningKey::from_scalar(identity.scalar().reveal());
+  if (!own_identity) return std::move(own_identity).error();
+  const Group& group = parameters.group();
+  auto polynomial = Polynomial::random(group, parameters->t, random);
+  auto state = std::make_unique<State>(State{
+      .parameters = std::move(parameters),
+      .self = static_cast<std::uint8_t>(self),
+      .random = &random,
+      .secrets = State::Secrets{.identity = *std::move(own_identity),
+                                .ceremony_key = std::move(ceremony_key),
+                                .polynomial = std::move(polynomial)},
+  });
+  const Reveal reveal = make_reveal(state->parameters, state->self, state->secrets->polynomial, random);
+  const Digest commitment = commitment_of(state->parameters.sid(), state->self, reveal);
+  state->own_reveal = reveal.encode();
+  state->commit_message = state->message(Round::commit, Bytes(commitment.begin(), commitment.end()));
+  return Dealer(std::move(state));
+}
+
+const Parameters& Dealer::parameters() const {
+  return state_->parameters;
+}
+
+Bytes Dealer::commit() {
+  if (state_->step == Step::commit) state_->step = Step::reveal;
+  return state_->commit_message;
+}
+
+Result<Bytes> Dealer::reveal(std::span<const Bytes> commits) {
+  State& s = *state_;
+  return s.take_step(Step::reveal, Step::deal, [&]() -> Result<Bytes> {
+    const auto own = CeremonyMessage::parse(s.commit_message, Round::commit, s.parameters);
+    auto bodies = s.collect(commits, Round::commit, own->body);
+    if (!bodies) return std::move(bodies).error();
+    s.commit_bodies = *std::move(bodies);
+    return s.message(Round::reveal, s.own_reveal);
+  });
+}
+
+Result<Bytes> Dealer::deal(std::span<const Bytes> reveals) {
+  State& s = *state_;
+  return s.take_step(Step::deal, Step::receive, [&]() -> Result<Bytes> {
+    auto bodies = s.collect(reveals, Round::reveal, s.own_reveal);
+    if (!bodies) return std::move(bodies).error();
+    s.reveal_bodies = *std::move(bodies);
+    auto opened = open_reveals(s.parameters, s.commit_bodies, s.reveal_bodies);
+    if (!opened) return std::move(opened).error();
+    s.reveals = *std::move(opened);
+    auto body = s.seal_shares();
+    if (!body) return std::move(body).error();
+    s.own_deal = *std::move(body);
+    return s.message(Round::deal, s.own_deal);
+  });
+}
+
+Result<Dealer::Outcome> Dealer::receive(std::span<const Bytes> deals) {
+  State& s = *state_;
+  return s.take_step(Step::receive, Step::over, [&]() -> Result<Outcome> {
+    const auto deal_bodies = s.collect(deals, Round::deal, s.own_deal);
+    if (!deal_bodies) return deal_bodies.error();
+    auto shares = s.sum_shares(*deal_bodies);
+    if (!shares) return std::move(shares).error();
+    std::vector<PublicTranscript::PartyRounds> rounds;
+    for (std::size_t i = 0; i < deal_bodies->size(); ++i) {
+      rounds.push_back({.commit_body = s.commit_bodies[i],
+                        .reveal_body = s.reveal_bodies[i],
+                        .deal_hash = sha256((*deal_bodies)[i])});
+    }
+    auto transcript = PublicTranscript::make(s.parameters, std::move(rounds));
+    if (!transcript) return std::move(transcript).error();
+    return Outcome{.transcript = *std::move(transcript), .shares = *std::move(shares)};
+  });
+}
+
+Bytes confirm(const PublicTranscript& transcript, std::size_t self, const SigningKey& identity) {
+  const KeyId& key_id = transcript.key_id();
+  return CeremonyMessage::sign(Round::confirm, transcript.parameters().sid(), static_cast<std::uint8_t>(self),
+                               Bytes(key_id.begin(), key_id.end()), identity)
+      .encode();
+}
+
+}  // namespace coprotect::protocol

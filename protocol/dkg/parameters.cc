@@ -1,0 +1,246 @@
+#include "protocol/dkg/parameters.h"
+
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "protocol/base/reader.h"
+#include "protocol/base/text.h"
+#include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/threshold/shamir.h"
+
+namespace coprotect::protocol {
+namespace {
+
+constexpr std::string_view kMagic = "CPR0\x01";
+constexpr std::size_t kMaxCertificate = std::numeric_limits<std::uint16_t>::max();
+
+Error malformed(std::string_view what) {
+  return {Code::malformed, "parameters: " + std::string(what)};
+}
+
+bool self_signed(const Certificate& certificate) {
+  return X509_verify(certificate.x509(), certificate.key().evp()) == 1;
+}
+
+Status check_identity_certificate(const Party& party) {
+  const auto& certificate = party.identity_certificate;
+  if (!party.is_agent()) {
+    if (certificate || !party.url.empty())
+      return malformed("not an agent, but has a url or identity certificate");
+    return Done{};
+  }
+  if (!certificate) return malformed("an agent without an identity certificate");
+  if (!valid_uri(party.url)) return malformed("an agent without a proper url");
+  if (certificate->der().size() > kMaxCertificate) return malformed("identity certificate is too long");
+  if (certificate->key() != party.identity_key || !self_signed(*certificate)) {
+    return malformed("identity certificate is not self-signed by the identity key");
+  }
+  return Done{};
+}
+
+Status check_party(const Party& party) {
+  if (!valid_party_name(party.name)) return malformed("a party's name is not of a-z, 0-9 and -");
+  const auto in_party = [&](Error error) { return std::move(error).in(party_label(party)); };
+  if (party.indices.empty()) return in_party(malformed("no index"));
+  if (std::adjacent_find(party.indices.begin(), party.indices.end(), std::greater_equal<>()) !=
+      party.indices.end()) {
+    return in_party(malformed("indices are not ascending"));
+  }
+  if (!is_hpke_public_key(party.ceremony_key))
+    return in_party(malformed("ceremony key is not a point on P-256"));
+  if (party.mode > KeeperMode::resident) return in_party(malformed("unknown mode"));
+  if (auto checked = check_identity_certificate(party); !checked) return in_party(std::move(checked).error());
+  return Done{};
+}
+
+// Every index 1..n belongs to exactly one party.
+Status check_indices(const Parameters::Fields& fields) {
+  std::set<std::uint8_t> seen;
+  for (const Party& party : fields.parties) {
+    for (const std::uint8_t index : party.indices) {
+      if (index == 0 || index > fields.n)
+        return malformed("index " + std::to_string(index) + " is outside 1..n");
+      if (!seen.insert(index).second) return malformed("index " + std::to_string(index) + " has two holders");
+    }
+  }
+  if (seen.size() != fields.n) return malformed("an index has no holder");
+  return Done{};
+}
+
+Status check_distinct(const std::vector<Party>& parties) {
+  std::set<std::string> names;
+  std::set<PublicKeyBytes> identity_keys;
+  std::set<HpkePublicKey> ceremony_keys;
+  for (const Party& party : parties) {
+    if (!names.insert(party.name).second) return malformed("two parties named \"" + party.name + "\"");
+    if (!identity_keys.insert(party.identity_key.bytes()).second)
+      return malformed("two parties with one identity key");
+    if (!ceremony_keys.insert(party.ceremony_key).second)
+      return malformed("two parties with one ceremony key");
+  }
+  return Done{};
+}
+
+Status check(const Parameters::Fields& fields) {
+  if (fields.purpose != Purpose::envelope && fields.purpose != Purpose::derive)
+    return malformed("unknown purpose");
+  if (fields.t < 1 || fields.t > fields.n || fields.n > kMaxShares) {
+    return malformed("threshold " + std::to_string(fields.t) + " of " + std::to_string(fields.n));
+  }
+  if (!valid_tenant(fields.tenant)) return malformed("tenant is not 1 to 64 of a-z, 0-9 and -");
+  if (fields.parties.empty() || fields.parties.size() > kMaxShares) return malformed("not 1 to 16 parties");
+  for (const Party& party : fields.parties) {
+    if (auto checked = check_party(party); !checked) return checked;
+  }
+  if (auto checked = check_indices(fields); !checked) return checked;
+  if (auto checked = check_distinct(fields.parties); !checked) return checked;
+  if (fields.client_ca.der().size() > kMaxCertificate || !self_signed(fields.client_ca)) {
+    return malformed("client CA certificate is not self-signed");
+  }
+  if (fields.recovery_key && !is_hpke_public_key(*fields.recovery_key)) {
+    return malformed("recovery key is not a point on P-256");
+  }
+  return Done{};
+}
+
+Bytes encode(const Parameters::Fields& fields) {
+  Writer w;
+  w.literal(kMagic)
+      .u16(static_cast<std::uint16_t>(fields.suite))
+      .u8(static_cast<std::uint8_t>(fields.purpose));
+  w.u8(fields.t).u8(fields.n).lp(fields.tenant).u8(static_cast<std::uint8_t>(fields.parties.size()));
+  for (const Party& party : fields.parties) {
+    w.lp(party.name)
+        .u8(static_cast<std::uint8_t>(party.indices.size()))
+        .bytes(party.indices)
+        .bytes(party.nonce);
+    w.bytes(party.identity_key.bytes()).bytes(party.ceremony_key).u8(static_cast<std::uint8_t>(party.mode));
+    w.lp(party.url);
+    w.lp(party.identity_certificate ? ByteView(party.identity_certificate->der()) : ByteView());
+  }
+  w.lp(fields.client_ca.der()).lp(fields.recovery_key ? ByteView(*fields.recovery_key) : ByteView());
+  return std::move(w).take();
+}
+
+Result<Party> read_party(Reader& r) {
+  auto name = r.text();
+  const auto index_count = r.u8();
+  const auto indices = r.bytes(index_count.value_or(0));
+  const auto nonce = r.array<32>();
+  const auto identity_key = r.array<33>();
+  const auto ceremony_key = r.array<65>();
+  const auto mode = r.u8();
+  auto url = r.text();
+  const auto certificate_der = r.lp();
+  if (!name || !indices || !nonce || !identity_key || !ceremony_key || !mode || !url || !certificate_der) {
+    return malformed("cut off in a party");
+  }
+  auto key = VerifyKey::parse(*identity_key);
+  if (!key) return malformed("an identity key is not a point on P-256");
+  std::optional<Certificate> certificate;
+  if (!certificate_der->empty()) {
+    auto parsed = Certificate::parse_der(*certificate_der);
+    if (!parsed) return std::move(parsed).error().in("parameters: identity certificate");
+    certificate = *std::move(parsed);
+  }
+  return Party{
+      .name = *std::move(name),
+      .indices = Bytes(indices->begin(), indices->end()),
+      .nonce = *nonce,
+      .identity_key = *std::move(key),
+      .ceremony_key = *ceremony_key,
+      .mode = static_cast<KeeperMode>(*mode),  // make() refuses unknown ones
+      .url = *std::move(url),
+      .identity_certificate = std::move(certificate),
+  };
+}
+
+Result<std::optional<HpkePublicKey>> read_recovery_key(ByteView bytes) {
+  if (bytes.empty()) return std::optional<HpkePublicKey>();
+  const auto key = Reader(bytes).array<65>();
+  if (!key || bytes.size() != key->size()) return malformed("recovery key has a wrong size");
+  return key;
+}
+
+}  // namespace
+
+std::string party_label(const Party& party) {
+  return "party \"" + party.name + "\"";
+}
+
+Result<Parameters> Parameters::make(Fields fields) {
+  if (auto checked = check(fields); !checked) return std::move(checked).error();
+  Bytes encoded = encode(fields);
+  const Sid sid = tagged_hash("CPV1-SID", {sha256(encoded)});
+  return Parameters(std::move(fields), std::move(encoded), sid);
+}
+
+Result<Parameters> Parameters::parse(ByteView encoded) {
+  Reader r(encoded);
+  if (!r.literal(kMagic)) return malformed("not of version 1");
+  const auto suite_id = r.u16();
+  const auto purpose = r.u8();
+  const auto t = r.u8();
+  const auto n = r.u8();
+  auto tenant = r.text();
+  const auto party_count = r.u8();
+  if (!suite_id || !purpose || !t || !n || !tenant || !party_count) return malformed("cut off");
+  const auto suite = parse_suite(*suite_id);
+  if (!suite) return malformed(suite.error().message());
+
+  std::vector<Party> parties;
+  for (std::size_t i = 0; i < *party_count; ++i) {
+    auto party = read_party(r);
+    if (!party) return std::move(party).error();
+    parties.push_back(*std::move(party));
+  }
+  const auto client_ca_der = r.lp();
+  const auto recovery_key_bytes = r.lp();
+  if (!client_ca_der || !recovery_key_bytes || !r.empty()) return malformed("cut off, or something follows");
+  auto client_ca = Certificate::parse_der(*client_ca_der);
+  if (!client_ca) return std::move(client_ca).error().in("parameters: client CA certificate");
+  auto recovery_key = read_recovery_key(*recovery_key_bytes);
+  if (!recovery_key) return std::move(recovery_key).error();
+
+  auto made = make({
+      .suite = *suite,
+      .purpose = static_cast<Purpose>(*purpose),  // make() refuses unknown ones
+      .t = *t,
+      .n = *n,
+      .tenant = *std::move(tenant),
+      .parties = std::move(parties),
+      .client_ca = *std::move(client_ca),
+      .recovery_key = *recovery_key,
+  });
+  // All parties hash the same bytes, so only the form that make() writes is accepted.
+  if (made && !std::ranges::equal(made->encoded(), encoded)) return malformed("not in canonical form");
+  return made;
+}
+
+std::size_t Parameters::holder_of(std::uint8_t index) const {
+  const auto holder = std::ranges::find_if(fields_.parties, [index](const Party& party) {
+    return std::ranges::find(party.indices, index) != party.indices.end();
+  });
+  invariant(holder != fields_.parties.end());
+  return static_cast<std::size_t>(holder - fields_.parties.begin());
+}
+
+std::optional<std::size_t> Parameters::position_of(std::string_view name) const {
+  for (std::size_t i = 0; i < fields_.parties.size(); ++i) {
+    if (fields_.parties[i].name == name) return i;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> Parameters::position_of(const VerifyKey& identity_key) const {
+  for (std::size_t i = 0; i < fields_.parties.size(); ++i) {
+    if (fields_.parties[i].identity_key == identity_key) return i;
+  }
+  return std::nullopt;
+}
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,60 @@
+#include "protocol/dkg/public_transcript.h"
+
+#include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
+
+namespace coprotect::protocol {
+namespace {
+
+// H("CPV1-KEYID"; …) over a number of parts that only the parties' count fixes.
+KeyId key_id_of(const Parameters& parameters, const std::vector<PublicTranscript::PartyRounds>& rounds) {
+  Writer w;
+  w.lp("CPV1-KEYID").lp(sha256(parameters.encoded()));
+  for (const auto& party : rounds) {
+    w.lp(sha256(party.commit_body)).lp(sha256(party.reveal_body)).lp(party.deal_hash);
+  }
+  return sha256(w.view());
+}
+
+// g^{f(x)} for the sum f of all parties' polynomials, from the commitments to it.
+std::vector<Element> sum_of_commitments(const Group& group, const std::vector<Reveal>& reveals) {
+  std::vector<Element> sum = reveals.front().commitments;
+  for (std::size_t i = 1; i < reveals.size(); ++i) {
+    for (std::size_t k = 0; k < sum.size(); ++k) sum[k] = group.multiply(sum[k], reveals[i].commitments[k]);
+  }
+  return sum;
+}
+
+}  // namespace
+
+Result<PublicTranscript> PublicTranscript::make(Parameters parameters, std::vector<PartyRounds> rounds) {
+  const std::vector<Party>& parties = parameters->parties;
+  if (rounds.size() != parties.size()) {
+    return Error(Code::malformed, "transcript: " + std::to_string(rounds.size()) + " parties instead of " +
+                                      std::to_string(parties.size()));
+  }
+  std::vector<Bytes> commit_bodies;
+  std::vector<Bytes> reveal_bodies;
+  for (const PartyRounds& party : rounds) {
+    commit_bodies.push_back(party.commit_body);
+    reveal_bodies.push_back(party.reveal_body);
+  }
+  const auto reveals = open_reveals(parameters, commit_bodies, reveal_bodies);
+  if (!reveals) return reveals.error();
+
+  const std::vector<Element> sum = sum_of_commitments(parameters.group(), *reveals);
+  if (sum.front().is_identity())
+    return Error(Code::bad_proof, "transcript: the joint public key is the identity");
+  std::vector<Element> public_shares;
+  for (unsigned index = 1; index <= parameters->n; ++index) {
+    public_shares.push_back(committed_value(sum, static_cast<std::uint8_t>(index)));
+    if (public_shares.back().is_identity()) {
+      return Error(Code::bad_proof, "transcript: public share " + std::to_string(index) + " is the identity");
+    }
+  }
+  const KeyId key_id = key_id_of(parameters, rounds);
+  return PublicTranscript(std::move(parameters), std::move(rounds), sum.front(), std::move(public_shares),
+                          key_id);
+}
+
+}  // namespace coprotect::protocol
