@@ -22,7 +22,8 @@ struct Invitation {
 
   // The line, without a newline. Secret: it holds the shared secret and a private key.
   Secret encode() const;
-  // Accepts surrounding white space. Code::malformed says whether the checksum failed (mistyped, cut) or the content.
+  // Accepts surrounding white space. Code::malformed says whether the checksum failed (mistyped, cut) or the
+  // content.
   static Result<Invitation> parse(ByteView line);
 };
 

@@ -43,7 +43,8 @@ struct LogHead {
   Digest chain;
   Signature signature;
 
-  static LogHead sign(std::uint64_t seq, std::int64_t time_ms, const Digest& chain, const SigningKey& identity);
+  static LogHead sign(std::uint64_t seq, std::int64_t time_ms, const Digest& chain,
+                      const SigningKey& identity);
   Bytes encode() const;
   // Parses and checks the signature under the key that it names.
   static Result<LogHead> parse(ByteView encoded);

@@ -9,7 +9,13 @@
 
 namespace coprotect::protocol {
 
-enum class ItemStatus : std::uint8_t { done = 0, denied_by_file = 1, denied_by_server = 2, bad_proof = 3, malformed = 4 };
+enum class ItemStatus : std::uint8_t {
+  done = 0,
+  denied_by_file = 1,
+  denied_by_server = 2,
+  bad_proof = 3,
+  malformed = 4
+};
 std::string_view item_status_name(ItemStatus status);
 
 // One index's answer to a partial-decrypt request (SPEC.md §7.2).
@@ -36,8 +42,8 @@ struct SealedReply {
 
   Bytes encode() const;
   static Result<SealedReply> parse(ByteView encoded);
-  static Result<SealedReply> seal(const PublicKeyBytes& party, ByteView plaintext, const HpkePublicKey& reply_key,
-                                  const Digest& request_hash, Random& random);
+  static Result<SealedReply> seal(const PublicKeyBytes& party, ByteView plaintext,
+                                  const HpkePublicKey& reply_key, const Digest& request_hash, Random& random);
   // Code::altered if it was not sealed by someone for exactly this request in this party's name.
   Result<Secret> open(const HpkePrivateKey& reply_key, const Digest& request_hash) const;
 };

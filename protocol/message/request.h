@@ -48,14 +48,15 @@ struct Request {
   Operation operation() const { return static_cast<Operation>(body.index() + 1); }
 };
 
-// A request as it travels: parsed strictly, signature good under the first certificate of its own chain. Whether that chain means
-// anything is for verify_client_chain() and the client list to say.
+// A request as it travels: parsed strictly, signature good under the first certificate of its own chain.
+// Whether that chain means anything is for verify_client_chain() and the client list to say.
 struct SignedRequest {
   Request request;
   std::vector<Certificate> chain;
   Digest hash;  // request_hash: SHA-256 of the encoded message
 
-  // The suite of the key decides how elements are read; it is only known after key_id was looked up. So parsing has two steps: the envelope here …
+  // The suite of the key decides how elements are read; it is only known after key_id was looked up. So
+  // parsing has two steps: the envelope here …
   struct Envelope;
   static Result<Envelope> parse_envelope(ByteView encoded);
   static Bytes sign(const Request& request, const std::vector<Certificate>& chain, const SigningKey& key);
