@@ -1,0 +1,126 @@
+"""SPEC.md sections 5 and 6: key generation and bundle."""
+
+from collections import namedtuple
+
+import hpke
+import messages
+from groups import H, Reader, group_by_id, lp, lp4, require, sha256, to_int, u8, u16, u32
+
+Party = namedtuple("Party", "name indices nonce identity_key ceremony_key mode url identity_certificate")
+Parameters = namedtuple("Parameters", "group purpose t n tenant parties client_ca recovery_key encoded sid")
+Bundle = namedtuple("Bundle", "parameters h public_shares key_id epoch")
+
+
+def encode_parameters(group, purpose, t, n, tenant, parties, client_ca, recovery_key):
+    data = b"CPR0" + u8(1) + u16(group.id) + u8(purpose) + u8(t) + u8(n) + lp(tenant.encode()) + u8(len(parties))
+    for p in parties:
+        data += lp(p.name.encode()) + u8(len(p.indices)) + bytes(p.indices) + p.nonce + p.identity_key + p.ceremony_key
+        data += u8(p.mode) + lp(p.url.encode()) + lp(p.identity_certificate)
+    return data + lp(client_ca) + lp(recovery_key)
+
+
+def parse_parameters(data):
+    r = Reader(data)
+    r.literal(b"CPR0\x01")
+    group = group_by_id(r.u16())
+    purpose, t, n, tenant = r.u8(), r.u8(), r.u8(), r.lp().decode()
+    parties = []
+    for _ in range(r.u8()):
+        name = r.lp().decode()
+        indices = list(r.take(r.u8()))
+        parties.append(Party(name, indices, r.take(32), r.take(33), r.take(65), r.u8(), r.lp().decode(), r.lp()))
+    client_ca, recovery_key = r.lp(), r.lp()
+    r.end()
+    require(sorted(i for p in parties for i in p.indices) == list(range(1, n + 1)), "indices")
+    return Parameters(group, purpose, t, n, tenant, parties, client_ca, recovery_key, data, H("CPV1-SID", sha256(data)))
+
+
+def polynomial(coefficients, x, q):
+    return sum(a * pow(x, k, q) for k, a in enumerate(coefficients)) % q
+
+
+def pop_hash(sid, sender, commitments, r):
+    return H("CPV1-POP", sid, u8(sender), sha256(commitments), r)
+
+
+def reveal_body(group, sid, sender, coefficients, pop_nonce, rho):
+    commitments = b"".join(group.encode(group.exp(group.g, a)) for a in coefficients)
+    r = group.encode(group.exp(group.g, pop_nonce))
+    c = to_int(pop_hash(sid, sender, commitments, r))
+    z = (pop_nonce + c * coefficients[0]) % group.q
+    return u8(len(coefficients)) + commitments + r + group.scalar(z) + rho
+
+
+def commit_body(sid, sender, reveal):
+    return H("CPV1-COMMIT", sid, u8(sender), sha256(reveal[1:-32]), reveal[-32:])
+
+
+def deal_body(parameters, sender, coefficients, ephemerals):
+    """ephemerals: index -> HPKE ephemeral scalar."""
+    group = parameters.group
+    deals = []
+    for holder in parameters.parties:
+        for j in holder.indices:
+            if j not in parameters.parties[sender].indices:
+                share = group.scalar(polynomial(coefficients, j, group.q))
+                deals.append((j, hpke.seal(holder.ceremony_key, b"CPV1-DEAL" + parameters.sid, bytes([sender, j]), share, ephemerals[j])))
+    deals.sort()
+    return u8(len(deals)) + b"".join(u8(j) + lp(sealed) for j, sealed in deals)
+
+
+def signing_digest(round_, sid, sender, body):
+    data = b"CPCM" + u8(1) + u8(round_) + sid + u8(sender) + lp4(body)
+    return H("CPV1-CEREMONY", sha256(data))
+
+
+def encode_bundle(parameters, rounds, signatures):
+    """rounds: for each party (body 1, body 2, SHA-256(body 3))."""
+    data = b"CPBN" + u8(1) + u32(0) + lp4(parameters.encoded) + u8(len(rounds))
+    for (one, two, three), signature in zip(rounds, signatures):
+        data += lp4(one) + lp4(two) + three + signature
+    return data
+
+
+def key_id_of(parameters, rounds):
+    parts = []
+    for one, two, three in rounds:
+        parts += [sha256(one), sha256(two), three]
+    return H("CPV1-KEYID", sha256(parameters.encoded), *parts)
+
+
+def parse_bundle(data):
+    """Checks everything that SPEC.md section 6 asks for."""
+    r = Reader(data)
+    r.literal(b"CPBN\x01")
+    epoch = r.u32()
+    require(epoch == 0, "epoch")
+    parameters = parse_parameters(r.lp4())
+    group, sid = parameters.group, parameters.sid
+    require(r.u8() == len(parameters.parties), "party count")
+    rounds, signatures, commitments = [], [], []
+    for sender in range(len(parameters.parties)):
+        one, two, three, signature = r.lp4(), r.lp4(), r.take(32), r.take(64)
+        require(one == commit_body(sid, sender, two), "commitment")
+        body = Reader(two)
+        require(body.u8() == parameters.t, "t")
+        encoded = body.take(parameters.t * group.element_size)
+        a = [group.parse(encoded[k * group.element_size : (k + 1) * group.element_size]) for k in range(parameters.t)]
+        pop_r, pop_z = body.take(group.element_size), group.parse_scalar(body.take(group.scalar_size))
+        body.take(32)
+        body.end()
+        c = to_int(pop_hash(sid, sender, encoded, pop_r))
+        require(group.exp(group.g, pop_z) == group.mul(group.parse(pop_r), group.exp(a[0], c)), "proof of possession")
+        require(all(a[0] != other[0] for other in commitments), "duplicate A_0")
+        rounds.append((one, two, three))
+        signatures.append(signature)
+        commitments.append(a)
+    r.end()
+    key_id = key_id_of(parameters, rounds)
+    for sender, signature in enumerate(signatures):
+        identity_key = parameters.parties[sender].identity_key
+        messages.ecdsa_verify(identity_key, signing_digest(4, sid, sender, key_id), signature)
+    h = group.product(a[0] for a in commitments)
+    shares = {}
+    for j in range(1, parameters.n + 1):
+        shares[j] = group.product(group.exp(a_k, j**k) for a in commitments for k, a_k in enumerate(a))
+    return Bundle(parameters, h, shares, key_id, epoch)

@@ -1,0 +1,270 @@
+#!/usr/bin/python3
+"""Writes one block of each type of oracle.vec to standard output. All numbers come from a counter, so two runs differ only in ECDSA signatures."""
+
+import datetime
+import hashlib
+import ipaddress
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+import dkg
+import files
+import hpke
+import messages
+import recovery
+import threshold
+from groups import group_by_name, lp4, sha256, to_int
+
+NOT_BEFORE = datetime.datetime(2026, 1, 1)
+NOT_AFTER = datetime.datetime(2126, 1, 1)
+
+
+class Counter:
+    """A stream of numbers that anybody can make again."""
+
+    def __init__(self, name):
+        self.name, self.n = name, 0
+
+    def bytes(self, size):
+        self.n += 1
+        return hashlib.shake_256(f"{self.name} {self.n}".encode()).digest(size)
+
+    def scalar(self, q):
+        return to_int(self.bytes(q.bit_length() // 8 + 16)) % (q - 1) + 1
+
+
+def block(**values):
+    for name, value in values.items():
+        print(f"{name} = {value.hex() if isinstance(value, bytes) else value}")
+    print()
+
+
+def certificate(subject, subject_scalar, issuer, issuer_scalar, uris=(), hosts=(), client=False, authority=False):
+    def name(text):
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    names = [x509.UniformResourceIdentifier(u) for u in uris] + [x509.IPAddress(ipaddress.ip_address(a)) for a in hosts]
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name(subject))
+        .issuer_name(name(issuer))
+        .public_key(messages.ecdsa_key(subject_scalar).public_key())
+        .serial_number(to_int(sha256(subject.encode())[:16]) >> 1)
+        .not_valid_before(NOT_BEFORE)
+        .not_valid_after(NOT_AFTER)
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=0 if authority else None), critical=True)
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=not authority,
+                key_cert_sign=authority,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                crl_sign=False,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    if client:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    signed = builder.sign(messages.ecdsa_key(issuer_scalar), hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.DER)
+
+
+def tdh2_block(group):
+    c = Counter(f"tdh2 {group.name}")
+    coefficients = [c.scalar(group.q), c.scalar(group.q)]
+    h = group.exp(group.g, coefficients[0])
+    m = group.message(c.scalar(group.q))
+    label, key_id, request_hash = c.bytes(32), c.bytes(32), c.bytes(32)
+    ct = threshold.encrypt(group, h, m, label, c.scalar(group.q), c.scalar(group.q))
+    enc = group.encode
+    values = dict(Type="tdh2", Suite=group.name, H=enc(h), M=enc(m), Label=label, KeyId=key_id, Epoch=0, RequestHash=request_hash)
+    values.update(C1=enc(ct.c1), UBar=enc(ct.u_bar), C2=enc(ct.c2), E=ct.e, F=group.scalar(ct.f))
+    for i in (1, 2, 3):
+        share = dkg.polynomial(coefficients, i, group.q)
+        x = threshold.context(group, key_id, 0, i, request_hash)
+        proof = threshold.prove(group, x, share, [ct.c1], c.scalar(group.q))
+        values[f"Share{i}"] = group.scalar(share)
+        values[f"K{i}"] = enc(group.exp(ct.c1, share))
+        values[f"Proof{i}"] = proof[0] + group.scalar(proof[1])
+    block(**values)
+
+
+def batch_block(group, count):
+    c = Counter(f"batch {group.name}")
+    share = c.scalar(group.q)
+    bases = [group.exp(group.g, c.scalar(group.q)) for _ in range(count)]
+    key_id, request_hash = c.bytes(32), c.bytes(32)
+    x = threshold.context(group, key_id, 7, 2, request_hash)
+    proof = threshold.prove(group, x, share, bases, c.scalar(group.q))
+    block(
+        Type="batch",
+        Suite=group.name,
+        KeyId=key_id,
+        Epoch=7,
+        Index=2,
+        RequestHash=request_hash,
+        Share=group.scalar(share),
+        Bases=b"".join(group.encode(b) for b in bases),
+        Values=b"".join(group.encode(group.exp(b, share)) for b in bases),
+        Proof=proof[0] + group.scalar(proof[1]),
+    )
+
+
+def pattern(size):
+    return bytes(i % 251 for i in range(size))
+
+
+def file_block(group, policy, size):
+    c = Counter(f"file {group.name} {size}")
+    secret = c.scalar(group.q)
+    h = group.exp(group.g, secret)
+    m = group.message(c.scalar(group.q))
+    key_id = c.bytes(32)
+    header, core, fk = files.make_header(group, h, key_id, m, c.bytes(32), policy, c.scalar(group.q), c.scalar(group.q))
+    body = files.seal_body(fk, core, pattern(size), c.bytes(24))
+    block(
+        Type="file",
+        Suite=group.name,
+        H=group.encode(h),
+        KeyId=key_id,
+        M=group.encode(m),
+        FileKey=fk,
+        Policy=policy,
+        PlaintextSize=size,
+        File=header + body,
+    )
+
+
+def recovery_block(group):
+    c = Counter(f"recovery {group.name}")
+    code = recovery.write_code([b % 32 for b in c.bytes(28)])
+    share, hpke_scalar, key_id = c.scalar(group.q), c.scalar(hpke.CURVE.q), c.bytes(32)
+    h3 = group.exp(group.g, share)
+    blob, k = recovery.make_blob(
+        group, 1, recovery.read_code(code), key_id, 3, 0, h3, share, hpke_scalar, (65536, 1, 1), c.bytes(16), c.bytes(12)
+    )
+    scalar = c.scalar(hpke.CURVE.q)
+    cert = certificate("recovery", scalar, "recovery", scalar, ["coprotect:acme:recovery:ada"], client=True)
+    kit = recovery.make_kit(b"a bundle", blob, cert, scalar, k, c.bytes(12))
+    block(
+        Type="recovery",
+        Suite=group.name,
+        Code=code,
+        KeyId=key_id,
+        Share=group.scalar(share),
+        HpkeScalar=hpke_scalar.to_bytes(32, "big"),
+        Blob=blob,
+        Kit=kit,
+        KitKey=scalar.to_bytes(32, "big"),
+    )
+
+
+def dkg_block(group):
+    c = Counter(f"dkg {group.name}")
+    identities = [c.scalar(hpke.CURVE.q) for _ in range(3)]
+    ceremony_keys = [c.scalar(hpke.CURVE.q) for _ in range(3)]
+    parties = []
+    for i, name in enumerate(("cloud", "company", "recovery")):
+        agent = name != "recovery"
+        cert = certificate(name, identities[i], name, identities[i], authority=True) if agent else b""
+        url = f"https://127.0.0.1:844{i}" if agent else ""
+        key = messages.compressed(identities[i])
+        parties.append(
+            dkg.Party(name, [i + 1], c.bytes(32), key, hpke.public_key(ceremony_keys[i]), int(agent), url, cert)
+        )
+    ca = c.scalar(hpke.CURVE.q)
+    client_ca = certificate("acme client CA", ca, "acme client CA", ca, authority=True)
+    recovery_key = hpke.public_key(c.scalar(hpke.CURVE.q))
+    parameters = dkg.parse_parameters(dkg.encode_parameters(group, 1, 2, 3, "acme", parties, client_ca, recovery_key))
+    rounds, deals, polynomials = [], [], []
+    for sender in range(3):
+        coefficients = [c.scalar(group.q), c.scalar(group.q)]
+        reveal = dkg.reveal_body(group, parameters.sid, sender, coefficients, c.scalar(group.q), c.bytes(32))
+        ephemerals = {j: c.scalar(hpke.CURVE.q) for j in (1, 2, 3)}
+        deal = dkg.deal_body(parameters, sender, coefficients, ephemerals)
+        rounds.append((dkg.commit_body(parameters.sid, sender, reveal), reveal, sha256(deal)))
+        deals.append(deal)
+        polynomials.append(coefficients)
+    key_id = dkg.key_id_of(parameters, rounds)
+    signatures = [messages.ecdsa_sign(identities[i], dkg.signing_digest(4, parameters.sid, i, key_id)) for i in range(3)]
+    encoded = dkg.encode_bundle(parameters, rounds, signatures)
+    bundle = dkg.parse_bundle(encoded)
+    values = dict(Type="dkg", Suite=group.name, Sid=parameters.sid, KeyId=key_id, H=group.encode(bundle.h), Bundle=encoded)
+    for j in (1, 2, 3):
+        share = sum(dkg.polynomial(p, j, group.q) for p in polynomials) % group.q
+        values[f"Share{j}"] = group.scalar(share)
+    # What party 0 dealt, and the key that opens the deal to index 2.
+    values["Deal0"] = deals[0]
+    values["CeremonyKey1"] = ceremony_keys[1].to_bytes(32, "big")
+    values["Dealt02"] = group.scalar(dkg.polynomial(polynomials[0], 2, group.q))
+    block(**values)
+
+
+def request_block(group):
+    c = Counter(f"request {group.name}")
+    ca, client, reply = (c.scalar(hpke.CURVE.q) for _ in range(3))
+    cert = certificate(
+        "alice", client, "acme client CA", ca, ["coprotect:acme:user:alice", "coprotect:acme:group:finance"], client=True
+    )
+    h = group.exp(group.g, c.scalar(group.q))
+    items = []
+    for i in range(2):
+        core = files.core(group, c.bytes(32), b"" if i == 0 else b'{"version":1,"allow":{"users":["coprotect:acme:user:alice"]}}')
+        key_id = c.bytes(32)
+        m = group.message(c.scalar(group.q))
+        ct = threshold.encrypt(group, h, m, files.label(core, key_id), c.scalar(group.q), c.scalar(group.q))
+        items.append((core, threshold.capsule(group, ct)))
+    q = messages.Request(
+        1, "acme", c.bytes(32), 0, [messages.compressed(c.scalar(hpke.CURVE.q))], 1, "quarterly review", c.bytes(16),
+        1767225600000, hpke.public_key(reply), messages.partial_decrypt_body(group, items),
+    )
+    request = messages.sign_request(q, [cert], client)
+    party = q.audience[0]
+    values = [group.exp(group.g, c.scalar(group.q)) for _ in items]
+    partial = messages.Partial(1, 0, [(0, values[0]), (1, "not for you")], (c.bytes(32), c.scalar(group.q)))
+    plaintext = messages.partial_reply(group, partial)
+    sealed = messages.seal_reply(party, plaintext, q.reply_key, sha256(request), c.scalar(hpke.CURVE.q))
+    block(
+        Type="request",
+        Suite=group.name,
+        Request=request,
+        RequestHash=sha256(request),
+        KeyId=q.key_id,
+        Audience=party,
+        Reason=q.reason,
+        Nonce=q.nonce,
+        Time=q.time,
+        ReplyKey=reply.to_bytes(32, "big"),
+        Cores=b"".join(lp4(core) for core, _ in items),
+        Reply=sealed,
+        K1=group.encode(values[0]),
+        Proof=partial.proof[0] + group.scalar(partial.proof[1]),
+    )
+
+
+def main():
+    print("# Made by oracle/make_vectors.py, an implementation of SPEC.md that shares no code with this one.\n")
+    for name in ("p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"):
+        group = group_by_name(name)
+        tdh2_block(group)
+        batch_block(group, 3)
+        file_block(group, b"", 100)
+        if name in ("p256", "ffdhe3072"):
+            recovery_block(group)
+            dkg_block(group)
+            request_block(group)
+    for size in (0, files.CHUNK - 1, files.CHUNK, files.CHUNK + 5):
+        file_block(group_by_name("p256"), b'{"version":1,"allow":{"groups":["coprotect:acme:group:finance"]}}', size)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""SPEC.md section 7: signed requests and sealed replies."""
+
+from collections import namedtuple
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+import hpke
+from groups import H, Reader, lp, lp4, require, sha256, to_int, u8, u16, u32, u64
+
+Request = namedtuple("Request", "operation tenant key_id epoch audience action reason nonce time reply_key body")
+Partial = namedtuple("Partial", "index epoch items proof")
+
+
+def ecdsa_key(scalar):
+    return ec.derive_private_key(scalar, ec.SECP256R1())
+
+
+def ecdsa_sign(scalar, digest):
+    der = ecdsa_key(scalar).sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+    r, s = utils.decode_dss_signature(der)
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def ecdsa_verify(compressed, digest, signature):
+    key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), compressed)
+    der = utils.encode_dss_signature(to_int(signature[:32]), to_int(signature[32:]))
+    key.verify(der, digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+
+
+def compressed(scalar):
+    return hpke.CURVE.encode(hpke.CURVE.exp(hpke.CURVE.g, scalar))
+
+
+def item(group, core, capsule, stanza_type=1):
+    c1, u_bar, c2_hash, e, f = capsule
+    return lp4(core) + u16(stanza_type) + group.encode(c1) + group.encode(u_bar) + c2_hash + e + group.scalar(f)
+
+
+def partial_decrypt_body(group, items):
+    return u16(len(items)) + b"".join(item(group, core, capsule) for core, capsule in items)
+
+
+def unsigned_request(q, chain):
+    data = b"CPRQ" + u8(1) + u8(q.operation) + lp(q.tenant.encode()) + q.key_id + u32(q.epoch)
+    data += u8(len(q.audience)) + b"".join(q.audience) + u8(q.action) + lp(q.reason.encode())
+    data += q.nonce + u64(q.time) + q.reply_key + lp4(q.body)
+    return data + u8(len(chain)) + b"".join(lp(c) for c in chain)
+
+
+def request_digest(data):
+    return H("CPV1-REQUEST", sha256(data))
+
+
+def sign_request(q, chain, scalar):
+    data = unsigned_request(q, chain)
+    return data + ecdsa_sign(scalar, request_digest(data))
+
+
+def seal_reply(identity_key, plaintext, reply_key, request_hash, ephemeral):
+    sealed = hpke.seal(reply_key, b"CPV1-REPLY" + request_hash, identity_key, plaintext, ephemeral)
+    return b"CPRP" + u8(1) + identity_key + lp4(sealed)
+
+
+def open_reply(data, scalar, request_hash):
+    r = Reader(data)
+    r.literal(b"CPRP\x01")
+    identity_key = r.take(33)
+    sealed = r.lp4()
+    r.end()
+    return identity_key, hpke.open_(scalar, b"CPV1-REPLY" + request_hash, identity_key, sealed)
+
+
+def partial_reply(group, partial):
+    data = u8(partial.index) + u32(partial.epoch) + u16(len(partial.items))
+    for status, value in partial.items:
+        data += u8(status) + (group.encode(value) if status == 0 else lp(value.encode()))
+    if partial.proof:
+        data += partial.proof[0] + group.scalar(partial.proof[1])
+    return data
+
+
+def parse_partial_replies(group, data):
+    r = Reader(data)
+    replies = []
+    while r.at < len(data):
+        index, epoch, count = r.u8(), r.u32(), r.u16()
+        items = []
+        for _ in range(count):
+            status = r.u8()
+            items.append((status, group.parse(r.take(group.element_size)) if status == 0 else r.lp().decode()))
+        proof = None
+        if any(status == 0 for status, _ in items):
+            proof = r.take(32), group.parse_scalar(r.take(group.scalar_size))
+        replies.append(Partial(index, epoch, items, proof))
+    require(replies, "empty reply")
+    return replies

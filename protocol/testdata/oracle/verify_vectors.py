@@ -1,0 +1,174 @@
+#!/usr/bin/python3
+"""Checks every block of .vec files like ../oracle.vec, whoever made them: verify_vectors.py FILE…"""
+
+import sys
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+import dkg
+import files
+import hpke
+import messages
+import recovery
+import threshold
+from groups import Reader, group_by_name, require, sha256, to_int
+
+
+def blocks(path):
+    values = {}
+    for line in [*open(path, encoding="utf-8"), "\n"]:
+        line = line.rstrip("\n")
+        if line.startswith("#"):
+            continue
+        if line:
+            name, value = line.split(" = ", 1)
+            values[name] = value
+        elif values:
+            yield values
+            values = {}
+
+
+class Block:
+    def __init__(self, values):
+        self.values = values
+        self.group = group_by_name(values["Suite"])
+
+    def hex(self, name):
+        return bytes.fromhex(self.values[name])
+
+    def element(self, name):
+        return self.group.parse(self.hex(name))
+
+    def elements(self, name):
+        b, n = self.hex(name), self.group.element_size
+        return [self.group.parse(b[i : i + n]) for i in range(0, len(b), n)]
+
+    def scalar(self, name):
+        return self.group.parse_scalar(self.hex(name))
+
+    def proof(self, name):
+        b = self.hex(name)
+        return b[:32], self.group.parse_scalar(b[32:])
+
+    def number(self, name):
+        return int(self.values[name])
+
+
+def check_tdh2(b):
+    g = b.group
+    h, m, c2 = b.element("H"), b.element("M"), b.element("C2")
+    ct = threshold.Ciphertext(b.element("C1"), b.element("UBar"), c2, b.hex("E"), b.scalar("F"))
+    require(threshold.verify(g, h, threshold.capsule(g, ct), b.hex("Label")), "TDH2 proof")
+    partials = {}
+    for i in (1, 2, 3):
+        share, k = b.scalar(f"Share{i}"), b.element(f"K{i}")
+        require(g.exp(ct.c1, share) == k, "partial")
+        x = threshold.context(g, b.hex("KeyId"), b.number("Epoch"), i, b.hex("RequestHash"))
+        h_i = g.exp(g.g, share)
+        require(threshold.verify_partials(g, x, h_i, [ct.c1], [k], b.proof(f"Proof{i}")), f"proof {i}")
+        partials[i] = k
+    for i, j in ((1, 2), (1, 3), (2, 3)):
+        require(threshold.combine(g, c2, {i: partials[i], j: partials[j]}) == m, "combination")
+
+
+def check_batch(b):
+    g = b.group
+    h_i = g.exp(g.g, b.scalar("Share"))
+    x = threshold.context(g, b.hex("KeyId"), b.number("Epoch"), b.number("Index"), b.hex("RequestHash"))
+    bases, values = b.elements("Bases"), b.elements("Values")
+    require(threshold.verify_partials(g, x, h_i, bases, values, b.proof("Proof")), "batch proof")
+
+
+def check_file(b):
+    data = b.hex("File")
+    header = files.parse_header(data)
+    require(header.policy == b.hex("Policy"), "policy")
+    ct = header.stanzas[b.hex("KeyId")]
+    capsule = threshold.capsule(b.group, ct)
+    require(threshold.verify(b.group, b.element("H"), capsule, files.label(header.core, b.hex("KeyId"))), "TDH2 proof")
+    fk = files.unlock(header, b.element("M"))
+    require(fk == b.hex("FileKey"), "file key")
+    plaintext = files.open_body(fk, header.core, data[header.body_at :])
+    require(plaintext == bytes(i % 251 for i in range(b.number("PlaintextSize"))), "plaintext")
+
+
+def check_recovery(b):
+    blob = recovery.parse_blob(b.hex("Blob"))
+    require(blob.key_id == b.hex("KeyId"), "key_id")
+    share, hpke_scalar, k = recovery.open_blob(blob, recovery.read_code(b.values["Code"]))
+    require(share == b.scalar("Share") and hpke_scalar == to_int(b.hex("HpkeScalar")), "blob")
+    kit = recovery.parse_kit(b.hex("Kit"))
+    require(recovery.open_kit_key(kit, k) == to_int(b.hex("KitKey")), "kit")
+
+
+def check_dkg(b):
+    g = b.group
+    bundle = dkg.parse_bundle(b.hex("Bundle"))
+    require(bundle.key_id == b.hex("KeyId") and bundle.parameters.sid == b.hex("Sid"), "key_id")
+    require(bundle.h == b.element("H"), "h")
+    for j in (1, 2, 3):
+        require(g.exp(g.g, b.scalar(f"Share{j}")) == bundle.public_shares[j], f"share {j}")
+    deals = Reader(b.hex("Deal0"))
+    for _ in range(deals.u8()):
+        index, sealed = deals.u8(), deals.lp()
+        if index == 2:
+            key = to_int(b.hex("CeremonyKey1"))
+            dealt = hpke.open_(key, b"CPV1-DEAL" + bundle.parameters.sid, bytes([0, 2]), sealed)
+            require(g.parse_scalar(dealt) == b.scalar("Dealt02"), "dealt share")
+    deals.end()
+
+
+def check_request(b):
+    data = b.hex("Request")
+    require(sha256(data) == b.hex("RequestHash"), "request hash")
+    r = Reader(data)
+    r.literal(b"CPRQ\x01\x01")
+    r.lp()
+    require(r.take(32) == b.hex("KeyId") and r.u32() == 0, "key_id")
+    require([r.take(33) for _ in range(r.u8())] == [b.hex("Audience")], "audience")
+    require(r.u8() == 1 and r.lp().decode() == b.values["Reason"], "action, reason")
+    require(r.take(16) == b.hex("Nonce") and r.u64() == b.number("Time"), "nonce, time")
+    reply_key = to_int(b.hex("ReplyKey"))
+    require(r.take(65) == hpke.public_key(reply_key), "reply key")
+    body = Reader(r.lp4())
+    cores = Reader(b.hex("Cores"))
+    for _ in range(body.u16()):
+        require(body.lp4() == cores.lp4() and body.u16() == 1, "core")
+        body.take(2 * b.group.element_size + 32 + 32 + b.group.scalar_size)
+    body.end()
+    cores.end()
+    chain = [r.lp() for _ in range(r.u8())]
+    point = x509.load_der_x509_certificate(chain[0]).public_key()
+    key = point.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
+    messages.ecdsa_verify(key, messages.request_digest(data[: r.at]), r.take(64))
+    r.end()
+    party, plaintext = messages.open_reply(b.hex("Reply"), reply_key, b.hex("RequestHash"))
+    require(party == b.hex("Audience"), "party")
+    (partial,) = messages.parse_partial_replies(b.group, plaintext)
+    require(partial.items[0] == (0, b.element("K1")) and partial.items[1][0] == 1, "items")
+    require(partial.proof == b.proof("Proof"), "proof")
+
+
+CHECKS = {
+    "tdh2": check_tdh2,
+    "batch": check_batch,
+    "file": check_file,
+    "recovery": check_recovery,
+    "dkg": check_dkg,
+    "request": check_request,
+}
+
+
+def main():
+    count = 0
+    for path in sys.argv[1:]:
+        for values in blocks(path):
+            CHECKS[values["Type"]](Block(values))
+            count += 1
+    require(count > 0, "no blocks")
+    print(f"{count} blocks hold")
+
+
+if __name__ == "__main__":
+    main()
