@@ -16,11 +16,12 @@ struct Argon2Cost {
 constexpr Argon2Cost kCodeCost{65'536, 1, 1};
 constexpr Argon2Cost kPasswordCost{1'048'576, 3, 4};
 
-// Refuses (Code::malformed) costs outside the limits of SPEC.md §8.2, so that a hostile file cannot ask for 4 TiB.
+// Refuses (Code::malformed) costs outside the limits of SPEC.md §8.2, so that a hostile file cannot ask for 4
+// TiB.
 Status check_argon2_cost(const Argon2Cost& cost);
 
-// Argon2id version 1.3 (RFC 9106), 32 bytes out. Its working memory is wiped, not locked. Fails with Code::malformed for
-// a cost outside the limits, Code::unavailable if the memory cannot be had.
+// Argon2id version 1.3 (RFC 9106), 32 bytes out. Its working memory is wiped, not locked. Fails with
+// Code::malformed for a cost outside the limits, Code::unavailable if the memory cannot be had.
 Result<Secret> argon2id(ByteView input, ByteView salt, const Argon2Cost& cost);
 
 }  // namespace coprotect::protocol

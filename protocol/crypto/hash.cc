@@ -89,10 +89,14 @@ Digest hmac_sha256(ByteView key, ByteView data) {
 }
 
 Secret hkdf_sha256(ByteView salt, ByteView ikm, ByteView info, std::size_t size) {
+  return expand(EVP_sha256(), hkdf_extract_sha256(salt, ikm).reveal(), info, size);
+}
+
+Secret hkdf_extract_sha256(ByteView salt, ByteView ikm) {
   // An empty salt and 32 zero bytes are the same HMAC key.
   Secret prk(32);
   hmac(EVP_sha256(), salt, ikm, prk.fill().data());
-  return expand(EVP_sha256(), prk.reveal(), info, size);
+  return prk;
 }
 
 Secret hkdf_expand_sha256(ByteView prk, ByteView info, std::size_t size) {

@@ -17,12 +17,14 @@ Digest hmac_sha256(ByteView key, ByteView data);
 
 // RFC 5869 with SHA-256, extract and expand. An empty salt is 32 zero bytes. size ≤ 8 160.
 Secret hkdf_sha256(ByteView salt, ByteView ikm, ByteView info, std::size_t size);
+// HKDF-Extract alone.
+Secret hkdf_extract_sha256(ByteView salt, ByteView ikm);
 // HKDF-Expand alone, with SHA-256 and with SHA-512 (for C2SP chunked-encryption).
 Secret hkdf_expand_sha256(ByteView prk, ByteView info, std::size_t size);
 Secret hkdf_expand_sha512(ByteView prk, ByteView info, std::size_t size);
 
-// RFC 9380 §5.3.1 expand_message_xmd with SHA-256. dst ≤ 255 bytes, size ≤ 8 160. Returned as Secret because nonces
-// are made with it.
+// RFC 9380 §5.3.1 expand_message_xmd with SHA-256. dst ≤ 255 bytes, size ≤ 8 160. Returned as Secret because
+// nonces are made with it.
 Secret expand_message_xmd(ByteView msg, ByteView dst, std::size_t size);
 
 }  // namespace coprotect::protocol

@@ -45,5 +45,14 @@ TEST(Hash, ReproducesRfc5869) {
   }
 }
 
+TEST(Hash, ReproducesRfc9380) {
+  for (const auto& v : testdata::read_vectors("rfc9380_xmd.vec")) {
+    const Bytes expected = v.hex("Out");
+    const std::string dst = v.text("Dst");
+    const Secret made = expand_message_xmd(v.hex("Msg"), bytes_of(dst), expected.size());
+    EXPECT_EQ(to_hex(made.reveal()), to_hex(expected)) << v.where();
+  }
+}
+
 }  // namespace
 }  // namespace coprotect::protocol

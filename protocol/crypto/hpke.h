@@ -20,8 +20,8 @@ class HpkePrivateKey {
   const HpkePublicKey& public_key() const { return public_key_; }
   const Secret& scalar() const { return scalar_; }
 
-  // Opens enc (65) ‖ ciphertext ‖ tag (16). Fails with Code::altered if it was not sealed to this key with this info
-  // and aad.
+  // Opens enc (65) ‖ ciphertext ‖ tag (16). Fails with Code::altered if it was not sealed to this key with
+  // this info and aad.
   Result<Secret> open(ByteView sealed, ByteView info, ByteView aad) const;
 
  private:
@@ -35,6 +35,7 @@ class HpkePrivateKey {
 bool is_hpke_public_key(ByteView bytes);
 
 // enc (65) ‖ ciphertext ‖ tag (16). Fails with Code::malformed if `to` is not a valid key.
-Result<Bytes> hpke_seal(const HpkePublicKey& to, ByteView info, ByteView aad, ByteView plaintext, Random& random);
+Result<Bytes> hpke_seal(const HpkePublicKey& to, ByteView info, ByteView aad, ByteView plaintext,
+                        Random& random);
 
 }  // namespace coprotect::protocol

@@ -193,6 +193,11 @@ Daemon Daemon::start_notifying(const std::vector<std::string>& arguments,
   return daemon;
 }
 
+Daemon Daemon::spawn(const std::vector<std::string>& arguments, std::vector<std::string> environment,
+                     const std::map<int, int>& descriptors) {
+  return Daemon(start(arguments, std::move(environment), descriptors));
+}
+
 Daemon& Daemon::operator=(Daemon&& other) noexcept {
   if (this != &other) {
     if (pid_ > 0) end(SIGKILL);
@@ -233,6 +238,14 @@ bool Daemon::wait_for_end(std::chrono::milliseconds limit) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return true;
+}
+
+std::filesystem::path installed_program(const std::string& name) {
+  const char* const path = std::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "/usr/bin" : path);
+  for (std::string folder; std::getline(folders, folder, ':');)
+    if (const auto file = std::filesystem::path(folder) / name; access(file.c_str(), X_OK) == 0) return file;
+  throw std::runtime_error("not installed: " + name);
 }
 
 std::string read_file(const std::filesystem::path& file) {

@@ -77,6 +77,10 @@ class Daemon {
   // before or took longer than 20 s.
   static Daemon start_notifying(const std::vector<std::string>& arguments,
                                 std::vector<std::string> environment, const std::filesystem::path& log);
+  // Starts it and does not wait. It finds only these descriptors (number in the child → number here), and
+  // /dev/null for what is missing of 0 to 2.
+  static Daemon spawn(const std::vector<std::string>& arguments, std::vector<std::string> environment,
+                      const std::map<int, int>& descriptors);
   Daemon(Daemon&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
   Daemon& operator=(Daemon&& other) noexcept;
   ~Daemon();
@@ -95,6 +99,9 @@ class Daemon {
   explicit Daemon(pid_t pid) : pid_(pid) {}
   pid_t pid_ = -1;
 };
+
+// Where PATH has a program. Fails with an exception that names it if it is not installed.
+std::filesystem::path installed_program(const std::string& name);
 
 // A file's content; empty if there is no such file.
 std::string read_file(const std::filesystem::path& file);

@@ -1,0 +1,175 @@
+#include "protocol/crypto/ecdsa.h"
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/param_build.h>
+#include <openssl/pem.h>
+
+#include <array>
+#include <string_view>
+
+#include "protocol/crypto/p256.h"
+
+namespace coprotect::protocol {
+namespace {
+
+using Number = Owned<BIGNUM, BN_clear_free>;
+using KeyContext = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
+using ParamBuilder = Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
+using Params = Owned<OSSL_PARAM, OSSL_PARAM_free>;
+using DerSignature = Owned<ECDSA_SIG, ECDSA_SIG_free>;
+using Bio = Owned<BIO, BIO_free>;
+
+constexpr std::size_t kMaxDerSignature = 72;
+constexpr std::size_t kMaxPem = 65'536;
+
+// Of a point and, for a private key, its logarithm, both valid.
+EvpKey make_key(const p256::UncompressedPoint& point, const BIGNUM* scalar) {
+  const ParamBuilder builder(OSSL_PARAM_BLD_new());
+  invariant(builder != nullptr);
+  invariant(OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) == 1);
+  invariant(OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(),
+                                             point.size()) == 1);
+  if (scalar != nullptr)
+    invariant(
+        OSSL_PARAM_BLD_push_BN_pad(builder.get(), OSSL_PKEY_PARAM_PRIV_KEY, scalar, p256::kScalarSize) == 1);
+  const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
+  const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+  EvpKey key;
+  invariant(params != nullptr && context != nullptr && EVP_PKEY_fromdata_init(context.get()) == 1);
+  const int selection = scalar == nullptr ? EVP_PKEY_PUBLIC_KEY : EVP_PKEY_KEYPAIR;
+  invariant(EVP_PKEY_fromdata(context.get(), out(key), selection, params.get()) == 1);
+  return key;
+}
+
+bool is_p256(const EVP_PKEY* key) {
+  std::array<char, 32> name{};
+  return key != nullptr && EVP_PKEY_is_a(key, "EC") == 1 &&
+         EVP_PKEY_get_group_name(key, name.data(), name.size(), nullptr) == 1 &&
+         std::string_view(name.data()) == "prime256v1";
+}
+
+Secret private_scalar(const EVP_PKEY* key) {
+  BIGNUM* raw = nullptr;
+  invariant(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &raw) == 1);
+  const Number number(raw);
+  Secret scalar(p256::kScalarSize);
+  invariant(BN_bn2binpad(number.get(), scalar.fill().data(), p256::kScalarSize) == p256::kScalarSize);
+  return scalar;
+}
+
+// Encrypted keys are refused instead of asking for a password on the terminal.
+int no_password(char*, int, int, void*) {
+  return -1;
+}
+
+EvpKey share(const EvpKey& key) {
+  invariant(EVP_PKEY_up_ref(key.get()) == 1);
+  return EvpKey(key.get());
+}
+
+}  // namespace
+
+Result<VerifyKey> VerifyKey::parse(ByteView compressed) {
+  const auto point = p256::parse_point(compressed);
+  if (compressed.size() != std::tuple_size_v<PublicKeyBytes> || !point) {
+    ERR_clear_error();
+    return Error(Code::malformed, "not a compressed P-256 point");
+  }
+  return VerifyKey(make_key(*point, nullptr), p256::compress(*point));
+}
+
+Result<VerifyKey> VerifyKey::from_evp(EVP_PKEY* key) {
+  ByteArray<65> encoded;
+  std::size_t size = 0;
+  if (!is_p256(key) || EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, encoded.data(),
+                                                       encoded.size(), &size) != 1) {
+    ERR_clear_error();
+    return Error(Code::malformed, "not a P-256 key");
+  }
+  const auto point = p256::parse_point(ByteView(encoded).first(size));
+  if (!point) return Error(Code::malformed, "not a P-256 key");
+  return VerifyKey(make_key(*point, nullptr), p256::compress(*point));
+}
+
+VerifyKey::VerifyKey(const VerifyKey& other) : key_(share(other.key_)), bytes_(other.bytes_) {}
+
+VerifyKey& VerifyKey::operator=(const VerifyKey& other) {
+  key_ = share(other.key_);
+  bytes_ = other.bytes_;
+  return *this;
+}
+
+bool VerifyKey::verify(const Digest& digest, ByteView signature) const {
+  if (signature.size() != std::tuple_size_v<Signature>) return false;
+  const DerSignature pair(ECDSA_SIG_new());
+  invariant(pair != nullptr);
+  // OpenSSL checks 1 ≤ r, s < n.
+  invariant(ECDSA_SIG_set0(pair.get(), BN_bin2bn(signature.data(), 32, nullptr),
+                           BN_bin2bn(signature.data() + 32, 32, nullptr)) == 1);
+  ByteArray<kMaxDerSignature> der;
+  std::uint8_t* end = der.data();
+  const int size = i2d_ECDSA_SIG(pair.get(), &end);
+  const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+  invariant(size > 0 && context != nullptr && EVP_PKEY_verify_init(context.get()) == 1);
+  const bool holds = EVP_PKEY_verify(context.get(), der.data(), static_cast<std::size_t>(size), digest.data(),
+                                     digest.size()) == 1;
+  if (!holds) ERR_clear_error();
+  return holds;
+}
+
+SigningKey SigningKey::generate(Random& random) {
+  return *from_scalar(p256::random_scalar(random).reveal());
+}
+
+Result<SigningKey> SigningKey::from_scalar(ByteView scalar) {
+  if (!p256::is_scalar(scalar)) return Error(Code::malformed, "not a P-256 private key");
+  const Number number(BN_bin2bn(scalar.data(), p256::kScalarSize, nullptr));
+  invariant(number != nullptr);
+  const p256::UncompressedPoint point = p256::base_multiple(scalar);
+  return SigningKey(make_key(point, number.get()), *VerifyKey::parse(p256::compress(point)));
+}
+
+Result<SigningKey> SigningKey::from_pem(ByteView pem) {
+  // OpenSSL takes no buffer without bytes, nor one whose size is no int.
+  if (pem.empty() || pem.size() > kMaxPem) return Error(Code::malformed, "not a private key in PEM");
+  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  invariant(bio != nullptr);
+  const EvpKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));
+  if (!is_p256(key.get())) {
+    ERR_clear_error();
+    return Error(Code::malformed, "not an unencrypted P-256 private key in PEM");
+  }
+  return from_scalar(private_scalar(key.get()).reveal());
+}
+
+Signature SigningKey::sign(const Digest& digest) const {
+  const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+  ByteArray<kMaxDerSignature> der;
+  std::size_t size = der.size();
+  invariant(context != nullptr && EVP_PKEY_sign_init(context.get()) == 1);
+  invariant(EVP_PKEY_sign(context.get(), der.data(), &size, digest.data(), digest.size()) == 1);
+  const std::uint8_t* in = der.data();
+  const DerSignature pair(d2i_ECDSA_SIG(nullptr, &in, static_cast<long>(size)));
+  Signature signature;
+  invariant(pair != nullptr && BN_bn2binpad(ECDSA_SIG_get0_r(pair.get()), signature.data(), 32) == 32 &&
+            BN_bn2binpad(ECDSA_SIG_get0_s(pair.get()), signature.data() + 32, 32) == 32);
+  return signature;
+}
+
+Secret SigningKey::scalar() const {
+  return private_scalar(key_.get());
+}
+
+Secret SigningKey::to_pem() const {
+  const Bio bio(BIO_new(BIO_s_mem()));
+  invariant(bio != nullptr);
+  invariant(PEM_write_bio_PKCS8PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
+  std::uint8_t* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return Secret::copy_of({data, static_cast<std::size_t>(size)});
+}
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,162 @@
+#include "protocol/crypto/ecdsa.h"
+
+#include <gtest/gtest.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+
+#include "protocol/crypto/hash.h"
+#include "protocol/testdata/fixed_random.h"
+#include "protocol/testdata/vectors.h"
+
+namespace coprotect::protocol {
+namespace {
+
+// n, the order of P-256.
+const Bytes kOrder = *from_hex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
+
+Bytes written_by_openssl(EVP_PKEY* key, bool encrypted) {
+  const Owned<BIO, BIO_free> bio(BIO_new(BIO_s_mem()));
+  const char password[] = "password";
+  EXPECT_EQ(
+      PEM_write_bio_PKCS8PrivateKey(bio.get(), key, encrypted ? EVP_aes_256_cbc() : nullptr,
+                                    encrypted ? password : nullptr, encrypted ? 8 : 0, nullptr, nullptr),
+      1);
+  std::uint8_t* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return Bytes(data, data + size);
+}
+
+TEST(Ecdsa, AgreesWithRfc6979) {
+  for (const auto& v : testdata::read_vectors("rfc6979.vec")) {
+    const auto key = SigningKey::from_scalar(v.hex("Scalar"));
+    ASSERT_TRUE(key) << v.where();
+    EXPECT_EQ(to_hex(key->public_key().bytes()), v.text("Key")) << v.where();
+    EXPECT_TRUE(key->public_key().verify(sha256(bytes_of(v.text("Message"))), v.hex("Signature")))
+        << v.where();
+  }
+}
+
+TEST(Ecdsa, VerifiesWhatItSignedAndNothingElse) {
+  const SigningKey key = SigningKey::generate(system_random());
+  const SigningKey other = SigningKey::generate(system_random());
+  Digest digest = sha256(bytes_of("statement"));
+  Signature signature = key.sign(digest);
+  EXPECT_TRUE(key.public_key().verify(digest, signature));
+  EXPECT_FALSE(other.public_key().verify(digest, signature));
+  EXPECT_FALSE(key.public_key().verify(digest, ByteView(signature).first(63)));
+  EXPECT_FALSE(key.public_key().verify(digest, {}));
+  for (std::size_t i = 0; i < signature.size(); ++i) {
+    signature[i] ^= 1;
+    EXPECT_FALSE(key.public_key().verify(digest, signature)) << i;
+    signature[i] ^= 1;
+  }
+  digest[31] ^= 1;
+  EXPECT_FALSE(key.public_key().verify(digest, signature));
+}
+
+TEST(Ecdsa, RefusesSignaturesOutOfRange) {
+  const SigningKey key = SigningKey::generate(system_random());
+  const Digest digest = sha256({});
+  const Signature good = key.sign(digest);
+  for (const Bytes& bad : {Bytes(32), kOrder, Bytes(32, 0xff)}) {
+    for (const std::ptrdiff_t at : {0, 32}) {
+      Signature signature = good;
+      std::copy(bad.begin(), bad.end(), signature.begin() + at);
+      EXPECT_FALSE(key.public_key().verify(digest, signature));
+    }
+  }
+}
+
+TEST(Ecdsa, RefusesPointsThatAreNotCanonical) {
+  const PublicKeyBytes good = SigningKey::generate(system_random()).public_key().bytes();
+  ASSERT_TRUE(VerifyKey::parse(good));
+  std::vector<Bytes> bad{{}, {0}, Bytes(33), Bytes(good.begin(), good.end() - 1), Bytes(65, 4)};
+  for (const std::uint8_t tag : ByteArray<6>{0, 1, 4, 5, 6, 7}) {
+    bad.emplace_back(good.begin(), good.end());
+    bad.back()[0] = tag;
+  }
+  // x = p + 5: x = 5 is on the curve.
+  bad.push_back(*from_hex("02ffffffff00000001000000000000000000000001000000000000000000000004"));
+  bad.push_back(
+      *from_hex("020000000000000000000000000000000000000000000000000000000000000001"));  // off the curve
+  for (const Bytes& bytes : bad) {
+    const auto key = VerifyKey::parse(bytes);
+    ASSERT_FALSE(key) << to_hex(bytes);
+    EXPECT_EQ(key.error().code(), Code::malformed);
+  }
+  EXPECT_TRUE(
+      VerifyKey::parse(*from_hex("020000000000000000000000000000000000000000000000000000000000000005")));
+}
+
+TEST(Ecdsa, RefusesScalarsOutOfRange) {
+  Bytes largest = kOrder;
+  --largest.back();
+  EXPECT_TRUE(SigningKey::from_scalar(largest));
+  for (const Bytes& bad : {Bytes(32), kOrder, Bytes(32, 0xff), Bytes(31, 1), Bytes(33, 1), Bytes{}})
+    EXPECT_FALSE(SigningKey::from_scalar(bad));
+}
+
+TEST(Ecdsa, GenerationRejectsAndDoesNotReduce) {
+  Bytes draws(kOrder);
+  draws.resize(64, 0);  // n, then zero, then the key
+  const Bytes scalar(32, 7);
+  draws.insert(draws.end(), scalar.begin(), scalar.end());
+  FixedRandom random(draws);
+  EXPECT_EQ(to_hex(SigningKey::generate(random).scalar().reveal()), to_hex(scalar));
+  EXPECT_TRUE(random.used_up());
+}
+
+TEST(Ecdsa, PemRoundTripsAndIsPlainPkcs8) {
+  const SigningKey key = SigningKey::generate(system_random());
+  const Secret pem = key.to_pem();
+  EXPECT_TRUE(text_of(pem.reveal()).starts_with("-----BEGIN PRIVATE KEY-----"));
+  const auto read = SigningKey::from_pem(pem.reveal());
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->public_key(), key.public_key());
+  EXPECT_TRUE(equal_in_constant_time(read->scalar(), key.scalar()));
+}
+
+TEST(Ecdsa, ReadsSec1Pem) {
+  // The key of RFC 6979, appendix A.2.5, as openssl ec writes it.
+  const auto key = SigningKey::from_pem(bytes_of(R"(-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIMmvqdhFunUWa1whV2ex1pNOUMPbNuibEnuKYisSD2choAoGCCqGSM49
+AwEHoUQDQgAEYP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mliLmDyn7Z5A/4QCLi8
+maQa6elWKLxk8vGyDC1+n1F3o8KU1EYimQ==
+-----END EC PRIVATE KEY-----
+)"));
+  ASSERT_TRUE(key);
+  EXPECT_EQ(to_hex(key->public_key().bytes()),
+            "0360fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6");
+}
+
+TEST(Ecdsa, RefusesOtherKeysInPem) {
+  const Owned<EVP_PKEY, EVP_PKEY_free> p384(EVP_EC_gen("P-384"));
+  const Owned<EVP_PKEY, EVP_PKEY_free> ed25519(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+  const Owned<EVP_PKEY, EVP_PKEY_free> p256(EVP_EC_gen("P-256"));
+  EXPECT_TRUE(SigningKey::from_pem(written_by_openssl(p256.get(), false)));
+  EXPECT_FALSE(SigningKey::from_pem(written_by_openssl(p256.get(), true)));
+  EXPECT_FALSE(SigningKey::from_pem(written_by_openssl(p384.get(), false)));
+  EXPECT_FALSE(SigningKey::from_pem(written_by_openssl(ed25519.get(), false)));
+  EXPECT_FALSE(SigningKey::from_pem({}));
+  EXPECT_FALSE(
+      SigningKey::from_pem(bytes_of("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")));
+  EXPECT_FALSE(VerifyKey::from_evp(p384.get()));
+  EXPECT_FALSE(VerifyKey::from_evp(ed25519.get()));
+  EXPECT_FALSE(VerifyKey::from_evp(nullptr));
+  EXPECT_TRUE(VerifyKey::from_evp(p256.get()));
+}
+
+TEST(Ecdsa, FromEvpTakesEitherPointFormat) {
+  const SigningKey key = SigningKey::generate(system_random());
+  const auto other = SigningKey::from_scalar(key.scalar().reveal());
+  ASSERT_TRUE(other);
+  for (const char* const format : {"compressed", "uncompressed"}) {
+    ASSERT_EQ(EVP_PKEY_set_utf8_string_param(other->evp(), "point-format", format), 1);
+    const auto read = VerifyKey::from_evp(other->evp());
+    ASSERT_TRUE(read) << format;
+    EXPECT_EQ(*read, key.public_key());
+  }
+}
+
+}  // namespace
+}  // namespace coprotect::protocol

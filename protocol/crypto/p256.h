@@ -1,0 +1,36 @@
+#pragma once
+
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+
+#include <optional>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/owned.h"
+#include "protocol/base/random.h"
+#include "protocol/base/secret.h"
+
+// What ECDSA and HPKE keys share: P-256 points and scalars as bytes. The group of the threshold arithmetic is
+// in protocol/group/.
+namespace coprotect::protocol::p256 {
+
+constexpr std::size_t kScalarSize = 32;
+using CompressedPoint = ByteArray<33>;
+using UncompressedPoint = ByteArray<65>;
+
+// Whether the bytes are a big-endian number in 1..n−1, 32 bytes long.
+bool is_scalar(ByteView bytes);
+// Uniform in 1..n−1, by rejection.
+Secret random_scalar(Random& random);
+
+// The point behind a canonical compressed or uncompressed encoding (SEC 1 §2.3.4). Nothing for other bytes,
+// points off the curve and infinity.
+std::optional<UncompressedPoint> parse_point(ByteView encoded);
+CompressedPoint compress(const UncompressedPoint& point);
+
+// scalar·G, for a valid scalar.
+UncompressedPoint base_multiple(ByteView scalar);
+// The x-coordinate of scalar·point: the output of ECDH. Nothing if the point is not valid.
+std::optional<Secret> shared_x(ByteView scalar, ByteView point);
+
+}  // namespace coprotect::protocol::p256

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <algorithm>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/random.h"
+#include "protocol/base/result.h"
+
+namespace coprotect::protocol {
+
+// Gives the bytes that it was made with, in order; aborts when they are used up. For vectors.
+class FixedRandom final : public Random {
+ public:
+  explicit FixedRandom(Bytes bytes) : bytes_(std::move(bytes)) {}
+  void fill(std::span<std::uint8_t> out) override {
+    invariant(bytes_.size() - used_ >= out.size());
+    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(used_), out.size(), out.begin());
+    used_ += out.size();
+  }
+  bool used_up() const { return used_ == bytes_.size(); }
+
+ private:
+  Bytes bytes_;
+  std::size_t used_ = 0;
+};
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace coprotect::harness {
+
+// PKCS#11 tokens in software (SoftHSM2) in a folder of their own, with a configuration of their own. A
+// program finds them if SOFTHSM2_CONF is configuration().
+class SoftToken {
+ public:
+  // Makes `folder` and a first token in it, whose PIN is written to a file.
+  explicit SoftToken(std::filesystem::path folder, std::string label = "coprotect",
+                     std::string pin = "271828");
+
+  std::filesystem::path configuration() const { return folder_ / "softhsm2.conf"; }
+  // Sets SOFTHSM2_CONF in this process.
+  void use() const;
+
+  // "pkcs11:token=…?module-path=…&pin-source=file:…"
+  std::string uri() const { return uri_with_pin_file(pin_file()); }
+  std::string uri_with_pin_file(const std::filesystem::path& file) const;
+  std::string uri_without_pin() const;
+  std::filesystem::path pin_file() const { return folder_ / "pin"; }
+
+  // Takes the tokens out, and puts them back.
+  void remove() const;
+  void restore() const;
+
+ private:
+  std::filesystem::path folder_;
+  std::string label_;
+};
+
+}  // namespace coprotect::harness
