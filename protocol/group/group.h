@@ -21,8 +21,8 @@ struct ElementRep {
   virtual std::unique_ptr<ElementRep> clone() const = 0;
 };
 
-// A member of a prime-order group other than the identity of a decoder: every Element was parsed, or computed from
-// parsed ones. Its memory is OpenSSL's or GMP's, so locked and wiped where those allocators are.
+// A member of a prime-order group other than the identity of a decoder: every Element was parsed, or computed
+// from parsed ones. Its memory is OpenSSL's or GMP's, so locked and wiped where those allocators are.
 class Element {
  public:
   Element(const Group& group, std::unique_ptr<ElementRep> rep) : group_(&group), rep_(std::move(rep)) {}
@@ -54,15 +54,15 @@ class Element {
 struct FixedBase {
   virtual ~FixedBase() = default;
   virtual const Element& base() const = 0;
-  // base^f · x^−e for public f (a scalar's bytes) and public e (any big-endian integer up to a scalar's width).
-  // Variable time: the check of a proof.
+  // base^f · x^−e for public f (a scalar's bytes) and public e (any big-endian integer up to a scalar's
+  // width). Variable time: the check of a proof.
   virtual Element power_times_inverse_power(ByteView f, const Element& x, ByteView e) const = 0;
   // base^f · x^e. Variable time.
   virtual Element power_times_power(ByteView f, const Element& x, ByteView e) const = 0;
 };
 
-// A group of prime order q with generator g (SPEC.md §2), written multiplicatively. One object per suite, shared by
-// all; every operation is safe from several threads.
+// A group of prime order q with generator g (SPEC.md §2), written multiplicatively. One object per suite,
+// shared by all; every operation is safe from several threads.
 class Group {
  public:
   virtual ~Group() = default;
@@ -84,6 +84,7 @@ class Group {
   virtual std::unique_ptr<FixedBase> fixed_base(const Element& base) const = 0;
 
   virtual Element multiply(const Element& a, const Element& b) const = 0;
+  // Variable time: a secret element only where nobody but its holder can measure it (a client).
   virtual Element invert(const Element& a) const = 0;
 
   // base^x and g^x in constant time in x. For secret exponents.
@@ -92,9 +93,11 @@ class Group {
   // base^e for a public big-endian integer of up to a scalar's width. Variable time.
   virtual Element power_public(const Element& base, ByteView e) const = 0;
   // ∏ bases[i]^exponents[i], public. Variable time; shares the squarings where that is faster.
-  virtual Element product_of_powers_public(std::span<const Element> bases, std::span<const Bytes> exponents) const;
+  virtual Element product_of_powers_public(std::span<const Element> bases,
+                                           std::span<const Bytes> exponents) const = 0;
 
-  // SPEC.md §2. hash_to_element fails only with negligible probability (MODP: result 0 or 1).
+  // SPEC.md §2. hash_to_element fails only with negligible probability (MODP: result 0 or 1), and takes
+  // variable time: for public messages.
   Scalar hash_to_scalar(ByteView msg, std::string_view dst) const;
   virtual Result<Element> hash_to_element(ByteView msg, std::string_view dst) const = 0;
   // A uniform member, for m.
@@ -102,6 +105,7 @@ class Group {
 
  protected:
   friend class Element;
+  friend bool operator==(const Element& a, const Element& b);
   Group() = default;
   virtual void encode(const Element& element, std::span<std::uint8_t> out) const = 0;
   virtual bool is_identity(const Element& element) const = 0;

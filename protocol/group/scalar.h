@@ -27,8 +27,8 @@ class ScalarField {
   std::vector<mp_limb_t> limbs_;
 };
 
-// An integer mod q in locked memory. Arithmetic takes constant time in the values. Scalars of one operation must be of
-// one field.
+// An integer mod q in locked memory. Arithmetic takes constant time in the values. Scalars of one operation
+// must be of one field.
 class Scalar {
  public:
   // Refuses (Code::malformed) a wrong width or a value ≥ q. Zero is allowed.

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <openssl/bn.h>
+
+#include <utility>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/owned.h"
+#include "protocol/base/result.h"
+
+namespace coprotect::protocol {
+
+// OpenSSL's integers for the sources of this folder. Their functions fail only for want of memory or through
+// a defect of ours, so a failure ends the process.
+
+using Bignum = Owned<BIGNUM, BN_clear_free>;
+using BignumContext = Owned<BN_CTX, BN_CTX_free>;
+
+inline void ensure(int ok) {
+  invariant(ok == 1);
+}
+
+inline Bignum new_bignum() {
+  Bignum n(BN_new());
+  invariant(n != nullptr);
+  return n;
+}
+// One for each call and not one for each thread: a context that lives on would keep copies of secret values.
+inline BignumContext new_context() {
+  BignumContext context(BN_CTX_new());
+  invariant(context != nullptr);
+  return context;
+}
+// OS2IP.
+inline Bignum bignum(ByteView bytes) {
+  Bignum n(BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr));
+  invariant(n != nullptr);
+  return n;
+}
+inline Bignum copy(const BIGNUM* n) {
+  Bignum c(BN_dup(n));
+  invariant(c != nullptr);
+  return c;
+}
+// I2OSP; aborts if out is too short.
+inline void write_bytes(const BIGNUM* n, std::span<std::uint8_t> out) {
+  invariant(BN_bn2binpad(n, out.data(), static_cast<int>(out.size())) == static_cast<int>(out.size()));
+}
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,217 @@
+#include "protocol/group/modp.h"
+
+#include <gmp.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+
+#include <mutex>
+#include <string>
+
+#include "protocol/crypto/hash.h"
+#include "protocol/group/montgomery.h"
+
+namespace coprotect::protocol {
+namespace {
+
+// The prime of a group that OpenSSL knows by the name of RFC 7919, which is also the suite's.
+Bignum prime_of(SuiteId suite) {
+  std::string name(suite_name(suite));
+  OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name.data(), 0),
+                             OSSL_PARAM_construct_end()};
+  const Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free> context(EVP_PKEY_CTX_new_from_name(nullptr, "DH", nullptr));
+  invariant(context != nullptr);
+  ensure(EVP_PKEY_fromdata_init(context.get()));
+  Owned<EVP_PKEY, EVP_PKEY_free> key;
+  ensure(EVP_PKEY_fromdata(context.get(), out(key), EVP_PKEY_KEY_PARAMETERS, parameters));
+  Bignum p;
+  ensure(EVP_PKEY_get_bn_param(key.get(), OSSL_PKEY_PARAM_FFC_P, out(p)));
+  return p;
+}
+
+// q = (p−1)/2, big-endian.
+Bytes order_of(const BIGNUM* p) {
+  Bignum q = new_bignum();
+  ensure(BN_rshift1(q.get(), p));
+  Bytes bytes(static_cast<std::size_t>(BN_num_bytes(q.get())));
+  write_bytes(q.get(), bytes);
+  return bytes;
+}
+
+// An integer in 1..p−1.
+struct NumberRep final : ElementRep {
+  explicit NumberRep(Bignum n) : number(std::move(n)) {}
+  std::unique_ptr<ElementRep> clone() const override {
+    return std::make_unique<NumberRep>(copy(number.get()));
+  }
+  Bignum number;
+};
+
+const BIGNUM* number_of(const Element& element) {
+  return static_cast<const NumberRep&>(element.rep()).number.get();
+}
+
+Element make_element(const Group& group, Bignum number) {
+  return {group, std::make_unique<NumberRep>(std::move(number))};
+}
+
+class ModpFixedBase final : public FixedBase {
+ public:
+  ModpFixedBase(const Modulus& modulus, std::size_t exponent_bits, Element base)
+      : modulus_(modulus), exponent_bits_(exponent_bits), base_(std::move(base)) {}
+
+  const Element& base() const override { return base_; }
+  Element power_times_inverse_power(ByteView f, const Element& x, ByteView e) const override {
+    return product(f, modulus_.inverse(number_of(x)).get(), e);
+  }
+  Element power_times_power(ByteView f, const Element& x, ByteView e) const override {
+    return product(f, number_of(x), e);
+  }
+
+ private:
+  Element product(ByteView f, const BIGNUM* x, ByteView e) const {
+    // The table costs about one power of the base, so it is made for the first.
+    std::call_once(once_, [this] { comb_.emplace(modulus_, number_of(base_), exponent_bits_); });
+    const Power power = {.base = x, .exponent = e};
+    return make_element(base_.group(), product_of_powers(modulus_, CombPower{.comb = &*comb_, .exponent = f},
+                                                         std::span(&power, 1)));
+  }
+
+  const Modulus& modulus_;
+  std::size_t exponent_bits_;
+  Element base_;
+  mutable std::once_flag once_;
+  mutable std::optional<Comb> comb_;
+};
+
+class ModpGroup final : public Group {
+ public:
+  explicit ModpGroup(SuiteId suite)
+      : suite_(suite), modulus_(prime_of(suite)), field_(order_of(modulus_.value())) {
+    Bytes p(field_.size());
+    write_bytes(modulus_.value(), p);
+    mpz_init(prime_);
+    mpz_import(prime_, p.size(), 1, 1, 0, 0, p.data());
+    Bignum two = new_bignum();
+    ensure(BN_set_word(two.get(), 2));
+    generator_ = fixed_base(element(std::move(two)));
+  }
+  ~ModpGroup() override { mpz_clear(prime_); }
+
+  SuiteId suite() const override { return suite_; }
+  std::size_t element_size() const override { return field_.size(); }
+  const ScalarField& scalars() const override { return field_; }
+  std::size_t wide_size() const override { return field_.size() + 16; }
+
+  Result<Element> parse(ByteView encoded) const override {
+    if (encoded.size() != element_size()) return Error(Code::malformed, "element: wrong length");
+    Bignum x = bignum(encoded);
+    if (!in_range(x.get())) return Error(Code::malformed, "element: not in the range of the group");
+    mpz_t n;
+    mpz_init(n);
+    mpz_import(n, encoded.size(), 1, 1, 0, 0, encoded.data());
+    const bool square = mpz_jacobi(n, prime_) == 1;  // twenty times faster than BN_kronecker
+    mpz_clear(n);
+    if (!square) return Error(Code::malformed, "element: not a member of the group");
+    return element(std::move(x));
+  }
+  Element identity() const override { return element(copy(BN_value_one())); }
+  const FixedBase& generator() const override { return *generator_; }
+  std::unique_ptr<FixedBase> fixed_base(const Element& base) const override {
+    return std::make_unique<ModpFixedBase>(modulus_, 8 * field_.size(), base);
+  }
+
+  Element multiply(const Element& a, const Element& b) const override {
+    return element(modulus_.multiply(number_of(a), number_of(b)));
+  }
+  Element invert(const Element& a) const override { return element(modulus_.inverse(number_of(a))); }
+
+  Element power_secret(const Element& base, const Scalar& x) const override {
+    return element(power(number_of(base), x));
+  }
+  Element generator_power_secret(const Scalar& x) const override {
+    return power_secret(generator_->base(), x);
+  }
+  Element power_public(const Element& base, ByteView e) const override {
+    const Power power = {.base = number_of(base), .exponent = e};
+    return element(product_of_powers(modulus_, std::nullopt, std::span(&power, 1)));
+  }
+  Element product_of_powers_public(std::span<const Element> bases,
+                                   std::span<const Bytes> exponents) const override {
+    invariant(bases.size() == exponents.size());
+    std::vector<Power> powers;
+    for (std::size_t i = 0; i < bases.size(); ++i)
+      powers.push_back({.base = number_of(bases[i]), .exponent = exponents[i]});
+    return element(product_of_powers(modulus_, std::nullopt, powers));
+  }
+
+  Result<Element> hash_to_element(ByteView msg, std::string_view dst) const override {
+    Bignum y = bignum(expand_message_xmd(msg, bytes_of(dst), wide_size()).reveal());
+    const BignumContext context = new_context();
+    ensure(BN_nnmod(y.get(), y.get(), modulus_.value(), context.get()));
+    Bignum x = modulus_.multiply(y.get(), y.get());
+    if (!in_range(x.get())) return Error(Code::malformed, "message hashes to 0 or 1");
+    return element(std::move(x));
+  }
+  Element random_message(Random& random) const override {
+    // The prime begins with 64 one bits, so a uniform string of its length is outside 2..p−2 with a chance of
+    // 2^−64; it means a broken generator.
+    Secret bytes(element_size());
+    random.fill(bytes.fill());
+    const Bignum y = bignum(bytes.reveal());
+    invariant(in_range(y.get()));
+    return element(modulus_.multiply(y.get(), y.get()));
+  }
+
+ protected:
+  void encode(const Element& e, std::span<std::uint8_t> out) const override {
+    invariant(!is_identity(e));
+    write_bytes(number_of(e), out);
+  }
+  bool is_identity(const Element& e) const override { return BN_is_one(number_of(e)) == 1; }
+  bool equal(const Element& a, const Element& b) const override {
+    return BN_cmp(number_of(a), number_of(b)) == 0;
+  }
+
+ private:
+  Element element(Bignum number) const { return make_element(*this, std::move(number)); }
+
+  // 1 < x < p−1.
+  bool in_range(const BIGNUM* x) const {
+    Bignum last = copy(modulus_.value());
+    ensure(BN_sub_word(last.get(), 1));
+    return BN_cmp(x, BN_value_one()) > 0 && BN_cmp(x, last.get()) < 0;
+  }
+
+  // The time of BN_mod_exp_mont_consttime depends on the exponent's length in words. q + x has always that of
+  // p, and base^q = 1.
+  Bignum power(const BIGNUM* base, const Scalar& x) const {
+    Secret exponent(field_.size());
+    unsigned carry = 0;
+    for (std::size_t i = field_.size(); i-- > 0;) {
+      carry += unsigned{field_.modulus()[i]} + unsigned{x.bytes().reveal()[i]};
+      exponent.fill()[i] = static_cast<std::uint8_t>(carry);
+      carry >>= 8;
+    }
+    Bignum result = new_bignum();
+    const BignumContext context = new_context();
+    ensure(BN_mod_exp_mont_consttime(result.get(), base, bignum(exponent.reveal()).get(), modulus_.value(),
+                                     context.get(), modulus_.montgomery()));
+    return result;
+  }
+
+  SuiteId suite_;
+  Modulus modulus_;
+  ScalarField field_;
+  mpz_t prime_;
+  std::unique_ptr<FixedBase> generator_;
+};
+
+}  // namespace
+
+std::unique_ptr<Group> make_modp_group(SuiteId suite) {
+  invariant(suite != SuiteId::p256);
+  return std::make_unique<ModpGroup>(suite);
+}
+
+}  // namespace coprotect::protocol
