@@ -18,7 +18,8 @@ class Agent {
   Agent(std::string role, std::filesystem::path folder, std::string url)
       : role_(std::move(role)), folder_(std::move(folder)), url_(std::move(url)) {}
 
-  // `fault` names a point to die at (COPROTECT_FAULT_AT), 0 for none; a fault agent is the twin that has them.
+  // With faults, the twin that can die at a fault point is started; fault_at is COPROTECT_FAULT_AT, 0 for
+  // never.
   struct Options {
     bool with_faults = false;
     long fault_at = 0;
@@ -46,8 +47,8 @@ class Agent {
   Daemon daemon_;
 };
 
-// A whole system in a scratch folder: a software TPM for the cloud, a SoftHSM2 token for the company, both agents on a loopback
-// address of this test's own. Gone with the object.
+// A whole system in a scratch folder: a software TPM for the cloud, a SoftHSM2 token for the company, both
+// agents on a loopback address of this test's own. Gone with the object.
 class System {
  public:
   struct Options {
@@ -58,7 +59,6 @@ class System {
   };
   // Fails the calling test and leaves an unusable object if a step fails.
   explicit System(const Options& options);
-  System() : System(Options{}) {}
 
   // Programs of this build.
   static std::filesystem::path program(const std::string& name);
@@ -69,6 +69,7 @@ class System {
                    std::vector<std::string> environment = {}, std::string (*change)(std::string) = nullptr);
   // A new client; returns the path of its configuration.
   std::filesystem::path add_client(const std::string& name, const std::vector<std::string>& options = {});
+  Finished remove_client(const std::string& name) const;
   // `coprotect ARGS…` as the client with this configuration.
   Finished coprotect(const std::filesystem::path& config, const std::vector<std::string>& args) const;
   Finished provision(const std::vector<std::string>& args) const;

@@ -1,0 +1,120 @@
+#include "swtpm-tests/harness/system.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace coprotect::harness {
+namespace {
+
+constexpr const char* kPassphrase = "a passphrase for the tests' client CA, long enough\n";
+
+// A loopback address for each system that this machine runs at a time: 127/8 is all loopback, so a fixed port
+// is free on it.
+std::string own_address() {
+  static int systems = 0;
+  const int n = (static_cast<int>(getpid()) * 4 + systems++ % 4) % (250 * 250 * 250);
+  return "127." + std::to_string(n / 62'500 % 250 + 1) + "." + std::to_string(n / 250 % 250) + "." +
+         std::to_string(n % 250 + 2);
+}
+
+void expect_done(const Finished& run, const char* what) {
+  EXPECT_EQ(run.exit_code, 0) << what << (run.timed_out ? " (timed out)" : "") << "\n" << run.out << run.err;
+}
+
+}  // namespace
+
+bool Agent::start(const Options& options) {
+  std::vector<std::string> all = environment;
+  if (options.fault_at > 0) all.push_back("COPROTECT_FAULT_AT=" + std::to_string(options.fault_at));
+  if (!options.fault_log.empty()) all.push_back("COPROTECT_FAULT_LOG=" + options.fault_log.string());
+  const auto program =
+      options.with_faults ? System::fault_program("coprotect-agent") : System::program("coprotect-agent");
+  daemon_ = Daemon::start_notifying({program.string(), "--config", config().string()}, std::move(all), log());
+  EXPECT_TRUE(daemon_.started()) << role_ << " agent:\n" << read_file(log());
+  return daemon_.started();
+}
+
+std::filesystem::path System::program(const std::string& name) {
+  return std::filesystem::path(COPROTECT_PROGRAM_DIR) / name;
+}
+
+std::filesystem::path System::fault_program(const std::string& name) {
+  return std::filesystem::path(COPROTECT_FAULT_PROGRAM_DIR) / name;
+}
+
+System::System(const Options& options) : options_(options) {
+  tpm_ = std::make_unique<SoftTpm>(folder() / "tpm");
+  token_ = std::make_unique<SoftToken>(folder() / "token");
+  const std::string address = own_address();
+  cloud_ = std::make_unique<Agent>("cloud", folder() / "cloud", "https://" + address + ":8443");
+  company_ = std::make_unique<Agent>("company", folder() / "company", "https://" + address + ":8444");
+  company_->environment = {"SOFTHSM2_CONF=" + token_->configuration().string()};
+  if (!init_agent(*cloud_, "cloud", tpm_->uri()) || !init_agent(*company_, "company", token_->uri())) return;
+  if (!cloud_->start() || !company_->start() || !options.onboarded) return;
+  expect_done(onboard(), "onboard");
+}
+
+bool System::init_agent(Agent& agent, const std::string& role, const std::string& token_uri) {
+  Command command(program("coprotect-provision"));
+  command.args({"init-agent", "--dir", agent.folder().string(), "--role", role, "--url", agent.url(),
+                "--token", token_uri, "--hold-seconds", std::to_string(options_.hold_seconds)});
+  for (const auto& assignment : agent.environment) command.env(assignment);
+  const Finished run = command.run();
+  expect_done(run, "init-agent");
+  return run.exit_code == 0;
+}
+
+Finished System::onboard(const std::filesystem::path& provision, std::vector<std::string> environment,
+                         std::string (*change)(std::string)) {
+  Command command(provision);
+  command.args({"onboard", "--tenant", options_.tenant, "--suite", options_.suite, "--out", out().string(),
+                "--cloud-invitation", cloud_->invitation().string(), "--company-invitation",
+                company_->invitation().string(), "--show-code-fd", "7", "--code-fd", "8",
+                "--ca-passphrase-fd", "9", "--same-host"});
+  for (auto& assignment : environment) command.env(std::move(assignment));
+  Finished run = command.retype(7, 8, change).feed(9, kPassphrase).run();
+  std::string shown = run.written[7];
+  shown.erase(std::remove(shown.begin(), shown.end(), '\n'), shown.end());
+  if (!shown.empty()) code_ = shown;  // a resumed onboarding shows none: the paper has it
+  return run;
+}
+
+std::filesystem::path System::add_client(const std::string& name, const std::vector<std::string>& options) {
+  const auto client = folder() / "clients" / name;
+  std::filesystem::create_directories(client.parent_path());
+  Command command(program("coprotect-provision"));
+  command
+      .args(
+          {"add-client", name, "--dir", out().string(), "--out", client.string(), "--ca-passphrase-fd", "9"})
+      .args(options)
+      .feed(9, kPassphrase);
+  expect_done(command.run(), "add-client");
+  return client / "config.toml";
+}
+
+Finished System::remove_client(const std::string& name) const {
+  return Command(program("coprotect-provision"))
+      .args({"remove-client", name, "--dir", out().string(), "--ca-passphrase-fd", "9"})
+      .feed(9, kPassphrase)
+      .run();
+}
+
+Finished System::coprotect(const std::filesystem::path& config, const std::vector<std::string>& args) const {
+  return Command(program("coprotect")).env("COPROTECT_CONFIG=" + config.string()).args(args).run();
+}
+
+Finished System::provision(const std::vector<std::string>& args) const {
+  return Command(program("coprotect-provision")).args(args).run();
+}
+
+Finished System::recover(const std::vector<std::string>& args) const {
+  return Command(program("coprotect"))
+      .args({"decrypt", "--recover", "--kit", kit().string(), "--code-fd", "7"})
+      .args(args)
+      .feed(7, code_ + "\n")
+      .run();
+}
+
+}  // namespace coprotect::harness
