@@ -57,12 +57,12 @@ struct ClientIdentity {
 // Code::unauthenticated unless exactly one identity SAN and otherwise only groups, all of one tenant.
 Result<ClientIdentity> client_identity(const Certificate& certificate);
 
-// Verifies the chain (signer's certificate first) to this CA alone, at this time, for clientAuth; at most one intermediate
-// per further entry. Code::unauthenticated with OpenSSL's reason otherwise.
+// Verifies the chain (signer's certificate first) to this CA alone, at this time, for clientAuth; at most one
+// intermediate per further entry. Code::unauthenticated with OpenSSL's reason otherwise.
 Status verify_client_chain(std::span<const Certificate> chain, const Certificate& ca, std::int64_t now_ms);
 
-bool valid_tenant(std::string_view tenant);       // [a-z0-9-]{1,64}
-bool valid_party_name(std::string_view name);     // [a-z0-9-]{1,32}
-bool valid_subject_name(std::string_view name);   // [A-Za-z0-9._@-]{1,64}
+bool valid_tenant(std::string_view tenant);      // [a-z0-9-]{1,64}
+bool valid_party_name(std::string_view name);    // [a-z0-9-]{1,32}
+bool valid_subject_name(std::string_view name);  // [A-Za-z0-9._@-]{1,64}
 
 }  // namespace coprotect::protocol

@@ -23,9 +23,11 @@ struct CertificateRequest {
   std::int64_t not_after_ms;
 };
 
-// A certificate for `subject`, signed by `issuer_key` in the name of `issuer`; without an issuer self-signed, in which case issuer_key must be
-// the subject's. Serial numbers are random. Code::malformed for names that cannot be encoded.
+// A certificate for `subject`, signed by `issuer_key` in the name of `issuer`; without an issuer self-signed,
+// in which case issuer_key must be the subject's. Serial numbers are random. Code::malformed for names that
+// cannot be encoded.
 Result<Certificate> issue_certificate(const CertificateRequest& request, const VerifyKey& subject,
-                                      const Certificate* issuer, const SigningKey& issuer_key, Random& random);
+                                      const Certificate* issuer, const SigningKey& issuer_key,
+                                      Random& random);
 
 }  // namespace coprotect::protocol
