@@ -35,10 +35,12 @@ struct Stanza {
   Ciphertext ciphertext;
 };
 
-// A file's header: core, stanzas, HMAC. Parsed from untrusted bytes; the HMAC can only be checked with the file key.
+// A file's header: core, stanzas, HMAC. Parsed from untrusted bytes; the HMAC can only be checked with the
+// file key.
 class Header {
  public:
-  // Reads a header from the front of `bytes` (at most kMaxHeaderSize of a file). Code::malformed if it is not one.
+  // Reads a header from the front of `bytes` (at most kMaxHeaderSize of a file). Code::malformed if it is not
+  // one.
   static Result<Header> parse(ByteView bytes);
   // Makes a header that wraps one fresh m for `key`, and the file key with it.
   static Result<std::pair<Header, Secret>> create(const PublicKey& key, const KeyId& key_id, Bytes policy,
@@ -54,8 +56,8 @@ class Header {
   // Core, stanzas and HMAC as they stand in the file.
   ByteView encoded() const { return encoded_; }
 
-  // FK from m (SPEC.md §9.2), and a check of the HMAC with it: Code::altered if any byte of the header was changed or m
-  // is another file's.
+  // FK from m (SPEC.md §9.2), and a check of the HMAC with it: Code::altered if any byte of the header was
+  // changed or m is another file's.
   Result<Secret> unlock(const Element& m) const;
 
  private:

@@ -30,8 +30,8 @@ struct SubjectSet {
 // A file's policy (SPEC.md §9.4).
 class Policy {
  public:
-  // Strict: refuses (Code::malformed) duplicate or unknown members, floats, depth, bad UTF-8, bad times, sizes over the
-  // limits; the message names the member. Zero bytes are the absent policy.
+  // Strict: refuses (Code::malformed) duplicate or unknown members, floats, depth, bad UTF-8, bad times,
+  // sizes over the limits; the message names the member. Zero bytes are the absent policy.
   static Result<Policy> parse(ByteView json);
 
   struct Draft {
@@ -41,11 +41,12 @@ class Policy {
     std::optional<std::string> not_before;
     std::optional<std::string> not_after;
   };
-  // The JSON of a draft, for `encrypt --allow-user`; parse() accepts it or the draft is refused (Code::malformed).
+  // The JSON of a draft, for `encrypt --allow-user`; parse() accepts it or the draft is refused
+  // (Code::malformed).
   static Result<Bytes> write(const Draft& draft);
 
-  // Whether the subject may do this at this time (milliseconds since 1970). Code::denied otherwise, saying why. Action
-  // recover always may: the server's policy judges that.
+  // Whether the subject may do this at this time (milliseconds since 1970). Code::denied otherwise, saying
+  // why. Action recover always may: the server's policy judges that.
   Status check(const Subject& subject, Action action, std::int64_t now_ms) const;
 
   bool absent() const { return absent_; }

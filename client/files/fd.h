@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/result.h"
+
+namespace coprotect::client {
+
+// An open file descriptor, closed with the object.
+class Fd {
+ public:
+  explicit Fd(int fd = -1) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Fd();
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+// What errno says went wrong: "cannot be read: permission denied". Code::not_found, denied, conflict or, for
+// a disk that is full or broken, unavailable.
+Error os_error(std::string_view what);
+
+// Reads until `out` is full or the input ends; returns how much was read.
+Result<std::size_t> read_full(int fd, std::span<std::uint8_t> out);
+// The same at a place of a regular file.
+Result<std::size_t> read_full_at(int fd, std::span<std::uint8_t> out, std::uint64_t offset);
+Status write_all(int fd, ByteView bytes);
+Status write_all_at(int fd, ByteView bytes, std::uint64_t offset);
+
+}  // namespace coprotect::client
