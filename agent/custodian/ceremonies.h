@@ -1,0 +1,93 @@
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "agent/custodian/identify.h"
+#include "agent/custodian/invitations.h"
+#include "agent/custodian/log.h"
+#include "agent/custodian/settings.h"
+#include "agent/ipc/messages.h"
+#include "protocol/dkg/dealer.h"
+#include "protocol/message/onboarding.h"
+
+namespace coprotect::agent::custodian {
+
+// The agent's side of a key generation (protocol/SPEC.md §5). Offers and running dealers are only in memory,
+// one for each invitation: a crash before PREPARED leaves nothing behind. From PREPARED on everything is in
+// the store, and stays there until the key is activated or aborted.
+class Ceremonies {
+ public:
+  Ceremonies(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper, Store& store,
+             Keys& keys, Log& log)
+      : settings_(settings),
+        keyring_(keyring),
+        keeper_(keeper),
+        store_(store),
+        keys_(keys),
+        log_(log),
+        invitations_(settings.state / "invitations", keyring) {}
+
+  // Any route of a ceremony. The peer must hold the certificate of an invitation, and reaches only that
+  // invitation's ceremony.
+  Result<Bytes> answer(const ipc::Call& call, const Peer& peer, std::int64_t now_ms);
+  // Drops ceremonies that nobody went on with.
+  void sweep(std::int64_t now_ms);
+
+ private:
+  using InvitationId = protocol::InvitationId;
+  struct Caller {
+    InvitationId invitation;
+    std::int64_t now_ms;
+  };
+  struct Offer {
+    protocol::OpenMessage open;
+    ByteArray<32> nonce;
+    protocol::HpkePrivateKey ceremony_key;
+  };
+  struct Running {
+    std::string tenant;
+    std::optional<Offer> offer;              // until the parameters came
+    std::optional<protocol::Dealer> dealer;  // from then on
+    std::int64_t touched_ms;
+  };
+
+  // In memory (ceremony_rounds.cc).
+  Result<Bytes> open(const Caller& caller, ByteView body);
+  Result<Bytes> parameters(const Caller& caller, const protocol::Sid& sid, ByteView body);
+  Result<Bytes> reveal(const Caller& caller, const protocol::Sid& sid, ByteView body);
+  Result<Bytes> deal(const Caller& caller, const protocol::Sid& sid, ByteView body);
+  // Durable (ceremony_states.cc).
+  Result<Bytes> prepare(const Caller& caller, const protocol::Sid& sid, ByteView body);
+  Result<Bytes> store_blob(const Caller& caller, const protocol::Sid& sid, ByteView body);
+  Result<Bytes> activate(const Caller& caller, const protocol::Sid& sid, ByteView body);
+  Result<Bytes> abort(const Caller& caller, const protocol::Sid& sid, ByteView body);
+  Result<Bytes> status(const Caller& caller, ByteView body);
+
+  Result<Bytes> run(const ipc::Call& call, const Caller& caller);
+  // The caller's invitation, if the message names it and carries its MAC.
+  Result<OwnInvitation> authenticate(const Caller& caller, const InvitationId& named, protocol::MacTag tag,
+                                     ByteView message) const;
+  Status check_own_party(const protocol::Parameters& parameters, const Offer& offer) const;
+  Result<protocol::Dealer*> dealer_of(const Caller& caller, const protocol::Sid& sid);
+  Result<KeyPtr> key_of(const Caller& caller, const protocol::Sid& sid) const;
+  Result<std::map<std::uint8_t, Bytes>> seal_shares(const protocol::Dealer::Outcome& outcome);
+  void erase_shares(const Key& key);
+  protocol::LogEntry entry(const Caller& caller, const std::string& tenant, std::string detail) const;
+  // One durable step: the key's row as it is now, and the log's entry of it.
+  Status make_durable(const Caller& caller, KeyPtr key, std::string what);
+  void record_failure(const Caller& caller, const Error& error);
+
+  const Settings& settings_;
+  const hsm::Keyring& keyring_;
+  hsm::ShareKeeper& keeper_;
+  Store& store_;
+  Keys& keys_;
+  Log& log_;
+  Invitations invitations_;
+  std::mutex mutex_;
+  std::map<InvitationId, Running> running_;
+};
+
+}  // namespace coprotect::agent::custodian

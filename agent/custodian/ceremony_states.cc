@@ -1,0 +1,203 @@
+#include "agent/custodian/ceremonies.h"
+#include "protocol/base/fault.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/recovery/blob.h"
+
+// The steps of a key generation that must survive a crash: each is one transaction, before the message that
+// tells of it leaves.
+namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::CeremonyMessage;
+using protocol::CeremonyState;
+using protocol::MacTag;
+using protocol::Round;
+using protocol::Sid;
+
+// Checks that the blob holds the recovery share of this very key, and that the party who is to hold it says
+// so.
+Status check_blob(const Key& key, const protocol::StoreBlobMessage& message) {
+  const auto& parameters = key.parameters();
+  const auto blob = protocol::RecoveryBlob::parse(message.blob);
+  if (!blob) return blob.error();
+  const auto& binding = blob->binding();
+  const bool of_key = binding.key_id == key.key_id() && binding.epoch == 0 && binding.index >= 1 &&
+                      binding.index <= parameters->n &&
+                      binding.public_share.group().suite() == parameters->suite &&
+                      binding.public_share == key.transcript.public_share(binding.index);
+  if (!of_key) return Error(Code::malformed, "the recovery blob is not of this key");
+  const auto stored = CeremonyMessage::parse(message.tool_message, Round::stored, parameters);
+  if (!stored) return stored.error();
+  const Digest hash = protocol::sha256(message.blob);
+  if (stored->sender != parameters.holder_of(binding.index) ||
+      !std::equal(hash.begin(), hash.end(), stored->body.begin(), stored->body.end()))
+    return Error(Code::bad_proof, "the recovery blob is not vouched for by the party that dealt for it");
+  return Done{};
+}
+
+bool has_recovery_party(const protocol::Parameters& parameters) {
+  const auto& parties = parameters->parties;
+  return std::any_of(parties.begin(), parties.end(), [](const auto& party) { return !party.is_agent(); });
+}
+
+}  // namespace
+
+Result<KeyPtr> Ceremonies::key_of(const Caller& caller, const Sid& sid) const {
+  KeyPtr key = keys_.with_sid(sid);
+  if (key == nullptr || key->invitation != caller.invitation)
+    return Error(Code::not_found, "ceremony " + to_hex(sid) + " has no key here");
+  return key;
+}
+
+Status Ceremonies::make_durable(const Caller& caller, KeyPtr key, std::string what) {
+  auto transaction = store_.begin();
+  if (!transaction) return std::move(transaction).error();
+  auto line = entry(caller, key->tenant(), std::move(what));
+  line.key_id = key->key_id();
+  if (auto put = keys_.put(*transaction, std::move(key)); !put) return put;
+  if (auto recorded = log_.append(*transaction, std::move(line)); !recorded) return recorded;
+  fault_point("agent-store-commit");
+  if (auto committed = transaction->commit(); !committed) return committed;
+  fault_point("agent-store-committed");
+  return Done{};
+}
+
+Result<std::map<std::uint8_t, Bytes>> Ceremonies::seal_shares(const protocol::Dealer::Outcome& outcome) {
+  const auto& parameters = outcome.transcript.parameters();
+  std::map<std::uint8_t, Bytes> records;
+  for (const auto& [index, share] : outcome.shares) {
+    const hsm::ShareId id{
+        parameters->tenant, outcome.transcript.key_id(), parameters->purpose, parameters->suite, index, 0};
+    auto record = keeper_.seal(id, share);
+    if (!record) return std::move(record).error();
+    records.emplace(index, *std::move(record));
+  }
+  return records;
+}
+
+Result<Bytes> Ceremonies::prepare(const Caller& caller, const Sid& sid, ByteView body) {
+  const auto dealer = dealer_of(caller, sid);
+  if (!dealer) return dealer.error();
+  const auto deals = protocol::MessageList::parse(body);
+  if (!deals) return deals.error();
+  auto outcome = (*dealer)->receive(deals->messages);
+  if (!outcome) return std::move(outcome).error();
+
+  auto records = seal_shares(*outcome);
+  if (!records) return std::move(records).error();
+  const std::size_t self = *outcome->transcript.parameters().position_of(keyring_.identity().public_key());
+  const auto key = std::make_shared<const Key>(Key{KeyState::prepared,
+                                                   caller.invitation,
+                                                   std::move(outcome->transcript),
+                                                   std::nullopt,
+                                                   *std::move(records),
+                                                   {},
+                                                   self});
+  if (auto durable = make_durable(caller, key, "prepared"); !durable) {
+    erase_shares(*key);
+    return std::move(durable).error();
+  }
+  running_.erase(caller.invitation);
+  return protocol::confirm(key->transcript, self, keyring_.identity());
+}
+
+Result<Bytes> Ceremonies::store_blob(const Caller& caller, const Sid& sid, ByteView body) {
+  auto key = key_of(caller, sid);
+  if (!key) return std::move(key).error();
+  const auto message = protocol::StoreBlobMessage::parse(body);
+  if (!message) return message.error();
+  if (message->sid != sid) return Error(Code::malformed, "the recovery blob is of another ceremony");
+  if (auto checked = check_blob(**key, *message); !checked) return std::move(checked).error();
+
+  if ((*key)->recovery_blob != message->blob) {
+    if ((*key)->state == KeyState::active || !(*key)->recovery_blob.empty())
+      return Error(Code::conflict, "another recovery blob is stored");
+    Key with_blob = **key;
+    with_blob.recovery_blob = message->blob;
+    auto durable =
+        make_durable(caller, std::make_shared<const Key>(std::move(with_blob)), "recovery blob stored");
+    if (!durable) return std::move(durable).error();
+  }
+  const Digest hash = protocol::sha256(message->blob);
+  return CeremonyMessage::sign(Round::stored, sid, static_cast<std::uint8_t>((*key)->self),
+                               Bytes(hash.begin(), hash.end()), keyring_.identity())
+      .encode();
+}
+
+Result<Bytes> Ceremonies::activate(const Caller& caller, const Sid& sid, ByteView body) {
+  auto key = key_of(caller, sid);
+  if (!key) return std::move(key).error();
+  auto bundle = protocol::Bundle::parse(body);
+  if (!bundle) return std::move(bundle).error();
+  if (bundle->key_id() != (*key)->key_id()) return Error(Code::conflict, "the bundle is of another key");
+  if ((*key)->state == KeyState::active) return Bytes{};
+  if (has_recovery_party((*key)->parameters()) && (*key)->recovery_blob.empty())
+    return Error(Code::conflict, "the recovery blob is not stored yet");
+
+  Key active = **key;
+  active.state = KeyState::active;
+  active.transcript = bundle->transcript();
+  active.bundle = *std::move(bundle);
+  if (auto durable = make_durable(caller, std::make_shared<const Key>(std::move(active)), "activated");
+      !durable)
+    return std::move(durable).error();
+  return Bytes{};
+}
+
+void Ceremonies::erase_shares(const Key& key) {
+  // The record is gone or going; what the token may still keep of it opens nothing by itself.
+  for (const auto& [index, record] : key.shares)
+    static_cast<void>(keeper_.erase(key.share_id(index), record));
+}
+
+Result<Bytes> Ceremonies::abort(const Caller& caller, const Sid& sid, ByteView body) {
+  const auto message = protocol::ControlMessage::parse(body);
+  if (!message) return message.error();
+  if (message->kind != protocol::ControlKind::abort || message->sid != sid)
+    return Error(Code::malformed, "not an abort of this ceremony");
+  if (const auto invitation = authenticate(caller, message->invitation, MacTag::control, body); !invitation)
+    return invitation.error();
+
+  if (dealer_of(caller, sid)) running_.erase(caller.invitation);
+  const auto key = key_of(caller, sid);
+  if (!key) return Bytes{};
+  if ((*key)->state == KeyState::active)
+    return Error(Code::conflict, "the key is active: it cannot be aborted");
+
+  auto transaction = store_.begin();
+  if (!transaction) return std::move(transaction).error();
+  auto line = entry(caller, (*key)->tenant(), "aborted");
+  line.key_id = (*key)->key_id();
+  if (auto removed = keys_.remove(*transaction, **key); !removed) return std::move(removed).error();
+  if (auto recorded = log_.append(*transaction, std::move(line)); !recorded)
+    return std::move(recorded).error();
+  fault_point("agent-abort-commit");
+  if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
+  fault_point("agent-abort-committed");
+  erase_shares(**key);
+  return Bytes{};
+}
+
+Result<Bytes> Ceremonies::status(const Caller& caller, ByteView body) {
+  const auto message = protocol::ControlMessage::parse(body);
+  if (!message) return message.error();
+  if (message->kind != protocol::ControlKind::status)
+    return Error(Code::malformed, "not a question for the status");
+  if (const auto invitation = authenticate(caller, message->invitation, MacTag::control, body); !invitation)
+    return invitation.error();
+
+  if (const KeyPtr key = keys_.of_invitation(caller.invitation)) {
+    if (key->state == KeyState::prepared)
+      return protocol::StatusMessage{CeremonyState::prepared, key->sid(), {}, {}}.encode();
+    return protocol::StatusMessage{CeremonyState::active, key->sid(), key->bundle->encoded(),
+                                   key->recovery_blob}
+        .encode();
+  }
+  const auto running = running_.find(caller.invitation);
+  if (running != running_.end() && running->second.dealer)
+    return protocol::StatusMessage{CeremonyState::running, running->second.dealer->parameters().sid(), {}, {}}
+        .encode();
+  return protocol::StatusMessage{CeremonyState::none, Sid{}, {}, {}}.encode();
+}
+
+}  // namespace coprotect::agent::custodian

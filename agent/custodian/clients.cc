@@ -1,0 +1,71 @@
+#include "agent/custodian/clients.h"
+
+#include <mutex>
+
+#include "protocol/base/writer.h"
+
+namespace coprotect::agent::custodian {
+
+using protocol::ClientList;
+
+Digest ClientLists::mac(std::string_view tenant, ByteView list) const {
+  Writer w;
+  w.literal("CPV1-ROW-CLIENTS").lp(tenant).lp4(list);
+  return keyring_.mac(w.view());
+}
+
+Status ClientLists::load(Transaction& transaction, const Keys& keys) {
+  Query query = transaction.query("SELECT tenant, list, mac FROM client_lists");
+  for (;;) {
+    const auto row = query.step();
+    if (!row) return row.error();
+    if (!*row) return Done{};
+    const std::string tenant = query.text(0);
+    const std::string name = "store: the client list of tenant \"" + tenant + "\"";
+    Bytes encoded = query.blob(1);
+    if (!equal_in_constant_time(mac(tenant, encoded), query.blob(2)))
+      return Error(Code::altered, name + " was altered: its MAC does not hold");
+    const KeyPtr key = keys.active_of_tenant(tenant);
+    if (key == nullptr) return Error(Code::altered, name + " has no key: a row was removed");
+    auto list = ClientList::parse(encoded, key->client_ca());
+    if (!list) return std::move(list).error().in(name);
+    lists_.emplace(tenant, std::make_shared<const EnrolledClients>(*std::move(list), std::move(encoded)));
+  }
+}
+
+Status ClientLists::put(Transaction& transaction, EnrolledClientsPtr clients) {
+  const std::string& tenant = clients->list.tenant;
+  if (const auto present = of_tenant(tenant); present && clients->list.serial <= present->list.serial)
+    return Error(Code::conflict,
+                 "client list of tenant \"" + tenant + "\": serial " + std::to_string(clients->list.serial) +
+                     " is not greater than the present " + std::to_string(present->list.serial));
+  const Digest row_mac = mac(tenant, clients->encoded);
+  const auto written =
+      transaction.query("INSERT OR REPLACE INTO client_lists(tenant, list, mac) VALUES(?, ?, ?)")
+          .bind(tenant)
+          .bind(clients->encoded)
+          .bind(row_mac)
+          .run();
+  if (!written) return written;
+  transaction.after_commit([this, clients = std::move(clients)] {
+    const std::unique_lock lock(mutex_);
+    lists_.insert_or_assign(clients->list.tenant, clients);
+  });
+  return Done{};
+}
+
+EnrolledClientsPtr ClientLists::of_tenant(std::string_view tenant) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = lists_.find(tenant);
+  return found == lists_.end() ? nullptr : found->second;
+}
+
+bool ClientLists::enrolled(const protocol::ClientIdentity& identity,
+                           const protocol::Certificate& certificate) const {
+  const auto clients = of_tenant(identity.tenant);
+  if (clients == nullptr) return false;
+  const auto entry = clients->list.clients.find(certificate.key_hash());
+  return entry != clients->list.clients.end() && entry->second == identity.uri;
+}
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <shared_mutex>
+
+#include "agent/custodian/keys.h"
+#include "protocol/message/client_list.h"
+
+namespace coprotect::agent::custodian {
+
+// A tenant's client list as its CA signed it.
+struct EnrolledClients {
+  protocol::ClientList list;
+  Bytes encoded;
+};
+using EnrolledClientsPtr = std::shared_ptr<const EnrolledClients>;
+
+// Who is enrolled, for each tenant. Taking a key off the list acts at once.
+class ClientLists {
+ public:
+  explicit ClientLists(const hsm::Keyring& keyring) : keyring_(keyring) {}
+
+  // Reads every row. Code::altered names a row whose MAC does not hold or that has no key.
+  Status load(Transaction& transaction, const Keys& keys);
+  // Code::conflict unless the list's serial is greater than the present one's.
+  Status put(Transaction& transaction, EnrolledClientsPtr clients);
+
+  // Null if the tenant has no list yet.
+  EnrolledClientsPtr of_tenant(std::string_view tenant) const;
+  // Whether the certificate's key is enrolled under this identity.
+  bool enrolled(const protocol::ClientIdentity& identity, const protocol::Certificate& certificate) const;
+
+ private:
+  Digest mac(std::string_view tenant, ByteView list) const;
+
+  const hsm::Keyring& keyring_;
+  mutable std::shared_mutex mutex_;
+  std::map<std::string, EnrolledClientsPtr, std::less<>> lists_;
+};
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,108 @@
+#include "agent/custodian/custodian.h"
+
+#include "agent/custodian/decrypt.h"
+#include "agent/custodian/log_query.h"
+#include "agent/custodian/recovery_share.h"
+#include "agent/custodian/replay.h"
+
+namespace coprotect::agent::custodian {
+
+using protocol::Operation;
+using protocol::SealedReply;
+using protocol::SignedRequest;
+
+// One request, from the signature to the sealed reply. Whatever stops it after its signature held is
+// recorded; what cannot be recorded is not answered.
+Result<Bytes> Custodian::serve(const ipc::Call& call, Operation operation, const RequestId& id) {
+  const std::int64_t now = settings_.now_ms();
+  const auto& self = keyring_.identity().public_key().bytes();
+
+  // Who asks: the signature, the chain to the CA of this key's tenant, the client list.
+  auto envelope = SignedRequest::parse_envelope(call.body);
+  if (!envelope) return std::move(envelope).error();
+  Record story(*envelope, id);
+  if (envelope->operation != operation || to_hex(envelope->request.key_id) != call.subject)
+    return refuse(story, Error(Code::malformed, "the request is not for the address that it was sent to"));
+  const auto client = identify(*envelope, keys_, clients_, self, now);
+  if (!client) return refuse(story, client.error());
+  story.set_client(client->identity);
+
+  // Whether it was answered before.
+  if (auto fresh = look_for_replay(*client, envelope->request, now); !fresh)
+    return refuse(story, fresh.error());
+
+  // The key, and the body, which can be read in the key's suite only.
+  const Key& key = *client->key;
+  if (envelope->request.epoch != key.epoch())
+    return refuse(story, Error(Code::conflict, "the key is in epoch " + std::to_string(key.epoch())));
+  const auto opened = std::move(*envelope).open(key.parameters()->suite);
+  if (!opened) return refuse(story, opened.error());
+  const auto& request = opened->request;
+
+  // This agent's policy; then, for each item, its file's policy and its ciphertext's proof.
+  if (auto allowed = server_policy_.check(request, client->identity, key.parameters()->purpose); !allowed)
+    return refuse(story, allowed.error());
+  std::vector<Decision> decisions;
+  if (const auto* const body = std::get_if<protocol::PartialDecryptBody>(&request.body)) {
+    decisions = decide(*body, request.action, *client, now);
+    story.set_items(*body, decisions);
+  }
+
+  // One transaction: nonce, cap, intent.
+  if (auto admitted = admit(*client, request, story.intent(now)); !admitted)
+    return refuse(story, admitted.error());
+
+  // The share is used, the result recorded, the reply sealed.
+  const auto plaintext = compute(*client, *opened, decisions);
+  const auto failure = plaintext ? std::nullopt : std::optional<Error>(plaintext.error());
+  if (auto recorded = record(story.result(failure, settings_.now_ms())); !recorded) return recorded.error();
+  if (failure) return *failure;
+  const auto sealed =
+      SealedReply::seal(self, plaintext->reveal(), request.reply_key, opened->hash, system_random());
+  if (!sealed) return sealed.error();
+  return sealed->encode();
+}
+
+Result<Secret> Custodian::compute(const Client& client, const SignedRequest& request,
+                                  std::span<const Decision> decisions) {
+  const auto& body = request.request.body;
+  if (const auto* const items = std::get_if<protocol::PartialDecryptBody>(&body))
+    return decrypt(*keeper_, *client.key, *items, decisions, request.hash, system_random());
+  if (const auto* const range = std::get_if<protocol::LogBody>(&body))
+    return log_query(*store_, log_, *client.key, *range);
+  return custodian::recovery_share(*client.key);
+}
+
+Status Custodian::look_for_replay(const Client& client, const protocol::Request& request,
+                                  std::int64_t now_ms) {
+  auto transaction = store_->begin();
+  if (!transaction) return std::move(transaction).error();
+  return replay::look(*transaction, client.key_hash, request, now_ms);
+}
+
+Status Custodian::admit(const Client& client, const protocol::Request& request,
+                        const protocol::LogEntry& intent) {
+  auto transaction = store_->begin();
+  if (!transaction) return std::move(transaction).error();
+  if (auto claimed = replay::claim(*transaction, client.key_hash, request); !claimed) return claimed;
+  const bool uses_share =
+      request.operation() == Operation::partial_decrypt && intent.kind == protocol::EntryKind::intent;
+  if (uses_share)
+    if (auto below = cap_.admit(*transaction, request.key_id, intent.time_ms); !below) return below;
+  if (auto recorded = log_.append(*transaction, intent); !recorded) return recorded;
+  return transaction->commit();
+}
+
+Status Custodian::record(protocol::LogEntry entry) {
+  auto transaction = store_->begin();
+  if (!transaction) return std::move(transaction).error();
+  if (auto appended = log_.append(*transaction, std::move(entry)); !appended) return appended;
+  return transaction->commit();
+}
+
+Error Custodian::refuse(const Record& story, Error why) {
+  auto recorded = record(story.refusal(why, settings_.now_ms()));
+  return recorded ? why : std::move(recorded).error();
+}
+
+}  // namespace coprotect::agent::custodian

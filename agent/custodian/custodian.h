@@ -1,0 +1,71 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "agent/custodian/ceremonies.h"
+#include "agent/custodian/health.h"
+#include "agent/custodian/record.h"
+#include "agent/custodian/server_policy.h"
+#include "agent/ipc/messages.h"
+
+namespace coprotect::agent::custodian {
+
+// Where a request is judged, recorded and answered. Everything that it is called with comes from the front
+// and is treated as hostile. Safe from several threads: the store is taken in turn, public-key operations run
+// beside each other.
+class Custodian {
+ public:
+  // Opens the store in `settings.state` and checks all of it. Code::altered if a row that authorises, or the
+  // log, is not what this agent wrote.
+  static Result<std::unique_ptr<Custodian>> open(Settings settings, hsm::Keyring keyring,
+                                                 std::unique_ptr<hsm::ShareKeeper> keeper);
+
+  ipc::Reply answer(const ipc::Call& call);
+  // Whose certificates TLS may accept: the tenants' CAs and the agent's own, for invitations.
+  ipc::Trust trust() const;
+  // Called after a key became active, from the thread that answered. To be set before the first call.
+  void on_trust_change(std::function<void()> changed) { trust_changed_ = std::move(changed); }
+  // Forgets what is over: held shares, ceremonies, nonces. Once a second.
+  void sweep();
+
+  // For tests that fill the disk.
+  Store& store() { return *store_; }
+
+ private:
+  Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hsm::ShareKeeper> keeper,
+            std::unique_ptr<Store> store);
+  Status load();
+
+  Result<Bytes> route(const ipc::Call& call, const RequestId& id);
+  // The requests of clients, signed and recorded.
+  Result<Bytes> serve(const ipc::Call& call, protocol::Operation operation, const RequestId& id);
+  Result<Secret> compute(const Client& client, const protocol::SignedRequest& request,
+                         std::span<const Decision> decisions);
+  Status look_for_replay(const Client& client, const protocol::Request& request, std::int64_t now_ms);
+  Status admit(const Client& client, const protocol::Request& request, const protocol::LogEntry& intent);
+  Status record(protocol::LogEntry entry);
+  // Records the refusal; what is to be answered.
+  Error refuse(const Record& story, Error why);
+  // What is public, for those whom it concerns.
+  Result<Bytes> bundle(const ipc::Call& call, const Peer& peer) const;
+  Result<Bytes> get_client_list(const ipc::Call& call, const Peer& peer) const;
+  Result<Bytes> put_client_list(const ipc::Call& call, const Peer& peer);
+  Bytes health(const Peer& peer);
+
+  Settings settings_;
+  hsm::Keyring keyring_;
+  std::unique_ptr<hsm::ShareKeeper> keeper_;
+  std::unique_ptr<Store> store_;
+  Keys keys_;
+  ClientLists clients_;
+  Log log_;
+  ServerPolicy server_policy_;
+  DailyCap cap_;
+  Ceremonies ceremonies_;
+  Health health_;
+  std::function<void()> trust_changed_;
+  std::int64_t pruned_ms_ = 0;
+};
+
+}  // namespace coprotect::agent::custodian

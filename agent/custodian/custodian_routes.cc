@@ -1,0 +1,188 @@
+#include <array>
+#include <chrono>
+#include <exception>
+#include <set>
+
+#include "agent/custodian/custodian.h"
+#include "agent/custodian/replay.h"
+#include "protocol/crypto/hash.h"
+
+// How the custodian is opened, and what it answers besides the requests that clients sign.
+namespace coprotect::agent::custodian {
+namespace {
+
+using ipc::Route;
+using protocol::Operation;
+
+constexpr std::int64_t kPruneEveryMs = 60'000;
+
+Error not_known(std::string_view what, std::string_view which) {
+  return {Code::not_found, std::string(what).append(" ").append(which).append(" is not known here")};
+}
+
+}  // namespace
+
+std::int64_t system_clock_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hsm::ShareKeeper> keeper,
+                     std::unique_ptr<Store> store)
+    : settings_(std::move(settings)),
+      keyring_(std::move(keyring)),
+      keeper_(std::move(keeper)),
+      store_(std::move(store)),
+      keys_(keyring_),
+      clients_(keyring_),
+      log_(keyring_),
+      server_policy_{.allow_recover = settings_.allow_recover},
+      cap_(settings_.requests_per_key_per_day),
+      ceremonies_(settings_, keyring_, *keeper_, *store_, keys_, log_),
+      health_(settings_.role, *keeper_) {}
+
+Result<std::unique_ptr<Custodian>> Custodian::open(Settings settings, hsm::Keyring keyring,
+                                                   std::unique_ptr<hsm::ShareKeeper> keeper) {
+  auto store = Store::open(settings.state / "store.db");
+  if (!store) return std::move(store).error();
+  auto custodian = std::unique_ptr<Custodian>(
+      new Custodian(std::move(settings), std::move(keyring), std::move(keeper), *std::move(store)));
+  if (auto loaded = custodian->load(); !loaded) return std::move(loaded).error();
+  return custodian;
+}
+
+Status Custodian::load() {
+  auto transaction = store_->begin();
+  if (!transaction) return std::move(transaction).error();
+  if (auto loaded = keys_.load(*transaction); !loaded) return loaded;
+  if (auto loaded = clients_.load(*transaction, keys_); !loaded) return loaded;
+
+  std::map<std::string, Digest> last_lists;  // by tenant, as the log has them
+  const auto visit = [&](const protocol::LogEntry& entry) {
+    cap_.count(entry);
+    if (entry.kind == protocol::EntryKind::client_list)
+      last_lists.insert_or_assign(entry.tenant, entry.request_hash);
+  };
+  if (auto loaded = log_.load(*transaction, visit); !loaded) return loaded;
+  // Each of these was written in one transaction with an entry of the log: together they are older or newer,
+  // never apart.
+  if (!keys_.empty() && log_.last_seq() == 0) return Error(Code::altered, "the log was altered: it is gone");
+  for (const auto& [tenant, hash] : last_lists) {
+    const auto clients = clients_.of_tenant(tenant);
+    if (clients == nullptr || protocol::sha256(clients->encoded) != hash)
+      return Error(Code::altered,
+                   "store: the client list of tenant \"" + tenant + "\" is not the last one in the log");
+  }
+  return transaction->commit();
+}
+
+ipc::Reply Custodian::answer(const ipc::Call& call) {
+  RequestId id{};
+  system_random().fill(id);
+  ipc::Reply reply{.id = call.id, .error = std::nullopt, .request_id = to_hex(id), .body = {}};
+  // The boundary of the custodian: the standard library may throw for want of memory, and that costs the
+  // request.
+  try {
+    auto body = route(call, id);
+    if (body)
+      reply.body = *std::move(body);
+    else
+      reply.error = std::move(body).error();
+  } catch (const std::exception&) {
+    reply.error = Error(Code::unavailable, "out of memory");
+  }
+  return reply;
+}
+
+Result<Bytes> Custodian::route(const ipc::Call& call, const RequestId& id) {
+  switch (call.route) {
+    case Route::partial_decrypt:
+      return serve(call, Operation::partial_decrypt, id);
+    case Route::recovery_share:
+      return serve(call, Operation::recovery_share, id);
+    case Route::log:
+      return serve(call, Operation::log, id);
+    default:
+      break;
+  }
+  const std::int64_t now = settings_.now_ms();
+  const Peer peer = Peer::of(call.peer_certificate, keys_, clients_, settings_.identity_certificate, now);
+  switch (call.route) {
+    case Route::health:
+      return health(peer);
+    case Route::bundle:
+      return bundle(call, peer);
+    case Route::client_list_get:
+      return get_client_list(call, peer);
+    case Route::client_list_put:
+      return put_client_list(call, peer);
+    default:
+      break;
+  }
+  auto answer = ceremonies_.answer(call, peer, now);
+  if (answer && call.route == Route::activate && trust_changed_) trust_changed_();
+  return answer;
+}
+
+Bytes Custodian::health(const Peer& peer) {
+  std::size_t count = 0;
+  for (const auto& key : keys_.all_active()) count += peer.may_read(*key) ? 1u : 0u;
+  return health_.report(count, settings_.now_ms());
+}
+
+Result<Bytes> Custodian::bundle(const ipc::Call& call, const Peer& peer) const {
+  for (const auto& key : keys_.all_active())
+    if (to_hex(key->key_id()) == call.subject && peer.may_read(*key)) return key->bundle->encoded();
+  return not_known("key", call.subject);
+}
+
+Result<Bytes> Custodian::get_client_list(const ipc::Call& call, const Peer& peer) const {
+  const auto clients = clients_.of_tenant(call.subject);
+  if (clients == nullptr || !peer.may_read(call.subject))
+    return not_known("a client list of tenant", "\"" + call.subject + "\"");
+  return clients->encoded;
+}
+
+// The tenant's CA has signed who is enrolled; whoever brings the list need only be of that tenant. The first
+// one comes with the invitation.
+Result<Bytes> Custodian::put_client_list(const ipc::Call& call, const Peer& peer) {
+  const KeyPtr key = keys_.active_of_tenant(call.subject);
+  if (key == nullptr || !peer.of_tenant(call.subject)) return not_known("tenant", "\"" + call.subject + "\"");
+  auto list = protocol::ClientList::parse(call.body, key->client_ca());
+  if (!list) return std::move(list).error();
+  if (list->tenant != call.subject) return Error(Code::malformed, "the client list is of another tenant");
+  if (const auto present = clients_.of_tenant(call.subject); present && present->encoded == call.body)
+    return Bytes{};
+
+  auto entry = entry_of(protocol::EntryKind::client_list, list->tenant, settings_.now_ms());
+  entry.request_hash = protocol::sha256(call.body);
+  entry.detail =
+      "serial " + std::to_string(list->serial) + ", " + std::to_string(list->clients.size()) + " clients";
+  auto transaction = store_->begin();
+  if (!transaction) return std::move(transaction).error();
+  auto clients = std::make_shared<const EnrolledClients>(*std::move(list), call.body);
+  if (auto put = clients_.put(*transaction, std::move(clients)); !put) return std::move(put).error();
+  if (auto recorded = log_.append(*transaction, std::move(entry)); !recorded)
+    return std::move(recorded).error();
+  if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
+  return Bytes{};
+}
+
+ipc::Trust Custodian::trust() const {
+  std::set<Bytes> authorities{settings_.identity_certificate.der()};
+  for (const auto& key : keys_.all_active()) authorities.insert(key->client_ca().der());
+  return {.authorities = {authorities.begin(), authorities.end()}};
+}
+
+void Custodian::sweep() {
+  const std::int64_t now = settings_.now_ms();
+  keeper_->sweep();
+  ceremonies_.sweep(now);
+  if (now - pruned_ms_ < kPruneEveryMs) return;
+  pruned_ms_ = now;
+  // A failure leaves nonces for the next time.
+  if (auto transaction = store_->begin(); transaction && replay::prune(*transaction, now))
+    static_cast<void>(transaction->commit());
+}
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <span>
+
+#include "agent/custodian/decide.h"
+#include "hsm/share_keeper.h"
+
+namespace coprotect::agent::custodian {
+
+// This agent's partial decryptions of the items that were decided to be done, with their proof, and the
+// reasons for the others: the plaintext of the reply. The one place where a share is used; not at all if no
+// item is to be done.
+Result<Secret> decrypt(hsm::ShareKeeper& keeper, const Key& key, const protocol::PartialDecryptBody& body,
+                       std::span<const Decision> decisions, const Digest& request_hash, Random& random);
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,78 @@
+#include "agent/custodian/identify.h"
+
+#include <algorithm>
+
+namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::Certificate;
+using protocol::InvitationId;
+
+constexpr std::string_view kInvitationUri = "coprotect:invitation:";
+
+Error no_such_key(const protocol::KeyId& key_id) {
+  return {Code::not_found, "key " + to_hex(key_id) + " is not known here"};
+}
+
+// Whether this CA signed any certificate of the chain, whatever else is wrong with it.
+bool issued_by(std::span<const Certificate> chain, const Certificate& ca) {
+  return std::any_of(chain.begin(), chain.end(), [&](const Certificate& certificate) {
+    return X509_verify(certificate.x509(), ca.key().evp()) == 1;
+  });
+}
+
+}  // namespace
+
+Result<Client> identify(const protocol::SignedRequest::Envelope& envelope, const Keys& keys,
+                        const ClientLists& clients, const protocol::PublicKeyBytes& self,
+                        std::int64_t now_ms) {
+  const auto& request = envelope.request;
+  const KeyPtr key = keys.active(request.key_id);
+  if (key == nullptr || key->tenant() != request.tenant) return no_such_key(request.key_id);
+  if (auto verified = protocol::verify_client_chain(envelope.chain, key->client_ca(), now_ms); !verified) {
+    if (!issued_by(envelope.chain, key->client_ca())) return no_such_key(request.key_id);
+    return std::move(verified).error();
+  }
+
+  const Certificate& certificate = envelope.chain.front();
+  auto identity = protocol::client_identity(certificate);
+  if (!identity) return std::move(identity).error();
+  if (identity->tenant != key->tenant())
+    return Error(Code::unauthenticated,
+                 "certificate of \"" + identity->uri + "\" is not of tenant \"" + key->tenant() + "\"");
+  if (!clients.enrolled(*identity, certificate))
+    return Error(Code::unauthenticated, "certificate of \"" + identity->uri + "\" is not enrolled");
+  if (std::find(request.audience.begin(), request.audience.end(), self) == request.audience.end())
+    return Error(Code::denied, "the request is addressed to other agents");
+  return Client{*std::move(identity), certificate.key_hash(), key};
+}
+
+Peer Peer::of(ByteView certificate, const Keys& keys, const ClientLists& clients,
+              const Certificate& identity_certificate, std::int64_t now_ms) {
+  Peer peer;
+  const auto parsed = Certificate::parse_der(certificate);
+  if (!parsed) return peer;
+  const std::span<const Certificate> chain(&*parsed, 1);
+
+  const auto uris = parsed->uris();
+  if (uris.size() == 1 && uris.front().starts_with(kInvitationUri)) {
+    const auto id = from_hex(std::string_view(uris.front()).substr(kInvitationUri.size()));
+    if (!id || id->size() != InvitationId{}.size()) return peer;
+    if (!protocol::verify_client_chain(chain, identity_certificate, now_ms)) return peer;
+    peer.invitation_.emplace();
+    std::copy(id->begin(), id->end(), peer.invitation_->begin());
+    const KeyPtr key = keys.of_invitation(*peer.invitation_);
+    if (key != nullptr && key->state == KeyState::active) peer.tenant_ = key->tenant();
+    return peer;
+  }
+
+  const auto identity = protocol::client_identity(*parsed);
+  if (!identity) return peer;
+  const KeyPtr key = keys.active_of_tenant(identity->tenant);
+  if (key == nullptr || !protocol::verify_client_chain(chain, key->client_ca(), now_ms)) return peer;
+  peer.tenant_ = identity->tenant;
+  peer.enrolled_ = clients.enrolled(*identity, *parsed);
+  return peer;
+}
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+
+#include "hsm/keyring.h"
+#include "protocol/message/invitation.h"
+
+namespace coprotect::agent::custodian {
+
+// The agent's half of an invitation.
+struct OwnInvitation {
+  Secret secret;  // 16 bytes, shared with whoever was invited
+  std::int64_t expires_ms;
+};
+
+// The invitations that the operator issued: a file each in `folder`, named by the id in hexadecimal, sealed
+// by the keyring.
+class Invitations {
+ public:
+  Invitations(std::filesystem::path folder, const hsm::Keyring& keyring)
+      : folder_(std::move(folder)), keyring_(keyring) {}
+
+  // Code::not_found if none was issued under this id, Code::altered if its file is not the one that was.
+  Result<OwnInvitation> find(const protocol::InvitationId& id) const;
+
+ private:
+  std::filesystem::path folder_;
+  const hsm::Keyring& keyring_;
+};
+
+}  // namespace coprotect::agent::custodian

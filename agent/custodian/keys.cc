@@ -1,0 +1,124 @@
+#include "agent/custodian/keys.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "agent/custodian/key_row.h"
+
+namespace coprotect::agent::custodian {
+
+using protocol::KeyId;
+
+hsm::ShareId Key::share_id(std::uint8_t index) const {
+  return {tenant(), key_id(), parameters()->purpose, parameters()->suite, index, epoch()};
+}
+
+Status Keys::load(Transaction& transaction) {
+  Query query = transaction.query(
+      "SELECT key_id, sid, invitation, state, epoch, description, shares, recovery_blob, mac FROM keys");
+  for (;;) {
+    const auto row_there = query.step();
+    if (!row_there) return row_there.error();
+    if (!*row_there) return Done{};
+    const KeyRow row{query.blob(0),    query.blob(1), query.blob(2), query.integer(3),
+                     query.integer(4), query.blob(5), query.blob(6), query.blob(7)};
+    const std::string name = "store: the row of key " + to_hex(row.key_id);
+    if (!equal_in_constant_time(keyring_.mac(row.authenticated()), query.blob(8)))
+      return Error(Code::altered, name + " was altered: its MAC does not hold");
+    auto key = row.parse(keyring_.identity().public_key());
+    if (!key) return std::move(key).error().in(name);
+    const KeyId key_id = key->key_id();
+    keys_.emplace(key_id, std::make_shared<const Key>(*std::move(key)));
+  }
+}
+
+Status Keys::put(Transaction& transaction, KeyPtr key) {
+  if (auto known = check_authority(key->tenant(), key->client_ca()); !known) return known;
+  const KeyRow row = KeyRow::of(*key);
+  const Digest mac = keyring_.mac(row.authenticated());
+  const auto written =
+      transaction
+          .query(
+              "INSERT INTO keys(key_id, sid, invitation, state, epoch, description, shares, "
+              "recovery_blob, mac) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(key_id) DO UPDATE SET "
+              "state=excluded.state, epoch=excluded.epoch, description=excluded.description, "
+              "shares=excluded.shares, recovery_blob=excluded.recovery_blob, mac=excluded.mac")
+          .bind(row.key_id)
+          .bind(row.sid)
+          .bind(row.invitation)
+          .bind(row.state)
+          .bind(row.epoch)
+          .bind(row.description)
+          .bind(row.shares)
+          .bind(row.recovery_blob)
+          .bind(mac)
+          .run();
+  if (!written) return written;
+  transaction.after_commit([this, key = std::move(key)] {
+    const std::unique_lock lock(mutex_);
+    keys_.insert_or_assign(key->key_id(), key);
+  });
+  return Done{};
+}
+
+Status Keys::remove(Transaction& transaction, const Key& key) {
+  const KeyId key_id = key.key_id();
+  const auto removed = transaction.query("DELETE FROM keys WHERE key_id=?").bind(key_id).run();
+  if (!removed) return removed;
+  transaction.after_commit([this, key_id] {
+    const std::unique_lock lock(mutex_);
+    keys_.erase(key_id);
+  });
+  return Done{};
+}
+
+template <typename Predicate>
+KeyPtr Keys::find(Predicate predicate) const {
+  const std::shared_lock lock(mutex_);
+  const auto found =
+      std::find_if(keys_.begin(), keys_.end(), [&](const auto& entry) { return predicate(*entry.second); });
+  return found == keys_.end() ? nullptr : found->second;
+}
+
+KeyPtr Keys::active(const KeyId& key_id) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = keys_.find(key_id);
+  return found != keys_.end() && found->second->state == KeyState::active ? found->second : nullptr;
+}
+
+KeyPtr Keys::with_sid(const protocol::Sid& sid) const {
+  return find([&](const Key& key) { return key.sid() == sid; });
+}
+
+KeyPtr Keys::of_invitation(const protocol::InvitationId& invitation) const {
+  return find([&](const Key& key) { return key.invitation == invitation; });
+}
+
+KeyPtr Keys::active_of_tenant(std::string_view tenant) const {
+  return find([&](const Key& key) { return key.state == KeyState::active && key.tenant() == tenant; });
+}
+
+std::vector<KeyPtr> Keys::all_active() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<KeyPtr> active;
+  for (const auto& [key_id, key] : keys_)
+    if (key->state == KeyState::active) active.push_back(key);
+  return active;
+}
+
+bool Keys::empty() const {
+  const std::shared_lock lock(mutex_);
+  return keys_.empty();
+}
+
+Status Keys::check_authority(const std::string& tenant, const protocol::Certificate& client_ca) const {
+  const bool known_otherwise = find([&](const Key& key) {
+                                 return key.tenant() == tenant && key.client_ca().der() != client_ca.der();
+                               }) != nullptr;
+  if (known_otherwise)
+    return Error(Code::conflict,
+                 "tenant \"" + tenant + "\" is not to be had at this agent with this client authority");
+  return Done{};
+}
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "protocol/x509/certificate.h"
+
+namespace coprotect::agent::custodian {
+
+// Milliseconds since 1970.
+std::int64_t system_clock_ms();
+
+// What the custodian is told by the agent's configuration.
+struct Settings {
+  std::string role;  // the party's name in ceremonies
+  std::string url;
+  protocol::Certificate identity_certificate;
+  std::filesystem::path state;  // folder of store.db and invitations/
+  bool allow_recover;
+  std::uint64_t requests_per_key_per_day;
+  std::function<std::int64_t()> now_ms = system_clock_ms;
+};
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,144 @@
+#include "agent/custodian/store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+
+namespace coprotect::agent::custodian {
+namespace {
+
+// Step n takes a store from schema version n to n + 1. Steps are only ever added.
+constexpr std::array kMigrations = {
+    R"sql(
+CREATE TABLE keys(
+  key_id BLOB PRIMARY KEY,
+  sid BLOB NOT NULL UNIQUE,
+  invitation BLOB NOT NULL UNIQUE,
+  state INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  description BLOB NOT NULL,
+  shares BLOB NOT NULL,
+  recovery_blob BLOB NOT NULL,
+  mac BLOB NOT NULL) STRICT;
+CREATE TABLE client_lists(
+  tenant TEXT PRIMARY KEY,
+  list BLOB NOT NULL,
+  mac BLOB NOT NULL) STRICT;
+CREATE TABLE nonces(
+  client BLOB NOT NULL,
+  nonce BLOB NOT NULL,
+  time_ms INTEGER NOT NULL,
+  PRIMARY KEY(client, nonce)) STRICT, WITHOUT ROWID;
+CREATE INDEX nonces_by_time ON nonces(time_ms);
+CREATE TABLE log(seq INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT;
+CREATE TABLE log_head(only INTEGER PRIMARY KEY CHECK(only = 1), head BLOB NOT NULL) STRICT;
+)sql",
+};
+
+// secure_delete: the sealed share of an aborted ceremony does not stay in free pages.
+constexpr const char* kSettings =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; "
+    "PRAGMA cell_size_check=ON;";
+constexpr int kBusyTimeoutMs = 5'000;
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& file) {
+  // The lock keeps a second agent away, whose idea of the log's end would differ; SQLite gives its files the
+  // database's mode.
+  const std::string lock_name = file.string() + ".lock";
+  const int lock = ::open(lock_name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (lock < 0) return Error(Code::unavailable, "cannot open \"" + lock_name + "\"");
+  if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    close(lock);
+    return Error(Code::conflict, "store \"" + file.string() + "\": in use by another agent");
+  }
+  const int created = ::open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (created >= 0) close(created);
+
+  Database database;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const int opened = sqlite3_open_v2(file.c_str(), out(database), flags, nullptr);
+  auto store = std::unique_ptr<Store>(new Store(lock, std::move(database)));
+  if (opened != SQLITE_OK) return Error(Code::unavailable, "cannot open store \"" + file.string() + "\"");
+  sqlite3_busy_timeout(store->database_.get(), kBusyTimeoutMs);
+  if (auto set = store->execute(kSettings); !set) return std::move(set).error();
+  if (auto current = store->migrate(); !current)
+    return std::move(current).error().in("\"" + file.string() + "\"");
+  return store;
+}
+
+Store::~Store() {
+  statements_.clear();
+  database_.reset();
+  close(lock_file_);
+}
+
+Status Store::migrate() {
+  const auto version = integer_pragma("PRAGMA user_version");
+  if (!version) return version.error();
+  const auto current = static_cast<std::int64_t>(kMigrations.size());
+  if (*version < 0 || *version > current)
+    return Error(Code::conflict, "store has schema version " + std::to_string(*version) +
+                                     ", this program knows " + std::to_string(current));
+  for (std::int64_t step = *version; step < current; ++step) {
+    const std::string sql = std::string("BEGIN IMMEDIATE;") + kMigrations[static_cast<std::size_t>(step)] +
+                            "PRAGMA user_version=" + std::to_string(step + 1) + ";COMMIT;";
+    if (auto migrated = execute(sql.c_str()); !migrated) return migrated;
+  }
+  return Done{};
+}
+
+Status Store::execute(const char* sql) {
+  if (sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+    return sqlite_error(database_.get(), "run a statement");
+  return Done{};
+}
+
+Result<std::int64_t> Store::integer_pragma(const char* sql) {
+  Query query(database_.get(), statement(sql));
+  const auto row = query.step();
+  if (!row) return row.error();
+  return query.integer(0);
+}
+
+void Store::limit_pages(std::int64_t pages) {
+  const std::lock_guard lock(mutex_);
+  static_cast<void>(execute(("PRAGMA max_page_count=" + std::to_string(pages)).c_str()));
+}
+
+sqlite3_stmt* Store::statement(const char* sql) {
+  if (const auto known = statements_.find(sql); known != statements_.end()) return known->second.get();
+  Statement prepared;
+  if (sqlite3_prepare_v3(database_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, out(prepared), nullptr) !=
+      SQLITE_OK)
+    return nullptr;
+  return statements_.emplace(sql, std::move(prepared)).first->second.get();
+}
+
+Result<Transaction> Store::begin() {
+  std::unique_lock lock(mutex_);
+  if (auto begun = execute("BEGIN IMMEDIATE"); !begun) return std::move(begun).error();
+  return Transaction(*this, std::move(lock));
+}
+
+Query Transaction::query(const char* sql) {
+  return {store_->database_.get(), store_->statement(sql)};
+}
+
+Status Transaction::commit() {
+  if (auto committed = store_->execute("COMMIT"); !committed) return committed;
+  for (const auto& effect : effects_) effect();
+  lock_.unlock();
+  return Done{};
+}
+
+Transaction::~Transaction() {
+  // A failed COMMIT may have rolled back already; then there is nothing left to do.
+  if (lock_.owns_lock() && sqlite3_get_autocommit(store_->database_.get()) == 0)
+    static_cast<void>(store_->execute("ROLLBACK"));
+}
+
+}  // namespace coprotect::agent::custodian
