@@ -27,24 +27,23 @@ class RecoveryBlob {
     std::uint32_t epoch;
     Element public_share;  // h_index
   };
-  // `input` is what read_code() gives, or the password. Draws salt and nonce; runs Argon2id with the kind's cost.
+  // `input` is what read_code() gives, or the password. Draws salt and nonce; runs Argon2id with the kind's
+  // cost.
   static Result<std::pair<RecoveryBlob, RecoveryKey>> seal(RecoveryKind kind, const Secret& input,
                                                            const Binding& binding, const Scalar& share,
                                                            const HpkePrivateKey& hpke, Random& random);
   // As seal(), with the given cost, salt and nonce: for vectors and tests.
-  static Result<std::pair<RecoveryBlob, RecoveryKey>> seal_with(RecoveryKind kind, const Argon2Cost& cost,
-                                                                const ByteArray<16>& salt,
-                                                                const ByteArray<12>& nonce, const Secret& input,
-                                                                const Binding& binding, const Scalar& share,
-                                                                const HpkePrivateKey& hpke);
+  static Result<std::pair<RecoveryBlob, RecoveryKey>> seal_with(
+      RecoveryKind kind, const Argon2Cost& cost, const ByteArray<16>& salt, const ByteArray<12>& nonce,
+      const Secret& input, const Binding& binding, const Scalar& share, const HpkePrivateKey& hpke);
 
   struct Opened {
     Scalar share;
     HpkePrivateKey hpke;
     RecoveryKey recovery_key;
   };
-  // Runs Argon2id. Code::wrong_code if the input is not the one it was sealed under, Code::altered if the share inside is
-  // not the one behind public_share.
+  // Runs Argon2id. Code::wrong_code if the input is not the one it was sealed under, Code::altered if the
+  // share inside is not the one behind public_share.
   Result<Opened> open(const Secret& input) const;
 
   RecoveryKind kind() const { return kind_; }

@@ -5,8 +5,9 @@
 
 namespace coprotect::protocol {
 
-// The file that recovers a company together with the code (SPEC.md §8.3): bundle, blob, and the recovery administrator's
-// certificate with its key sealed under the code. The bundle is kept as bytes; message/bundle.h verifies it.
+// The file that recovers a company together with the code (SPEC.md §8.3): bundle, blob, and the recovery
+// administrator's certificate with its key sealed under the code. The bundle is kept as bytes;
+// message/bundle.h verifies it.
 class RecoveryKit {
  public:
   static Result<RecoveryKit> parse(ByteView encoded);

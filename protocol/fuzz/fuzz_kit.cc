@@ -1,0 +1,14 @@
+#include <algorithm>
+#include <cstdlib>
+
+#include "protocol/recovery/kit.h"
+
+// A kit that is accepted encodes to the bytes that it came from.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const coprotect::ByteView bytes(data, size);
+  const auto kit = coprotect::protocol::RecoveryKit::parse(bytes);
+  if (!kit) return 0;
+  const coprotect::Bytes encoded = kit->encode();
+  if (!std::equal(bytes.begin(), bytes.end(), encoded.begin(), encoded.end())) std::abort();
+  return 0;
+}

@@ -1,0 +1,133 @@
+#include "protocol/recovery/blob.h"
+
+#include <algorithm>
+
+#include "protocol/base/reader.h"
+#include "protocol/base/writer.h"
+#include "protocol/crypto/aead.h"
+#include "protocol/crypto/hash.h"
+
+namespace coprotect::protocol {
+namespace {
+
+constexpr std::string_view kMagic = "CPRB";
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kHpkeScalarSize = 32;
+constexpr std::uint8_t kMaxIndex = 16;
+
+Error malformed(std::string_view why) {
+  return {Code::malformed, "recovery blob: " + std::string(why)};
+}
+
+Secret sealing_key(const Secret& argon2_output) {
+  return hkdf_sha256({}, argon2_output.reveal(), bytes_of("CPV1-BLOB"), kAeadKeySize);
+}
+
+bool is_behind(const Scalar& share, const Element& public_share) {
+  return public_share.group().generator_power_secret(share) == public_share;
+}
+
+}  // namespace
+
+Result<RecoveryBlob> RecoveryBlob::parse(ByteView encoded) {
+  Reader in(encoded);
+  if (!in.literal(kMagic) || in.u8() != kVersion) return malformed("not one of version 1");
+  const auto kind = in.u8();
+  const auto suite_id = in.u16();
+  const auto key_id = in.array<32>();
+  const auto index = in.u8();
+  const auto epoch = in.u32();
+  if (!epoch) return malformed("cut short");
+  if (*kind != static_cast<std::uint8_t>(RecoveryKind::code) &&
+      *kind != static_cast<std::uint8_t>(RecoveryKind::password))
+    return malformed("unknown kind");
+  const auto suite = parse_suite(*suite_id);
+  if (!suite) return malformed("unknown suite");
+  if (*index < 1 || *index > kMaxIndex) return malformed("index is not 1 to 16");
+
+  const Group& group = group_of(*suite);
+  const auto h_index = in.bytes(group.element_size());
+  const auto memory_kib = in.u32();
+  const auto passes = in.u32();
+  const auto lanes = in.u8();
+  const auto salt = in.array<16>();
+  const auto nonce = in.array<12>();
+  const std::size_t aad_size = encoded.size() - in.size();
+  const auto sealed = in.lp();
+  if (!h_index || !sealed || !in.empty()) return malformed("not of the right length");
+  if (sealed->size() != group.scalar_size() + kHpkeScalarSize + kAeadTagSize)
+    return malformed("sealed part is not of the right length");
+  auto public_share = group.parse(*h_index);
+  if (!public_share) return malformed("public share is no element of the group");
+  const Argon2Cost cost{.memory_kib = *memory_kib, .passes = *passes, .lanes = *lanes};
+  if (auto within = check_argon2_cost(cost); !within) return std::move(within).error().in("recovery blob");
+
+  RecoveryBlob blob(
+      static_cast<RecoveryKind>(*kind),
+      Binding{.key_id = *key_id, .index = *index, .epoch = *epoch, .public_share = std::move(*public_share)},
+      cost);
+  blob.salt_ = *salt;
+  blob.nonce_ = *nonce;
+  blob.sealed_.assign(sealed->begin(), sealed->end());
+  blob.aad_size_ = aad_size;
+  blob.encoded_.assign(encoded.begin(), encoded.end());
+  return blob;
+}
+
+Result<std::pair<RecoveryBlob, RecoveryKey>> RecoveryBlob::seal(RecoveryKind kind, const Secret& input,
+                                                                const Binding& binding, const Scalar& share,
+                                                                const HpkePrivateKey& hpke, Random& random) {
+  ByteArray<16> salt;
+  ByteArray<12> nonce;
+  random.fill(salt);
+  random.fill(nonce);
+  const Argon2Cost& cost = kind == RecoveryKind::code ? kCodeCost : kPasswordCost;
+  return seal_with(kind, cost, salt, nonce, input, binding, share, hpke);
+}
+
+Result<std::pair<RecoveryBlob, RecoveryKey>> RecoveryBlob::seal_with(
+    RecoveryKind kind, const Argon2Cost& cost, const ByteArray<16>& salt, const ByteArray<12>& nonce,
+    const Secret& input, const Binding& binding, const Scalar& share, const HpkePrivateKey& hpke) {
+  if (!is_behind(share, binding.public_share))
+    return malformed("the share is not the one behind its public share");
+  auto argon2_output = argon2id(input.reveal(), salt, cost);
+  if (!argon2_output) return std::move(argon2_output).error().in("recovery blob");
+
+  Writer w;
+  w.literal(kMagic).u8(kVersion).u8(static_cast<std::uint8_t>(kind));
+  w.u16(static_cast<std::uint16_t>(binding.public_share.group().suite()));
+  w.bytes(binding.key_id).u8(binding.index).u32(binding.epoch).bytes(binding.public_share.encode());
+  w.u32(cost.memory_kib).u32(cost.passes).u8(cost.lanes).bytes(salt).bytes(nonce);
+
+  const ByteView share_bytes = share.bytes().reveal();
+  Secret plaintext(share_bytes.size() + kHpkeScalarSize);
+  const auto rest = std::copy(share_bytes.begin(), share_bytes.end(), plaintext.fill().begin());
+  std::copy_n(hpke.scalar().reveal().begin(), kHpkeScalarSize, rest);
+  const Bytes sealed = aead_seal(sealing_key(*argon2_output).reveal(), nonce, w.view(), plaintext.reveal());
+  w.lp(sealed);
+
+  auto blob = parse(w.view());
+  if (!blob) return std::move(blob).error();
+  return std::pair(std::move(*blob), RecoveryKey{std::move(*argon2_output)});
+}
+
+Result<RecoveryBlob::Opened> RecoveryBlob::open(const Secret& input) const {
+  auto argon2_output = argon2id(input.reveal(), salt_, cost_);
+  if (!argon2_output) return std::move(argon2_output).error().in("recovery blob");
+  const ByteView aad = ByteView(encoded_).first(aad_size_);
+  const auto plaintext = aead_open(sealing_key(*argon2_output).reveal(), nonce_, aad, sealed_);
+  if (!plaintext)
+    return Error(Code::wrong_code, kind_ == RecoveryKind::code ? "recovery code is not this blob's"
+                                                               : "password is not this blob's");
+
+  const Group& group = binding_.public_share.group();
+  auto share = Scalar::parse(group.scalars(), plaintext->reveal().first(group.scalar_size()));
+  auto hpke = HpkePrivateKey::from_scalar(plaintext->reveal().subspan(group.scalar_size()));
+  if (!share || !hpke || !is_behind(*share, binding_.public_share))
+    return Error(Code::altered, "recovery blob: the share inside is not the one behind its public share");
+  return Opened{.share = std::move(*share),
+                .hpke = std::move(*hpke),
+                .recovery_key = RecoveryKey{std::move(*argon2_output)}};
+}
+
+}  // namespace coprotect::protocol

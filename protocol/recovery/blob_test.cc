@@ -1,0 +1,151 @@
+#include "protocol/recovery/blob.h"
+
+#include <gtest/gtest.h>
+
+#include "protocol/base/writer.h"
+#include "protocol/recovery/test_blob.h"
+
+namespace coprotect::protocol {
+namespace {
+
+class Blob : public testing::TestWithParam<SuiteId> {
+ protected:
+  const TestBlob t{GetParam()};
+  const Bytes encoded = t.seal()->first.encoded();
+  // Where h_index ends and the cost begins.
+  const std::size_t cost_at = 45 + t.group.element_size();
+};
+INSTANTIATE_TEST_SUITE_P(Suites, Blob, testing::ValuesIn(kAllSuites),
+                         [](const auto& suite) { return std::string(suite_name(suite.param)); });
+
+TEST_P(Blob, OpensToWhatWasSealed) {
+  for (const RecoveryKind kind : {RecoveryKind::code, RecoveryKind::password}) {
+    const auto sealed = t.seal(kind);
+    ASSERT_TRUE(sealed);
+    const auto read = RecoveryBlob::parse(sealed->first.encoded());
+    ASSERT_TRUE(read) << read.error().message();
+    EXPECT_EQ(read->encoded(), sealed->first.encoded());
+    EXPECT_EQ(read->kind(), kind);
+    EXPECT_EQ(read->binding().key_id, t.binding.key_id);
+    EXPECT_EQ(read->binding().index, 3);
+    EXPECT_EQ(read->binding().epoch, 0u);
+    EXPECT_TRUE(read->binding().public_share == t.binding.public_share);
+    const auto opened = read->open(t.input);
+    ASSERT_TRUE(opened) << opened.error().message();
+    EXPECT_TRUE(opened->share == t.share);
+    EXPECT_EQ(opened->hpke.public_key(), t.hpke.public_key());
+    EXPECT_TRUE(equal_in_constant_time(opened->recovery_key.key, sealed->second.key));
+  }
+}
+
+TEST_P(Blob, RefusesAnotherCode) {
+  const auto opened =
+      RecoveryBlob::parse(encoded)->open(Secret::copy_of(bytes_of("0123456789ABCDEFGHJKMNPQRSTW")));
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), Code::wrong_code);
+}
+
+TEST_P(Blob, RefusesEveryAlteredByte) {
+  for (std::size_t at = 0; at < encoded.size(); ++at) {
+    // A changed cost is a sound one, but may be slow: it is tried below.
+    if (at >= cost_at && at < cost_at + 9) continue;
+    Bytes altered = encoded;
+    altered[at] ^= 1;
+    const auto read = RecoveryBlob::parse(altered);
+    EXPECT_FALSE(read && read->open(t.input)) << at;
+  }
+  for (const auto& [at, value] : {std::pair{cost_at + 3, 9}, {cost_at + 7, 2}}) {
+    Bytes altered = encoded;
+    altered[at] = static_cast<std::uint8_t>(value);
+    const auto read = RecoveryBlob::parse(altered);
+    ASSERT_TRUE(read);
+    const auto opened = read->open(t.input);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code(), Code::wrong_code);
+  }
+}
+
+TEST_P(Blob, RefusesAnotherLength) {
+  for (std::size_t size = 0; size < encoded.size(); ++size)
+    EXPECT_FALSE(RecoveryBlob::parse(ByteView(encoded).first(size))) << size;
+  Bytes longer = encoded;
+  longer.push_back(0);
+  EXPECT_FALSE(RecoveryBlob::parse(longer));
+}
+
+TEST_P(Blob, RefusesCostsOverTheLimitsBeforeAnyWork) {
+  const auto with_cost = [&](std::uint32_t memory_kib, std::uint32_t passes, std::uint8_t lanes) {
+    Writer w;
+    w.bytes(ByteView(encoded).first(cost_at)).u32(memory_kib).u32(passes).u8(lanes);
+    w.bytes(ByteView(encoded).subspan(cost_at + 9));
+    const auto read = RecoveryBlob::parse(w.view());
+    return read ? "" : std::string(code_name(read.error().code()));
+  };
+  EXPECT_EQ(with_cost(8, 1, 1), "");
+  EXPECT_EQ(with_cost(0xffffffff, 1, 1), "malformed");  // 4 TiB
+  EXPECT_EQ(with_cost(2'097'153, 1, 1), "malformed");
+  EXPECT_EQ(with_cost(8, 17, 1), "malformed");
+  EXPECT_EQ(with_cost(8, 0xffffffff, 1), "malformed");
+  EXPECT_EQ(with_cost(8, 0, 1), "malformed");
+  EXPECT_EQ(with_cost(1024, 1, 17), "malformed");
+  EXPECT_EQ(with_cost(8, 1, 0), "malformed");
+  EXPECT_EQ(with_cost(8, 1, 2), "malformed");
+}
+
+TEST_P(Blob, RefusesFieldsThatAreNotOfTheForm) {
+  const auto with = [&](std::size_t at, std::uint8_t value) {
+    Bytes altered = encoded;
+    altered[at] = value;
+    return RecoveryBlob::parse(altered);
+  };
+  EXPECT_FALSE(with(0, 'X'));
+  EXPECT_FALSE(with(4, 2));   // version
+  EXPECT_FALSE(with(5, 0));   // kind
+  EXPECT_FALSE(with(5, 3));   //
+  EXPECT_FALSE(with(6, 9));   // suite
+  EXPECT_FALSE(with(40, 0));  // index
+  EXPECT_FALSE(with(40, 17));
+  Bytes no_element = encoded;
+  std::fill_n(no_element.begin() + 45, t.group.element_size(), std::uint8_t{0xff});
+  const auto read = RecoveryBlob::parse(no_element);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code(), Code::malformed);
+}
+
+TEST_P(Blob, OfAnotherKeyDoesNotOpenAsThisOne) {
+  // The sealed part of one key under the clear part of another, with the same code.
+  const TestBlob other(GetParam());
+  Bytes spliced = other.seal()->first.encoded();
+  std::copy(encoded.begin() + static_cast<std::ptrdiff_t>(cost_at), encoded.end(),
+            spliced.begin() + static_cast<std::ptrdiff_t>(cost_at));
+  const auto read = RecoveryBlob::parse(spliced);
+  ASSERT_TRUE(read);
+  EXPECT_FALSE(read->open(t.input));
+}
+
+TEST_P(Blob, IsNotSealedAroundAnotherShare) {
+  const Scalar other = Scalar::random(t.group.scalars(), system_random());
+  const auto sealed =
+      RecoveryBlob::seal_with(RecoveryKind::code, kQuickCost, {}, {}, t.input, t.binding, other, t.hpke);
+  ASSERT_FALSE(sealed);
+  EXPECT_EQ(sealed.error().code(), Code::malformed);
+}
+
+TEST(BlobOfACode, IsSealedAtTheCostOfCodesWithFreshSaltAndNonce) {
+  const TestBlob t(SuiteId::p256);
+  const auto first =
+      RecoveryBlob::seal(RecoveryKind::code, t.input, t.binding, t.share, t.hpke, system_random());
+  const auto second =
+      RecoveryBlob::seal(RecoveryKind::code, t.input, t.binding, t.share, t.hpke, system_random());
+  ASSERT_TRUE(first && second);
+  EXPECT_NE(first->first.encoded(), second->first.encoded());
+  EXPECT_FALSE(equal_in_constant_time(first->second.key, second->second.key));
+  Writer cost;
+  cost.u32(65'536).u32(1).u8(1);
+  const ByteView written = ByteView(first->first.encoded()).subspan(45 + t.group.element_size(), 9);
+  EXPECT_EQ(to_hex(written), to_hex(cost.view()));
+  EXPECT_TRUE(first->first.open(t.input));
+}
+
+}  // namespace
+}  // namespace coprotect::protocol
