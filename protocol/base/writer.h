@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <limits>
 #include <string_view>
@@ -14,7 +15,10 @@ namespace coprotect {
 class Writer {
  public:
   Writer& bytes(ByteView b) {
-    out_.insert(out_.end(), b.begin(), b.end());
+    // Not insert(): g++ 12 warns of it, wrongly, when it optimises (array-bounds).
+    const std::size_t end = out_.size();
+    out_.resize(end + b.size());
+    std::copy(b.begin(), b.end(), out_.begin() + static_cast<std::ptrdiff_t>(end));
     return *this;
   }
   Writer& literal(std::string_view text) { return bytes(bytes_of(text)); }
