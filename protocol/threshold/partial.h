@@ -28,7 +28,8 @@ Digest partial_context(SuiteId suite, const Digest& key_id, std::uint32_t epoch,
 PartialSet compute_partials(const Scalar& share, const Element& public_share, std::span<const Element> bases,
                             const Digest& context, Random& random);
 
-// Code::bad_proof unless the set was computed with the share behind public_share for exactly these bases and context.
+// Code::bad_proof unless the set was computed with the share behind public_share for exactly these bases and
+// context.
 Status verify_partials(const Element& public_share, std::span<const Element> bases, const PartialSet& set,
                        const Digest& context);
 
@@ -39,11 +40,12 @@ struct IndexedPartial {
 // m = c2 / ∏ k_i^{λ_i} for a quorum of verified partials. Refuses (Code::malformed) bad sets of indices.
 Result<Element> combine(const Element& c2, std::span<const IndexedPartial> partials);
 
-// RFC 9497 §2.2 with the suite's encodings, for two or more pairs; published so that the RFC's vectors can be run on it.
-// A = g, B = g^k, C[i], D[i] = C[i]^k. `r` is the proof's nonce. Challenge and weights as SPEC.md §3.2.
-DleqProof prove_batch(const Scalar& k, const Element& b, std::span<const Element> c, std::span<const Element> d,
-                      ByteView context_string, const Scalar& r);
-bool verify_batch(const Element& b, std::span<const Element> c, std::span<const Element> d, const DleqProof& proof,
-                  ByteView context_string);
+// RFC 9497 §2.2 with the suite's encodings, for two or more pairs; published so that the RFC's vectors can be
+// run on it. A = g, B = g^k, C[i], D[i] = C[i]^k. `r` is the proof's nonce. Challenge and weights as SPEC.md
+// §3.2.
+DleqProof prove_batch(const Scalar& k, const Element& b, std::span<const Element> c,
+                      std::span<const Element> d, ByteView context_string, const Scalar& r);
+bool verify_batch(const Element& b, std::span<const Element> c, std::span<const Element> d,
+                  const DleqProof& proof, ByteView context_string);
 
 }  // namespace coprotect::protocol

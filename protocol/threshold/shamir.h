@@ -31,8 +31,8 @@ class Polynomial {
 // g^{f(index)} from the commitments to f.
 Element committed_value(std::span<const Element> commitments, std::uint8_t index);
 
-// λ_i at zero for the quorum `indices` (SPEC.md §3). Refuses (Code::malformed) zero, repeated or more than kMaxShares
-// indices, or an i that is not among them.
+// λ_i at zero for the quorum `indices` (SPEC.md §3). Refuses (Code::malformed) zero, repeated or more than
+// kMaxShares indices, or an i that is not among them.
 Result<Scalar> lagrange_at_zero(const Group& group, std::span<const std::uint8_t> indices, std::uint8_t i);
 
 }  // namespace coprotect::protocol
