@@ -1,0 +1,42 @@
+#pragma once
+
+#include <gnutls/abstract.h>
+#include <microhttpd.h>
+
+#include <string_view>
+
+#include "agent/front/request.h"
+#include "agent/front/server.h"
+
+namespace coprotect::agent::front {
+
+// The functions that libmicrohttpd and GnuTLS call. `cls` is the Server.
+class Callbacks {
+ public:
+  static void on_connection(void* cls, MHD_Connection* connection, void** context,
+                            MHD_ConnectionNotificationCode what) noexcept;
+  // GnuTLS, within the handshake: whether the client's certificate is good.
+  static int verify_client(gnutls_session_t session) noexcept;
+  static int no_certificate(gnutls_session_t session, const gnutls_cert_retr_st* info,
+                            gnutls_pcert_st** certificates, unsigned* count, gnutls_ocsp_data_st** ocsp,
+                            unsigned* ocsp_count, gnutls_privkey_t* key, unsigned* flags) noexcept;
+  // The request line is there.
+  static void* on_request_line(void* cls, const char* uri, MHD_Connection* connection) noexcept;
+  // Paths are compared as they were sent.
+  static std::size_t leave_escapes(void* cls, MHD_Connection* connection, char* text) noexcept;
+  // Called with the request's head, with each part of its body, at its end, and once more when it is
+  // answered.
+  static MHD_Result on_request(void* cls, MHD_Connection* connection, const char* url, const char* method,
+                               const char* version, const char* data, std::size_t* size,
+                               void** context) noexcept;
+  static void on_completed(void* cls, MHD_Connection* connection, void** context,
+                           MHD_RequestTerminationCode why) noexcept;
+
+ private:
+  static MHD_Result begin(Server& server, MHD_Connection* connection, std::string_view method,
+                          std::string_view path, void** context);
+  static void take(Server& server, Request& request, ByteView part);
+  static void forward(Server& server, MHD_Connection* connection, Request& request);
+};
+
+}  // namespace coprotect::agent::front

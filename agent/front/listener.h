@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "agent/ipc/fd.h"
+#include "protocol/base/result.h"
+
+namespace coprotect::agent::front {
+
+// A listening TCP socket on "address:port" or "[address]:port"; a port of 0 lets the kernel choose.
+Result<ipc::Fd> listen_on(const std::string& address);
+
+Result<std::uint16_t> port_of(const ipc::Fd& listener);
+
+}  // namespace coprotect::agent::front
