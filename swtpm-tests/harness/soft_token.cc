@@ -17,19 +17,27 @@ std::string module_path() {
   return {};
 }
 
+std::string uri_of_token(const std::string& label) {
+  return "pkcs11:token=" + label + "?module-path=" + module_path();
+}
+
 }  // namespace
 
 SoftToken::SoftToken(std::filesystem::path folder, std::string label, std::string pin)
-    : folder_(std::move(folder)), label_(std::move(label)) {
+    : folder_(std::move(folder)), label_(std::move(label)), pin_(std::move(pin)) {
   const std::filesystem::path tokens = folder_ / "tokens";
   std::filesystem::create_directories(tokens);
   write_file(configuration(),
              "directories.tokendir = " + tokens.string() +
                  "\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n");
-  write_file(pin_file(), pin + "\n");
+  write_file(pin_file(), pin_ + "\n");
+  add(label_);
+}
+
+void SoftToken::add(const std::string& label) const {
   const Finished made =
       Command(installed_program("softhsm2-util"))
-          .args({"--init-token", "--free", "--label", label_, "--so-pin", "31415926", "--pin", pin})
+          .args({"--init-token", "--free", "--label", label, "--so-pin", "31415926", "--pin", pin_})
           .env("SOFTHSM2_CONF=" + configuration().string())
           .run();
   invariant(made.exit_code == 0);
@@ -40,7 +48,11 @@ void SoftToken::use() const {
 }
 
 std::string SoftToken::uri_without_pin() const {
-  return "pkcs11:token=" + label_ + "?module-path=" + module_path();
+  return uri_of_token(label_);
+}
+
+std::string SoftToken::uri_of(const std::string& label) const {
+  return uri_of_token(label) + "&pin-source=file:" + pin_file().string();
 }
 
 std::string SoftToken::uri_with_pin_file(const std::filesystem::path& file) const {

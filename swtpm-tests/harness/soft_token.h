@@ -16,9 +16,12 @@ class SoftToken {
   std::filesystem::path configuration() const { return folder_ / "softhsm2.conf"; }
   // Sets SOFTHSM2_CONF in this process.
   void use() const;
+  // Makes a further token beside the first, with the same PIN.
+  void add(const std::string& label) const;
 
   // "pkcs11:token=…?module-path=…&pin-source=file:…"
   std::string uri() const { return uri_with_pin_file(pin_file()); }
+  std::string uri_of(const std::string& label) const;
   std::string uri_with_pin_file(const std::filesystem::path& file) const;
   std::string uri_without_pin() const;
   std::filesystem::path pin_file() const { return folder_ / "pin"; }
@@ -30,6 +33,7 @@ class SoftToken {
  private:
   std::filesystem::path folder_;
   std::string label_;
+  std::string pin_;
 };
 
 }  // namespace coprotect::harness

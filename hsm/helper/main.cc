@@ -1,0 +1,90 @@
+// coprotect-token: answers one request about one token and ends. It is started by hsm::Token with its channel
+// as descriptor 3, and nothing on its command line, and is the only program that links a TPM library or loads
+// a vendor's PKCS#11 module.
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <exception>
+
+#include "hsm/helper/backend.h"
+#include "hsm/helper/message.h"
+#include "protocol/base/arena.h"
+#include "protocol/base/random.h"
+
+namespace coprotect::hsm {
+namespace {
+
+// A sealed key is given out only after it was unsealed once: a share under a key that nobody can unseal would
+// be lost.
+Result<TokenReply> seal_new_key(Backend& backend) {
+  Secret key(kWrappingKeySize);
+  system_random().fill(key.fill());
+  auto sealed = backend.seal(key);
+  if (!sealed) return std::move(sealed).error();
+  const auto again = backend.unseal(*sealed);
+  if (!again) return Error(again.error()).in("the key that was just sealed");
+  if (!equal_in_constant_time(*again, key)) return Error(Code::internal, "the token unsealed another key");
+  return TokenReply{.key = std::move(key), .sealed = *std::move(sealed)};
+}
+
+Result<TokenReply> unseal(Backend& backend, ByteView sealed) {
+  auto key = backend.unseal(sealed);
+  if (!key) return std::move(key).error();
+  return TokenReply{.key = *std::move(key), .sealed = {}};
+}
+
+Result<TokenReply> probe(Backend& backend) {
+  auto answers = backend.probe();
+  if (!answers) return std::move(answers).error();
+  return TokenReply{.key = Secret(0), .sealed = {}};
+}
+
+Result<TokenReply> answer(ByteView encoded) {
+  const auto request = TokenRequest::parse(encoded);
+  if (!request) return request.error();
+  const auto backend = open_backend(request->uri);
+  if (!backend) return backend.error();
+  switch (request->operation) {
+    case TokenOperation::seal_new_key:
+      return seal_new_key(**backend);
+    case TokenOperation::unseal:
+      return unseal(**backend, request->sealed);
+    case TokenOperation::probe:
+      return probe(**backend);
+  }
+  return Error(Code::internal, "unknown operation");
+}
+
+// The one place where what a library throws is caught.
+Result<TokenReply> answer_or_error(ByteView encoded) {
+  try {
+    return answer(encoded);
+  } catch (const std::exception& thrown) {
+    return Error(Code::internal, thrown.what());
+  }
+}
+
+int serve() {
+  std::array<std::uint8_t, kMaxTokenMessage> request;
+  const ssize_t size = recv(kTokenChannel, request.data(), request.size(), MSG_TRUNC);
+  if (size <= 0 || static_cast<std::size_t>(size) > request.size()) return 1;
+  const Secret reply =
+      TokenReply::encode(answer_or_error(ByteView(request).first(static_cast<std::size_t>(size))));
+  const ssize_t sent = send(kTokenChannel, reply.reveal().data(), reply.size(), MSG_NOSIGNAL);
+  return sent == static_cast<ssize_t>(reply.size()) ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace coprotect::hsm
+
+int main() {
+  // The arena alone: the allocators of OpenSSL and GMP stay as the foreign code expects them.
+  const bool locked = bool(coprotect::locked_memory::install_arena_only());
+  if (!locked || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+    _exit(1);
+  _exit(coprotect::hsm::serve());  // foreign code gets no turn in exit handlers
+}

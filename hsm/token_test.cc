@@ -1,0 +1,247 @@
+#include "hsm/token.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cstdlib>
+#include <future>
+#include <memory>
+
+#include "swtpm-tests/harness/scratch.h"
+#include "swtpm-tests/harness/soft_token.h"
+#include "swtpm-tests/harness/soft_tpm.h"
+
+namespace coprotect::hsm {
+namespace {
+
+using harness::Scratch;
+using harness::SoftToken;
+using harness::SoftTpm;
+using std::chrono_literals::operator""ms;
+
+// A token of a test's own that can be taken away, with a second one of its kind.
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual std::string uri() const = 0;
+  virtual std::string uri_with_pin_file(const std::filesystem::path& file) const = 0;
+  virtual std::string uri_of_another() const = 0;
+  virtual void remove() = 0;
+  virtual void restore() = 0;
+};
+
+class TpmDevice final : public Device {
+ public:
+  explicit TpmDevice(const Scratch& scratch) : tpm_(scratch / "tpm"), another_(scratch / "another") {}
+  std::string uri() const override { return tpm_.uri(); }
+  std::string uri_with_pin_file(const std::filesystem::path& file) const override {
+    return tpm_.uri() + "?pin-source=file:" + file.string();
+  }
+  std::string uri_of_another() const override { return another_.uri(); }
+  void remove() override { tpm_.kill(); }
+  void restore() override { tpm_.start(); }
+
+ private:
+  SoftTpm tpm_;
+  SoftTpm another_;
+};
+
+class Pkcs11Device final : public Device {
+ public:
+  explicit Pkcs11Device(const Scratch& scratch) : token_(scratch / "token", "one") {
+    token_.use();
+    token_.add("two");
+  }
+  std::string uri() const override { return token_.uri(); }
+  std::string uri_with_pin_file(const std::filesystem::path& file) const override {
+    return token_.uri_with_pin_file(file);
+  }
+  std::string uri_of_another() const override { return token_.uri_of("two"); }
+  void remove() override { token_.remove(); }
+  void restore() override { token_.restore(); }
+
+ private:
+  SoftToken token_;
+};
+
+template <typename T>
+class TokenOf : public testing::Test {
+ protected:
+  Token token(std::string uri) const { return Token({.uri = std::move(uri), .helper = COPROTECT_TOKEN}); }
+  Token token() const { return token(device_.uri()); }
+  std::string pin_file(std::string_view content) {
+    const auto file = scratch_ / ("pin" + std::to_string(++files_));
+    harness::write_file(file, content);
+    return file.string();
+  }
+
+  Scratch scratch_;
+  T device_{scratch_};
+  int files_ = 0;
+};
+using Devices = testing::Types<TpmDevice, Pkcs11Device>;
+TYPED_TEST_SUITE(TokenOf, Devices);
+
+Code code_of(const Result<Secret>& result) {
+  return result ? Code::internal : result.error().code();
+}
+
+TYPED_TEST(TokenOf, UnsealsWhatItSealed) {
+  const Token token = this->token();
+  const auto first = token.seal_new_key();
+  ASSERT_TRUE(first) << first.error().message();
+  const auto second = token.seal_new_key();
+  ASSERT_TRUE(second) << second.error().message();
+  EXPECT_EQ(first->key.size(), 32U);
+  EXPECT_FALSE(equal_in_constant_time(first->key, second->key));
+  for (const auto* sealed : {&*first, &*second}) {
+    const auto key = token.unseal(sealed->sealed);
+    ASSERT_TRUE(key) << key.error().message();
+    EXPECT_TRUE(equal_in_constant_time(*key, sealed->key));
+  }
+}
+
+TYPED_TEST(TokenOf, AnswersAProbe) {
+  const auto answers = this->token().probe();
+  EXPECT_TRUE(answers) << answers.error().message();
+}
+
+TYPED_TEST(TokenOf, RefusesAKeyOfAnother) {
+  const auto sealed = this->token(this->device_.uri_of_another()).seal_new_key();
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  EXPECT_EQ(code_of(this->token().unseal(sealed->sealed)), Code::altered);
+}
+
+TYPED_TEST(TokenOf, RefusesAKeyWithAnyByteChanged) {
+  const Token token = this->token();
+  const auto sealed = token.seal_new_key();
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  // Every byte of what frames it, and some of each longer field.
+  for (std::size_t i = 0; i < sealed->sealed.size(); i += i < 8 ? 1 : 5) {
+    Bytes changed = sealed->sealed;
+    changed[i] ^= 0x40;
+    EXPECT_EQ(code_of(token.unseal(changed)), Code::altered) << "byte " << i;
+  }
+}
+
+TYPED_TEST(TokenOf, RefusesAKeyOfAnotherLength) {
+  const Token token = this->token();
+  const auto sealed = token.seal_new_key();
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, sealed->sealed.size() / 2, sealed->sealed.size() - 1}) {
+    const Bytes cut(sealed->sealed.begin(), sealed->sealed.begin() + static_cast<std::ptrdiff_t>(size));
+    EXPECT_EQ(code_of(token.unseal(cut)), Code::altered) << size;
+  }
+  Bytes longer = sealed->sealed;
+  longer.push_back(0);
+  EXPECT_EQ(code_of(token.unseal(longer)), Code::altered);
+  EXPECT_EQ(code_of(token.unseal(Bytes(5'000))), Code::altered);
+}
+
+TYPED_TEST(TokenOf, RefusesAWrongPinAndAsksForItOnlyOnce) {
+  const Token right = this->token(this->device_.uri_with_pin_file(this->pin_file("271828\n")));
+  const auto sealed = right.seal_new_key();
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  const std::string file = this->pin_file("314159\n");
+  const Token wrong = this->token(this->device_.uri_with_pin_file(file));
+  EXPECT_EQ(code_of(wrong.unseal(sealed->sealed)), Code::wrong_code);
+  // Even a corrected PIN is only tried by a new start, so that no running agent locks its token.
+  harness::write_file(file, "271828");
+  EXPECT_EQ(code_of(wrong.unseal(sealed->sealed)), Code::wrong_code);
+  EXPECT_TRUE(wrong.probe());
+  EXPECT_TRUE(this->token(this->device_.uri_with_pin_file(file)).unseal(sealed->sealed));
+}
+
+TYPED_TEST(TokenOf, SaysThatAPinFileCannotBeRead) {
+  const auto result = this->token(this->device_.uri_with_pin_file("/nowhere/pin")).seal_new_key();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code(), Code::unavailable);
+  EXPECT_NE(result.error().message().find("/nowhere/pin"), std::string::npos) << result.error().message();
+}
+
+TYPED_TEST(TokenOf, IsUnavailableWhileItIsGone) {
+  const Token token = this->token();
+  const auto sealed = token.seal_new_key();
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  for (int round = 0; round < 2; ++round) {
+    this->device_.remove();
+    EXPECT_EQ(code_of(token.unseal(sealed->sealed)), Code::unavailable);
+    EXPECT_FALSE(token.probe());
+    this->device_.restore();
+    const auto key = token.unseal(sealed->sealed);
+    ASSERT_TRUE(key) << key.error().message();
+    EXPECT_TRUE(equal_in_constant_time(*key, sealed->key));
+  }
+}
+
+TYPED_TEST(TokenOf, ServesSeveralThreads) {
+  const Token token = this->token();
+  const auto sealed = token.seal_new_key();
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  std::vector<std::future<bool>> calls;
+  for (int i = 0; i < 6; ++i)
+    calls.push_back(std::async(std::launch::async, [&] {
+      const auto key = token.unseal(sealed->sealed);
+      return key && equal_in_constant_time(*key, sealed->key);
+    }));
+  for (auto& call : calls) EXPECT_TRUE(call.get());
+}
+
+// Two agents on one TPM without resource manager, which has few slots for objects and sessions.
+TYPED_TEST(TokenOf, ServesSeveralProcesses) {
+  const auto sealed = this->token().seal_new_key();
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  std::vector<std::future<bool>> agents;
+  for (int i = 0; i < 2; ++i)
+    agents.push_back(std::async(std::launch::async, [&, token = this->token()] {
+      bool all = true;
+      for (int calls = 0; calls < 5; ++calls) all = token.unseal(sealed->sealed) && all;
+      return all;
+    }));
+  for (auto& agent : agents) EXPECT_TRUE(agent.get());
+}
+
+TEST(TokenOnAHangingTpm, IsUnavailableInTimeAndRecovers) {
+  const Scratch scratch;
+  SoftTpm tpm(scratch / "tpm");
+  const Token token({.uri = tpm.uri(), .helper = COPROTECT_TOKEN, .timeout = 300ms});
+  const Token patient({.uri = tpm.uri(), .helper = COPROTECT_TOKEN});
+  const auto sealed = patient.seal_new_key();
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  tpm.hang();
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(code_of(token.unseal(sealed->sealed)), Code::unavailable);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 5'000ms);
+  tpm.resume();
+  EXPECT_TRUE(patient.unseal(sealed->sealed));
+}
+
+TEST(Token, RefusesUrisThatNoBackendUnderstands) {
+  for (const char* uri :
+       {"", "tpm", "tpm:", "file:/x", "tpm:swtpm:path=/x?pin=1", "pkcs11:color=red", "pkcs11:token=%zz",
+        "pkcs11:token=x?pin-value=1234", "tpm:swtpm:path=/x?pin-source=relative"}) {
+    const auto probed = Token({.uri = uri, .helper = COPROTECT_TOKEN}).probe();
+    ASSERT_FALSE(probed) << uri;
+    EXPECT_EQ(probed.error().code(), Code::malformed) << uri << ": " << probed.error().message();
+    EXPECT_EQ(probed.error().message().find("1234"), std::string::npos) << probed.error().message();
+  }
+  const auto probed = Token({.uri = "tpm:" + std::string(2'000, 'x'), .helper = COPROTECT_TOKEN}).probe();
+  ASSERT_FALSE(probed);
+  EXPECT_EQ(probed.error().code(), Code::malformed);
+}
+
+TEST(Token, IsUnavailableWithoutItsHelperOrModule) {
+  for (const TokenConfig& config :
+       {TokenConfig{.uri = "tpm:swtpm:path=/nowhere", .helper = "/nowhere/coprotect-token"},
+        TokenConfig{.uri = "tpm:swtpm:path=/nowhere", .helper = COPROTECT_TOKEN},
+        TokenConfig{.uri = "pkcs11:token=x?module-path=/nowhere.so", .helper = COPROTECT_TOKEN}}) {
+    const auto probed = Token(config).probe();
+    ASSERT_FALSE(probed);
+    EXPECT_EQ(probed.error().code(), Code::unavailable) << probed.error().message();
+    EXPECT_NE(probed.error().message().find("nowhere"), std::string::npos) << probed.error().message();
+  }
+}
+
+}  // namespace
+}  // namespace coprotect::hsm

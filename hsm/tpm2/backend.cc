@@ -1,0 +1,176 @@
+#include "hsm/tpm2/backend.h"
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "hsm/helper/message.h"
+#include "hsm/helper/pin.h"
+#include "hsm/tpm2/storage_key.h"
+#include "protocol/crypto/hash.h"
+
+namespace coprotect::hsm::tpm2 {
+namespace {
+
+// An authorisation value is at most as long as a digest of the object's name algorithm, and the TPM takes
+// zeros off its end, so a PIN of any length is hashed and the zeros are taken off here.
+Secret auth_value_of(const Secret& pin) {
+  const Secret hash = protocol::hkdf_sha256({}, pin.reveal(), bytes_of("CPV1-TPM-PIN"), sizeof(Digest));
+  ByteView value = hash.reveal();
+  while (!value.empty() && value.back() == 0) value = value.first(value.size() - 1);
+  return Secret::copy_of(value);
+}
+
+TPM2B_AUTH auth_2b(const Secret& value) {
+  TPM2B_AUTH auth{};
+  auth.size = static_cast<UINT16>(value.size());
+  std::copy(value.reveal().begin(), value.reveal().end(), auth.buffer);
+  return auth;
+}
+
+class TpmBackend final : public Backend {
+ public:
+  TpmBackend(std::unique_ptr<Esys> esys, Secret auth) : esys_(std::move(esys)), auth_(std::move(auth)) {}
+
+  Result<Bytes> seal(const Secret& key) override {
+    return with_slots<Bytes>([&] { return try_seal(key); });
+  }
+  Result<Secret> unseal(ByteView sealed) override {
+    const auto blob = SealedBlob::parse(sealed);
+    if (!blob) return blob.error();
+    return with_slots<Secret>([&] { return try_unseal(*blob); });
+  }
+  Status probe() override {
+    EsysOwned<TPM2B_DIGEST> random;
+    return check("TPM2_GetRandom",
+                 Esys_GetRandom(esys_->get(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, 8, out(random)));
+  }
+
+ private:
+  // Without a resource manager all processes share a few slots of the TPM. Waits for another process to leave
+  // its slots; then takes what there is to have been left by one that was killed.
+  template <typename T, typename F>
+  Result<T> with_slots(F&& attempt) {
+    constexpr int kPatience = 5;
+    constexpr std::chrono::milliseconds kPause{50};
+    for (int tries = 0;; ++tries) {
+      Result<T> result = attempt();
+      if (result || result.error().code() != Code::limited) return result;
+      if (tries == kPatience) return Error(Code::unavailable, result.error().message());
+      if (tries == kPatience - 1)
+        flush_all(*esys_);
+      else
+        std::this_thread::sleep_for(kPause);
+    }
+  }
+
+  Result<Bytes> try_seal(const Secret& key) {
+    const auto parent = StorageKey::make(*esys_);
+    if (!parent) return parent.error();
+    const auto session =
+        start_session(*esys_, *parent, TPM2_SE_HMAC, TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT);
+    if (!session) return session.error();
+    TPM2B_SENSITIVE_CREATE secret{};
+    secret.sensitive.userAuth = auth_2b(auth_);
+    secret.sensitive.data.size = static_cast<UINT16>(key.size());
+    std::copy(key.reveal().begin(), key.reveal().end(), secret.sensitive.data.buffer);
+    const TPM2B_PUBLIC area = sealed_area();
+    const TPM2B_DATA no_data{};
+    const TPML_PCR_SELECTION no_pcrs{};
+    EsysOwned<TPM2B_PRIVATE> private_area;
+    EsysOwned<TPM2B_PUBLIC> public_area;
+    auto created =
+        check("TPM2_Create", Esys_Create(esys_->get(), parent->handle(), session->handle(), ESYS_TR_NONE,
+                                         ESYS_TR_NONE, &secret, &area, &no_data, &no_pcrs, out(private_area),
+                                         out(public_area), nullptr, nullptr, nullptr));
+    OPENSSL_cleanse(&secret, sizeof secret);
+    if (!created) return std::move(created).error();
+    const TPM2B_DIGEST& unique = public_area->publicArea.unique.keyedHash;
+    SealedBlob blob{.storage_key = parent->name(),
+                    .unique = {},
+                    .private_area = Bytes(private_area->buffer, private_area->buffer + private_area->size)};
+    if (unique.size != blob.unique.size())
+      return Error(Code::unavailable, "TPM2_Create: an answer of another kind");
+    std::copy_n(unique.buffer, unique.size, blob.unique.begin());
+    return blob.encode();
+  }
+
+  Result<Secret> try_unseal(const SealedBlob& blob) {
+    const auto parent = StorageKey::make(*esys_);
+    if (!parent) return parent.error();
+    if (parent->name() != blob.storage_key)
+      return Error(Code::altered, "the key was sealed by another TPM, or the TPM was cleared since");
+    const auto object = load(*parent, blob);
+    if (!object) return object.error();
+    const auto session = start_session(*esys_, *parent, TPM2_SE_POLICY, TPMA_SESSION_ENCRYPT);
+    if (!session) return session.error();
+    auto policy = check(
+        "TPM2_PolicyAuthValue",
+        Esys_PolicyAuthValue(esys_->get(), session->handle(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE));
+    if (!policy) return std::move(policy).error();
+    EsysOwned<TPM2B_SENSITIVE_DATA> data;
+    auto unsealed = check("TPM2_Unseal", Esys_Unseal(esys_->get(), object->handle(), session->handle(),
+                                                     ESYS_TR_NONE, ESYS_TR_NONE, out(data)));
+    if (!unsealed) return std::move(unsealed).error();
+    if (data->size != kWrappingKeySize)
+      return Error(Code::altered, "the TPM unsealed something that is not a key");
+    Secret key = Secret::copy_of({data->buffer, data->size});
+    OPENSSL_cleanse(data.get(), sizeof *data);
+    return key;
+  }
+
+  Result<Transient> load(const StorageKey& parent, const SealedBlob& blob) {
+    const auto session =
+        start_session(*esys_, parent, TPM2_SE_HMAC, TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT);
+    if (!session) return session.error();
+    const TPM2B_PRIVATE private_area = blob.private_2b();
+    const TPM2B_PUBLIC public_area = blob.public_2b();
+    ESYS_TR handle = ESYS_TR_NONE;
+    auto loaded = check("TPM2_Load", Esys_Load(esys_->get(), parent.handle(), session->handle(), ESYS_TR_NONE,
+                                               ESYS_TR_NONE, &private_area, &public_area, &handle));
+    // Code::internal: the TPM cannot even read the private area.
+    if (!loaded && loaded.error().code() == Code::internal)
+      return Error(Code::altered, loaded.error().message());
+    if (!loaded) return std::move(loaded).error();
+    Transient object(*esys_, handle);
+    TPM2B_AUTH auth = auth_2b(auth_);
+    auto set = check("Esys_TR_SetAuth", Esys_TR_SetAuth(esys_->get(), handle, &auth));
+    OPENSSL_cleanse(&auth, sizeof auth);
+    if (!set) return std::move(set).error();
+    return object;
+  }
+
+  std::unique_ptr<Esys> esys_;
+  Secret auth_;  // of sealed objects; empty without a PIN
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Backend>> open(std::string_view uri) {
+  constexpr std::string_view kScheme = "tpm:";
+  constexpr std::string_view kPinSource = "?pin-source=";
+  const std::string_view rest = uri.substr(kScheme.size());
+  const std::size_t query = rest.find('?');
+  const std::string tcti(rest.substr(0, query));
+  if (tcti.empty())
+    return Error(Code::malformed, "token \"" + std::string(uri) + "\": no TCTI after \"tpm:\"");
+  Secret auth(0);
+  if (query != std::string_view::npos) {
+    if (!rest.substr(query).starts_with(kPinSource))
+      return Error(Code::malformed,
+                   "token \"" + std::string(uri) + "\": only pin-source is known after \"?\"");
+    const auto pin = read_pin(rest.substr(query + kPinSource.size()));
+    if (!pin) return pin.error();
+    auth = auth_value_of(*pin);
+  }
+  auto esys = Esys::connect(tcti);
+  if (!esys) return std::move(esys).error();
+  std::unique_ptr<Backend> backend = std::make_unique<TpmBackend>(*std::move(esys), std::move(auth));
+  return backend;
+}
+
+}  // namespace coprotect::hsm::tpm2

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <tss2/tss2_common.h>
+
+#include <string_view>
+
+#include "protocol/base/result.h"
+
+namespace coprotect::hsm::tpm2 {
+
+// Turns a return code into an Error whose message gives the command's name, the code in words and the code
+// itself.
+//   Code::wrong_code   the authorisation value is wrong (TPM_RC_AUTH_FAIL, TPM_RC_BAD_AUTH)
+//   Code::locked_out   TPM_RC_LOCKOUT
+//   Code::altered      what was to be loaded is not this TPM's (TPM_RC_INTEGRITY, TPM_RC_BINDING)
+//   Code::limited      no slot for an object or session, or another program took one away: try again
+//   Code::unavailable  the TPM cannot be reached, is not ready, or failed; or what came back is not its
+//   answer Code::internal     everything else
+Status check(std::string_view command, TSS2_RC rc);
+
+}  // namespace coprotect::hsm::tpm2

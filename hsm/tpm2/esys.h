@@ -1,0 +1,54 @@
+#pragma once
+
+#include <tss2/tss2_esys.h>
+#include <tss2/tss2_tctildr.h>
+
+#include <memory>
+#include <string>
+
+#include "hsm/tpm2/error.h"
+#include "protocol/base/owned.h"
+
+namespace coprotect::hsm::tpm2 {
+
+// Memory that Esys_* functions allocate.
+template <typename T>
+using EsysOwned = Owned<T, Esys_Free>;
+
+// A connection to a TPM. Objects and sessions refer to it, so it does not move.
+class Esys {
+ public:
+  // `tcti`: a name and its configuration, as in "device:/dev/tpmrm0".
+  static Result<std::unique_ptr<Esys>> connect(const std::string& tcti);
+  Esys(const Esys&) = delete;
+  Esys& operator=(const Esys&) = delete;
+  ESYS_CONTEXT* get() const { return esys_.get(); }
+
+ private:
+  static void finalize_tcti(TSS2_TCTI_CONTEXT* tcti) { Tss2_TctiLdr_Finalize(&tcti); }
+  static void finalize_esys(ESYS_CONTEXT* esys) { Esys_Finalize(&esys); }
+  Esys() = default;
+
+  Owned<TSS2_TCTI_CONTEXT, finalize_tcti> tcti_;
+  Owned<ESYS_CONTEXT, finalize_esys> esys_;
+};
+
+// An object or session in the TPM: flushed from it when this goes.
+class Transient {
+ public:
+  Transient(const Esys& esys, ESYS_TR handle) : esys_(&esys), handle_(handle) {}
+  Transient(Transient&& other) noexcept;
+  Transient& operator=(Transient&&) = delete;
+  ~Transient();
+  ESYS_TR handle() const { return handle_; }
+
+ private:
+  const Esys* esys_;
+  ESYS_TR handle_;
+};
+
+// Flushes all objects and sessions that this connection can see. For a TPM without resource manager, whose
+// few slots a killed process may have left taken.
+void flush_all(const Esys& esys);
+
+}  // namespace coprotect::hsm::tpm2
