@@ -12,8 +12,8 @@ namespace coprotect::client {
 
 // An agent as a bundle or an invitation names it.
 struct Endpoint {
-  std::string party;  // "cloud", "company"
-  std::string url;    // https://host:port
+  std::string party;                           // "cloud", "company"
+  std::string url;                             // https://host:port
   protocol::Certificate identity_certificate;  // the only trust anchor of its TLS certificate
 };
 
@@ -23,7 +23,8 @@ struct ClientCredentials {
   const protocol::SigningKey* key;           // outlives the client
 };
 
-// Mutual TLS 1.3 with one agent, connection kept alive between calls. Not safe from several threads at once: one each.
+// Mutual TLS 1.3 with one agent, connection kept alive between calls. Not safe from several threads at once:
+// one each.
 class AgentClient {
  public:
   AgentClient(Endpoint endpoint, ClientCredentials credentials, std::chrono::milliseconds deadline);
@@ -31,8 +32,9 @@ class AgentClient {
   AgentClient& operator=(AgentClient&&) noexcept;
   ~AgentClient();
 
-  // The body of a 2xx answer. Errors carry the agent's code and read `company agent "host:port": denied: … (request 7f3a…)`;
-  // Code::unavailable if it cannot be reached or does not answer in time, Code::unauthenticated if TLS fails on either side.
+  // The body of a 2xx answer. Errors carry the agent's code and read `company agent "host:port": denied: …
+  // (request 7f3a…)`; Code::unavailable if it cannot be reached or does not answer in time,
+  // Code::unauthenticated if TLS fails on either side.
   Result<Bytes> get(std::string_view path);
   Result<Bytes> post(std::string_view path, ByteView body);
   Result<Bytes> put(std::string_view path, ByteView body);

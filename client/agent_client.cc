@@ -1,0 +1,217 @@
+#include "client/agent_client.h"
+
+#include <curl/curl.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "client/problem.h"
+#include "protocol/base/owned.h"
+
+namespace coprotect::client {
+namespace {
+
+constexpr std::size_t kMaxAnswer = std::size_t{9} << 20;
+
+using Curl = Owned<CURL, curl_easy_cleanup>;
+using Headers = Owned<curl_slist, curl_slist_free_all>;
+// The stack borrows its certificates.
+void free_stack(STACK_OF(X509) * stack) {
+  sk_X509_free(stack);
+}
+using Stack = Owned<STACK_OF(X509), free_stack>;
+
+Curl new_handle() {
+  static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
+  invariant(global == CURLE_OK);
+  Curl handle(curl_easy_init());
+  invariant(handle != nullptr);
+  return handle;
+}
+
+// Options are set from constants and from what this file made itself: a failure is a defect.
+template <typename T>
+void set(const Curl& curl, CURLoption option, T value) {
+  invariant(curl_easy_setopt(curl.get(), option, value) == CURLE_OK);
+}
+
+// "https://host:port/" as "host:port".
+std::string address_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme != std::string_view::npos) url.remove_prefix(scheme + 3);
+  return std::string(url.substr(0, url.find('/')));
+}
+
+int state_index() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  invariant(index >= 0);
+  return index;
+}
+
+}  // namespace
+
+struct AgentClient::State {
+  Endpoint endpoint;
+  ClientCredentials credentials;
+  std::chrono::milliseconds deadline;
+  std::string anchor;  // PEM of the identity certificate
+  Curl curl = new_handle();
+
+  // Of the call under way.
+  Bytes answer;
+  bool too_long = false;
+  bool tls_alert = false;  // TLS failed on one side, and not the network under it
+
+  Result<Bytes> call(const char* method, std::string_view path, const ByteView* body);
+  void configure(const std::string& url, std::array<char, CURL_ERROR_SIZE>& reason);
+  Error failure(CURLcode code, std::string reason) const;
+  Error named(Error error) const {
+    return std::move(error).in(endpoint.party + " agent \"" + address_of(endpoint.url) + "\"");
+  }
+
+  // Callbacks of libcurl and OpenSSL.
+  static std::size_t receive(char* data, std::size_t, std::size_t size, void* self);
+  static CURLcode prepare_tls(CURL*, void* ssl_ctx, void* self);
+  static void watch_tls(const SSL* ssl, int where, int value);
+};
+
+std::size_t AgentClient::State::receive(char* data, std::size_t, std::size_t size, void* self) {
+  auto& state = *static_cast<State*>(self);
+  state.too_long = size > kMaxAnswer - state.answer.size();
+  if (state.too_long) return 0;
+  try {
+    state.answer.insert(state.answer.end(), data, data + size);
+  } catch (const std::bad_alloc&) {
+    return 0;  // nothing thrown passes through libcurl
+  }
+  return size;
+}
+
+// Hands over the client's key as it is: it is written nowhere, not even into memory.
+CURLcode AgentClient::State::prepare_tls(CURL*, void* ssl_ctx, void* self) {
+  auto* const context = static_cast<SSL_CTX*>(ssl_ctx);
+  const auto& state = *static_cast<const State*>(self);
+  const std::span<const protocol::Certificate> chain = state.credentials.chain;
+  const Stack issuers(sk_X509_new_null());
+  if (issuers == nullptr) return CURLE_OUT_OF_MEMORY;
+  if (!chain.empty()) {
+    for (const protocol::Certificate& issuer : chain.subspan(1)) sk_X509_push(issuers.get(), issuer.x509());
+    if (SSL_CTX_use_cert_and_key(context, chain.front().x509(), state.credentials.key->evp(), issuers.get(),
+                                 1) != 1)
+      return CURLE_SSL_CERTPROBLEM;
+  }
+  SSL_CTX_set_keylog_callback(context, nullptr);  // whatever SSLKEYLOGFILE says
+  if (SSL_CTX_set_ex_data(context, state_index(), self) != 1) return CURLE_OUT_OF_MEMORY;
+  SSL_CTX_set_info_callback(context, watch_tls);
+  return CURLE_OK;
+}
+
+void AgentClient::State::watch_tls(const SSL* ssl, int where, int value) {
+  if ((where & SSL_CB_ALERT) == 0 || value >> 8 != SSL3_AL_FATAL) return;
+  static_cast<State*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), state_index()))->tls_alert = true;
+}
+
+void AgentClient::State::configure(const std::string& url, std::array<char, CURL_ERROR_SIZE>& reason) {
+  curl_easy_reset(curl.get());  // keeps the connection
+  set(curl, CURLOPT_ERRORBUFFER, reason.data());
+  set(curl, CURLOPT_URL, url.c_str());
+  set(curl, CURLOPT_PROTOCOLS_STR, "https");
+  set(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  set(curl, CURLOPT_FOLLOWLOCATION, 0L);
+  set(curl, CURLOPT_PROXY, "");  // none, not even one of the environment
+  set(curl, CURLOPT_NOSIGNAL, 1L);
+  set(curl, CURLOPT_TIMEOUT_MS,
+      static_cast<long>(std::max<std::int64_t>(deadline.count(), 1)));  // 0 would be none
+  set(curl, CURLOPT_WRITEFUNCTION, receive);
+  set(curl, CURLOPT_WRITEDATA, static_cast<void*>(this));
+
+  set(curl, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_3) | CURL_SSLVERSION_MAX_TLSv1_3);
+  set(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+  set(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+  // The identity certificate is the only anchor: it takes the place of the system's file, and the system's
+  // folder is left out.
+  curl_blob blob{.data = anchor.data(), .len = anchor.size(), .flags = CURL_BLOB_NOCOPY};
+  set(curl, CURLOPT_CAINFO_BLOB, &blob);
+  set(curl, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+  set(curl, CURLOPT_SSL_CTX_FUNCTION, prepare_tls);
+  set(curl, CURLOPT_SSL_CTX_DATA, static_cast<void*>(this));
+}
+
+Result<Bytes> AgentClient::State::call(const char* method, std::string_view path, const ByteView* body) {
+  answer.clear();
+  too_long = false;
+  tls_alert = false;
+  std::array<char, CURL_ERROR_SIZE> reason{};
+  configure(endpoint.url + std::string(path), reason);
+  // Expect: no round trip before the body.
+  const Headers headers(
+      curl_slist_append(curl_slist_append(nullptr, "Content-Type: application/octet-stream"), "Expect:"));
+  if (body != nullptr) {
+    // A null pointer would make libcurl ask for the body.
+    set(curl, CURLOPT_POSTFIELDS, body->empty() ? "" : text_of(*body).data());
+    set(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body->size()));
+    set(curl, CURLOPT_CUSTOMREQUEST, method);
+    set(curl, CURLOPT_HTTPHEADER, headers.get());
+  }
+  const CURLcode code = curl_easy_perform(curl.get());
+  if (code != CURLE_OK) return named(failure(code, reason.data()));
+  long status = 0;
+  invariant(curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status) == CURLE_OK);
+  if (status < 200 || status > 299) return named(read_problem(status, answer));
+  return std::move(answer);
+}
+
+Error AgentClient::State::failure(CURLcode code, std::string reason) const {
+  if (reason.empty()) reason = curl_easy_strerror(code);
+  const auto error = [](Code kind, const std::string& why) {
+    return Error(kind, std::string(code_name(kind)) + ": " + why);
+  };
+  if (tls_alert || code == CURLE_PEER_FAILED_VERIFICATION) return error(Code::unauthenticated, reason);
+  switch (code) {
+    case CURLE_WRITE_ERROR:
+      return error(Code::malformed, "its answer is longer than 9 MiB");
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return error(Code::malformed, "its URL is not an https URL");
+    case CURLE_SSL_CERTPROBLEM:
+      return error(Code::unauthenticated, "certificate and key do not fit together");
+    case CURLE_OPERATION_TIMEDOUT:
+      return error(Code::unavailable, "no answer within " + std::to_string(deadline.count()) + " ms");
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return error(Code::unavailable, "its name cannot be resolved");
+    case CURLE_COULDNT_CONNECT:
+      return error(Code::unavailable, "cannot connect");
+    default:
+      return error(Code::unavailable, reason);
+  }
+}
+
+AgentClient::AgentClient(Endpoint endpoint, ClientCredentials credentials, std::chrono::milliseconds deadline)
+    : state_(new State{.endpoint = std::move(endpoint),
+                       .credentials = std::move(credentials),
+                       .deadline = deadline,
+                       .anchor = {},
+                       .answer = {}}) {
+  state_->anchor = state_->endpoint.identity_certificate.pem();
+}
+AgentClient::AgentClient(AgentClient&&) noexcept = default;
+AgentClient& AgentClient::operator=(AgentClient&&) noexcept = default;
+AgentClient::~AgentClient() = default;
+
+Result<Bytes> AgentClient::get(std::string_view path) {
+  return state_->call("GET", path, nullptr);
+}
+Result<Bytes> AgentClient::post(std::string_view path, ByteView body) {
+  return state_->call("POST", path, &body);
+}
+Result<Bytes> AgentClient::put(std::string_view path, ByteView body) {
+  return state_->call("PUT", path, &body);
+}
+
+const Endpoint& AgentClient::endpoint() const {
+  return state_->endpoint;
+}
+
+}  // namespace coprotect::client

@@ -1,0 +1,223 @@
+#include "client/agent_client.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "client/tls_server.h"
+#include "protocol/x509/issue.h"
+
+namespace coprotect::client {
+namespace {
+
+using namespace std::chrono_literals;
+using protocol::Certificate;
+using protocol::CertificateUse;
+using protocol::SigningKey;
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+struct Authority {
+  SigningKey key = SigningKey::generate(system_random());
+  Certificate certificate;
+
+  explicit Authority(const std::string& name)
+      : certificate(*issue_certificate(request(name, CertificateUse::authority), key.public_key(), nullptr,
+                                       key, system_random())) {}
+  static protocol::CertificateRequest request(const std::string& name, CertificateUse use) {
+    return {.common_name = name,
+            .use = use,
+            .uris = {},
+            .hosts = {},
+            .not_before_ms = now_ms() - 3'600'000,
+            .not_after_ms = now_ms() + 3'600'000};
+  }
+  Certificate issue(const SigningKey& subject, CertificateUse use,
+                    const std::vector<std::string>& hosts) const {
+    auto wanted = request("somebody", use);
+    wanted.hosts = hosts;
+    return *issue_certificate(wanted, subject.public_key(), &certificate, key, system_random());
+  }
+};
+
+class AgentClientTest : public testing::Test {
+ protected:
+  const Authority identity{"company agent"};
+  const Authority clients{"acme clients"};
+  const SigningKey tls_key = SigningKey::generate(system_random());
+  const SigningKey client_key = SigningKey::generate(system_random());
+  const Certificate server_certificate = identity.issue(tls_key, CertificateUse::server, {"127.0.0.1"});
+  const Certificate client_certificate = clients.issue(client_key, CertificateUse::client, {});
+
+  TlsServer::Settings settings() const {
+    return {.certificate = server_certificate, .key = &tls_key, .client_ca = &clients.certificate};
+  }
+  AgentClient client(const std::string& url, std::chrono::milliseconds deadline = 30s) const {
+    return AgentClient({.party = "company", .url = url, .identity_certificate = identity.certificate},
+                       {.chain = {client_certificate}, .key = &client_key}, deadline);
+  }
+  static std::string ok(const std::string&) {
+    return http_answer("200 OK", "application/octet-stream", "done");
+  }
+
+  static void expect_error(const Result<Bytes>& answer, Code code, const std::string& message) {
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code(), code) << answer.error().message();
+    EXPECT_TRUE(answer.error().message().find(message) != std::string::npos) << answer.error().message();
+  }
+};
+
+TEST_F(AgentClientTest, SendsAndReceivesOverOneConnection) {
+  std::vector<std::string> seen;
+  TlsServer server(settings(), [&](const std::string& request) {
+    seen.push_back(request);
+    return http_answer("200 OK", "application/octet-stream", std::string("a\0b", 3));
+  });
+  {
+    AgentClient agent = client(server.url());
+    const std::string large(3'000'000, 'x');
+    const auto got = agent.get("/v1/health");
+    ASSERT_TRUE(got) << got.error().message();
+    EXPECT_EQ(*got, (Bytes{'a', 0, 'b'}));
+    AgentClient moved = std::move(agent);
+    EXPECT_TRUE(moved.post("/v1/x", bytes_of(large)));
+    EXPECT_TRUE(moved.post("/v1/empty", {}));
+    EXPECT_TRUE(moved.put("/v1/y", bytes_of("body")));
+  }
+  ASSERT_EQ(seen.size(), 4u);
+  EXPECT_TRUE(seen[0].starts_with("GET /v1/health HTTP/1.1\r\n"));
+  EXPECT_TRUE(seen[1].starts_with("POST /v1/x HTTP/1.1\r\n"));
+  EXPECT_TRUE(seen[1].find("Content-Type: application/octet-stream\r\n") != std::string::npos);
+  EXPECT_TRUE(seen[1].find("Expect:") == std::string::npos);
+  EXPECT_TRUE(seen[1].ends_with("xxxx"));
+  EXPECT_TRUE(seen[2].find("Content-Length: 0\r\n") != std::string::npos);
+  EXPECT_TRUE(seen[3].starts_with("PUT /v1/y HTTP/1.1\r\n"));
+  EXPECT_TRUE(seen[3].ends_with("\r\n\r\nbody"));
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(AgentClientTest, GivesTheAgentsErrors) {
+  TlsServer server(settings(), [](const std::string&) {
+    return http_answer("403 Forbidden", "application/problem+json",
+                       R"({"code":"denied","detail":"policy says no","request_id":"7f3a91c2"})");
+  });
+  const auto answer = client(server.url()).post("/v1/x", {});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code(), Code::denied);
+  EXPECT_EQ(answer.error().message(), "company agent \"127.0.0.1:" + std::to_string(server.port()) +
+                                          "\": denied: policy says no (request 7f3a91c2)");
+}
+
+TEST_F(AgentClientTest, RefusesAServerOfAnotherIdentity) {
+  const Authority other("company agent");
+  TlsServer::Settings wrong = settings();
+  wrong.certificate = other.issue(tls_key, CertificateUse::server, {"127.0.0.1"});
+  TlsServer server(wrong, ok);
+  expect_error(client(server.url()).get("/"), Code::unauthenticated, "certificate");
+}
+
+TEST_F(AgentClientTest, RefusesACertificateForAnotherHost) {
+  TlsServer::Settings wrong = settings();
+  wrong.certificate = identity.issue(tls_key, CertificateUse::server, {"agent.example", "127.0.0.2"});
+  TlsServer server(wrong, ok);
+  expect_error(client(server.url()).get("/"), Code::unauthenticated, "127.0.0.1");
+}
+
+TEST_F(AgentClientTest, RefusesAClientCertificateInTheServersPlace) {
+  // The holder of an invitation has a certificate that the identity key signed.
+  TlsServer::Settings wrong = settings();
+  wrong.certificate = identity.issue(tls_key, CertificateUse::client, {"127.0.0.1"});
+  TlsServer server(wrong, ok);
+  expect_error(client(server.url()).get("/"), Code::unauthenticated, "certificate");
+}
+
+TEST_F(AgentClientTest, RefusesOlderTls) {
+  TlsServer::Settings old = settings();
+  old.max_version = TLS1_2_VERSION;
+  TlsServer server(old, ok);
+  expect_error(client(server.url()).get("/"), Code::unauthenticated, "version");
+}
+
+TEST_F(AgentClientTest, SaysIfTheServerRefusesTheCertificate) {
+  const Authority others("globex clients");
+  TlsServer::Settings strict = settings();
+  strict.client_ca = &others.certificate;
+  TlsServer server(strict, ok);
+  expect_error(client(server.url()).get("/"), Code::unauthenticated, "alert");
+}
+
+TEST_F(AgentClientTest, RefusesAKeyThatIsNotTheCertificates) {
+  TlsServer server(settings(), ok);
+  AgentClient agent({.party = "company", .url = server.url(), .identity_certificate = identity.certificate},
+                    {.chain = {client_certificate}, .key = &tls_key}, 30s);
+  expect_error(agent.get("/"), Code::unauthenticated, "do not fit together");
+}
+
+TEST_F(AgentClientTest, IsUnavailableIfNobodyListens) {
+  std::string url;
+  {
+    const TlsServer gone(settings(), ok);
+    url = gone.url();
+  }
+  expect_error(client(url).get("/"), Code::unavailable, "cannot connect");
+  expect_error(client("https://no-such-host.invalid:1").get("/"), Code::unavailable, "resolved");
+}
+
+TEST_F(AgentClientTest, IsUnavailableIfNoAnswerComesInTime) {
+  TlsServer server(settings(), [](const std::string&) { return std::string(); });
+  expect_error(client(server.url(), 300ms).get("/"), Code::unavailable, "no answer within 300 ms");
+  TlsServer slow(settings(),
+                 [](const std::string&) { return "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegin"; });
+  expect_error(client(slow.url(), 300ms).get("/"), Code::unavailable, "no answer within 300 ms");
+}
+
+TEST_F(AgentClientTest, TakesNoAnswerOverTheLimit) {
+  const std::string body((std::size_t{9} << 20) + 1, 'x');
+  TlsServer server(settings(), [&](const std::string& request) {
+    return http_answer("200 OK", "application/octet-stream",
+                       request.starts_with("GET /limit") ? body.substr(1) : body);
+  });
+  const auto answer = client(server.url()).get("/limit");
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_EQ(answer->size(), std::size_t{9} << 20);
+  expect_error(client(server.url()).get("/over"), Code::malformed, "longer than 9 MiB");
+}
+
+TEST_F(AgentClientTest, FollowsNoRedirect) {
+  int requests = 0;
+  TlsServer server(settings(), [&](const std::string&) {
+    ++requests;
+    return std::string("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n");
+  });
+  expect_error(client(server.url()).get("/"), Code::internal, "HTTP status 302");
+  EXPECT_EQ(requests, 1);
+}
+
+TEST_F(AgentClientTest, RefusesUrlsThatAreNotHttps) {
+  expect_error(client("http://127.0.0.1:1").get("/"), Code::malformed, "https");
+  expect_error(client("file:///etc/passwd").get(""), Code::malformed, "https");
+}
+
+TEST_F(AgentClientTest, HeedsNoEnvironment) {
+  char folder[] = "/tmp/coprotect-agent-client-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string log = std::string(folder) + "/keys";
+  for (const char* const name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
+    setenv(name, "http://127.0.0.1:1", 1);
+  setenv("SSLKEYLOGFILE", log.c_str(), 1);
+  TlsServer server(settings(), ok);
+  const auto answer = client(server.url()).get("/");
+  EXPECT_TRUE(answer) << answer.error().message();
+  std::error_code none;
+  EXPECT_TRUE(!std::filesystem::exists(log) || std::filesystem::file_size(log, none) == 0);
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace coprotect::client

@@ -1,0 +1,71 @@
+#include "client/problem.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace coprotect::client {
+namespace {
+
+constexpr std::size_t kMaxProblem = 65'536;
+constexpr std::size_t kMaxDetail = 1'000;
+constexpr std::size_t kMaxRequestId = 64;
+
+constexpr std::array kCodes = {Code::malformed,  Code::unauthenticated, Code::denied,  Code::replayed,
+                               Code::not_found,  Code::conflict,        Code::altered, Code::bad_proof,
+                               Code::wrong_code, Code::locked_out,      Code::limited, Code::unavailable,
+                               Code::internal};
+
+std::string member(const nlohmann::json& object, const char* name) {
+  const auto it = object.find(name);
+  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+// UTF-8 in, as the JSON reader has seen to it. C1 controls are C2 80 to C2 9F.
+std::string printable(const std::string& text) {
+  std::string clean;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool c1 = byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (c1) ++i;
+    const bool lead = (byte & 0xc0) != 0x80;  // never cut inside a character
+    if (lead && clean.size() >= kMaxDetail) return clean + "…";
+    clean += c1 || byte < 0x20 || byte == 0x7f ? '?' : text[i];
+  }
+  return clean;
+}
+
+bool is_request_id(const std::string& id) {
+  return !id.empty() && id.size() <= kMaxRequestId && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-';
+  });
+}
+
+Error unexplained(long status) {
+  // 502 to 504 come from what stands between: the agent itself would have said more.
+  const Code code = status >= 500 ? Code::unavailable : Code::internal;
+  return {code, std::string(code_name(code)) + ": HTTP status " + std::to_string(status) +
+                    " without an explanation"};
+}
+
+}  // namespace
+
+Error read_problem(long status, ByteView body) {
+  if (body.size() > kMaxProblem) return unexplained(status);
+  const auto problem = nlohmann::json::parse(body.begin(), body.end(), nullptr, false);
+  if (!problem.is_object()) return unexplained(status);
+  const std::string name = member(problem, "code");
+  const auto* const code =
+      std::find_if(kCodes.begin(), kCodes.end(), [&](Code known) { return code_name(known) == name; });
+  if (code == kCodes.end()) return unexplained(status);
+
+  std::string detail = member(problem, "detail");
+  if (detail.empty()) detail = member(problem, "title");
+  std::string message = name;
+  if (!detail.empty()) message += ": " + printable(detail);
+  const std::string id = member(problem, "request_id");
+  if (is_request_id(id)) message += " (request " + id + ")";
+  return {*code, std::move(message)};
+}
+
+}  // namespace coprotect::client

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/result.h"
+
+namespace coprotect::client {
+
+// The error behind an answer that is not 2xx: `denied: … (request 7f3a…)` with the code of a problem+json
+// body (agent/API.md), or what the status says if the body is none. The text of the other side is shortened
+// and freed of control characters, because it will be shown on a terminal.
+Error read_problem(long status, ByteView body);
+
+}  // namespace coprotect::client
