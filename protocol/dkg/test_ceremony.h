@@ -1,0 +1,136 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "protocol/dkg/bundle.h"
+#include "protocol/dkg/dealer.h"
+#include "protocol/x509/issue.h"
+
+namespace coprotect::protocol::test {
+
+constexpr std::int64_t kNow = 1'800'000'000'000;  // milliseconds, in 2027
+constexpr std::int64_t kDay = 24ll * 3600 * 1000;
+
+// For INSTANTIATE_TEST_SUITE_P.
+inline auto tested_suites() {
+  return testing::Values(SuiteId::p256, SuiteId::ffdhe3072);
+}
+inline std::string suite_label(const testing::TestParamInfo<SuiteId>& suite) {
+  return std::string(suite_name(suite.param));
+}
+
+// The value of a result that a test depends on.
+template <typename T>
+T must(Result<T> result) {
+  if (!result) ADD_FAILURE() << result.error().message();
+  return *std::move(result);
+}
+
+inline Certificate make_certificate(const std::string& name, CertificateUse use, const SigningKey& subject,
+                                    const Certificate* issuer, const SigningKey& issuer_key,
+                                    std::vector<std::string> uris = {}) {
+  return must(issue_certificate({.common_name = name,
+                                 .use = use,
+                                 .uris = std::move(uris),
+                                 .hosts = {},
+                                 .not_before_ms = kNow - kDay,
+                                 .not_after_ms = kNow + kDay},
+                                subject.public_key(), issuer, issuer_key, system_random()));
+}
+inline Certificate make_authority(const std::string& name, const SigningKey& key) {
+  return make_certificate(name, CertificateUse::authority, key, nullptr, key);
+}
+
+// Who takes part and holds which indices.
+struct Layout {
+  std::uint8_t t;
+  std::vector<std::pair<std::string, std::vector<std::uint8_t>>> parties;
+};
+inline Layout default_layout() {
+  return {2, {{"cloud", {1}}, {"company", {2}}, {"recovery", {3}}}};
+}
+
+// A key generation with all its parties in one place. `recovery` is not an agent, every other party is.
+class TestCeremony {
+ public:
+  explicit TestCeremony(SuiteId suite, const Layout& layout = default_layout())
+      : client_ca_key(SigningKey::generate(system_random())), parameters(make(suite, layout)) {}
+
+  Dealer dealer(std::size_t self) const {
+    return must(Dealer::start(parameters, self, identity_keys[self],
+                              must(HpkePrivateKey::from_scalar(ceremony_keys[self].scalar().reveal())),
+                              system_random()));
+  }
+
+  struct Run {
+    std::vector<Dealer::Outcome> outcomes;  // by party
+    std::vector<Bytes> confirms;
+    std::map<std::uint8_t, Scalar> shares;  // everybody's
+    Bundle bundle;
+  };
+  // Everybody does what it should.
+  Run run() const {
+    std::vector<Dealer> dealers;
+    for (std::size_t i = 0; i < identity_keys.size(); ++i) dealers.push_back(dealer(i));
+    std::vector<Bytes> commits;
+    std::vector<Bytes> reveals;
+    std::vector<Bytes> deals;
+    std::vector<Bytes> confirms;
+    std::vector<Dealer::Outcome> outcomes;
+    std::map<std::uint8_t, Scalar> shares;
+    for (Dealer& d : dealers) commits.push_back(d.commit());
+    for (Dealer& d : dealers) reveals.push_back(must(d.reveal(commits)));
+    for (Dealer& d : dealers) deals.push_back(must(d.deal(reveals)));
+    for (Dealer& d : dealers) outcomes.push_back(must(d.receive(deals)));
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      confirms.push_back(confirm(outcomes[i].transcript, i, identity_keys[i]));
+      for (const auto& [index, share] : outcomes[i].shares) shares.emplace(index, share.clone());
+    }
+    Bundle bundle = must(Bundle::assemble(outcomes.front().transcript, confirms));
+    return {.outcomes = std::move(outcomes),
+            .confirms = std::move(confirms),
+            .shares = std::move(shares),
+            .bundle = std::move(bundle)};
+  }
+
+  SigningKey client_ca_key;
+  std::vector<SigningKey> identity_keys;
+  std::vector<HpkePrivateKey> ceremony_keys;
+  Parameters parameters;
+
+ private:
+  Parameters make(SuiteId suite, const Layout& layout) {
+    std::vector<Party> parties;
+    std::uint8_t n = 0;
+    for (const auto& [name, indices] : layout.parties) {
+      const SigningKey& identity = identity_keys.emplace_back(SigningKey::generate(system_random()));
+      const auto& ceremony = ceremony_keys.emplace_back(HpkePrivateKey::generate(system_random()));
+      const bool agent = name != "recovery";
+      Party party{.name = name,
+                  .indices = indices,
+                  .nonce = {},
+                  .identity_key = identity.public_key(),
+                  .ceremony_key = ceremony.public_key(),
+                  .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
+                  .url = agent ? "https://" + name + ".example:8443" : "",
+                  .identity_certificate = std::nullopt};
+      system_random().fill(party.nonce);
+      if (agent) party.identity_certificate = make_authority(name, identity);
+      parties.push_back(std::move(party));
+      n = static_cast<std::uint8_t>(n + indices.size());
+    }
+    return must(Parameters::make({.suite = suite,
+                                  .purpose = Purpose::envelope,
+                                  .t = layout.t,
+                                  .n = n,
+                                  .tenant = "acme",
+                                  .parties = std::move(parties),
+                                  .client_ca = make_authority("acme client CA", client_ca_key),
+                                  .recovery_key = HpkePrivateKey::generate(system_random()).public_key()}));
+  }
+};
+
+}  // namespace coprotect::protocol::test

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <algorithm>
+
+#include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/dkg/test_ceremony.h"
+
+namespace coprotect::protocol::test {
+
+// A party that keeps to SPEC.md §5.2 only as far as a test wants: it knows its polynomial and writes its
+// messages by hand.
+class Forger {
+ public:
+  Forger(const TestCeremony& ceremony, std::uint8_t position)
+      : ceremony_(&ceremony), group_(&ceremony.parameters.group()), position_(position) {
+    for (unsigned k = 0; k < ceremony.parameters->t; ++k) {
+      coefficients.push_back(Scalar::random(group_->scalars(), system_random()));
+    }
+  }
+
+  // The whole round-2 body, with a good proof made for the given ceremony and sender.
+  Bytes reveal_body(const Sid& sid, std::uint8_t sender) const {
+    Writer vector;
+    for (const Scalar& a : coefficients) vector.bytes(group_->generator_power_secret(a).encode());
+    const Scalar nonce = Scalar::random(group_->scalars(), system_random());
+    const Bytes r = group_->generator_power_secret(nonce).encode();
+    const Digest c = tagged_hash("CPV1-POP", {sid, ByteView(&sender, 1), sha256(vector.view()), r});
+    const Scalar z = nonce + Scalar::reduce(group_->scalars(), c) * coefficients.front();
+    Writer body;
+    body.u8(static_cast<std::uint8_t>(coefficients.size())).bytes(vector.view());
+    body.bytes(r).bytes(z.bytes().reveal()).bytes(ByteArray<32>{});
+    return std::move(body).take();
+  }
+  Bytes reveal_body() const { return reveal_body(ceremony_->parameters.sid(), position_); }
+
+  // The round-1 body that a round-2 body opens, whatever stands in it.
+  Bytes commit_body(ByteView reveal) const {
+    const ByteView opened = reveal.subspan(1, reveal.size() - 33);
+    const Digest commitment =
+        tagged_hash("CPV1-COMMIT",
+                    {ceremony_->parameters.sid(), ByteView(&position_, 1), sha256(opened), reveal.last(32)});
+    return {commitment.begin(), commitment.end()};
+  }
+
+  // f(index), by Horner's rule.
+  Scalar share(std::uint8_t index) const {
+    Scalar value = coefficients.back().clone();
+    for (std::size_t k = coefficients.size() - 1; k-- > 0;) {
+      value = value * Scalar::from_u64(group_->scalars(), index) + coefficients[k];
+    }
+    return value;
+  }
+  // The share as a deal carries it, sealed for the index's holder unless another party is named.
+  Bytes sealed_share(std::uint8_t index, const Scalar& value,
+                     std::optional<std::size_t> to = std::nullopt) const {
+    const Parameters& parameters = ceremony_->parameters;
+    Writer info;
+    info.literal("CPV1-DEAL").bytes(parameters.sid());
+    const ByteArray<2> aad{position_, index};
+    const Party& holder = parameters->parties[to.value_or(parameters.holder_of(index))];
+    return must(hpke_seal(holder.ceremony_key, info.view(), aad, value.bytes().reveal(), system_random()));
+  }
+  // A round-3 body with good shares for the given indices, and a count of its own.
+  Bytes deal_body(std::uint8_t count, const std::vector<std::uint8_t>& indices) const {
+    Writer body;
+    body.u8(count);
+    for (const std::uint8_t index : indices) {
+      const bool exists = index >= 1 && index <= ceremony_->parameters->n;
+      body.u8(index).lp(sealed_share(exists ? index : 1, share(index)));
+    }
+    return std::move(body).take();
+  }
+
+  Bytes message(Round round, Bytes body) const {
+    return CeremonyMessage::sign(round, ceremony_->parameters.sid(), position_, std::move(body),
+                                 ceremony_->identity_keys[position_])
+        .encode();
+  }
+
+  std::vector<Scalar> coefficients;
+
+ private:
+  const TestCeremony* ceremony_;
+  const Group* group_;
+  std::uint8_t position_;
+};
+
+}  // namespace coprotect::protocol::test
