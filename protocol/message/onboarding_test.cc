@@ -1,0 +1,173 @@
+#include "protocol/message/onboarding.h"
+
+#include <gtest/gtest.h>
+
+namespace coprotect::protocol {
+namespace {
+
+const InvitationId kInvitation{1, 2, 3, 4, 5, 6, 7, 8};
+
+// Refuses every shorter form, one byte more, and another version.
+template <typename Message>
+void expect_strict(const Bytes& encoded) {
+  ASSERT_TRUE(Message::parse(encoded));
+  for (std::size_t i = 0; i < encoded.size(); ++i)
+    EXPECT_FALSE(Message::parse(ByteView(encoded).first(i))) << i;
+  Bytes longer = encoded;
+  longer.push_back(0);
+  EXPECT_FALSE(Message::parse(longer));
+  Bytes other_version = encoded;
+  other_version[4] = 2;
+  EXPECT_FALSE(Message::parse(other_version));
+}
+
+class OnboardingTest : public testing::Test {
+ protected:
+  // No byte of a message with a MAC can be changed, and no other secret makes the same MAC.
+  void expect_covered(MacTag tag, const Bytes& encoded) const {
+    EXPECT_TRUE(verify_mac(secret, tag, encoded));
+    EXPECT_FALSE(verify_mac(Secret(16), tag, encoded));
+    for (std::size_t i = 0; i < encoded.size(); ++i) {
+      Bytes flipped = encoded;
+      flipped[i] ^= 1;
+      EXPECT_FALSE(verify_mac(secret, tag, flipped)) << i;
+    }
+    EXPECT_FALSE(verify_mac(secret, tag, ByteView(encoded).first(31)));
+  }
+  OpenMessage open() const {
+    return {.invitation = kInvitation,
+            .tenant = "acme",
+            .purpose = Purpose::envelope,
+            .suite = SuiteId::p256,
+            .nonce = {9},
+            .mac = {}};
+  }
+
+  const Secret secret = Secret::copy_of(ByteArray<16>{1, 2, 3});
+};
+
+TEST_F(OnboardingTest, Open) {
+  const Bytes encoded = open().encode(secret);
+  expect_strict<OpenMessage>(encoded);
+  expect_covered(MacTag::open, encoded);
+  EXPECT_FALSE(verify_mac(secret, MacTag::parameters, encoded));
+  const auto parsed = OpenMessage::parse(encoded);
+  EXPECT_EQ(parsed->invitation, kInvitation);
+  EXPECT_EQ(parsed->tenant, "acme");
+  EXPECT_EQ(parsed->purpose, Purpose::envelope);
+  EXPECT_EQ(parsed->suite, SuiteId::p256);
+  EXPECT_EQ(parsed->nonce, open().nonce);
+  EXPECT_EQ(parsed->encode(secret), encoded);
+}
+
+TEST_F(OnboardingTest, OpenRefusesUnknownNames) {
+  OpenMessage message = open();
+  message.tenant = "Acme";
+  EXPECT_FALSE(OpenMessage::parse(message.encode(secret)));
+  message = open();
+  message.purpose = static_cast<Purpose>(0);
+  EXPECT_FALSE(OpenMessage::parse(message.encode(secret)));
+  message = open();
+  message.suite = static_cast<SuiteId>(3000);
+  EXPECT_FALSE(OpenMessage::parse(message.encode(secret)));
+}
+
+TEST_F(OnboardingTest, OfferAnswersOneOpenMessage) {
+  const HpkePrivateKey key = HpkePrivateKey::generate(system_random());
+  const OfferMessage offer{
+      .nonce = {7}, .ceremony_key = key.public_key(), .mode = KeeperMode::sealed, .mac = {}};
+  const Bytes asked = open().encode(secret);
+  const Bytes encoded = offer.encode(secret, asked);
+  expect_strict<OfferMessage>(encoded);
+  const auto parsed = OfferMessage::parse(encoded);
+  EXPECT_EQ(parsed->nonce, offer.nonce);
+  EXPECT_EQ(parsed->ceremony_key, key.public_key());
+  EXPECT_EQ(parsed->mode, KeeperMode::sealed);
+  EXPECT_TRUE(verify_offer_mac(secret, encoded, asked));
+  EXPECT_FALSE(verify_offer_mac(Secret(16), encoded, asked));
+  for (std::size_t i = 0; i < encoded.size(); ++i) {
+    Bytes flipped = encoded;
+    flipped[i] ^= 1;
+    EXPECT_FALSE(verify_offer_mac(secret, flipped, asked)) << i;
+  }
+  OpenMessage another = open();
+  another.nonce[0] ^= 1;
+  EXPECT_FALSE(verify_offer_mac(secret, encoded, another.encode(secret)));
+  EXPECT_FALSE(verify_offer_mac(secret, Bytes(31), asked));
+}
+
+TEST_F(OnboardingTest, OfferRefusesUnknownModeAndKeysOffTheCurve) {
+  OfferMessage offer{.nonce = {}, .ceremony_key = {4}, .mode = KeeperMode::sealed, .mac = {}};
+  EXPECT_FALSE(OfferMessage::parse(offer.encode(secret, {})));
+  offer.ceremony_key = HpkePrivateKey::generate(system_random()).public_key();
+  EXPECT_TRUE(OfferMessage::parse(offer.encode(secret, {})));
+  offer.mode = static_cast<KeeperMode>(3);
+  EXPECT_FALSE(OfferMessage::parse(offer.encode(secret, {})));
+}
+
+TEST_F(OnboardingTest, ParametersMessage) {
+  const ParametersMessage message{.invitation = kInvitation, .parameters = {1, 2, 3}, .mac = {}};
+  const Bytes encoded = message.encode(secret);
+  expect_strict<ParametersMessage>(encoded);
+  expect_covered(MacTag::parameters, encoded);
+  const auto parsed = ParametersMessage::parse(encoded);
+  EXPECT_EQ(parsed->invitation, kInvitation);
+  EXPECT_EQ(parsed->parameters, message.parameters);
+}
+
+TEST_F(OnboardingTest, Control) {
+  ControlMessage message{
+      .invitation = kInvitation, .kind = ControlKind::abort, .sid = {5}, .nonce = {6}, .mac = {}};
+  const Bytes encoded = message.encode(secret);
+  expect_strict<ControlMessage>(encoded);
+  expect_covered(MacTag::control, encoded);
+  const auto parsed = ControlMessage::parse(encoded);
+  EXPECT_EQ(parsed->kind, ControlKind::abort);
+  EXPECT_EQ(parsed->sid, message.sid);
+  EXPECT_EQ(parsed->nonce, message.nonce);
+  message.kind = ControlKind::status;
+  EXPECT_FALSE(ControlMessage::parse(message.encode(secret))) << "status names no ceremony";
+  message.sid = {};
+  EXPECT_TRUE(ControlMessage::parse(message.encode(secret)));
+  message.kind = static_cast<ControlKind>(3);
+  EXPECT_FALSE(ControlMessage::parse(message.encode(secret)));
+}
+
+TEST_F(OnboardingTest, StatusHasABundleIfActive) {
+  StatusMessage message{.state = CeremonyState::active, .sid = {5}, .bundle = {1, 2}, .blob = {3}};
+  expect_strict<StatusMessage>(message.encode());
+  const auto parsed = StatusMessage::parse(message.encode());
+  EXPECT_EQ(parsed->state, CeremonyState::active);
+  EXPECT_EQ(parsed->sid, message.sid);
+  EXPECT_EQ(parsed->bundle, message.bundle);
+  EXPECT_EQ(parsed->blob, message.blob);
+  message.state = CeremonyState::prepared;
+  EXPECT_FALSE(StatusMessage::parse(message.encode()));
+  message.bundle.clear();
+  EXPECT_FALSE(StatusMessage::parse(message.encode()));
+  message.blob.clear();
+  EXPECT_TRUE(StatusMessage::parse(message.encode()));
+  message.state = CeremonyState::active;
+  EXPECT_FALSE(StatusMessage::parse(message.encode()));
+  message.state = static_cast<CeremonyState>(4);
+  EXPECT_FALSE(StatusMessage::parse(message.encode()));
+}
+
+TEST_F(OnboardingTest, Messages) {
+  const MessageList list{.messages = {{1}, {}, {2, 3}}};
+  expect_strict<MessageList>(list.encode());
+  EXPECT_EQ(MessageList::parse(list.encode())->messages, list.messages);
+  expect_strict<MessageList>(MessageList{}.encode());
+}
+
+TEST_F(OnboardingTest, StoreBlob) {
+  const StoreBlobMessage message{.sid = {5}, .blob = {1, 2}, .tool_message = {3}};
+  expect_strict<StoreBlobMessage>(message.encode());
+  const auto parsed = StoreBlobMessage::parse(message.encode());
+  EXPECT_EQ(parsed->sid, message.sid);
+  EXPECT_EQ(parsed->blob, message.blob);
+  EXPECT_EQ(parsed->tool_message, message.tool_message);
+}
+
+}  // namespace
+}  // namespace coprotect::protocol

@@ -1,0 +1,170 @@
+#include "protocol/message/reply.h"
+
+#include <gtest/gtest.h>
+
+#include "protocol/base/secret_writer.h"
+#include "protocol/dkg/test_ceremony.h"
+
+namespace coprotect::protocol {
+namespace {
+
+using test::must;
+
+class PartialReplyTest : public testing::TestWithParam<SuiteId> {
+ protected:
+  // A reply for the index with one done item per `true`.
+  PartialReply make(std::uint8_t index, const std::vector<bool>& done) const {
+    PartialReply reply{.index = index, .epoch = 0, .items = {}, .proof = std::nullopt};
+    std::vector<Element> bases;
+    for (const bool one : done) {
+      if (one) bases.push_back(group.random_message(system_random()));
+    }
+    std::vector<Element> values;
+    if (!bases.empty()) {
+      PartialSet set =
+          compute_partials(share, group.generator_power_secret(share), bases, {}, system_random());
+      reply.proof = std::move(set.proof);
+      values = std::move(set.values);
+    }
+    std::size_t next = 0;
+    for (const bool one : done) {
+      if (one) {
+        reply.items.push_back({.status = ItemStatus::done, .value = values[next++], .detail = {}});
+      } else {
+        reply.items.push_back(
+            {.status = ItemStatus::denied_by_file, .value = std::nullopt, .detail = "not you"});
+      }
+    }
+    return reply;
+  }
+  std::vector<PartialReply> parse(const Secret& encoded) const {
+    return must(parse_partial_replies(encoded.reveal(), group));
+  }
+
+  const Group& group = group_of(GetParam());
+  const Scalar share = Scalar::random(group.scalars(), system_random());
+};
+INSTANTIATE_TEST_SUITE_P(Suites, PartialReplyTest, test::tested_suites(), test::suite_label);
+
+TEST_P(PartialReplyTest, IsReadBackAsItWas) {
+  std::vector<PartialReply> replies;
+  replies.push_back(make(2, {true, false, true}));
+  replies.push_back(make(5, {false, false, false}));
+  const Secret encoded = encode_partial_replies(replies);
+  const auto parsed = parse(encoded);
+  ASSERT_EQ(parsed.size(), 2u);
+  EXPECT_EQ(parsed[0].index, 2);
+  EXPECT_EQ(parsed[1].index, 5);
+  ASSERT_EQ(parsed[0].items.size(), 3u);
+  EXPECT_EQ(*parsed[0].items[0].value, *replies[0].items[0].value);
+  EXPECT_EQ(parsed[0].items[1].status, ItemStatus::denied_by_file);
+  EXPECT_EQ(parsed[0].items[1].detail, "not you");
+  ASSERT_TRUE(parsed[0].proof);
+  EXPECT_EQ(parsed[0].proof->c, replies[0].proof->c);
+  EXPECT_EQ(parsed[0].proof->z, replies[0].proof->z);
+  EXPECT_FALSE(parsed[1].proof);
+  EXPECT_TRUE(equal_in_constant_time(encode_partial_replies(parsed), encoded));
+}
+
+TEST_P(PartialReplyTest, EveryOtherLengthIsRefused) {
+  const Secret encoded = make(1, {true, false}).encode();
+  for (std::size_t i = 0; i < encoded.size(); ++i) {
+    EXPECT_FALSE(parse_partial_replies(encoded.reveal().first(i), group)) << i;
+  }
+  SecretWriter longer;
+  longer.bytes(encoded.reveal()).u8(0);
+  EXPECT_FALSE(parse_partial_replies(longer.reveal(), group));
+}
+
+TEST_P(PartialReplyTest, RefusesWhatNoPartyWouldSay) {
+  const auto expect_refused = [&](const std::vector<PartialReply>& replies, const std::string& cause) {
+    const Secret encoded = encode_partial_replies(replies);
+    const auto parsed = parse_partial_replies(encoded.reveal(), group);
+    ASSERT_FALSE(parsed) << cause;
+    EXPECT_EQ(parsed.error().message(), "partial decryptions: " + cause);
+  };
+  const auto pair = [&](PartialReply a, PartialReply b) {
+    std::vector<PartialReply> replies;
+    replies.push_back(std::move(a));
+    replies.push_back(std::move(b));
+    return replies;
+  };
+  expect_refused(pair(make(1, {true}), make(1, {true})), "an index is repeated");
+  expect_refused(pair(make(1, {true}), make(2, {true, true})), "indices differ in their number of items");
+  expect_refused(pair(make(1, {true}), make(0, {true})), "index or count is out of range");
+  expect_refused(pair(make(1, {true}), make(17, {true})), "index or count is out of range");
+  expect_refused(pair(make(1, {}), make(2, {})), "index or count is out of range");
+  PartialReply unknown = make(1, {false});
+  unknown.items[0].status = static_cast<ItemStatus>(5);
+  expect_refused(pair(std::move(unknown), make(2, {true})), "unknown status");
+  PartialReply not_text = make(1, {false});
+  not_text.items[0].detail = "\xff";
+  expect_refused(pair(std::move(not_text), make(2, {true})), "cut off, or a detail is not text");
+}
+
+TEST_P(PartialReplyTest, ValuesAreMembersAndTheResponseIsCanonical) {
+  const Secret encoded = make(1, {true}).encode();
+  const auto expect_refused = [&](std::size_t at, ByteView bytes) {
+    Secret changed = encoded.clone();
+    std::ranges::copy(bytes, changed.fill().begin() + static_cast<std::ptrdiff_t>(at));
+    EXPECT_FALSE(parse_partial_replies(changed.reveal(), group)) << at;
+  };
+  expect_refused(8, Bytes(group.element_size(), 0xff));
+  expect_refused(8, Bytes(group.element_size()));
+  expect_refused(encoded.size() - group.scalar_size(), group.scalars().modulus());
+}
+
+class SealedReplyTest : public testing::Test {
+ protected:
+  const HpkePrivateKey reply_key = HpkePrivateKey::generate(system_random());
+  const PublicKeyBytes party = SigningKey::generate(system_random()).public_key().bytes();
+  const Digest request_hash{1};
+  const SealedReply reply = must(
+      SealedReply::seal(party, bytes_of("partials"), reply_key.public_key(), request_hash, system_random()));
+};
+
+TEST_F(SealedReplyTest, OpensForItsRequest) {
+  const auto parsed = SealedReply::parse(reply.encode());
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->party, party);
+  const auto opened = parsed->open(reply_key, request_hash);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(text_of(opened->reveal()), "partials");
+}
+
+TEST_F(SealedReplyTest, DoesNotOpenForAnotherRequestPartyOrKey) {
+  EXPECT_EQ(reply.open(reply_key, Digest{2}).error().code(), Code::altered);
+  EXPECT_EQ(reply.open(HpkePrivateKey::generate(system_random()), request_hash).error().code(),
+            Code::altered);
+  SealedReply renamed = reply;
+  renamed.party = SigningKey::generate(system_random()).public_key().bytes();
+  EXPECT_EQ(renamed.open(reply_key, request_hash).error().code(), Code::altered);
+}
+
+TEST_F(SealedReplyTest, EveryFlippedByteAndEveryOtherLengthIsRefused) {
+  Bytes encoded = reply.encode();
+  for (std::size_t i = 0; i < encoded.size(); ++i) {
+    Bytes flipped = encoded;
+    flipped[i] ^= 1;
+    const auto parsed = SealedReply::parse(flipped);
+    EXPECT_TRUE(!parsed || !parsed->open(reply_key, request_hash)) << i;
+    EXPECT_FALSE(SealedReply::parse(ByteView(encoded).first(i))) << i;
+  }
+  encoded.push_back(0);
+  EXPECT_FALSE(SealedReply::parse(encoded));
+}
+
+TEST_F(SealedReplyTest, NeedsAKeyOnTheCurve) {
+  HpkePublicKey off_curve = reply_key.public_key();
+  off_curve.back() ^= 1;
+  EXPECT_EQ(SealedReply::seal(party, {}, off_curve, request_hash, system_random()).error().code(),
+            Code::malformed);
+}
+
+TEST(ItemStatus, HasAName) {
+  EXPECT_EQ(item_status_name(ItemStatus::done), "done");
+  EXPECT_EQ(item_status_name(ItemStatus::bad_proof), "proof of the ciphertext does not hold");
+}
+
+}  // namespace
+}  // namespace coprotect::protocol

@@ -1,0 +1,240 @@
+#include "protocol/message/request.h"
+
+#include <gtest/gtest.h>
+
+#include "protocol/base/writer.h"
+#include "protocol/message/test_request.h"
+
+namespace coprotect::protocol {
+namespace {
+
+using test::must;
+
+Result<SignedRequest> parse(ByteView encoded, SuiteId suite) {
+  auto envelope = SignedRequest::parse_envelope(encoded);
+  if (!envelope) return std::move(envelope).error();
+  return (*std::move(envelope)).open(suite);
+}
+
+class RequestTest : public testing::TestWithParam<SuiteId> {
+ protected:
+  static void expect_refused(const Result<SignedRequest>& parsed, Code code, const std::string& cause) {
+    ASSERT_FALSE(parsed) << cause;
+    EXPECT_EQ(parsed.error().code(), code) << parsed.error().message();
+    EXPECT_NE(parsed.error().message().find(cause), std::string::npos) << parsed.error().message();
+  }
+  // Signs the request after the change, and expects a refusal.
+  template <typename F>
+  void expect_change_refused(F change, const std::string& cause) const {
+    Request request = client.request();
+    change(request);
+    expect_refused(parse(client.sign(request), GetParam()), Code::malformed, cause);
+  }
+  // A request with the given body bytes and a good signature, whatever stands in it.
+  Bytes with_body(Operation operation, ByteView body) const {
+    Request request = client.request({});
+    request.body = LogBody{.from = 0, .limit = 1};
+    const Bytes encoded = client.sign(request);
+    // The log's body is u64 ‖ u16 behind a u32 length and stands before the certificates and the signature.
+    const std::size_t tail = 1 + 2 + client.certificate.der().size() + 64;
+    const std::size_t head = encoded.size() - tail - 14;
+    Writer w;
+    w.bytes(ByteView(encoded).first(5)).u8(static_cast<std::uint8_t>(operation));
+    w.bytes(ByteView(encoded).subspan(6, head - 6))
+        .lp4(body)
+        .bytes(ByteView(encoded).subspan(head + 14, tail - 64));
+    const Signature signature = client.key.sign(tagged_hash("CPV1-REQUEST", {sha256(w.view())}));
+    w.bytes(signature);
+    return std::move(w).take();
+  }
+
+  const test::TestClient client{GetParam()};
+};
+INSTANTIATE_TEST_SUITE_P(Suites, RequestTest, test::tested_suites(), test::suite_label);
+
+TEST_P(RequestTest, IsReadBackAsItWas) {
+  const Bytes policy(bytes_of("{\"version\":1}").begin(), bytes_of("{\"version\":1}").end());
+  std::vector<PartialItem> items;
+  items.push_back(client.item());
+  items.push_back(client.item(policy));
+  const Request request = client.request(std::move(items));
+  const Bytes encoded = client.sign(request);
+  const auto parsed = parse(encoded, GetParam());
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(parsed->hash, sha256(encoded));
+  EXPECT_EQ(parsed->chain.size(), 1u);
+  EXPECT_EQ(parsed->request.operation(), Operation::partial_decrypt);
+  EXPECT_EQ(parsed->request.tenant, "acme");
+  EXPECT_EQ(parsed->request.key_id, request.key_id);
+  EXPECT_EQ(parsed->request.audience, request.audience);
+  EXPECT_EQ(parsed->request.action, Action::view);
+  EXPECT_EQ(parsed->request.reason, "monthly report");
+  EXPECT_EQ(parsed->request.nonce, request.nonce);
+  EXPECT_EQ(parsed->request.time_ms, test::kNow);
+  EXPECT_EQ(parsed->request.reply_key, request.reply_key);
+  const auto& read = std::get<PartialDecryptBody>(parsed->request.body).items;
+  ASSERT_EQ(read.size(), 2u);
+  for (const PartialItem& item : read) {
+    const Digest label = stanza_label(sha256(item.core), item.stanza_type, request.key_id);
+    EXPECT_TRUE(verify(client.public_key, item.capsule, label));
+  }
+  EXPECT_EQ(must(Core::parse(read[1].core)).policy, policy);
+}
+
+TEST_P(RequestTest, CarriesABatchOf256AndNoMore) {
+  std::vector<PartialItem> items;
+  const PartialItem one = client.item();
+  const auto copy = [&] {
+    const Capsule& c = one.capsule;
+    return PartialItem{
+        .core = one.core,
+        .stanza_type = one.stanza_type,
+        .capsule = {.c1 = c.c1, .u_bar = c.u_bar, .c2_hash = c.c2_hash, .e = c.e, .f = c.f.clone()}};
+  };
+  while (items.size() < kMaxItems) items.push_back(copy());
+  Request request = client.request(std::move(items));
+  const auto parsed = parse(client.sign(request), GetParam());
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(std::get<PartialDecryptBody>(parsed->request.body).items.size(), kMaxItems);
+  std::get<PartialDecryptBody>(request.body).items.push_back(copy());
+  expect_refused(parse(client.sign(request), GetParam()), Code::malformed, "not 1 to 256 items");
+  expect_refused(parse(client.sign(client.request({})), GetParam()), Code::malformed, "not 1 to 256 items");
+}
+
+TEST_P(RequestTest, OtherOperations) {
+  Request request = client.request({});
+  request.body = RecoveryShareBody{};
+  EXPECT_EQ(must(parse(client.sign(request), GetParam())).request.operation(), Operation::recovery_share);
+  request.body = LogBody{.from = 17, .limit = 1000};
+  const auto parsed = must(parse(client.sign(request), GetParam()));
+  EXPECT_EQ(std::get<LogBody>(parsed.request.body).from, 17u);
+  EXPECT_EQ(std::get<LogBody>(parsed.request.body).limit, 1000);
+  for (const std::uint16_t limit : {std::uint16_t{0}, std::uint16_t{1001}}) {
+    request.body = LogBody{.from = 17, .limit = limit};
+    expect_refused(parse(client.sign(request), GetParam()), Code::malformed, "not 1 to 1000 log entries");
+  }
+}
+
+TEST_P(RequestTest, EveryOtherLengthIsRefused) {
+  Bytes encoded = client.sign(client.request());
+  for (std::size_t i = 0; i < encoded.size(); ++i)
+    EXPECT_FALSE(parse(ByteView(encoded).first(i), GetParam())) << i;
+  encoded.push_back(0);
+  EXPECT_FALSE(parse(encoded, GetParam()));
+}
+
+// Every length of the body too, under a good signature.
+TEST_P(RequestTest, EveryOtherLengthOfTheBodyIsRefused) {
+  Bytes body = must(SignedRequest::parse_envelope(client.sign(client.request()))).body;
+  ASSERT_TRUE(parse(with_body(Operation::partial_decrypt, body), GetParam()));
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    EXPECT_FALSE(parse(with_body(Operation::partial_decrypt, ByteView(body).first(i)), GetParam())) << i;
+  }
+  body.push_back(0);
+  expect_refused(parse(with_body(Operation::partial_decrypt, body), GetParam()), Code::malformed,
+                 "something follows");
+  expect_refused(parse(with_body(Operation::recovery_share, Bytes(1)), GetParam()), Code::malformed,
+                 "has a body");
+  expect_refused(parse(with_body(Operation::log, Bytes(9)), GetParam()), Code::malformed, "range of the log");
+  expect_refused(parse(with_body(Operation::log, Bytes(11)), GetParam()), Code::malformed,
+                 "range of the log");
+}
+
+TEST_P(RequestTest, EveryFlippedByteIsRefused) {
+  const Bytes encoded = client.sign(client.request());
+  for (std::size_t i = 0; i < encoded.size(); ++i) {
+    Bytes flipped = encoded;
+    flipped[i] ^= static_cast<std::uint8_t>(1u << i % 8);
+    EXPECT_FALSE(parse(flipped, GetParam())) << i;
+  }
+}
+
+TEST_P(RequestTest, IsSignedByItsFirstCertificatesKey) {
+  const Request request = client.request();
+  expect_refused(parse(SignedRequest::sign(request, {client.certificate}, client.ca_key), GetParam()),
+                 Code::unauthenticated, "not signed with the key of its first certificate");
+  expect_refused(parse(SignedRequest::sign(request, {client.ca, client.certificate}, client.key), GetParam()),
+                 Code::unauthenticated, "not signed with the key of its first certificate");
+  const auto chained =
+      parse(SignedRequest::sign(request, {client.certificate, client.ca}, client.key), GetParam());
+  ASSERT_TRUE(chained);
+  EXPECT_EQ(chained->chain[1].der(), client.ca.der());
+}
+
+TEST_P(RequestTest, ChainHasOneToFourCertificates) {
+  const Request request = client.request();
+  expect_refused(parse(SignedRequest::sign(request, {}, client.key), GetParam()), Code::malformed,
+                 "not 1 to 4 certificates");
+  std::vector<Certificate> chain(4, client.certificate);
+  EXPECT_TRUE(parse(SignedRequest::sign(request, chain, client.key), GetParam()));
+  chain.push_back(client.certificate);
+  expect_refused(parse(SignedRequest::sign(request, chain, client.key), GetParam()), Code::malformed,
+                 "not 1 to 4 certificates");
+}
+
+TEST_P(RequestTest, FieldsHaveTheirForm) {
+  const std::string cause = "a field is not of its form";
+  expect_change_refused([](Request& r) { r.tenant = "Acme"; }, cause);
+  expect_change_refused([](Request& r) { r.audience.clear(); }, cause);
+  expect_change_refused([](Request& r) { r.audience.resize(17); }, cause);
+  expect_change_refused([](Request& r) { r.action = static_cast<Action>(0); }, cause);
+  expect_change_refused([](Request& r) { r.action = static_cast<Action>(5); }, cause);
+  expect_change_refused([](Request& r) { r.reason = std::string(256, 'x'); }, cause);
+  expect_change_refused([](Request& r) { r.reason = "\xff"; }, cause);
+  expect_change_refused([](Request& r) { r.time_ms = -1; }, cause);
+  expect_change_refused([](Request& r) { r.reply_key.back() ^= 1; }, cause);
+  for (const std::uint8_t operation : {std::uint8_t{0}, std::uint8_t{4}}) {
+    expect_refused(parse(with_body(static_cast<Operation>(operation), {}), GetParam()), Code::malformed,
+                   cause);
+  }
+  Request longest = client.request();
+  longest.reason = std::string(255, 'x');
+  longest.audience.resize(16);
+  EXPECT_TRUE(parse(client.sign(longest), GetParam()));
+}
+
+TEST_P(RequestTest, ItemsHaveTheirForm) {
+  const auto item = [](Request& r) -> PartialItem& {
+    return std::get<PartialDecryptBody>(r.body).items.front();
+  };
+  expect_change_refused([&](Request& r) { item(r).stanza_type = 2; },
+                        "item 0: request: unknown type of stanza");
+  expect_change_refused([&](Request& r) { item(r).core.push_back(0); }, "item 0");
+  expect_change_refused([&](Request& r) { item(r).core.clear(); }, "item 0");
+}
+
+TEST_P(RequestTest, IsReadInTheKeysSuite) {
+  const Bytes encoded = client.sign(client.request());
+  for (const SuiteId other : kAllSuites) {
+    EXPECT_EQ(other == GetParam(), static_cast<bool>(parse(encoded, other))) << suite_name(other);
+  }
+}
+
+TEST_P(RequestTest, ElementsAndScalarsAreCanonical) {
+  const Group& group = group_of(GetParam());
+  const Bytes body = must(SignedRequest::parse_envelope(client.sign(client.request()))).body;
+  const std::size_t c1 = body.size() - group.scalar_size() - 64 - 2 * group.element_size();
+  const std::size_t u_bar = c1 + group.element_size();
+  const std::size_t f = body.size() - group.scalar_size();
+  const auto expect_overwrite_refused = [&](std::size_t at, ByteView bytes) {
+    Bytes changed = body;
+    std::ranges::copy(bytes, changed.begin() + static_cast<std::ptrdiff_t>(at));
+    EXPECT_FALSE(parse(with_body(Operation::partial_decrypt, changed), GetParam())) << at;
+  };
+  Bytes identity(group.element_size());
+  if (GetParam() != SuiteId::p256) identity.back() = 1;
+  for (const std::size_t element : {c1, u_bar}) {
+    expect_overwrite_refused(element, identity);
+    expect_overwrite_refused(element, Bytes(group.element_size(), 0xff));
+  }
+  expect_overwrite_refused(f, group.scalars().modulus());
+}
+
+TEST(Request, IsAtMost8MiB) {
+  const auto parsed = SignedRequest::parse_envelope(Bytes(kMaxRequestSize + 1));
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().message(), "request: longer than 8 MiB");
+}
+
+}  // namespace
+}  // namespace coprotect::protocol
