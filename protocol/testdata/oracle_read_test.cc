@@ -1,0 +1,234 @@
+// What the oracle made (oracle.vec), read and checked by our code.
+
+#include <gtest/gtest.h>
+
+#include "protocol/base/reader.h"
+#include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/dkg/bundle.h"
+#include "protocol/file/body.h"
+#include "protocol/file/header.h"
+#include "protocol/message/reply.h"
+#include "protocol/message/request.h"
+#include "protocol/recovery/code.h"
+#include "protocol/recovery/kit.h"
+#include "protocol/testdata/vectors.h"
+#include "protocol/threshold/partial.h"
+
+namespace coprotect::protocol {
+namespace {
+
+using testdata::Block;
+
+const Group& group_of_block(const Block& block) {
+  return group_of(*suite_by_name(block.text("Suite")));
+}
+
+template <std::size_t N>
+ByteArray<N> array_of(const Bytes& bytes) {
+  ByteArray<N> array{};
+  EXPECT_EQ(bytes.size(), N);
+  std::copy_n(bytes.begin(), std::min(N, bytes.size()), array.begin());
+  return array;
+}
+Digest digest_of(const Block& block, const std::string& name) {
+  return array_of<32>(block.hex(name));
+}
+
+Element element_of(const Group& group, const Block& block, const std::string& name) {
+  return *group.parse(block.hex(name));
+}
+Scalar scalar_of(const Group& group, const Block& block, const std::string& name) {
+  return *Scalar::parse(group.scalars(), block.hex(name));
+}
+std::vector<Element> elements_of(const Group& group, const Block& block, const std::string& name) {
+  std::vector<Element> elements;
+  const Bytes all = block.hex(name);
+  for (std::size_t i = 0; i < all.size(); i += group.element_size())
+    elements.push_back(*group.parse(ByteView(all).subspan(i, group.element_size())));
+  return elements;
+}
+DleqProof proof_of(const Group& group, const Block& block, const std::string& name) {
+  const Bytes proof = block.hex(name);
+  return {array_of<32>(Bytes(proof.begin(), proof.begin() + 32)),
+          *Scalar::parse(group.scalars(), ByteView(proof).subspan(32))};
+}
+
+void check_tdh2(const Block& block) {
+  const Group& group = group_of_block(block);
+  const PublicKey key = *PublicKey::make(element_of(group, block, "H"));
+  const Ciphertext ciphertext{.c1 = element_of(group, block, "C1"),
+                              .u_bar = element_of(group, block, "UBar"),
+                              .c2 = element_of(group, block, "C2"),
+                              .e = digest_of(block, "E"),
+                              .f = scalar_of(group, block, "F")};
+  EXPECT_TRUE(verify(key, ciphertext.capsule(), digest_of(block, "Label")));
+
+  const auto epoch = static_cast<std::uint32_t>(block.number("Epoch"));
+  std::vector<IndexedPartial> partials;
+  for (std::uint8_t i = 1; i <= 3; ++i) {
+    const std::string n = std::to_string(i);
+    const Scalar share = scalar_of(group, block, "Share" + n);
+    const Element value = element_of(group, block, "K" + n);
+    EXPECT_TRUE(group.power_secret(ciphertext.c1, share) == value);
+    const Digest context =
+        partial_context(group.suite(), digest_of(block, "KeyId"), epoch, i, digest_of(block, "RequestHash"));
+    const PartialSet set{.values = {value}, .proof = proof_of(group, block, "Proof" + n)};
+    EXPECT_TRUE(
+        verify_partials(group.generator_power_secret(share), std::span(&ciphertext.c1, 1), set, context))
+        << block.where() << " index " << n;
+    partials.push_back({i, value});
+  }
+  const Element m = element_of(group, block, "M");
+  for (const auto& [a, b] : {std::pair{0, 1}, {0, 2}, {1, 2}}) {
+    const std::vector<IndexedPartial> quorum = {partials[static_cast<std::size_t>(a)],
+                                                partials[static_cast<std::size_t>(b)]};
+    EXPECT_TRUE(*combine(ciphertext.c2, quorum) == m) << block.where();
+  }
+}
+
+void check_batch(const Block& block) {
+  const Group& group = group_of_block(block);
+  const Scalar share = scalar_of(group, block, "Share");
+  const Digest context = partial_context(
+      group.suite(), digest_of(block, "KeyId"), static_cast<std::uint32_t>(block.number("Epoch")),
+      static_cast<std::uint8_t>(block.number("Index")), digest_of(block, "RequestHash"));
+  const PartialSet set{.values = elements_of(group, block, "Values"),
+                       .proof = proof_of(group, block, "Proof")};
+  EXPECT_TRUE(
+      verify_partials(group.generator_power_secret(share), elements_of(group, block, "Bases"), set, context))
+      << block.where();
+}
+
+void check_file(const Block& block) {
+  const Group& group = group_of_block(block);
+  const Bytes file = block.hex("File");
+  const auto header = Header::parse(file);
+  ASSERT_TRUE(header) << header.error().message();
+  EXPECT_EQ(header->core().policy, block.hex("Policy"));
+  const Digest key_id = digest_of(block, "KeyId");
+  const auto stanza = header->stanza_for(key_id);
+  ASSERT_TRUE(stanza);
+  const PublicKey key = *PublicKey::make(element_of(group, block, "H"));
+  EXPECT_TRUE(
+      verify(key, (*stanza)->ciphertext.capsule(), stanza_label(header->core_hash(), kStanzaTdh2, key_id)));
+  const auto file_key = header->unlock(element_of(group, block, "M"));
+  ASSERT_TRUE(file_key) << file_key.error().message();
+  EXPECT_EQ(to_hex(file_key->reveal()), to_hex(block.hex("FileKey")));
+
+  const ByteView body = ByteView(file).subspan(header->encoded().size());
+  const auto body_key = BodyKey::open(*file_key, header->core_hash(), body.first(kBodyPrefixSize));
+  ASSERT_TRUE(body_key);
+  const auto size = plaintext_size(body.size());
+  ASSERT_TRUE(size);
+  EXPECT_EQ(*size, block.number("PlaintextSize"));
+  ChunkCipher cipher(*body_key, ChunkCipher::Direction::open);
+  Bytes plaintext(*size);
+  for (std::uint64_t i = 0; i * kChunkSize <= *size; ++i) {
+    const std::size_t n = std::min<std::size_t>(kChunkSize, plaintext.size() - i * kChunkSize);
+    EXPECT_TRUE(cipher.open(i, body.subspan(kBodyPrefixSize + i * kSealedChunkSize, n + 16),
+                            std::span(plaintext).subspan(i * kChunkSize, n)));
+  }
+  for (std::size_t i = 0; i < plaintext.size(); ++i) ASSERT_EQ(plaintext[i], i % 251);
+}
+
+void check_recovery(const Block& block) {
+  const Group& group = group_of_block(block);
+  const auto code = read_code(bytes_of(block.text("Code")));
+  ASSERT_TRUE(code) << code.error().message();
+  const auto blob = RecoveryBlob::parse(block.hex("Blob"));
+  ASSERT_TRUE(blob) << blob.error().message();
+  EXPECT_EQ(blob->binding().key_id, digest_of(block, "KeyId"));
+  const auto opened = blob->open(*code);
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_TRUE(opened->share == scalar_of(group, block, "Share"));
+  EXPECT_EQ(to_hex(opened->hpke.scalar().reveal()), block.text("HpkeScalar"));
+  const auto kit = RecoveryKit::parse(block.hex("Kit"));
+  ASSERT_TRUE(kit) << kit.error().message();
+  const auto key = kit->open_key(opened->recovery_key);
+  ASSERT_TRUE(key) << key.error().message();
+  EXPECT_EQ(to_hex(key->scalar().reveal()), block.text("KitKey"));
+}
+
+void check_dkg(const Block& block) {
+  const Group& group = group_of_block(block);
+  const auto bundle = Bundle::parse(block.hex("Bundle"));
+  ASSERT_TRUE(bundle) << bundle.error().message();
+  EXPECT_EQ(bundle->key_id(), digest_of(block, "KeyId"));
+  EXPECT_EQ(bundle->parameters().sid(), digest_of(block, "Sid"));
+  EXPECT_TRUE(bundle->public_key().h() == element_of(group, block, "H"));
+  for (std::uint8_t j = 1; j <= 3; ++j) {
+    const Scalar share = scalar_of(group, block, "Share" + std::to_string(j));
+    EXPECT_TRUE(group.generator_power_secret(share) == bundle->public_share(j));
+  }
+  const Bytes deals = block.hex("Deal0");
+  Reader reader(deals);
+  EXPECT_EQ(reader.u8(), 2);
+  EXPECT_EQ(reader.u8(), 2);  // index 2 comes first: the dealer holds 1
+  const auto holder = HpkePrivateKey::from_scalar(block.hex("CeremonyKey1"));
+  Writer info;
+  info.literal("CPV1-DEAL").bytes(bundle->parameters().sid());
+  const Bytes aad = {0, 2};
+  const auto dealt = holder->open(*reader.lp(), info.view(), aad);
+  ASSERT_TRUE(dealt) << dealt.error().message();
+  EXPECT_EQ(to_hex(dealt->reveal()), block.text("Dealt02"));
+}
+
+void check_request(const Block& block) {
+  const Group& group = group_of_block(block);
+  auto envelope = SignedRequest::parse_envelope(block.hex("Request"));
+  ASSERT_TRUE(envelope) << envelope.error().message();
+  const auto parsed = std::move(*envelope).open(group.suite());
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(parsed->hash, digest_of(block, "RequestHash"));
+  const Request& request = parsed->request;
+  EXPECT_EQ(request.tenant, "acme");
+  EXPECT_EQ(request.key_id, digest_of(block, "KeyId"));
+  ASSERT_EQ(request.audience.size(), 1u);
+  EXPECT_EQ(to_hex(request.audience[0]), block.text("Audience"));
+  EXPECT_EQ(request.action, Action::view);
+  EXPECT_EQ(request.reason, block.text("Reason"));
+  EXPECT_EQ(to_hex(request.nonce), block.text("Nonce"));
+  EXPECT_EQ(request.time_ms, static_cast<std::int64_t>(block.number("Time")));
+  const auto& items = std::get<PartialDecryptBody>(request.body).items;
+  Writer cores;
+  for (const auto& item : items) cores.lp4(item.core);
+  EXPECT_EQ(to_hex(cores.view()), block.text("Cores"));
+  const auto identity = client_identity(parsed->chain.front());
+  ASSERT_TRUE(identity);
+  EXPECT_EQ(identity->uri, "coprotect:acme:user:alice");
+
+  const auto reply_key = HpkePrivateKey::from_scalar(block.hex("ReplyKey"));
+  EXPECT_EQ(reply_key->public_key(), request.reply_key);
+  const auto sealed = SealedReply::parse(block.hex("Reply"));
+  ASSERT_TRUE(sealed);
+  const auto opened = sealed->open(*reply_key, parsed->hash);
+  ASSERT_TRUE(opened) << opened.error().message();
+  const auto replies = parse_partial_replies(opened->reveal(), group);
+  ASSERT_TRUE(replies) << replies.error().message();
+  ASSERT_EQ(replies->size(), 1u);
+  const PartialReply& reply = replies->front();
+  EXPECT_TRUE(*reply.items[0].value == element_of(group, block, "K1"));
+  EXPECT_EQ(reply.items[1].status, ItemStatus::denied_by_file);
+  const DleqProof proof = proof_of(group, block, "Proof");
+  EXPECT_EQ(reply.proof->c, proof.c);
+  EXPECT_TRUE(reply.proof->z == proof.z);
+}
+
+TEST(Oracle, ItsVectorsHoldHere) {
+  const std::map<std::string, void (*)(const Block&)> checks = {
+      {"tdh2", check_tdh2},         {"batch", check_batch}, {"file", check_file},
+      {"recovery", check_recovery}, {"dkg", check_dkg},     {"request", check_request}};
+  std::map<std::string, int> seen;
+  for (const Block& block : testdata::read_vectors("oracle.vec")) {
+    const std::string type = block.text("Type");
+    ASSERT_TRUE(checks.contains(type)) << type;
+    SCOPED_TRACE(block.where());
+    checks.at(type)(block);
+    ++seen[type];
+  }
+  for (const auto& [type, check] : checks) EXPECT_GT(seen[type], 1) << type;
+}
+
+}  // namespace
+}  // namespace coprotect::protocol
