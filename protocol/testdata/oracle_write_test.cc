@@ -1,0 +1,300 @@
+// What our code makes, checked by the oracle (oracle/verify_vectors.py).
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "protocol/base/reader.h"
+#include "protocol/base/writer.h"
+#include "protocol/crypto/aead.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/dkg/bundle.h"
+#include "protocol/dkg/dealer.h"
+#include "protocol/file/body.h"
+#include "protocol/file/header.h"
+#include "protocol/message/reply.h"
+#include "protocol/message/request.h"
+#include "protocol/recovery/code.h"
+#include "protocol/recovery/kit.h"
+#include "protocol/threshold/partial.h"
+#include "protocol/threshold/shamir.h"
+#include "protocol/x509/issue.h"
+#include "swtpm-tests/harness/process.h"
+#include "swtpm-tests/harness/scratch.h"
+
+namespace coprotect::protocol {
+namespace {
+
+constexpr std::int64_t kNow = 1'767'225'600'000;
+constexpr std::int64_t kLater = kNow + 3'600'000;
+
+// Writes blocks of `Name = Value`. Secrets of the test go into it too: they protect nothing.
+class Blocks {
+ public:
+  explicit Blocks(std::filesystem::path file) : out_(std::move(file)) {}
+  Blocks& text(std::string_view name, std::string_view value) {
+    out_ << name << " = " << value << "\n";
+    return *this;
+  }
+  Blocks& hex(std::string_view name, ByteView value) { return text(name, to_hex(value)); }
+  Blocks& proof(std::string_view name, const DleqProof& proof) {
+    return text(name, to_hex(proof.c) + to_hex(proof.z.bytes().reveal()));
+  }
+  Blocks& elements(std::string_view name, const std::vector<Element>& elements) {
+    std::string all;
+    for (const Element& e : elements) all += to_hex(e.encode());
+    return text(name, all);
+  }
+  void end() { out_ << std::endl; }
+
+ private:
+  std::ofstream out_;
+};
+
+Digest random_digest() {
+  Digest d{};
+  system_random().fill(d);
+  return d;
+}
+
+void write_tdh2(Blocks& blocks, const Group& group) {
+  const Polynomial polynomial = Polynomial::random(group, 2, system_random());
+  const PublicKey key = *PublicKey::make(group.generator_power_secret(polynomial.constant()));
+  const Element m = group.random_message(system_random());
+  const Digest label = random_digest();
+  const Digest key_id = random_digest();
+  const Digest request_hash = random_digest();
+  const Ciphertext c = encrypt(key, m, label, system_random());
+  blocks.text("Type", "tdh2").text("Suite", suite_name(group.suite())).hex("H", key.h().encode());
+  blocks.hex("M", m.encode()).hex("Label", label).hex("KeyId", key_id).text("Epoch", "3");
+  blocks.hex("RequestHash", request_hash).hex("C1", c.c1.encode()).hex("UBar", c.u_bar.encode());
+  blocks.hex("C2", c.c2.encode()).hex("E", c.e).hex("F", c.f.bytes().reveal());
+  for (std::uint8_t i = 1; i <= 3; ++i) {
+    const std::string n = std::to_string(i);
+    const Scalar share = polynomial.at(i);
+    const Digest context = partial_context(group.suite(), key_id, 3, i, request_hash);
+    const PartialSet set = compute_partials(share, group.generator_power_secret(share), std::span(&c.c1, 1),
+                                            context, system_random());
+    blocks.hex("Share" + n, share.bytes().reveal()).hex("K" + n, set.values[0].encode());
+    blocks.proof("Proof" + n, set.proof);
+  }
+  blocks.end();
+}
+
+void write_batch(Blocks& blocks, const Group& group) {
+  const Scalar share = Scalar::random(group.scalars(), system_random());
+  std::vector<Element> bases;
+  for (int i = 0; i < 5; ++i) bases.push_back(group.random_message(system_random()));
+  const Digest key_id = random_digest();
+  const Digest request_hash = random_digest();
+  const Digest context = partial_context(group.suite(), key_id, 1, 2, request_hash);
+  const PartialSet set =
+      compute_partials(share, group.generator_power_secret(share), bases, context, system_random());
+  blocks.text("Type", "batch")
+      .text("Suite", suite_name(group.suite()))
+      .hex("KeyId", key_id)
+      .text("Epoch", "1");
+  blocks.text("Index", "2").hex("RequestHash", request_hash).hex("Share", share.bytes().reveal());
+  blocks.elements("Bases", bases).elements("Values", set.values).proof("Proof", set.proof).end();
+}
+
+void write_file(Blocks& blocks, const Group& group, std::size_t size) {
+  const Scalar secret = Scalar::random(group.scalars(), system_random());
+  const PublicKey key = *PublicKey::make(group.generator_power_secret(secret));
+  const Digest key_id = random_digest();
+  const auto [header, file_key] = *Header::create(key, key_id, Bytes{}, system_random());
+  const Ciphertext& c = (*header.stanza_for(key_id))->ciphertext;
+  const std::vector<IndexedPartial> whole = {{1, group.power_secret(c.c1, secret)}};
+  const Element m = *combine(c.c2, whole);
+
+  const BodyKey body_key = BodyKey::create(file_key, header.core_hash(), system_random());
+  ChunkCipher cipher(body_key, ChunkCipher::Direction::seal);
+  Bytes file(header.encoded().begin(), header.encoded().end());
+  file.insert(file.end(), body_key.prefix().begin(), body_key.prefix().end());
+  for (std::size_t at = 0; at <= size; at += kChunkSize) {
+    Bytes plain(std::min(kChunkSize, size - at));
+    for (std::size_t i = 0; i < plain.size(); ++i) plain[i] = static_cast<std::uint8_t>((at + i) % 251);
+    Bytes sealed(plain.size() + kAeadTagSize);
+    cipher.seal(at / kChunkSize, plain, sealed);
+    file.insert(file.end(), sealed.begin(), sealed.end());
+  }
+  blocks.text("Type", "file").text("Suite", suite_name(group.suite())).hex("H", key.h().encode());
+  blocks.hex("KeyId", key_id).hex("M", m.encode()).hex("FileKey", file_key.reveal()).text("Policy", "");
+  blocks.text("PlaintextSize", std::to_string(size)).hex("File", file).end();
+}
+
+Certificate self_signed(const std::string& name, CertificateUse use, const SigningKey& key,
+                        std::vector<std::string> uris = {}) {
+  return *issue_certificate({.common_name = name,
+                             .use = use,
+                             .uris = std::move(uris),
+                             .hosts = {},
+                             .not_before_ms = kNow,
+                             .not_after_ms = kLater},
+                            key.public_key(), nullptr, key, system_random());
+}
+
+void write_recovery(Blocks& blocks, const Group& group) {
+  const Secret code = generate_code(system_random());
+  const Scalar share = Scalar::random(group.scalars(), system_random());
+  const HpkePrivateKey hpke = HpkePrivateKey::generate(system_random());
+  const RecoveryBlob::Binding binding{
+      .key_id = random_digest(), .index = 3, .epoch = 2, .public_share = group.generator_power_secret(share)};
+  const auto [blob, recovery_key] = *RecoveryBlob::seal(RecoveryKind::code, *read_code(code.reveal()),
+                                                        binding, share, hpke, system_random());
+  const SigningKey administrator = SigningKey::generate(system_random());
+  const Certificate certificate =
+      self_signed("ada", CertificateUse::client, administrator, {"coprotect:acme:recovery:ada"});
+  const RecoveryKit kit = RecoveryKit::seal(Bytes{1, 2, 3}, blob, certificate.der(), administrator,
+                                            recovery_key, system_random());
+  blocks.text("Type", "recovery")
+      .text("Suite", suite_name(group.suite()))
+      .text("Code", text_of(code.reveal()));
+  blocks.hex("KeyId", binding.key_id).hex("Share", share.bytes().reveal());
+  blocks.hex("HpkeScalar", hpke.scalar().reveal()).hex("Blob", blob.encoded()).hex("Kit", kit.encode());
+  blocks.hex("KitKey", administrator.scalar().reveal()).end();
+}
+
+void write_dkg(Blocks& blocks, SuiteId suite) {
+  std::vector<SigningKey> identities;
+  std::vector<HpkePrivateKey> ceremony_keys;
+  std::vector<Party> parties;
+  for (std::uint8_t i = 0; i < 3; ++i) {
+    identities.push_back(SigningKey::generate(system_random()));
+    ceremony_keys.push_back(HpkePrivateKey::generate(system_random()));
+    const std::string name = std::vector<std::string>{"cloud", "company", "recovery"}[i];
+    const bool agent = i < 2;
+    parties.push_back({.name = name,
+                       .indices = {static_cast<std::uint8_t>(i + 1)},
+                       .nonce = random_digest(),
+                       .identity_key = identities[i].public_key(),
+                       .ceremony_key = ceremony_keys[i].public_key(),
+                       .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
+                       .url = agent ? "https://127.0.0.1:8443" : "",
+                       .identity_certificate =
+                           agent ? std::optional(self_signed(name, CertificateUse::authority, identities[i]))
+                                 : std::nullopt});
+  }
+  const SigningKey ca = SigningKey::generate(system_random());
+  const Parameters parameters =
+      *Parameters::make({.suite = suite,
+                         .purpose = Purpose::envelope,
+                         .t = 2,
+                         .n = 3,
+                         .tenant = "acme",
+                         .parties = parties,
+                         .client_ca = self_signed("acme client CA", CertificateUse::authority, ca),
+                         .recovery_key = HpkePrivateKey::generate(system_random()).public_key()});
+  std::vector<Dealer> dealers;
+  std::vector<Bytes> commits;
+  std::vector<Bytes> reveals;
+  std::vector<Bytes> deals;
+  std::vector<Bytes> confirms;
+  const Secret holder = ceremony_keys[1].scalar().clone();
+  for (std::size_t i = 0; i < 3; ++i)
+    dealers.push_back(
+        *Dealer::start(parameters, i, identities[i], std::move(ceremony_keys[i]), system_random()));
+  for (auto& dealer : dealers) commits.push_back(dealer.commit());
+  for (auto& dealer : dealers) reveals.push_back(*dealer.reveal(commits));
+  for (auto& dealer : dealers) deals.push_back(*dealer.deal(reveals));
+  std::vector<Dealer::Outcome> outcomes;
+  for (auto& dealer : dealers) outcomes.push_back(*dealer.receive(deals));
+  for (std::size_t i = 0; i < 3; ++i) confirms.push_back(confirm(outcomes[i].transcript, i, identities[i]));
+  const Bundle bundle = *Bundle::assemble(outcomes[0].transcript, confirms);
+
+  blocks.text("Type", "dkg").text("Suite", suite_name(suite)).hex("Sid", parameters.sid());
+  blocks.hex("KeyId", bundle.key_id())
+      .hex("H", bundle.public_key().h().encode())
+      .hex("Bundle", bundle.encoded());
+  for (std::uint8_t j = 1; j <= 3; ++j)
+    blocks.hex("Share" + std::to_string(j), outcomes[j - 1u].shares.at(j).bytes().reveal());
+  const auto deal = *CeremonyMessage::parse(deals[0], Round::deal, parameters);
+  blocks.hex("Deal0", deal.body).hex("CeremonyKey1", holder.reveal());
+  // The dealt share itself, as its holder reads it.
+  Reader reader(deal.body);
+  EXPECT_EQ(reader.u8(), 2);
+  EXPECT_EQ(reader.u8(), 2);
+  Writer info;
+  info.literal("CPV1-DEAL").bytes(parameters.sid());
+  const Bytes aad = {0, 2};
+  const Secret dealt = *HpkePrivateKey::from_scalar(holder.reveal())->open(*reader.lp(), info.view(), aad);
+  blocks.hex("Dealt02", dealt.reveal()).end();
+}
+
+void write_request(Blocks& blocks, const Group& group) {
+  const SigningKey client = SigningKey::generate(system_random());
+  const SigningKey party = SigningKey::generate(system_random());
+  const HpkePrivateKey reply_key = HpkePrivateKey::generate(system_random());
+  const PublicKey key = *PublicKey::make(group.random_message(system_random()));
+  std::vector<PartialItem> items;
+  Writer cores;
+  const Digest key_id = random_digest();
+  for (int i = 0; i < 2; ++i) {
+    const auto [header, file_key] = *Header::create(key, key_id, Bytes{}, system_random());
+    const ByteView core = header.core_bytes();
+    cores.lp4(core);
+    items.push_back({.core = Bytes(core.begin(), core.end()),
+                     .stanza_type = kStanzaTdh2,
+                     .capsule = (*header.stanza_for(key_id))->ciphertext.capsule()});
+  }
+  const std::vector<Certificate> chain = {
+      self_signed("alice", CertificateUse::client, client, {"coprotect:acme:user:alice"})};
+  const Digest nonce = random_digest();
+  Request request{.tenant = "acme",
+                  .key_id = key_id,
+                  .epoch = 0,
+                  .audience = {party.public_key().bytes()},
+                  .action = Action::view,
+                  .reason = "quarterly review",
+                  .nonce = {},
+                  .time_ms = kNow,
+                  .reply_key = reply_key.public_key(),
+                  .body = PartialDecryptBody{.items = std::move(items)}};
+  std::copy_n(nonce.begin(), request.nonce.size(), request.nonce.begin());
+  const Bytes encoded = SignedRequest::sign(request, chain, client);
+  const Digest hash = sha256(encoded);
+  const Element value = group.random_message(system_random());
+  const DleqProof proof{.c = random_digest(), .z = Scalar::random(group.scalars(), system_random())};
+  std::vector<PartialReply> replies;
+  replies.push_back({.index = 1,
+                     .epoch = 0,
+                     .items = {{.status = ItemStatus::done, .value = value, .detail = ""},
+                               {.status = ItemStatus::denied_by_file, .value = std::nullopt, .detail = "no"}},
+                     .proof = DleqProof{.c = proof.c, .z = proof.z.clone()}});
+  const Secret plaintext = encode_partial_replies(replies);
+  const auto reply = *SealedReply::seal(party.public_key().bytes(), plaintext.reveal(),
+                                        reply_key.public_key(), hash, system_random());
+  blocks.text("Type", "request").text("Suite", suite_name(group.suite())).hex("Request", encoded);
+  blocks.hex("RequestHash", hash).hex("KeyId", key_id).hex("Audience", party.public_key().bytes());
+  blocks.text("Reason", request.reason)
+      .hex("Nonce", request.nonce)
+      .text("Time", std::to_string(request.time_ms));
+  blocks.hex("ReplyKey", reply_key.scalar().reveal()).hex("Cores", cores.view()).hex("Reply", reply.encode());
+  blocks.hex("K1", value.encode()).proof("Proof", proof).end();
+}
+
+TEST(Oracle, AcceptsWhatIsMadeHere) {
+  const harness::Scratch scratch;
+  const auto file = scratch / "made.vec";
+  {
+    Blocks blocks(file);
+    for (const SuiteId suite : kAllSuites) {
+      write_tdh2(blocks, group_of(suite));
+      write_batch(blocks, group_of(suite));
+    }
+    for (const SuiteId suite : {SuiteId::p256, SuiteId::ffdhe3072}) {
+      for (const std::size_t size : {std::size_t{0}, kChunkSize - 1, kChunkSize, 2 * kChunkSize + 7})
+        write_file(blocks, group_of(suite), size);
+      write_recovery(blocks, group_of(suite));
+      write_dkg(blocks, suite);
+      write_request(blocks, group_of(suite));
+    }
+  }
+  const auto verify = std::string(COPROTECT_SOURCE_DIR) + "/protocol/testdata/oracle/verify_vectors.py";
+  const auto run = harness::Command("/usr/bin/python3").args({"-B", verify, file.string()}).run();
+  EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
+  EXPECT_EQ(run.out, "22 blocks hold\n");
+}
+
+}  // namespace
+}  // namespace coprotect::protocol
