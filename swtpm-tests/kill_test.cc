@@ -1,0 +1,108 @@
+// kill −9 of the tool or of either agent at every step of an onboarding: no key or a whole key, never half of
+// one, and a repeated onboarding then works.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "swtpm-tests/harness/system.h"
+
+namespace coprotect::harness {
+namespace {
+
+constexpr long kShards = 4;
+
+struct Case {
+  std::string suite;
+  std::string who;  // tool, cloud, company
+  long shard;
+};
+
+class Kill : public testing::TestWithParam<Case> {
+ protected:
+  // A system whose agents can die, not yet onboarded.
+  static std::unique_ptr<System> fresh() {
+    auto system = std::make_unique<System>(System::Options{.suite = GetParam().suite, .onboarded = false});
+    for (Agent* const agent : {&system->cloud(), &system->company()}) agent->stop();
+    return system;
+  }
+  static Agent& agent_of(System& system, const std::string& who) {
+    return who == "cloud" ? system.cloud() : system.company();
+  }
+
+  // Onboards with `who` dying at its point `at`; 0: nobody dies, and the points that it passed are returned.
+  static long onboard(System& system, long at) {
+    const std::string& who = GetParam().who;
+    const auto log = system.folder() / "faults";
+    Agent::Options dying{.with_faults = true, .fault_at = at, .fault_log = log};
+    for (Agent* const agent : {&system.cloud(), &system.company()})
+      agent->start(who != "tool" && agent == &agent_of(system, who) ? dying : Agent::Options{});
+    std::vector<std::string> environment;
+    if (who == "tool") {
+      environment = {"COPROTECT_FAULT_LOG=" + log.string()};
+      if (at > 0) environment.push_back("COPROTECT_FAULT_AT=" + std::to_string(at));
+    }
+    const Finished run = system.onboard(System::fault_program("coprotect-provision"), environment);
+    if (at == 0 || who == "tool") {
+      EXPECT_EQ(run.exit_code, at == 0 ? 0 : 128 + SIGKILL) << run.out << run.err;
+    }
+    const std::string points = read_file(log);
+    return std::count(points.begin(), points.end(), '\n');
+  }
+
+  // Whether every quorum of the one key opens a file.
+  static void expect_whole_key(System& system) {
+    write_file(system.folder() / "plain", "still readable");
+    const auto sealed = (system.folder() / "plain.cop").string();
+    Finished run = system.coprotect(system.admin(), {"encrypt", (system.folder() / "plain").string()});
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    run = system.coprotect(system.admin(), {"decrypt", sealed, "-o", (system.folder() / "both").string()});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_EQ(read_file(system.folder() / "both"), "still readable");
+    for (Agent* const agent : {&system.cloud(), &system.company()}) {
+      agent->stop();
+      const auto out = (system.folder() / ("without-" + agent->folder().filename().string())).string();
+      run = system.recover({sealed, "-o", out});
+      EXPECT_EQ(run.exit_code, 0) << run.err;
+      EXPECT_EQ(read_file(out), "still readable");
+      ASSERT_TRUE(agent->start());
+    }
+  }
+};
+
+TEST_P(Kill, LeavesNoKeyOrAWholeKey) {
+  const long points = [] {
+    auto system = fresh();
+    return onboard(*system, 0);
+  }();
+  ASSERT_GT(points, 5) << "too few fault points to be all of them";
+  for (long at = GetParam().shard + 1; at <= points; at += kShards) {
+    SCOPED_TRACE(GetParam().who + " dies at point " + std::to_string(at));
+    auto system = fresh();
+    onboard(*system, at);
+    for (Agent* const agent : {&system->cloud(), &system->company()}) {
+      agent->kill();
+      ASSERT_TRUE(agent->start());
+    }
+    const Finished again = system->onboard();
+    ASSERT_EQ(again.exit_code, 0) << again.out << again.err;
+    expect_whole_key(*system);
+    if (HasFailure()) return;
+  }
+  std::cout << GetParam().suite << ": " << GetParam().who << " has " << points << " points, 0 keys lost\n";
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const std::string suite : {"p256", "ffdhe3072"})
+    for (const std::string who : {"tool", "cloud", "company"})
+      for (long shard = 0; shard < kShards; ++shard) all.push_back({suite, who, shard});
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Onboarding, Kill, testing::ValuesIn(cases()), [](const auto& instance) {
+  return instance.param.suite + "_" + instance.param.who + "_" + std::to_string(instance.param.shard);
+});
+
+}  // namespace
+}  // namespace coprotect::harness
