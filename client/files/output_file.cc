@@ -48,12 +48,16 @@ OutputFile::~OutputFile() {
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
-Result<OutputFile> OutputFile::create(std::filesystem::path target, bool overwrite, mode_t mode) {
+Status OutputFile::available(const std::filesystem::path& target, bool overwrite) {
   struct stat present {};
-  if (lstat(target.c_str(), &present) == 0) {
-    if (S_ISDIR(present.st_mode)) return Error(Code::conflict, "\"" + target.string() + "\" is a folder");
-    if (!overwrite) return exists_already(target);
-  }
+  if (lstat(target.c_str(), &present) != 0) return Done{};
+  if (S_ISDIR(present.st_mode)) return Error(Code::conflict, "\"" + target.string() + "\" is a folder");
+  if (!overwrite) return exists_already(target);
+  return Done{};
+}
+
+Result<OutputFile> OutputFile::create(std::filesystem::path target, bool overwrite, mode_t mode) {
+  if (auto free = available(target, overwrite); !free) return std::move(free).error();
   const std::string in_folder = "folder \"" + folder_of(target).string() + "\": cannot be written";
   Fd fd(open(folder_of(target).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (fd) return OutputFile(std::move(fd), std::move(target), {}, overwrite, mode);

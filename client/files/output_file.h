@@ -17,6 +17,8 @@ class OutputFile {
   // Code::conflict if the target exists and `overwrite` is false, or is a folder. `mode` are the permissions
   // of the finished file; until then it is readable by its owner alone.
   static Result<OutputFile> create(std::filesystem::path target, bool overwrite, mode_t mode);
+  // Whether create() would accept the target: to find out early.
+  static Status available(const std::filesystem::path& target, bool overwrite);
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&&) = delete;
   ~OutputFile();

@@ -1,0 +1,106 @@
+#include "client/cli/inspect.h"
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "client/files/encrypted_file.h"
+#include "protocol/file/policy.h"
+
+namespace coprotect::client {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Inspected {
+  protocol::Header header;
+  std::uint64_t content_size;
+};
+
+Result<Inspected> read(const std::string& file) {
+  auto input = Input::open(file == "-" ? std::nullopt : std::optional<std::filesystem::path>(file));
+  if (!input) return std::move(input).error();
+  auto header = read_header(*input);
+  if (!header) return std::move(header).error();
+  const auto policy = protocol::Policy::parse(header->core().policy);
+  if (!policy) return policy.error();
+  const auto size = content_size(*input);
+  if (!size) return size.error();
+  return Inspected{.header = *std::move(header), .content_size = *size};
+}
+
+// The tenant of a key, if its bundle is known.
+std::string tenant_of(const protocol::KeyId& key_id, const std::optional<protocol::Bundle>& bundle) {
+  return bundle && bundle->key_id() == key_id ? bundle->tenant() : "";
+}
+
+Json to_json(const std::string& file, const Inspected& inspected,
+             const std::optional<protocol::Bundle>& bundle) {
+  const protocol::Header& header = inspected.header;
+  Json keys = Json::array();
+  for (const protocol::Stanza& stanza : header.stanzas()) {
+    Json key = {{"key_id", to_hex(stanza.key_id)}};
+    if (const std::string tenant = tenant_of(stanza.key_id, bundle); !tenant.empty()) key["tenant"] = tenant;
+    keys.push_back(std::move(key));
+  }
+  Json json = {{"file", file},
+               {"suite", protocol::suite_name(header.core().suite)},
+               {"keys", std::move(keys)},
+               {"policy", nullptr},
+               {"header_size", header.encoded().size()},
+               {"content_size", inspected.content_size}};
+  // A policy that was read strictly is JSON that nothing is lost of.
+  if (!header.core().policy.empty()) json["policy"] = Json::parse(header.core().policy, nullptr, false);
+  return json;
+}
+
+void print(const std::string& file, const Inspected& inspected,
+           const std::optional<protocol::Bundle>& bundle) {
+  const protocol::Header& header = inspected.header;
+  std::cout << printable(file) << "\n  suite    " << protocol::suite_name(header.core().suite) << "\n";
+  for (const protocol::Stanza& stanza : header.stanzas()) {
+    const std::string tenant = tenant_of(stanza.key_id, bundle);
+    std::cout << "  key      " << to_hex(stanza.key_id) << (tenant.empty() ? "" : "\n  tenant   " + tenant)
+              << "\n";
+  }
+  const std::string policy(text_of(header.core().policy));
+  std::cout << "  policy   "
+            << (policy.empty() ? "none: every enrolled client may open it" : printable(policy)) << "\n"
+            << "  header   " << header.encoded().size() << " bytes\n"
+            << "  content  " << inspected.content_size << " bytes" << std::endl;
+}
+
+}  // namespace
+
+ExitCode inspect(const Options& options, Report& report) {
+  const auto config = find_config(options);
+  if (!config) {
+    report.failed(config.error(), ExitCode::usage);
+    return ExitCode::usage;
+  }
+  std::optional<protocol::Bundle> bundle;
+  if (options.bundle || *config) {
+    auto found = find_bundle(options, *config);
+    if (!found) {
+      report.failed(found.error(), exit_code_of_bundle(found.error().code()));
+      return report.exit_code();
+    }
+    bundle = *std::move(found);
+  }
+  for (const std::string& file : options.inputs) {
+    const auto inspected = read(file);
+    if (!inspected) {
+      report.failed(file, inspected.error(), exit_code_of_file(inspected.error().code()));
+      continue;
+    }
+    report.succeeded();
+    if (options.json) {
+      std::cout << to_json(file, *inspected, bundle).dump(-1, ' ', false, Json::error_handler_t::replace)
+                << std::endl;
+    } else {
+      print(file, *inspected, bundle);
+    }
+  }
+  return report.exit_code();
+}
+
+}  // namespace coprotect::client

@@ -1,0 +1,93 @@
+#include "client/cli/opening.h"
+
+#include "client/cli/prompt.h"
+#include "client/files/small_file.h"
+#include "client/recovery.h"
+
+namespace coprotect::client {
+namespace {
+
+constexpr std::size_t kMaxKitSize = std::size_t{2} << 20;
+constexpr std::chrono::milliseconds kDeadline{30'000};
+
+Opening make_opening(const protocol::Bundle& bundle, Credentials credentials, protocol::Action action,
+                     const Options& options, std::chrono::milliseconds deadline,
+                     std::optional<LocalShare> share) {
+  Opening opening{.credentials = std::make_unique<Credentials>(std::move(credentials)), .quorum = nullptr};
+  opening.quorum = std::make_unique<Quorum>(bundle, *opening.credentials, action, options.reason, deadline,
+                                            std::move(share));
+  return opening;
+}
+
+Result<OpenedBlob> ask_and_open(const protocol::RecoveryBlob& blob, const protocol::Bundle& bundle,
+                                const Options& options) {
+  const bool code = blob.kind() == protocol::RecoveryKind::code;
+  const auto typed = ask_secret(code ? "recovery code" : "recovery password", options.code_fd);
+  if (!typed) return Error(Code::wrong_code, typed.error().message()).in("recovery code");
+  return open_blob(blob, bundle, *typed);
+}
+
+// With kit and code alone: nothing else of the company need be left.
+Result<Opening> recover_with_kit(const Options& options) {
+  const auto content = read_small_file(*options.kit, kMaxKitSize);
+  if (!content) return Error(content.error()).in("recovery kit");
+  const auto kit = protocol::RecoveryKit::parse(*content);
+  if (!kit) return Error(Code::altered, "recovery kit \"" + *options.kit + "\": " + kit.error().message());
+  const auto bundle = protocol::Bundle::parse(kit->bundle());
+  if (!bundle)
+    return Error(Code::altered, "recovery kit \"" + *options.kit + "\": " + bundle.error().message());
+  auto opened = ask_and_open(kit->blob(), *bundle, options);
+  if (!opened) return std::move(opened).error();
+  auto credentials = open_kit_key(*kit, opened->recovery_key);
+  if (!credentials) return std::move(credentials).error();
+  return make_opening(*bundle, *std::move(credentials), protocol::Action::recover, options, kDeadline,
+                      std::move(opened->share));
+}
+
+struct Enrolled {
+  Config config;
+  protocol::Bundle bundle;
+  Credentials credentials;
+};
+
+Result<Enrolled> enrolled(const Options& options) {
+  const auto config = find_config(options);
+  if (!config) return config.error();
+  if (!*config) {
+    return Error(Code::not_found, "no configuration \"" + default_config_file().string() + "\"");
+  }
+  const auto bundle = find_bundle(options, *config);
+  if (!bundle) return bundle.error();
+  auto credentials = load_credentials(**config);
+  if (!credentials) return std::move(credentials).error();
+  return Enrolled{.config = **config, .bundle = *bundle, .credentials = *std::move(credentials)};
+}
+
+// An administrator, with a share that an agent keeps. The files' policies hold unless it is the recovery
+// administrator.
+Result<Opening> recover_with_agent(const Options& options) {
+  auto client = enrolled(options);
+  if (!client) return std::move(client).error();
+  const auto identity = protocol::client_identity(client->credentials.certificate);
+  if (!identity) return identity.error();
+  const auto blob = fetch_blob(client->bundle, client->credentials, client->config.deadline);
+  if (!blob) return Error(blob.error()).in("recovery share");
+  auto opened = ask_and_open(*blob, client->bundle, options);
+  if (!opened) return std::move(opened).error();
+  const auto action =
+      identity->role == protocol::Role::recovery ? protocol::Action::recover : protocol::Action::view;
+  return make_opening(client->bundle, std::move(client->credentials), action, options,
+                      client->config.deadline, std::move(opened->share));
+}
+
+}  // namespace
+
+Result<Opening> prepare_opening(const Options& options) {
+  if (options.recover) return options.kit ? recover_with_kit(options) : recover_with_agent(options);
+  auto client = enrolled(options);
+  if (!client) return std::move(client).error();
+  return make_opening(client->bundle, std::move(client->credentials), protocol::Action::view, options,
+                      client->config.deadline, std::nullopt);
+}
+
+}  // namespace coprotect::client

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <optional>
+
+#include "client/files/fd.h"
+
+namespace coprotect::client {
+
+// What is read: a regular file, whose size is known and which several threads may read, or a stream.
+class Input {
+ public:
+  // No name means standard input, which is always taken as a stream.
+  static Result<Input> open(const std::optional<std::filesystem::path>& file);
+
+  bool regular() const { return regular_; }
+  int fd() const { return fd_.get(); }
+  std::uint64_t size() const { return static_cast<std::uint64_t>(status_.st_size); }  // of a regular file
+  mode_t permissions() const { return status_.st_mode & 0777; }
+
+  // Fills `out` with what comes next; less only at the end.
+  Result<std::size_t> read(std::span<std::uint8_t> out);
+  // Puts the bytes that were read last back, to be read again.
+  void unread(ByteView bytes);
+  // How far read() came: the offset of what comes next.
+  std::uint64_t position() const { return position_; }
+
+  // Code::conflict if a regular file was changed since it was opened.
+  Status unchanged() const;
+
+ private:
+  Fd fd_;
+  struct stat status_ {};
+  bool regular_ = false;
+  std::uint64_t position_ = 0;
+  Bytes ahead_;  // of a stream: read from it already
+};
+
+}  // namespace coprotect::client

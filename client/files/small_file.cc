@@ -1,0 +1,42 @@
+#include "client/files/small_file.h"
+
+#include <fcntl.h>
+
+#include "client/files/fd.h"
+
+namespace coprotect::client {
+namespace {
+
+std::string quoted(const std::filesystem::path& file) {
+  return "\"" + file.string() + "\"";
+}
+
+// Fills `buffer`, which is one byte larger than the content may be.
+Result<std::size_t> read_whole(const std::filesystem::path& file, std::span<std::uint8_t> buffer) {
+  const Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd) return os_error(quoted(file) + ": cannot be read");
+  auto size = read_full(fd.get(), buffer);
+  if (!size) return std::move(size).error().in(quoted(file));
+  if (*size == buffer.size()) return Error(Code::malformed, quoted(file) + ": longer than it may be");
+  return size;
+}
+
+}  // namespace
+
+Result<Bytes> read_small_file(const std::filesystem::path& file, std::size_t limit) {
+  Bytes content(limit + 1);
+  const auto size = read_whole(file, content);
+  if (!size) return size.error();
+  content.resize(*size);
+  content.shrink_to_fit();
+  return content;
+}
+
+Result<Secret> read_secret_file(const std::filesystem::path& file, std::size_t limit) {
+  Secret content(limit + 1);
+  const auto size = read_whole(file, content.fill());
+  if (!size) return size.error();
+  return Secret::copy_of(content.reveal().first(*size));
+}
+
+}  // namespace coprotect::client

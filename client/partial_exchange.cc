@@ -1,0 +1,162 @@
+#include "client/partial_exchange.h"
+
+#include <algorithm>
+#include <set>
+
+#include "client/agents.h"
+#include "protocol/crypto/hash.h"
+
+namespace coprotect::client {
+
+using protocol::IndexedPartial;
+using protocol::ItemStatus;
+using protocol::PartialReply;
+
+namespace {
+
+// Why an agent gave no partial for an item. What it says about it is its own text.
+Error refusal(const protocol::Party& party, const PartialReply::Item& item) {
+  const std::string said = item.detail.empty() ? std::string(item_status_name(item.status)) : item.detail;
+  switch (item.status) {
+    case ItemStatus::denied_by_file:
+    case ItemStatus::denied_by_server:
+      return {Code::denied, agent_name(party) + ": denied: " + said};
+    case ItemStatus::bad_proof:
+      return {Code::altered, "header is altered: " + agent_name(party) + ": " + said};
+    case ItemStatus::malformed:
+    case ItemStatus::done:
+      break;
+  }
+  return {Code::malformed, agent_name(party) + ": " + said};
+}
+
+// How much an error says about why a file does not open.
+int weight(Code code) {
+  switch (code) {
+    case Code::altered:
+      return 5;
+    case Code::denied:
+      return 4;
+    case Code::bad_proof:
+      return 3;
+    case Code::unavailable:
+      return 1;
+    default:
+      return 2;
+  }
+}
+
+}  // namespace
+
+std::size_t request_share(const LockedFile& file) {
+  const protocol::Group& group = file.stanza->ciphertext.c1.group();
+  return file.header->core_bytes().size() + 2 * group.element_size() + group.scalar_size() + 80;
+}
+
+PartialExchange PartialExchange::make(const protocol::Bundle& bundle, std::size_t party,
+                                      std::span<const LockedFile> files, const Asker& asker,
+                                      std::int64_t now_ms, Random& random) {
+  PartialExchange exchange(bundle, party, files, protocol::HpkePrivateKey::generate(random));
+  protocol::PartialDecryptBody body;
+  for (const LockedFile& file : files) {
+    const ByteView core = file.header->core_bytes();
+    body.items.push_back({.core = Bytes(core.begin(), core.end()),
+                          .stanza_type = protocol::kStanzaTdh2,
+                          .capsule = file.stanza->ciphertext.capsule()});
+  }
+  protocol::Request request{.tenant = bundle.tenant(),
+                            .key_id = bundle.key_id(),
+                            .epoch = bundle.epoch(),
+                            .audience = {exchange.party().identity_key.bytes()},
+                            .action = asker.action,
+                            .reason = asker.reason,
+                            .nonce = {},
+                            .time_ms = now_ms,
+                            .reply_key = exchange.reply_key_.public_key(),
+                            .body = std::move(body)};
+  random.fill(request.nonce);
+  exchange.request_ = protocol::SignedRequest::sign(request, {*asker.certificate}, *asker.key);
+  exchange.request_hash_ = protocol::sha256(exchange.request_);
+  return exchange;
+}
+
+Error PartialExchange::wrong(std::string_view what) const {
+  return {Code::bad_proof,
+          agent_name(party()) + " " + std::string(what) + "; do not trust it before it is repaired"};
+}
+
+Status PartialExchange::check(const PartialReply& reply) const {
+  const auto& own = party().indices;
+  if (std::find(own.begin(), own.end(), reply.index) == own.end())
+    return wrong("answers with another party's share");
+  if (reply.epoch != bundle_.epoch()) {
+    return Error(Code::conflict, agent_name(party()) + " has shares of epoch " + std::to_string(reply.epoch) +
+                                     ", the bundle describes epoch " + std::to_string(bundle_.epoch()));
+  }
+  if (reply.items.size() != files_.size()) return wrong("leaves out files");
+  std::vector<protocol::Element> bases;
+  std::vector<protocol::Element> values;
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    if (reply.items[i].status != ItemStatus::done) continue;
+    bases.push_back(files_[i].stanza->ciphertext.c1);
+    values.push_back(*reply.items[i].value);
+  }
+  if (bases.empty()) return Done{};
+  const Digest context = protocol::partial_context(bundle_.group().suite(), bundle_.key_id(), bundle_.epoch(),
+                                                   reply.index, request_hash_);
+  const protocol::PartialSet set{
+      .values = std::move(values),
+      .proof = {.c = reply.proof->c, .z = reply.proof->z.clone()},
+  };
+  if (!protocol::verify_partials(bundle_.public_share(reply.index), bases, set, context)) {
+    return wrong("sent a wrong partial decryption");
+  }
+  return Done{};
+}
+
+Result<std::vector<PartialAnswer>> PartialExchange::read(ByteView encoded) const {
+  const auto sealed = protocol::SealedReply::parse(encoded);
+  if (!sealed) return wrong("sent what is not a reply");
+  if (sealed->party != party().identity_key.bytes()) return wrong("answers in another party's name");
+  const auto plaintext = sealed->open(reply_key_, request_hash_);
+  if (!plaintext) return wrong("sent a reply to another request");
+  const auto replies = protocol::parse_partial_replies(plaintext->reveal(), bundle_.group());
+  if (!replies) return wrong("sent a malformed reply: " + replies.error().message());
+  if (replies->size() != party().indices.size()) return wrong("leaves out indices");
+
+  std::vector<PartialAnswer> answers(files_.size(), std::vector<IndexedPartial>{});
+  for (const PartialReply& reply : *replies) {
+    if (auto sound = check(reply); !sound) return std::move(sound).error();
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+      const PartialReply::Item& item = reply.items[i];
+      if (item.status != ItemStatus::done) {
+        answers[i] = refusal(party(), item);
+      } else if (answers[i]) {
+        answers[i]->push_back({.index = reply.index, .value = *item.value});
+      }
+    }
+  }
+  return answers;
+}
+
+Result<protocol::Element> combine_answers(const protocol::Bundle& bundle, const protocol::Stanza& stanza,
+                                          std::span<const PartialAnswer* const> answers) {
+  std::vector<IndexedPartial> partials;
+  std::optional<Error> why;
+  for (const PartialAnswer* const answer : answers) {
+    if (*answer) {
+      partials.insert(partials.end(), (*answer)->begin(), (*answer)->end());
+    } else if (!why || weight(answer->error().code()) > weight(why->code())) {
+      why = answer->error();
+    } else if (weight(answer->error().code()) == weight(why->code())) {
+      why = Error(why->code(), why->message() + "; " + answer->error().message());
+    }
+  }
+  const std::size_t needed = bundle.parameters()->t;
+  if (partials.size() >= needed)
+    return protocol::combine(stanza.ciphertext.c2, std::span(partials).first(needed));
+  if (why) return *why;
+  return Error(Code::unavailable, "not enough agents were asked");
+}
+
+}  // namespace coprotect::client

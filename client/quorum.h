@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+
+#include "client/agent_client.h"
+#include "client/enrolment.h"
+#include "client/partial_exchange.h"
+
+namespace coprotect::client {
+
+// A share that the client itself holds: the recovery share, opened.
+struct LocalShare {
+  std::uint8_t index;
+  protocol::Scalar share;
+};
+
+// All agents of a key, asked together. Connections are kept between calls. One caller at a time.
+class Quorum {
+ public:
+  // `credentials` outlives the quorum. With a local share, one agent less is needed.
+  Quorum(protocol::Bundle bundle, const Credentials& credentials, protocol::Action action, std::string reason,
+         std::chrono::milliseconds deadline, std::optional<LocalShare> local);
+
+  // m of each file. Each agent is asked once, at the same time as the others, with a request of its own. At
+  // most kMaxItems files and about kMaxBatchSize.
+  std::vector<Result<protocol::Element>> open(std::span<const LockedFile> files);
+
+  const protocol::Bundle& bundle() const { return bundle_; }
+
+ private:
+  struct Agent {
+    std::size_t party;
+    AgentClient client;
+  };
+  std::vector<PartialAnswer> ask(Agent& agent, std::span<const LockedFile> files) const;
+  std::vector<PartialAnswer> own_part(std::span<const LockedFile> files) const;
+
+  protocol::Bundle bundle_;
+  Asker asker_;
+  std::vector<Agent> agents_;
+  std::optional<LocalShare> local_;
+};
+
+}  // namespace coprotect::client

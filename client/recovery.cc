@@ -1,0 +1,92 @@
+#include "client/recovery.h"
+
+#include "client/agents.h"
+#include "protocol/base/reader.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/message/reply.h"
+#include "protocol/message/request.h"
+#include "protocol/recovery/code.h"
+
+namespace coprotect::client {
+namespace {
+
+Result<protocol::RecoveryBlob> fetch_from(const protocol::Party& party, const protocol::Bundle& bundle,
+                                          const Credentials& credentials,
+                                          std::chrono::milliseconds deadline) {
+  const auto reply_key = protocol::HpkePrivateKey::generate(system_random());
+  protocol::Request request{.tenant = bundle.tenant(),
+                            .key_id = bundle.key_id(),
+                            .epoch = bundle.epoch(),
+                            .audience = {party.identity_key.bytes()},
+                            .action = protocol::Action::view,
+                            .reason = "recovery",
+                            .nonce = {},
+                            .time_ms = now_ms(),
+                            .reply_key = reply_key.public_key(),
+                            .body = protocol::RecoveryShareBody{}};
+  system_random().fill(request.nonce);
+  const Bytes signed_request =
+      protocol::SignedRequest::sign(request, {credentials.certificate}, credentials.key);
+  AgentClient agent = connect(party, credentials, deadline);
+  const auto answer = agent.post("/v1/keys/" + to_hex(bundle.key_id()) + "/recovery-share", signed_request);
+  if (!answer) return answer.error();
+  const auto sealed = protocol::SealedReply::parse(*answer);
+  if (!sealed) return Error(sealed.error()).in(agent_name(party));
+  const auto plaintext = sealed->open(reply_key, protocol::sha256(signed_request));
+  if (!plaintext || sealed->party != party.identity_key.bytes()) {
+    return Error(Code::bad_proof, agent_name(party) + " sent a reply to another request");
+  }
+  Reader reader(plaintext->reveal());
+  const auto encoded = reader.lp4();
+  if (!encoded || !reader.empty())
+    return Error(Code::malformed, agent_name(party) + " sent no recovery blob");
+  auto blob = protocol::RecoveryBlob::parse(*encoded);
+  if (!blob) return std::move(blob).error().in(agent_name(party));
+  return blob;
+}
+
+Status check_binding(const protocol::RecoveryBlob::Binding& binding, const protocol::Bundle& bundle) {
+  const bool known_index = binding.index >= 1 && binding.index <= bundle.parameters()->n;
+  if (binding.key_id != bundle.key_id() || binding.epoch != bundle.epoch() || !known_index ||
+      !(binding.public_share == bundle.public_share(binding.index))) {
+    return Error(Code::altered, "recovery blob belongs to another key");
+  }
+  return Done{};
+}
+
+}  // namespace
+
+Result<protocol::RecoveryBlob> fetch_blob(const protocol::Bundle& bundle, const Credentials& credentials,
+                                          std::chrono::milliseconds deadline) {
+  Error error(Code::unavailable, "the key has no agents");
+  for (const protocol::Party& party : bundle.parameters()->parties) {
+    if (!party.is_agent()) continue;
+    auto blob = fetch_from(party, bundle, credentials, deadline);
+    if (blob) return blob;
+    error = std::move(blob).error();
+  }
+  return error;
+}
+
+Result<OpenedBlob> open_blob(const protocol::RecoveryBlob& blob, const protocol::Bundle& bundle,
+                             const Secret& typed) {
+  if (auto bound = check_binding(blob.binding(), bundle); !bound) return std::move(bound).error();
+  auto input = blob.kind() == protocol::RecoveryKind::code ? protocol::read_code(typed.reveal())
+                                                           : Result<Secret>(typed.clone());
+  if (!input) return std::move(input).error();
+  auto opened = blob.open(*input);
+  if (!opened) return std::move(opened).error();
+  return OpenedBlob{.share = {.index = blob.binding().index, .share = std::move(opened->share)},
+                    .recovery_key = std::move(opened->recovery_key)};
+}
+
+Result<Credentials> open_kit_key(const protocol::RecoveryKit& kit,
+                                 const protocol::RecoveryKey& recovery_key) {
+  auto key = kit.open_key(recovery_key);
+  if (!key) return std::move(key).error();
+  auto certificate = protocol::Certificate::parse_der(kit.certificate());
+  if (!certificate) return std::move(certificate).error().in("recovery kit");
+  return Credentials{.certificate = *std::move(certificate), .key = *std::move(key)};
+}
+
+}  // namespace coprotect::client
