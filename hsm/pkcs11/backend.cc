@@ -1,5 +1,6 @@
 #include "hsm/pkcs11/backend.h"
 
+#include <optional>
 #include <utility>
 
 #include "hsm/helper/message.h"
@@ -30,8 +31,8 @@ struct SealedBlob {
 
 class Pkcs11Backend final : public Backend {
  public:
-  Pkcs11Backend(Uri uri, Modules modules, const Slot& slot)
-      : uri_(std::move(uri)), modules_(std::move(modules)), slot_(slot) {}
+  Pkcs11Backend(std::optional<PinFile> pin, Modules modules, const Slot& slot)
+      : pin_(std::move(pin)), modules_(std::move(modules)), slot_(slot) {}
 
   Result<Bytes> seal(const Secret& key) override {
     const auto session = logged_in();
@@ -75,15 +76,13 @@ class Pkcs11Backend final : public Backend {
   Result<Session> logged_in() const {
     auto session = Session::open(slot_);
     if (!session || (slot_.info.flags & CKF_LOGIN_REQUIRED) == 0) return session;
-    if (!uri_.pin_source()) return Error(Code::malformed, "the token needs a PIN: add pin-source to its URI");
-    const auto pin = read_pin(*uri_.pin_source());
-    if (!pin) return pin.error();
-    auto done = session->log_in(*pin);
+    if (!pin_) return Error(Code::malformed, "the token needs a PIN: add pin-source to its URI");
+    auto done = session->log_in(pin_->pin());
     if (!done) return std::move(done).error();
     return session;
   }
 
-  Uri uri_;
+  std::optional<PinFile> pin_;
   Modules modules_;
   Slot slot_;
 };
@@ -93,12 +92,18 @@ class Pkcs11Backend final : public Backend {
 Result<std::unique_ptr<Backend>> open(std::string_view text) {
   auto uri = Uri::parse(text);
   if (!uri) return std::move(uri).error();
+  std::optional<PinFile> pin;
+  if (uri->pin_source()) {
+    auto opened = PinFile::open(*uri->pin_source());
+    if (!opened) return std::move(opened).error();
+    pin.emplace(*std::move(opened));
+  }
   auto modules = Modules::load(*uri);
   if (!modules) return std::move(modules).error();
   const auto slot = modules->find(*uri);
   if (!slot) return slot.error();
   std::unique_ptr<Backend> backend =
-      std::make_unique<Pkcs11Backend>(*std::move(uri), *std::move(modules), *slot);
+      std::make_unique<Pkcs11Backend>(std::move(pin), *std::move(modules), *slot);
   return backend;
 }
 

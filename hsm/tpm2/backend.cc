@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -34,7 +35,8 @@ TPM2B_AUTH auth_2b(const Secret& value) {
 
 class TpmBackend final : public Backend {
  public:
-  TpmBackend(std::unique_ptr<Esys> esys, Secret auth) : esys_(std::move(esys)), auth_(std::move(auth)) {}
+  TpmBackend(std::unique_ptr<Esys> esys, std::optional<PinFile> pin)
+      : pin_(std::move(pin)), auth_(pin_ ? auth_value_of(pin_->pin()) : Secret(0)), esys_(std::move(esys)) {}
 
   Result<Bytes> seal(const Secret& key) override {
     return with_slots<Bytes>([&] { return try_seal(key); });
@@ -51,20 +53,18 @@ class TpmBackend final : public Backend {
   }
 
  private:
-  // Without a resource manager all processes share a few slots of the TPM. Waits for another process to leave
-  // its slots; then takes what there is to have been left by one that was killed.
+  // Without a resource manager all processes share a few slots of the TPM. Waits for others to leave theirs,
+  // and in the middle of this time takes what is still there to have been left by one that was killed.
   template <typename T, typename F>
   Result<T> with_slots(F&& attempt) {
-    constexpr int kPatience = 5;
+    constexpr int kTries = 40;
     constexpr std::chrono::milliseconds kPause{50};
-    for (int tries = 0;; ++tries) {
+    for (int tries = 1;; ++tries) {
       Result<T> result = attempt();
       if (result || result.error().code() != Code::limited) return result;
-      if (tries == kPatience) return Error(Code::unavailable, result.error().message());
-      if (tries == kPatience - 1)
-        flush_all(*esys_);
-      else
-        std::this_thread::sleep_for(kPause);
+      if (tries == kTries) return Error(Code::unavailable, result.error().message());
+      if (tries == kTries / 2) flush_all(*esys_);
+      std::this_thread::sleep_for(kPause);
     }
   }
 
@@ -144,8 +144,9 @@ class TpmBackend final : public Backend {
     return object;
   }
 
-  std::unique_ptr<Esys> esys_;
+  std::optional<PinFile> pin_;
   Secret auth_;  // of sealed objects; empty without a PIN
+  std::unique_ptr<Esys> esys_;
 };
 
 }  // namespace
@@ -158,18 +159,18 @@ Result<std::unique_ptr<Backend>> open(std::string_view uri) {
   const std::string tcti(rest.substr(0, query));
   if (tcti.empty())
     return Error(Code::malformed, "token \"" + std::string(uri) + "\": no TCTI after \"tpm:\"");
-  Secret auth(0);
+  std::optional<PinFile> pin;
   if (query != std::string_view::npos) {
     if (!rest.substr(query).starts_with(kPinSource))
       return Error(Code::malformed,
                    "token \"" + std::string(uri) + "\": only pin-source is known after \"?\"");
-    const auto pin = read_pin(rest.substr(query + kPinSource.size()));
-    if (!pin) return pin.error();
-    auth = auth_value_of(*pin);
+    auto opened = PinFile::open(rest.substr(query + kPinSource.size()));
+    if (!opened) return std::move(opened).error();
+    pin.emplace(*std::move(opened));
   }
   auto esys = Esys::connect(tcti);
   if (!esys) return std::move(esys).error();
-  std::unique_ptr<Backend> backend = std::make_unique<TpmBackend>(*std::move(esys), std::move(auth));
+  std::unique_ptr<Backend> backend = std::make_unique<TpmBackend>(*std::move(esys), std::move(pin));
   return backend;
 }
 

@@ -1,0 +1,71 @@
+#include "hsm/sealed_keeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "hsm/share_cache.h"
+#include "hsm/share_record.h"
+
+namespace coprotect::hsm {
+namespace {
+
+class SealedKeeper final : public ShareKeeper {
+ public:
+  SealedKeeper(TokenConfig token, std::chrono::milliseconds hold) : token_(std::move(token)), shares_(hold) {}
+
+  protocol::KeeperMode mode() const override { return protocol::KeeperMode::sealed; }
+
+  Result<Bytes> seal(const ShareId& id, const protocol::Scalar& share) override {
+    const auto key = token_.seal_new_key();
+    if (!key) return key.error();
+    return ShareRecord::wrap(id, *key, share);
+  }
+
+  Result<protocol::PartialSet> compute(const ShareId& id, ByteView record,
+                                       const protocol::Element& public_share,
+                                       std::span<const protocol::Element> bases, const Digest& context,
+                                       Random& random) override {
+    const auto of_suite = [&](const protocol::Element& element) {
+      return element.group().suite() == id.suite;
+    };
+    if (bases.empty() || !of_suite(public_share) || !std::all_of(bases.begin(), bases.end(), of_suite))
+      return Error(Code::malformed, "nothing to compute in the share's suite");
+    const auto share = shares_.get(id, record, [&] { return unwrap(id, record, public_share); });
+    if (!share) return share.error();
+    return protocol::compute_partials(**share, public_share, bases, context, random);
+  }
+
+  Status erase(const ShareId& id, ByteView) override {
+    shares_.erase(id);
+    return Done{};
+  }
+
+  void sweep() override { shares_.sweep(); }
+
+  Status probe() override { return token_.probe(); }
+
+ private:
+  Result<protocol::Scalar> unwrap(const ShareId& id, ByteView encoded,
+                                  const protocol::Element& public_share) const {
+    const auto record = ShareRecord::parse(encoded);
+    if (!record) return record.error();
+    const auto key = token_.unseal(record->sealed_key);
+    if (!key) return key.error();
+    auto share = record->unwrap(id, *key);
+    if (!share) return share;
+    if (!(public_share.group().generator_power_secret(*share) == public_share))
+      return Error(Code::altered, "the record's share is not the one of this public share");
+    return share;
+  }
+
+  Token token_;
+  ShareCache shares_;
+};
+
+}  // namespace
+
+std::unique_ptr<ShareKeeper> make_sealed_keeper(TokenConfig token, std::chrono::milliseconds hold) {
+  return std::make_unique<SealedKeeper>(std::move(token), hold);
+}
+
+}  // namespace coprotect::hsm
