@@ -65,6 +65,12 @@ TEST_P(GroupTest, ParsesWhatItEncodes) {
   const auto y = group().parse(x.encode());
   ASSERT_TRUE(y);
   EXPECT_TRUE(x == *y);
+  // A parsed element keeps its encoding; what is computed from it has its own.
+  EXPECT_EQ(Element(*y).encode(), x.encode());
+  EXPECT_EQ(group().fixed_base(*y)->base().encode(), x.encode());
+  EXPECT_EQ(group().invert(*y).encode(), group().invert(x).encode());
+  EXPECT_NE(group().invert(*y).encode(), x.encode());
+  EXPECT_EQ(group().multiply(*y, *y).encode(), group().multiply(x, x).encode());
   const Secret secret = x.encode_secret();
   EXPECT_TRUE(equal_in_constant_time(secret.reveal(), x.encode()));
   EXPECT_TRUE(locked_memory::contains(secret.reveal().data()));

@@ -4,7 +4,9 @@
 #include <openssl/err.h>
 #include <openssl/obj_mac.h>
 
+#include <algorithm>
 #include <atomic>
+#include <optional>
 #include <utility>
 
 #include "protocol/group/bignum.h"
@@ -31,16 +33,23 @@ EcPoint new_point(const EC_GROUP* curve) {
   return point;
 }
 
+using Encoding = ByteArray<kElementSize>;
+
 struct PointRep final : ElementRep {
   PointRep(const EC_GROUP* c, EcPoint p) : curve(c), point(std::move(p)) {}
   std::unique_ptr<ElementRep> clone() const override {
     EcPoint duplicate(EC_POINT_dup(point.get(), curve));
     invariant(duplicate != nullptr);
-    return std::make_unique<PointRep>(curve, std::move(duplicate));
+    auto copy = std::make_unique<PointRep>(curve, std::move(duplicate));
+    copy->encoding = encoding;
+    return copy;
   }
 
   const EC_GROUP* curve;
   EcPoint point;
+  // Kept for parsed points and fixed bases, which are hashed again and again: making it takes an inversion, a
+  // tenth of a multiplication. Not for others, which may be secret.
+  std::optional<Encoding> encoding;
 };
 
 const EC_POINT* point_of(const Element& element) {
@@ -61,6 +70,15 @@ Bytes order_of(const EC_GROUP* curve) {
 
 Element make_element(const Group& group, const EC_GROUP* curve, EcPoint point) {
   return {group, std::make_unique<PointRep>(curve, std::move(point))};
+}
+
+// A public element whose encoding is known.
+Element make_element(const Group& group, const EC_GROUP* curve, const EC_POINT* point, ByteView encoding) {
+  EcPoint duplicate(EC_POINT_dup(point, curve));
+  invariant(duplicate != nullptr);
+  auto rep = std::make_unique<PointRep>(curve, std::move(duplicate));
+  std::copy_n(encoding.begin(), kElementSize, rep->encoding.emplace().begin());
+  return {group, std::move(rep)};
 }
 
 // base^f · x^e. `table` is a group whose generator is the base.
@@ -151,12 +169,13 @@ class P256Group final : public Group {
         EC_POINT_oct2point(curve_.get(), point.get(), encoded.data(), encoded.size(), context.get()) == 1;
     ERR_pop_to_mark();
     if (!valid) return Error(Code::malformed, "element: not a compressed point of the curve");
-    return element(std::move(point));
+    return make_element(*this, curve_.get(), point.get(), encoded);
   }
   Element identity() const override { return element(new_point(curve_.get())); }
   const FixedBase& generator() const override { return *generator_; }
   std::unique_ptr<FixedBase> fixed_base(const Element& base) const override {
-    return std::make_unique<P256FixedBase>(curve_.get(), base);
+    return std::make_unique<P256FixedBase>(curve_.get(),
+                                           make_element(*this, curve_.get(), point_of(base), base.encode()));
   }
 
   Element multiply(const Element& a, const Element& b) const override {
@@ -166,11 +185,10 @@ class P256Group final : public Group {
     return element(std::move(sum));
   }
   Element invert(const Element& a) const override {
-    Element inverse = a;
+    EcPoint inverse(EC_POINT_dup(point_of(a), curve_.get()));
     const BignumContext context = new_context();
-    EC_POINT* const point = static_cast<const PointRep&>(inverse.rep()).point.get();
-    ensure(EC_POINT_invert(curve_.get(), point, context.get()));
-    return inverse;
+    ensure(EC_POINT_invert(curve_.get(), inverse.get(), context.get()));
+    return element(std::move(inverse));
   }
 
   // With one scalar EC_POINT_mul takes constant time, for the generator as for another point.
@@ -215,6 +233,10 @@ class P256Group final : public Group {
 
  protected:
   void encode(const Element& e, std::span<std::uint8_t> out) const override {
+    if (const auto& known = static_cast<const PointRep&>(e.rep()).encoding) {
+      std::copy(known->begin(), known->end(), out.begin());
+      return;
+    }
     const BignumContext context = new_context();
     // The point at infinity has an encoding of one byte.
     invariant(EC_POINT_point2oct(curve_.get(), point_of(e), POINT_CONVERSION_COMPRESSED, out.data(),

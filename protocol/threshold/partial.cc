@@ -16,17 +16,16 @@ Challenge challenge(const Digest& context, const Element& public_share, const El
 }
 
 // κ: if the generator repeats itself, the share and the statement still make it unpredictable and different
-// for each statement.
-Scalar hedged_nonce(const Scalar& share, const Element& public_share, std::span<const Element> bases,
-                    std::span<const Element> values, const Digest& context, Random& random) {
-  const Group& group = public_share.group();
+// for each statement. Context, share and bases determine the rest of the statement.
+Scalar hedged_nonce(const Scalar& share, std::span<const Element> bases, const Digest& context,
+                    Random& random) {
+  const Group& group = bases.front().group();
   Secret fresh(32);
   random.fill(fresh.fill());
   Transcript transcript(fresh.size() + group.scalar_size() + context.size() +
-                        (1 + 2 * bases.size()) * group.element_size());
-  transcript.add(fresh.reveal()).add(share.bytes().reveal()).add(context).add(public_share.encode());
+                        bases.size() * group.element_size());
+  transcript.add(fresh.reveal()).add(share.bytes().reveal()).add(context);
   for (const Element& base : bases) transcript.add(base.encode());
-  for (const Element& value : values) transcript.add(value.encode_secret().reveal());
   Scalar nonce = group.hash_to_scalar(transcript.reveal(), "CPV1-NONCE");
   invariant(!nonce.is_zero());
   return nonce;
@@ -77,7 +76,7 @@ PartialSet compute_partials(const Scalar& share, const Element& public_share, st
   std::vector<Element> values;
   values.reserve(bases.size());
   for (const Element& base : bases) values.push_back(group.power_secret(base, share));
-  const Scalar nonce = hedged_nonce(share, public_share, bases, values, context, random);
+  const Scalar nonce = hedged_nonce(share, bases, context, random);
   DleqProof proof = bases.size() == 1
                         ? prove_one(share, public_share, bases.front(), values.front(), context, nonce)
                         : prove_batch(share, public_share, bases, values, batch_context(context), nonce);
