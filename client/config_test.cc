@@ -1,0 +1,74 @@
+#include "client/config.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace coprotect::client {
+namespace {
+
+class ConfigTest : public testing::Test {
+ protected:
+  ConfigTest() {
+    std::string name = testing::TempDir() + "coprotect-config-XXXXXX";
+    if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "no scratch folder";
+    folder_ = name;
+  }
+  ~ConfigTest() override { std::filesystem::remove_all(folder_); }
+
+  Result<Config> read(const std::string& text) const {
+    std::ofstream(folder_ / "config.toml") << text;
+    return read_config(folder_ / "config.toml");
+  }
+  std::string refusal(const std::string& text) const {
+    const auto config = read(text);
+    if (config) return "";
+    EXPECT_EQ(config.error().code(), Code::malformed);
+    return config.error().message();
+  }
+
+  std::filesystem::path folder_;
+  const std::string whole_ =
+      "key_id = \"" + std::string(64, 'a') +
+      "\"\nbundle = \"acme.bundle\"\ncertificate = \"alice.pem\"\nkey = \"/keys/alice.pem\"\n";
+};
+
+TEST_F(ConfigTest, TakesPathsFromItsFolder) {
+  const auto config = read(whole_);
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->bundle, folder_ / "acme.bundle");
+  EXPECT_EQ(config->key, "/keys/alice.pem");
+  EXPECT_EQ(to_hex(config->key_id), std::string(64, 'a'));
+  EXPECT_EQ(config->deadline, std::chrono::seconds(30));
+  EXPECT_EQ(read(whole_ + "deadline_seconds = 5\n")->deadline, std::chrono::seconds(5));
+}
+
+TEST_F(ConfigTest, RefusesOtherEntries) {
+  EXPECT_NE(refusal(whole_ + "bundles = \"x\"\n").find("unknown entry \"bundles\""), std::string::npos);
+  EXPECT_NE(refusal(whole_ + "[bundle2]\n"), "");
+  EXPECT_NE(refusal(whole_ + "deadline_seconds = 0\n"), "");
+  EXPECT_NE(refusal(whole_ + "deadline_seconds = \"5\"\n"), "");
+  EXPECT_NE(refusal(whole_ + "key = \"twice\"\n"), "");
+  EXPECT_NE(refusal("not toml"), "");
+}
+
+TEST_F(ConfigTest, RefusesMissingEntries) {
+  EXPECT_NE(refusal(""), "");
+  for (const char* const name : {"key_id", "bundle", "certificate", "key ="}) {
+    std::string text = whole_;
+    const auto at = text.find(name);
+    text.erase(at, text.find('\n', at) - at);
+    EXPECT_NE(refusal(text), "") << name;
+  }
+  EXPECT_NE(refusal("key_id = \"abcd\"\n" + whole_.substr(whole_.find('\n'))), "");
+}
+
+TEST_F(ConfigTest, SaysThatThereIsNone) {
+  const auto config = read_config(folder_ / "none.toml");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().code(), Code::not_found);
+}
+
+}  // namespace
+}  // namespace coprotect::client
