@@ -112,10 +112,8 @@ bool Keys::empty() const {
 }
 
 Status Keys::check_authority(const std::string& tenant, const protocol::Certificate& client_ca) const {
-  const bool known_otherwise = find([&](const Key& key) {
-                                 return key.tenant() == tenant && key.client_ca().der() != client_ca.der();
-                               }) != nullptr;
-  if (known_otherwise)
+  const KeyPtr known = active_of_tenant(tenant);
+  if (known != nullptr && known->client_ca().der() != client_ca.der())
     return Error(Code::conflict,
                  "tenant \"" + tenant + "\" is not to be had at this agent with this client authority");
   return Done{};

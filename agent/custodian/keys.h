@@ -38,7 +38,7 @@ struct Key {
 using KeyPtr = std::shared_ptr<const Key>;
 
 // All keys of this agent, parsed and in memory, and their rows in the store. A row is under a MAC as a whole,
-// since every column of it authorises something. All keys of a tenant have the same client CA: the first
+// since every column of it authorises something. Active keys of a tenant have one client CA: the first
 // one's.
 class Keys {
  public:
@@ -59,7 +59,7 @@ class Keys {
   KeyPtr active_of_tenant(std::string_view tenant) const;
   std::vector<KeyPtr> all_active() const;
   bool empty() const;
-  // Code::conflict if the tenant is known here under another client CA.
+  // Code::conflict if the tenant has an active key under another client CA.
   Status check_authority(const std::string& tenant, const protocol::Certificate& client_ca) const;
 
  private:

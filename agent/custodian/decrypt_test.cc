@@ -1,0 +1,190 @@
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "agent/custodian/testing/must.h"
+#include "agent/custodian/testing/pair.h"
+#include "protocol/threshold/partial.h"
+#include "swtpm-tests/harness/scratch.h"
+#include "swtpm-tests/harness/soft_token.h"
+
+// What an enrolled client gets: its part of a file, from both agents; and what stands in the log afterwards.
+namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::Action;
+using protocol::EntryKind;
+using protocol::ItemStatus;
+using protocol::SuiteId;
+using testing::encrypt;
+using testing::must;
+
+class Decrypt : public ::testing::TestWithParam<SuiteId> {
+ protected:
+  Decrypt() { pair.onboard(); }
+
+  harness::Scratch scratch;
+  harness::SoftToken token{scratch / "token"};
+  bool used = (token.use(), true);
+  testing::Pair pair{scratch.path(), testing::token_at(token.uri()), GetParam()};
+};
+INSTANTIATE_TEST_SUITE_P(Suites, Decrypt, ::testing::Values(SuiteId::p256, SuiteId::ffdhe3072),
+                         [](const auto& tested) { return std::string(protocol::suite_name(tested.param)); });
+
+TEST_P(Decrypt, TwoAgentsOpenOneFileTogether) {
+  const auto file = encrypt(pair.bundle());
+  std::vector<protocol::IndexedPartial> quorum;
+  for (auto* agent : {&pair.cloud, &pair.company}) {
+    auto reply = must(testing::partials(*agent, pair.bundle(), pair.ask_for(*agent, {&file}), pair.alice));
+    ASSERT_EQ(reply.items.size(), 1u);
+    ASSERT_EQ(reply.items[0].status, ItemStatus::done);
+    quorum.push_back({reply.index, *reply.items[0].value});
+  }
+  const auto& stanza = *must(file.header.stanza_for(pair.bundle().key_id()));
+  const auto m = must(protocol::combine(stanza.ciphertext.c2, quorum));
+  EXPECT_TRUE(equal_in_constant_time(must(file.header.unlock(m)), file.file_key));
+  EXPECT_EQ(pair.cloud.computed(), 1);
+  EXPECT_EQ(pair.company.computed(), 1);
+}
+
+TEST_P(Decrypt, OneAgentAndTheRecoveryShareDo) {
+  const auto file = encrypt(pair.bundle());
+  const auto& stanza = *must(file.header.stanza_for(pair.bundle().key_id()));
+  auto asking = pair.ask_for(pair.cloud, {&file});
+  asking.request.action = Action::recover;
+  auto reply = must(testing::partials(pair.cloud, pair.bundle(), asking, pair.rescuer));
+  const auto own = pair.bundle().group().power_secret(stanza.ciphertext.c1, pair.tool.recovery_share());
+  const std::vector<protocol::IndexedPartial> quorum = {{reply.index, *reply.items[0].value}, {3, own}};
+  const auto m = must(protocol::combine(stanza.ciphertext.c2, quorum));
+  EXPECT_TRUE(equal_in_constant_time(must(file.header.unlock(m)), file.file_key));
+}
+
+TEST_P(Decrypt, InABatchTheRestIsDone) {
+  const auto open = encrypt(pair.bundle());
+  const auto for_bob =
+      encrypt(pair.bundle(), R"({"version":1,"allow":{"users":["coprotect:acme:user:bob"]}})");
+  const auto for_staff =
+      encrypt(pair.bundle(), R"({"version":1,"allow":{"groups":["coprotect:acme:group:staff"]}})");
+  auto asking = pair.ask_for(pair.cloud, {&open, &for_bob, &for_staff, &open});
+  auto& items = std::get<protocol::PartialDecryptBody>(asking.request.body).items;
+  items[3].core = items[2].core;  // a stanza that was moved to another file
+
+  const auto reply = must(testing::partials(pair.cloud, pair.bundle(), asking, pair.alice));
+  ASSERT_EQ(reply.items.size(), 4u);
+  EXPECT_EQ(reply.items[0].status, ItemStatus::done);
+  EXPECT_EQ(reply.items[1].status, ItemStatus::denied_by_file);
+  EXPECT_NE(reply.items[1].detail, "");
+  EXPECT_EQ(reply.items[2].status, ItemStatus::done);
+  EXPECT_EQ(reply.items[3].status, ItemStatus::bad_proof);
+  EXPECT_TRUE(reply.proof);
+
+  const auto log = testing::read_log(pair.cloud, pair.bundle(), pair.admin);
+  const auto& result = log[log.size() - 2];  // the last is the intent to read the log
+  EXPECT_EQ(result.kind, EntryKind::result);
+  EXPECT_EQ(result.client, pair.alice.uri);
+  EXPECT_EQ(result.reason, "a test");
+  ASSERT_EQ(result.items.size(), 4u);
+  EXPECT_EQ(result.items[3].status, ItemStatus::bad_proof);
+}
+
+TEST_P(Decrypt, WithoutAnItemToDoNoShareIsTouched) {
+  const auto for_bob =
+      encrypt(pair.bundle(), R"({"version":1,"allow":{"users":["coprotect:acme:user:bob"]}})");
+  const auto asking = pair.ask_for(pair.cloud, {&for_bob});
+  const auto reply = must(testing::partials(pair.cloud, pair.bundle(), asking, pair.alice));
+  EXPECT_EQ(reply.items[0].status, ItemStatus::denied_by_file);
+  EXPECT_FALSE(reply.proof);
+  EXPECT_EQ(pair.cloud.computed(), 0);
+
+  const auto log = testing::read_log(pair.cloud, pair.bundle(), pair.admin);
+  EXPECT_EQ(log[log.size() - 3].kind, EntryKind::refusal);
+  EXPECT_EQ(log[log.size() - 3].outcome, "denied");
+}
+
+TEST_P(Decrypt, OneFlippedPolicyByteIsRefusedBeforeTheShareIsTouched) {
+  const auto file =
+      encrypt(pair.bundle(), R"({"version":1,"allow":{"users":["coprotect:acme:user:alicf"]}})");
+  auto asking = pair.ask_for(pair.cloud, {&file});
+  auto& core = std::get<protocol::PartialDecryptBody>(asking.request.body).items[0].core;
+  const std::string text(text_of(core));
+  core[text.find("alicf") + 4] = 'e';  // now it names alice
+
+  const auto reply = must(testing::partials(pair.cloud, pair.bundle(), asking, pair.alice));
+  EXPECT_EQ(reply.items[0].status, ItemStatus::bad_proof);
+  EXPECT_EQ(pair.cloud.computed(), 0);
+}
+
+TEST_P(Decrypt, DatesHold) {
+  const auto past = encrypt(
+      pair.bundle(),
+      R"({"version":1,"allow":{"users":["coprotect:acme:user:alice"]},"not_after":"2020-01-01T00:00:00Z"})");
+  const auto future = encrypt(
+      pair.bundle(),
+      R"({"version":1,"allow":{"users":["coprotect:acme:user:alice"]},"not_before":"2090-01-01T00:00:00Z"})");
+  auto asking = pair.ask_for(pair.cloud, {&past, &future});
+  const auto reply = must(testing::partials(pair.cloud, pair.bundle(), asking, pair.alice));
+  EXPECT_EQ(reply.items[0].status, ItemStatus::denied_by_file);
+  EXPECT_EQ(reply.items[1].status, ItemStatus::denied_by_file);
+  EXPECT_EQ(pair.cloud.computed(), 0);
+
+  // The file's dates do not bind who recovers; this agent's policy does.
+  asking = pair.ask_for(pair.cloud, {&past});
+  asking.request.action = Action::recover;
+  EXPECT_EQ(must(testing::partials(pair.cloud, pair.bundle(), asking, pair.rescuer)).items[0].status,
+            ItemStatus::done);
+}
+
+TEST_P(Decrypt, IntentStandsBeforeResult) {
+  const auto file = encrypt(pair.bundle());
+  must(testing::partials(pair.cloud, pair.bundle(), pair.ask_for(pair.cloud, {&file}), pair.alice));
+  const auto log = testing::read_log(pair.cloud, pair.bundle(), pair.admin);
+  ASSERT_GE(log.size(), 3u);
+  const auto& intent = log[log.size() - 3];
+  const auto& result = log[log.size() - 2];
+  EXPECT_EQ(intent.kind, EntryKind::intent);
+  EXPECT_EQ(intent.detail, "partial-decrypt");
+  EXPECT_EQ(intent.action, static_cast<std::uint8_t>(Action::view));
+  EXPECT_EQ(result.kind, EntryKind::result);
+  EXPECT_EQ(result.outcome, "ok");
+  EXPECT_EQ(result.request_hash, intent.request_hash);
+  EXPECT_EQ(result.request_id, intent.request_id);
+}
+
+TEST_P(Decrypt, AdministratorsGetTheEncryptedRecoveryShare) {
+  for (const auto* client : {&pair.admin, &pair.rescuer}) {
+    const auto asking = testing::ask(pair.company, pair.bundle(), protocol::RecoveryShareBody{});
+    const Secret reply = must(testing::answer(pair.company, asking, *client));
+    EXPECT_EQ(Bytes(reply.reveal().begin() + 4, reply.reveal().end()), pair.tool.blob());
+  }
+}
+
+TEST_P(Decrypt, WorksAfterARestart) {
+  pair.cloud.close();
+  pair.cloud.open();
+  const auto file = encrypt(pair.bundle());
+  const auto reply =
+      must(testing::partials(pair.cloud, pair.bundle(), pair.ask_for(pair.cloud, {&file}), pair.alice));
+  EXPECT_EQ(reply.items[0].status, ItemStatus::done);
+}
+
+TEST_P(Decrypt, AnswersSeveralThreads) {
+  const auto file = encrypt(pair.bundle());
+  std::vector<std::jthread> threads;
+  std::atomic<int> done{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 5; ++i) {
+        const auto reply =
+            testing::partials(pair.cloud, pair.bundle(), pair.ask_for(pair.cloud, {&file}), pair.alice);
+        if (reply && reply->items[0].status == ItemStatus::done) ++done;
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(done, 20);
+  EXPECT_EQ(pair.cloud.computed(), 20);
+  testing::read_log(pair.cloud, pair.bundle(), pair.admin);  // one chain
+}
+
+}  // namespace
+}  // namespace coprotect::agent::custodian

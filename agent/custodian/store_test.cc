@@ -1,0 +1,199 @@
+#include "agent/custodian/store.h"
+
+#include <gtest/gtest.h>
+
+#include "agent/custodian/testing/must.h"
+#include "agent/custodian/testing/pair.h"
+#include "swtpm-tests/harness/scratch.h"
+#include "swtpm-tests/harness/soft_token.h"
+
+// The store is not trusted: whatever somebody with write access to it changes is found. And what it cannot
+// write is not answered.
+namespace coprotect::agent::custodian {
+namespace {
+
+using testing::must;
+
+class Tampering : public ::testing::Test {
+ protected:
+  Tampering() {
+    pair.onboard();
+    const auto file = testing::encrypt(pair.bundle());
+    must(testing::partials(pair.cloud, pair.bundle(), pair.ask_for(pair.cloud, {&file}), pair.alice));
+    pair.cloud.close();
+  }
+
+  // Changes the closed store by hand.
+  void sql(const std::string& statements) {
+    Owned<sqlite3, sqlite3_close_v2> database;
+    ASSERT_EQ(sqlite3_open(pair.cloud.store().c_str(), out(database)), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(database.get(), statements.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database.get());
+  }
+  // Opens the store, which must be refused, and puts back what it was.
+  std::string refusal(const std::string& statements) {
+    const auto saved = pair.cloud.store().string() + ".saved";
+    std::filesystem::copy_file(pair.cloud.store(), saved);
+    sql(statements);
+    const auto opened = pair.cloud.try_open();
+    pair.cloud.close();
+    std::filesystem::rename(saved, pair.cloud.store());
+    if (opened) return "opened";
+    EXPECT_EQ(opened.error().code(), Code::altered) << statements;
+    return opened.error().message();
+  }
+  static bool says(const std::string& message, const std::string& part) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+    return true;
+  }
+
+  harness::Scratch scratch;
+  harness::SoftToken token{scratch / "token"};
+  bool used = (token.use(), true);
+  testing::Pair pair{scratch.path(), testing::token_at(token.uri()), protocol::SuiteId::p256};
+};
+
+TEST_F(Tampering, WithEachColumnOfAKeyIsFound) {
+  const std::string key = "key " + to_hex(pair.bundle().key_id());
+  // The description holds tenant, CA, purpose, suite, parties and the bundle.
+  const std::string last_byte = "=CAST(substr($, 1, length($)-1) || x'ff' AS BLOB)";
+  for (const std::string column :
+       {"description", "shares", "recovery_blob", "invitation", "sid", "key_id", "mac"}) {
+    std::string change = last_byte;
+    for (auto at = change.find('$'); at != std::string::npos; at = change.find('$'))
+      change.replace(at, 1, column);
+    const std::string message = refusal("UPDATE keys SET " + column + change);
+    if (column == "key_id") continue;  // then it is named by the altered one
+    says(message, key);
+    says(message, "MAC");
+  }
+  says(refusal("UPDATE keys SET state=2"), key);
+  says(refusal("UPDATE keys SET epoch=1"), key);
+}
+
+TEST_F(Tampering, WithAClientListIsFound) {
+  says(refusal("UPDATE client_lists SET list=CAST(substr(list, 1, length(list)-1) || x'ff' AS BLOB)"),
+       "\"acme\"");
+  says(refusal("UPDATE client_lists SET tenant='other'"), "\"other\"");
+  says(refusal("DELETE FROM client_lists"), "\"acme\"");
+  says(refusal("DELETE FROM keys"), "\"acme\"");
+}
+
+TEST_F(Tampering, WithAnOlderClientListIsFound) {
+  sql("CREATE TABLE old AS SELECT * FROM client_lists");
+  pair.cloud.open();
+  pair.acme.remove(pair.alice);
+  must(pair.cloud.call(ipc::Route::client_list_put, "acme", pair.admin.certificate.der(), pair.acme.list(7)));
+  pair.cloud.close();
+  says(refusal("DELETE FROM client_lists; INSERT INTO client_lists SELECT * FROM old"), "not the last one");
+  pair.cloud.open();
+}
+
+TEST_F(Tampering, WithTheLogIsFound) {
+  says(refusal("DELETE FROM log WHERE seq=(SELECT max(seq) FROM log)"), "head says");
+  says(refusal("DELETE FROM log WHERE seq=2"), "entry 2 is missing");
+  says(refusal("DELETE FROM log; DELETE FROM log_head"), "the log was altered");
+  says(refusal("DELETE FROM log_head"), "head is missing");
+  says(refusal("UPDATE log SET entry=(SELECT entry FROM log WHERE seq=1) WHERE seq=2"), "entry 2 is missing");
+  // The last byte of an entry without items is of its item count; one of its time keeps it an entry.
+  says(refusal("UPDATE log SET entry=CAST(substr(entry, 1, 15) || x'00' || substr(entry, 17) AS BLOB) WHERE "
+               "seq=1"),
+       "not the one under the signed head");
+}
+
+TEST_F(Tampering, WithTheHeadIsFound) {
+  // An older head, properly signed, with the entries cut to it: the client list's entry is gone with them.
+  // One that is signed by another:
+  const auto other = protocol::SigningKey::generate(system_random());
+  const auto head = protocol::LogHead::sign(1, 1, {}, other).encode();
+  says(refusal("UPDATE log_head SET head=x'" + to_hex(head) + "'"), "not signed by this agent");
+  says(refusal("UPDATE log_head SET head=CAST(substr(head, 1, length(head)-1) || x'ff' AS BLOB)"),
+       "not signed by this agent");
+}
+
+TEST_F(Tampering, WithNothingIsNotFound) {
+  EXPECT_EQ(refusal("SELECT 1"), "opened");
+}
+
+TEST_F(Tampering, ANewerSchemaIsRefused) {
+  sql("PRAGMA user_version=99");
+  const auto opened = pair.cloud.try_open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), Code::conflict);
+  says(opened.error().message(), "99");
+}
+
+TEST_F(Tampering, ASecondAgentIsKeptAway) {
+  pair.cloud.open();
+  const auto second = Store::open(pair.cloud.store());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), Code::conflict);
+}
+
+TEST_F(Tampering, WhatCannotBeRecordedIsNotAnswered) {
+  pair.cloud.open();
+  const auto file = testing::encrypt(pair.bundle());
+  const int before = pair.cloud.computed();
+  pair.cloud.custodian().store().limit_pages(1);
+  int refused = 0;
+  for (int i = 0; i < 60; ++i) {  // until the last page is full
+    const auto reply =
+        testing::partials(pair.cloud, pair.bundle(), pair.ask_for(pair.cloud, {&file}), pair.alice);
+    if (reply) continue;
+    ++refused;
+    EXPECT_EQ(reply.error().code(), Code::unavailable) << reply.error().message();
+  }
+  EXPECT_GT(refused, 0);
+  const int computed = pair.cloud.computed();
+  EXPECT_LE(computed - before, 60 - refused + 1);  // at most one intent fitted whose result did not
+
+  pair.cloud.custodian().store().limit_pages(1'000'000);
+  must(testing::partials(pair.cloud, pair.bundle(), pair.ask_for(pair.cloud, {&file}), pair.alice));
+  testing::read_log(pair.cloud, pair.bundle(), pair.admin);
+}
+
+TEST_F(Tampering, NoncesAreKeptAsLongAsTheyCount) {
+  const auto count = [&] {
+    pair.cloud.custodian().sweep();
+    auto transaction = must(pair.cloud.custodian().store().begin());
+    Query query = transaction.query("SELECT count(*) FROM nonces");
+    must(query.step());
+    return query.integer(0);
+  };
+  pair.cloud.open();
+  EXPECT_EQ(count(), 1);
+  pair.clock->now_ms += 2 * protocol::kRequestWindowMs;
+  EXPECT_EQ(count(), 1);
+  pair.clock->now_ms += 60'000;
+  EXPECT_EQ(count(), 0);
+}
+
+TEST(Store, RollsBackWhatIsNotCommitted) {
+  harness::Scratch scratch;
+  auto store = must(Store::open(scratch / "store.db"));
+  int effects = 0;
+  const Bytes head = {1};
+  {
+    auto transaction = must(store->begin());
+    must(transaction.query("INSERT INTO log_head(only, head) VALUES(1, ?)").bind(head).run());
+    transaction.after_commit([&] { ++effects; });
+  }
+  auto transaction = must(store->begin());
+  EXPECT_FALSE(must(transaction.query("SELECT head FROM log_head").step()));
+  must(transaction.query("INSERT INTO log_head(only, head) VALUES(1, ?)").bind(head).run());
+  transaction.after_commit([&] { ++effects; });
+  must(transaction.commit());
+  EXPECT_EQ(effects, 1);
+}
+
+TEST(Store, IsTheOwnersOnly) {
+  harness::Scratch scratch;
+  const auto store = must(Store::open(scratch / "store.db"));
+  for (const char* const name : {"store.db", "store.db-wal", "store.db.lock"})
+    EXPECT_EQ(std::filesystem::status(scratch / name).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)
+        << name;
+}
+
+}  // namespace
+}  // namespace coprotect::agent::custodian

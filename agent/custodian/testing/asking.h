@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+
+#include "agent/custodian/testing/company.h"
+#include "agent/custodian/testing/test_agent.h"
+#include "protocol/message/log.h"
+#include "protocol/message/reply.h"
+
+namespace coprotect::agent::custodian::testing {
+
+// A file's header and the key that it wraps.
+struct TestFile {
+  protocol::Header header;
+  Secret file_key;
+};
+TestFile encrypt(const protocol::Bundle& bundle, std::string_view policy = "");
+protocol::PartialItem item_of(const TestFile& file, const protocol::Bundle& bundle);
+
+// A request with the key that opens its reply. The request is there to be changed before it is sent.
+struct Asking {
+  protocol::Request request;
+  protocol::HpkePrivateKey reply_key;
+
+  // Signed by the client, whose own certificate is the chain.
+  Bytes signed_by(const TestClient& client) const;
+};
+// For this agent, of now, with a fresh nonce.
+Asking ask(const TestAgent& agent, const protocol::Bundle& bundle,
+           std::variant<protocol::PartialDecryptBody, protocol::RecoveryShareBody, protocol::LogBody> body);
+
+// Sends a signed request to the route of its operation.
+Result<Bytes> send(TestAgent& agent, const protocol::Request& request, const Bytes& signed_request,
+                   ByteView peer);
+// Signs, sends and opens the reply. The error is the agent's.
+Result<Secret> answer(TestAgent& agent, const Asking& asking, const TestClient& client);
+// The same for a partial-decrypt request, with its proof verified.
+Result<protocol::PartialReply> partials(TestAgent& agent, const protocol::Bundle& bundle,
+                                        const Asking& asking, const TestClient& client);
+// The whole log, as the agent's tenant sees it, verified.
+std::vector<protocol::LogEntry> read_log(TestAgent& agent, const protocol::Bundle& bundle,
+                                         const TestClient& admin);
+
+}  // namespace coprotect::agent::custodian::testing

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+#include "protocol/base/result.h"
+
+namespace coprotect::agent::custodian::testing {
+
+// The value, or the end of the test with the error's message.
+template <typename T>
+T must(Result<T> result) {
+  if (!result)
+    throw std::runtime_error(std::string(code_name(result.error().code())) + ": " + result.error().message());
+  return *std::move(result);
+}
+
+}  // namespace coprotect::agent::custodian::testing

@@ -1,0 +1,115 @@
+#include "agent/custodian/testing/test_agent.h"
+
+#include <fstream>
+
+#include "agent/custodian/testing/company.h"
+#include "agent/custodian/testing/must.h"
+#include "hsm/sealed_keeper.h"
+#include "protocol/base/writer.h"
+
+namespace coprotect::agent::custodian::testing {
+namespace {
+
+using protocol::CertificateUse;
+using protocol::SigningKey;
+
+// A real keeper, and how often it computed.
+class CountingKeeper : public hsm::ShareKeeper {
+ public:
+  CountingKeeper(std::unique_ptr<hsm::ShareKeeper> keeper, std::shared_ptr<std::atomic<int>> computed)
+      : keeper_(std::move(keeper)), computed_(std::move(computed)) {}
+
+  protocol::KeeperMode mode() const override { return keeper_->mode(); }
+  Result<Bytes> seal(const hsm::ShareId& id, const protocol::Scalar& share) override {
+    return keeper_->seal(id, share);
+  }
+  Result<protocol::PartialSet> compute(const hsm::ShareId& id, ByteView record,
+                                       const protocol::Element& public_share,
+                                       std::span<const protocol::Element> bases, const Digest& context,
+                                       Random& random) override {
+    ++*computed_;
+    return keeper_->compute(id, record, public_share, bases, context, random);
+  }
+  Status erase(const hsm::ShareId& id, ByteView record) override { return keeper_->erase(id, record); }
+  void sweep() override { keeper_->sweep(); }
+  Status probe() override { return keeper_->probe(); }
+
+ private:
+  std::unique_ptr<hsm::ShareKeeper> keeper_;
+  std::shared_ptr<std::atomic<int>> computed_;
+};
+
+}  // namespace
+
+TestAgent::TestAgent(const std::filesystem::path& folder, std::string role, hsm::TokenConfig token,
+                     std::shared_ptr<Clock> clock)
+    : folder_(folder), role_(std::move(role)), token_(std::move(token)), clock_(std::move(clock)) {
+  std::filesystem::create_directories(folder_ / "invitations");
+  const auto keyring = must(hsm::Keyring::create(hsm::Token(token_), folder_ / "keyring", system_random()));
+  identity_certificate_ =
+      issue(role_, CertificateUse::authority, {}, keyring.identity().public_key(), nullptr,
+            keyring.identity(), now_ms() - kHourMs, now_ms() + 100'000 * kHourMs);
+}
+
+hsm::Keyring TestAgent::keyring() const {
+  return must(hsm::Keyring::open(hsm::Token(token_), folder_ / "keyring"));
+}
+
+Status TestAgent::try_open() {
+  Settings settings{.role = role_,
+                    .url = url(),
+                    .identity_certificate = *identity_certificate_,
+                    .state = folder_,
+                    .allow_recover = allow_recover,
+                    .requests_per_key_per_day = requests_per_key_per_day,
+                    .now_ms = [clock = clock_] { return clock->now_ms.load(); }};
+  auto keeper = hsm::make_sealed_keeper(token_, std::chrono::minutes(5));
+  auto opened = Custodian::open(std::move(settings), keyring(),
+                                std::make_unique<CountingKeeper>(std::move(keeper), computed_));
+  if (!opened) return std::move(opened).error();
+  custodian_ = *std::move(opened);
+  return Done{};
+}
+
+void TestAgent::open() {
+  must(try_open());
+}
+
+Result<Bytes> TestAgent::call(ipc::Route route, const std::string& subject, ByteView peer, Bytes body) {
+  const ipc::Call call{.id = 7,
+                       .route = route,
+                       .subject = subject,
+                       .peer_certificate = Bytes(peer.begin(), peer.end()),
+                       .budget_ms = 30'000,
+                       .body = std::move(body)};
+  ipc::Reply reply = custodian_->answer(call);
+  invariant(reply.id == call.id && reply.request_id.size() == 16);
+  if (reply.error) return *std::move(reply.error);
+  return std::move(reply.body);
+}
+
+HeldInvitation TestAgent::invite(std::int64_t valid_ms) {
+  HeldInvitation held{{}, Secret(16), {}};
+  system_random().fill(held.id);
+  system_random().fill(held.secret.fill());
+  const std::string name = to_hex(held.id);
+  Secret record(24);
+  Writer expires;
+  expires.u64(static_cast<std::uint64_t>(now_ms() + valid_ms));
+  std::copy_n(held.secret.reveal().begin(), 16, record.fill().begin());
+  std::copy_n(expires.view().begin(), 8, record.fill().begin() + 16);
+
+  const auto own = keyring();
+  const Bytes wrapped = own.wrap("invitation:" + name, record, system_random());
+  std::ofstream file(folder_ / "invitations" / name, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(wrapped.data()), static_cast<std::streamsize>(wrapped.size()));
+  invariant(static_cast<bool>(file.flush()));
+  const SigningKey key = SigningKey::generate(system_random());
+  held.certificate =
+      issue("invitation", CertificateUse::client, {"coprotect:invitation:" + name}, key.public_key(),
+            &*identity_certificate_, own.identity(), now_ms() - kHourMs, now_ms() + 48 * kHourMs)
+          .der();
+  return held;
+}
+
+}  // namespace coprotect::agent::custodian::testing

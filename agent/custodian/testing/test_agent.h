@@ -1,0 +1,64 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "agent/custodian/custodian.h"
+#include "hsm/token.h"
+
+namespace coprotect::agent::custodian::testing {
+
+// A time that a test sets.
+struct Clock {
+  std::atomic<std::int64_t> now_ms{system_clock_ms()};
+};
+
+// What the holder of an invitation holds.
+struct HeldInvitation {
+  protocol::InvitationId id;
+  Secret secret;
+  Bytes certificate;  // DER
+};
+
+// An agent without its front: the calls are made here. Its share is in a real token; uses of it are counted.
+class TestAgent {
+ public:
+  // Makes the agent's folder, keyring and identity.
+  TestAgent(const std::filesystem::path& folder, std::string role, hsm::TokenConfig token,
+            std::shared_ptr<Clock> clock);
+
+  // As the program does at its start; again after close().
+  Status try_open();
+  void open();
+  void close() { custodian_.reset(); }
+  Custodian& custodian() { return *custodian_; }
+
+  // Answered under the TLS certificate `peer` (DER).
+  Result<Bytes> call(ipc::Route route, const std::string& subject, ByteView peer, Bytes body);
+  HeldInvitation invite(std::int64_t valid_ms);
+
+  const std::string& role() const { return role_; }
+  std::string url() const { return "https://" + role_ + ".example:8443"; }
+  const protocol::Certificate& identity_certificate() const { return *identity_certificate_; }
+  const protocol::VerifyKey& identity_key() const { return identity_certificate_->key(); }
+  std::filesystem::path store() const { return folder_ / "store.db"; }
+  std::int64_t now_ms() const { return clock_->now_ms; }
+  // How often a share was used.
+  int computed() const { return *computed_; }
+  // To be changed before open().
+  std::uint64_t requests_per_key_per_day = 1000;
+  bool allow_recover = true;
+
+ private:
+  hsm::Keyring keyring() const;
+
+  std::filesystem::path folder_;
+  std::string role_;
+  hsm::TokenConfig token_;
+  std::shared_ptr<Clock> clock_;
+  std::optional<protocol::Certificate> identity_certificate_;
+  std::shared_ptr<std::atomic<int>> computed_ = std::make_shared<std::atomic<int>>(0);
+  std::unique_ptr<Custodian> custodian_;
+};
+
+}  // namespace coprotect::agent::custodian::testing

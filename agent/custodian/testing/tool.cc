@@ -1,0 +1,162 @@
+#include "agent/custodian/testing/tool.h"
+
+#include "agent/custodian/testing/must.h"
+#include "protocol/crypto/hash.h"
+
+namespace coprotect::agent::custodian::testing {
+
+using ipc::Route;
+using protocol::CeremonyMessage;
+using protocol::Dealer;
+using protocol::HpkePrivateKey;
+using protocol::Parameters;
+using protocol::Round;
+
+namespace {
+
+protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::OfferMessage& offer) {
+  return {.name = agent.role(),
+          .indices = {index},
+          .nonce = offer.nonce,
+          .identity_key = agent.identity_key(),
+          .ceremony_key = offer.ceremony_key,
+          .mode = offer.mode,
+          .url = agent.url(),
+          .identity_certificate = agent.identity_certificate()};
+}
+
+}  // namespace
+
+Bytes control(const HeldInvitation& invitation, protocol::ControlKind kind, const protocol::Sid& sid) {
+  protocol::ControlMessage message{
+      .invitation = invitation.id, .kind = kind, .sid = sid, .nonce = {}, .mac = {}};
+  system_random().fill(message.nonce);
+  return message.encode(invitation.secret);
+}
+
+Tool::Tool(std::vector<TestAgent*> agents, const Company& company, protocol::SuiteId suite)
+    : agents_(std::move(agents)),
+      company_(company),
+      suite_(suite),
+      identity_(protocol::SigningKey::generate(system_random())),
+      ceremony_key_(HpkePrivateKey::generate(system_random())),
+      recovery_key_(HpkePrivateKey::generate(system_random())) {
+  for (TestAgent* const agent : agents_) invitations_.push_back(agent->invite(24 * kHourMs));
+}
+
+void Tool::run() {
+  offer();
+  exchange();
+  prepare();
+  store_blob();
+  sign();
+  activate();
+}
+
+Result<Bytes> Tool::post(std::size_t agent, Route route, Bytes body) {
+  const bool of_ceremony = route != Route::open && route != Route::status;
+  return agents_[agent]->call(route, of_ceremony ? to_hex(sid()) : "", invitations_[agent].certificate,
+                              std::move(body));
+}
+
+void Tool::offer() {
+  std::vector<protocol::Party> parties;
+  for (std::size_t i = 0; i < agents_.size(); ++i) {
+    protocol::OpenMessage open{.invitation = invitations_[i].id,
+                               .tenant = company_.tenant(),
+                               .purpose = protocol::Purpose::envelope,
+                               .suite = suite_,
+                               .nonce = {},
+                               .mac = {}};
+    system_random().fill(open.nonce);
+    const Bytes message = open.encode(invitations_[i].secret);
+    const Bytes reply = must(post(i, Route::open, message));
+    invariant(protocol::verify_offer_mac(invitations_[i].secret, reply, message));
+    parties.push_back(
+        party_of(*agents_[i], static_cast<std::uint8_t>(i + 1), must(protocol::OfferMessage::parse(reply))));
+  }
+  protocol::Party self{.name = "recovery",
+                       .indices = {3},
+                       .nonce = {},
+                       .identity_key = identity_.public_key(),
+                       .ceremony_key = ceremony_key_.public_key(),
+                       .mode = protocol::KeeperMode::not_an_agent,
+                       .url = {},
+                       .identity_certificate = std::nullopt};
+  system_random().fill(self.nonce);
+  parties.push_back(std::move(self));
+  fields_ = Parameters::Fields{.suite = suite_,
+                               .purpose = protocol::Purpose::envelope,
+                               .t = 2,
+                               .n = 3,
+                               .tenant = company_.tenant(),
+                               .parties = std::move(parties),
+                               .client_ca = company_.ca(),
+                               .recovery_key = recovery_key_.public_key()};
+}
+
+Result<Bytes> Tool::send_parameters(std::size_t agent) {
+  parameters_ = must(Parameters::make(*fields_));
+  const protocol::ParametersMessage message{
+      .invitation = invitations_[agent].id, .parameters = parameters_->encoded(), .mac = {}};
+  return post(agent, Route::parameters, message.encode(invitations_[agent].secret));
+}
+
+std::vector<Bytes> Tool::from_all(Route route, const std::vector<Bytes>& messages, Bytes own) {
+  const Bytes list = protocol::MessageList{messages}.encode();
+  std::vector<Bytes> replies;
+  for (std::size_t i = 0; i < agents_.size(); ++i) replies.push_back(must(post(i, route, list)));
+  replies.push_back(std::move(own));
+  return replies;
+}
+
+void Tool::exchange() {
+  std::vector<Bytes> commits;
+  for (std::size_t i = 0; i < agents_.size(); ++i) commits.push_back(must(send_parameters(i)));
+  dealer_ = must(Dealer::start(*parameters_, agents_.size(), identity_,
+                               must(HpkePrivateKey::from_scalar(ceremony_key_.scalar().reveal())),
+                               system_random()));
+  commits.push_back(dealer_->commit());
+  const auto reveals = from_all(Route::reveal, commits, must(dealer_->reveal(commits)));
+  deals_ = from_all(Route::deal, reveals, must(dealer_->deal(reveals)));
+}
+
+void Tool::prepare() {
+  outcome_ = must(dealer_->receive(deals_));
+  confirms_ = from_all(Route::prepare, deals_, {});
+}
+
+void Tool::store_blob() {
+  const protocol::RecoveryBlob::Binding binding{outcome_->transcript.key_id(), 3, 0,
+                                                outcome_->transcript.public_share(3)};
+  const Secret code = Secret::copy_of(bytes_of("0123456789ABCDEFGHJKMNPQRSTV"));
+  blob_ = must(protocol::RecoveryBlob::seal_with(protocol::RecoveryKind::code, {64, 1, 1}, {}, {}, code,
+                                                 binding, recovery_share(), recovery_key_))
+              .first.encoded();
+  const Digest hash = protocol::sha256(blob_);
+  const Bytes own =
+      CeremonyMessage::sign(Round::stored, sid(), 2, Bytes(hash.begin(), hash.end()), identity_).encode();
+  for (std::size_t i = 0; i < agents_.size(); ++i) {
+    blob_messages_.push_back(protocol::StoreBlobMessage{sid(), blob_, own}.encode());
+    const Bytes stored = must(post(i, Route::store_blob, blob_messages_[i]));
+    const auto message = must(CeremonyMessage::parse(stored, Round::stored, *parameters_));
+    invariant(message.sender == i &&
+              std::equal(hash.begin(), hash.end(), message.body.begin(), message.body.end()));
+  }
+}
+
+void Tool::sign() {
+  confirms_.back() = protocol::confirm(outcome_->transcript, 2, identity_);
+  bundle_ = must(protocol::Bundle::assemble(outcome_->transcript, confirms_));
+}
+
+void Tool::activate() {
+  for (std::size_t i = 0; i < agents_.size(); ++i) must(post(i, Route::activate, bundle_->encoded()));
+}
+
+protocol::StatusMessage Tool::status(std::size_t agent) {
+  const Bytes message = control(invitations_[agent], protocol::ControlKind::status, {});
+  return must(protocol::StatusMessage::parse(must(post(agent, Route::status, message))));
+}
+
+}  // namespace coprotect::agent::custodian::testing

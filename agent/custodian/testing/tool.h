@@ -1,0 +1,66 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "agent/custodian/testing/company.h"
+#include "agent/custodian/testing/test_agent.h"
+#include "protocol/recovery/blob.h"
+
+namespace coprotect::agent::custodian::testing {
+
+// A new message of an invitation's holder about its ceremony.
+Bytes control(const HeldInvitation& invitation, protocol::ControlKind kind, const protocol::Sid& sid);
+
+// The provisioning tool's side of a key generation between two agents and itself, step by step, so that a
+// test can stop anywhere. 2 of 3, the recovery share is the tool's.
+class Tool {
+ public:
+  Tool(std::vector<TestAgent*> agents, const Company& company, protocol::SuiteId suite);
+
+  // All of it.
+  void run();
+  void offer();
+  void exchange();  // parameters, commits, reveals, deals
+  void prepare();
+  void store_blob();
+  // The tool's signature; the bundle.
+  void sign();
+  void activate();
+
+  // What offer() brought, to be changed by tests before the agents see it.
+  protocol::Parameters::Fields& fields() { return *fields_; }
+  // Sends R0 to one agent.
+  Result<Bytes> send_parameters(std::size_t agent);
+  Result<Bytes> post(std::size_t agent, ipc::Route route, Bytes body);
+  protocol::StatusMessage status(std::size_t agent);
+
+  const protocol::Sid& sid() const { return parameters_->sid(); }
+  const HeldInvitation& invitation(std::size_t agent) const { return invitations_[agent]; }
+  const protocol::Bundle& bundle() const { return *bundle_; }
+  const Bytes& blob() const { return blob_; }
+  const Bytes& blob_message(std::size_t agent) const { return blob_messages_[agent]; }
+  const protocol::Scalar& recovery_share() const { return outcome_->shares.at(3); }
+
+ private:
+  std::vector<Bytes> from_all(ipc::Route route, const std::vector<Bytes>& messages, Bytes own);
+
+  std::vector<TestAgent*> agents_;
+  const Company& company_;
+  protocol::SuiteId suite_;
+  std::vector<HeldInvitation> invitations_;
+  protocol::SigningKey identity_;
+  protocol::HpkePrivateKey ceremony_key_;
+  protocol::HpkePrivateKey recovery_key_;
+  std::optional<protocol::Parameters::Fields> fields_;
+  std::optional<protocol::Parameters> parameters_;
+  std::optional<protocol::Dealer> dealer_;
+  std::optional<protocol::Dealer::Outcome> outcome_;
+  std::vector<Bytes> deals_;
+  std::vector<Bytes> confirms_;
+  std::vector<Bytes> blob_messages_;
+  Bytes blob_;
+  std::optional<protocol::Bundle> bundle_;
+};
+
+}  // namespace coprotect::agent::custodian::testing
