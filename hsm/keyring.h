@@ -7,8 +7,9 @@
 
 namespace coprotect::hsm {
 
-// An agent's own secrets, in one file wrapped under a key that its token seals: the identity key (ECDSA P-256), a key that MACs the
-// rows of the store that authorise, and a key that seals invitations' secrets at rest. Held in locked memory while the agent runs.
+// An agent's own secrets, in one file wrapped under a key that its token seals: the identity key (ECDSA
+// P-256), a key that MACs the rows of the store that authorise, and a key that seals invitations' secrets at
+// rest. Held in locked memory while the agent runs.
 class Keyring {
  public:
   // Makes a new keyring and writes it to `file` (0600, durable, refused with Code::conflict if it exists).

@@ -27,12 +27,12 @@ class ShareKeeper {
   virtual protocol::KeeperMode mode() const = 0;
   // The record to store for a share; only this keeper's token can use it.
   virtual Result<Bytes> seal(const ShareId& id, const protocol::Scalar& share) = 0;
-  // Partial decryptions of verified capsules' c1's with their proof (SPEC.md §3.2). Code::altered if the record is not the one of
-  // this id, Code::unavailable if the token does not answer.
+  // Partial decryptions of verified capsules' c1's with their proof (SPEC.md §3.2). Code::altered if the
+  // record is not the one of this id, Code::unavailable if the token does not answer.
   virtual Result<protocol::PartialSet> compute(const ShareId& id, ByteView record,
                                                const protocol::Element& public_share,
-                                               std::span<const protocol::Element> bases, const Digest& context,
-                                               Random& random) = 0;
+                                               std::span<const protocol::Element> bases,
+                                               const Digest& context, Random& random) = 0;
   // Forgets a share that is held unwrapped, and whatever the token keeps of it.
   virtual Status erase(const ShareId& id, ByteView record) = 0;
   // Drops unwrapped shares that were idle for longer than `hold`; called about once a second.

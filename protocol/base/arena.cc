@@ -1,8 +1,8 @@
 #include "protocol/base/arena.h"
 
+#include <fcntl.h>
 #include <gmp.h>
 #include <openssl/crypto.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -19,8 +19,8 @@
 namespace coprotect::locked_memory {
 namespace {
 
-// Blocks come in sizes 64, 96, 128, 192, 256, … bytes, header included; a released block waits in the list of its
-// size. Segments are never given back.
+// Blocks come in sizes 64, 96, 128, 192, 256, … bytes, header included; a released block waits in the list of
+// its size. Segments are never given back.
 constexpr std::size_t kHeader = 16;
 constexpr std::size_t kSmallest = 64;
 constexpr std::size_t kClasses = 40;
@@ -36,7 +36,9 @@ static_assert(sizeof(Header) == kHeader);
 constexpr std::uint32_t kInUse = 0x5ec2e701;
 constexpr std::uint32_t kFree = 0xf2eef2ee;
 
-constexpr std::size_t class_size(std::size_t c) { return (kSmallest << (c / 2)) + (c % 2) * (kSmallest << (c / 2)) / 2; }
+constexpr std::size_t class_size(std::size_t c) {
+  return (kSmallest << (c / 2)) + (c % 2) * (kSmallest << (c / 2)) / 2;
+}
 
 std::size_t class_for(std::size_t size) {
   std::size_t c = 0;
@@ -73,7 +75,8 @@ bool map_secretmem(std::uint8_t* at, std::size_t size) {
 
 bool map_mlocked(std::uint8_t* at, std::size_t size) {
   return mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at &&
-         mlock(at, size) == 0 && madvise(at, size, MADV_DONTDUMP) == 0 && madvise(at, size, MADV_WIPEONFORK) == 0;
+         mlock(at, size) == 0 && madvise(at, size, MADV_DONTDUMP) == 0 &&
+         madvise(at, size, MADV_WIPEONFORK) == 0;
 }
 
 // Maps and locks a segment between two guard pages and makes it the newest.
@@ -87,7 +90,8 @@ bool add_segment(std::size_t block) {
   if (arena.segment_count == 0) arena.kind = map_secretmem(begin, size) ? Kind::secretmem : Kind::mlocked;
   const bool secretmem = arena.kind == Kind::secretmem;
   // The first secretmem segment is mapped by the line above, which also finds out whether there is secretmem.
-  const bool mapped = secretmem ? (arena.segment_count == 0 || map_secretmem(begin, size)) : map_mlocked(begin, size);
+  const bool mapped =
+      secretmem ? (arena.segment_count == 0 || map_secretmem(begin, size)) : map_mlocked(begin, size);
   if (!mapped) {
     munmap(reserved, size + 2 * page);
     return false;
@@ -98,11 +102,19 @@ bool add_segment(std::size_t block) {
   return true;
 }
 
-Header* header_of(void* p) { return reinterpret_cast<Header*>(static_cast<std::uint8_t*>(p) - kHeader); }
+Header* header_of(void* p) {
+  return reinterpret_cast<Header*>(static_cast<std::uint8_t*>(p) - kHeader);
+}
 
-void* openssl_allocate(std::size_t size, const char*, int) { return allocate(size); }
-void* openssl_reallocate(void* p, std::size_t size, const char*, int) { return reallocate(p, size); }
-void openssl_release(void* p, const char*, int) { release(p); }
+void* openssl_allocate(std::size_t size, const char*, int) {
+  return allocate(size);
+}
+void* openssl_reallocate(void* p, std::size_t size, const char*, int) {
+  return reallocate(p, size);
+}
+void openssl_release(void* p, const char*, int) {
+  release(p);
+}
 
 void* gmp_allocate(std::size_t size) {
   void* const p = allocate(size);
@@ -114,7 +126,9 @@ void* gmp_reallocate(void* p, std::size_t, std::size_t size) {
   invariant(q != nullptr);
   return q;
 }
-void gmp_release(void* p, std::size_t) { release(p); }
+void gmp_release(void* p, std::size_t) {
+  release(p);
+}
 
 }  // namespace
 
@@ -168,7 +182,8 @@ std::size_t in_use() noexcept {
 bool contains(const void* p) noexcept {
   const std::lock_guard lock(arena.mutex);
   const auto* const byte = static_cast<const std::uint8_t*>(p);
-  return std::any_of(arena.segments.begin(), arena.segments.begin() + static_cast<std::ptrdiff_t>(arena.segment_count),
+  return std::any_of(arena.segments.begin(),
+                     arena.segments.begin() + static_cast<std::ptrdiff_t>(arena.segment_count),
                      [byte](const Segment& s) { return s.begin <= byte && byte < s.end; });
 }
 

@@ -7,15 +7,15 @@
 namespace coprotect {
 
 // The process's locked memory: pages that are never swapped, never in a core dump, not inherited by a child,
-// and, from memfd_secret(2), not readable through /proc or a debugger. Where the kernel lacks memfd_secret, ordinary
-// pages with mlock, MADV_DONTDUMP and MADV_WIPEONFORK. Each segment stands between guard pages. A released
-// block is wiped. Safe to use from several threads.
+// and, from memfd_secret(2), not readable through /proc or a debugger. Where the kernel lacks memfd_secret,
+// ordinary pages with mlock, MADV_DONTDUMP and MADV_WIPEONFORK. Each segment stands between guard pages. A
+// released block is wiped. Safe to use from several threads.
 namespace locked_memory {
 
 enum class Kind { secretmem, mlocked };
 
-// Prepares the process for secrets. The first act of every program's main(): locks the first segment, sets the
-// allocators of OpenSSL and GMP (both leave secrets in freed memory) to this arena, turns core dumps off
+// Prepares the process for secrets. The first act of every program's main(): locks the first segment, sets
+// the allocators of OpenSSL and GMP (both leave secrets in freed memory) to this arena, turns core dumps off
 // and makes the process undumpable. Fails if memory cannot be locked or OpenSSL has allocated already.
 Result<Kind> install();
 

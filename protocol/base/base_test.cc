@@ -32,7 +32,12 @@ TEST(Result, CarriesValueOrError) {
 }
 
 TEST(ResultDeathTest, ReadingTheWrongSideAborts) {
-  EXPECT_EXIT({ auto r = half(3); [[maybe_unused]] int x = *r; }, testing::KilledBySignal(SIGABRT), "");
+  EXPECT_EXIT(
+      {
+        auto r = half(3);
+        [[maybe_unused]] int x = *r;
+      },
+      testing::KilledBySignal(SIGABRT), "");
 }
 
 TEST(Secret, MovesAndLivesInLockedMemory) {
@@ -106,9 +111,10 @@ TEST(ArenaDeathTest, DoubleReleaseAborts) {
 TEST(ArenaDeathTest, ReadingPastASegmentFaults) {
   EXPECT_DEATH(
       {
-        const auto* p = static_cast<const volatile std::uint8_t*>(locked_memory::allocate(std::size_t{2} << 20));
-        for (std::size_t i = 0; i < (std::size_t{8} << 20); ++i) [[maybe_unused]]
-          const std::uint8_t byte = p[i];
+        const auto* p =
+            static_cast<const volatile std::uint8_t*>(locked_memory::allocate(std::size_t{2} << 20));
+        for (std::size_t i = 0; i < (std::size_t{8} << 20); ++i)
+          [[maybe_unused]] const std::uint8_t byte = p[i];
       },
       "");
 }

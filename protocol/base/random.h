@@ -5,8 +5,8 @@
 
 namespace coprotect {
 
-// A source of unpredictable bytes. Everything that draws randomness takes one, so that published vectors can be
-// reproduced and a stuck generator can be tried.
+// A source of unpredictable bytes. Everything that draws randomness takes one, so that published vectors can
+// be reproduced and a stuck generator can be tried.
 class Random {
  public:
   virtual ~Random() = default;

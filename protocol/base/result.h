@@ -29,19 +29,32 @@ enum class Code {
 // The stable name of a code, e.g. "bad-proof".
 constexpr std::string_view code_name(Code code) {
   switch (code) {
-    case Code::malformed: return "malformed";
-    case Code::unauthenticated: return "unauthenticated";
-    case Code::denied: return "denied";
-    case Code::replayed: return "replayed";
-    case Code::not_found: return "not-found";
-    case Code::conflict: return "conflict";
-    case Code::altered: return "altered";
-    case Code::bad_proof: return "bad-proof";
-    case Code::wrong_code: return "wrong-code";
-    case Code::locked_out: return "locked-out";
-    case Code::limited: return "limited";
-    case Code::unavailable: return "unavailable";
-    case Code::internal: return "internal";
+    case Code::malformed:
+      return "malformed";
+    case Code::unauthenticated:
+      return "unauthenticated";
+    case Code::denied:
+      return "denied";
+    case Code::replayed:
+      return "replayed";
+    case Code::not_found:
+      return "not-found";
+    case Code::conflict:
+      return "conflict";
+    case Code::altered:
+      return "altered";
+    case Code::bad_proof:
+      return "bad-proof";
+    case Code::wrong_code:
+      return "wrong-code";
+    case Code::locked_out:
+      return "locked-out";
+    case Code::limited:
+      return "limited";
+    case Code::unavailable:
+      return "unavailable";
+    case Code::internal:
+      return "internal";
   }
   return "internal";
 }

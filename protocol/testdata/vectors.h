@@ -12,8 +12,9 @@
 
 namespace coprotect::testdata {
 
-// One block of a .vec file: lines `Name = Value`, ended by an empty line; lines that begin with # are comments. A test reads every
-// attribute of a block; one that was not read fails the test when the block goes, so that no vector is half used.
+// One block of a .vec file: lines `Name = Value`, ended by an empty line; lines that begin with # are
+// comments. A test reads every attribute of a block; one that was not read fails the test when the block
+// goes, so that no vector is half used.
 class Block {
  public:
   Block(std::string where, std::map<std::string, std::string> values)
@@ -23,7 +24,8 @@ class Block {
   Block& operator=(const Block&) = delete;
   Block& operator=(Block&&) = delete;
   ~Block() {
-    for (const auto& [name, value] : values_) EXPECT_TRUE(read_.contains(name)) << where_ << ": " << name << " is not used";
+    for (const auto& [name, value] : values_)
+      EXPECT_TRUE(read_.contains(name)) << where_ << ": " << name << " is not used";
   }
 
   bool has(const std::string& name) const { return values_.contains(name); }

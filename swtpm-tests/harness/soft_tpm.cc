@@ -51,9 +51,9 @@ void SoftTpm::start() {
   const Listener server(socket_path());
   const Listener control(socket_path() + ".ctrl");  // where the swtpm TCTI looks for it
   process_ = Daemon::spawn(
-      {installed_program("swtpm").string(), "socket", "--tpm2", "--tpmstate", "dir=" + folder_.string() + ",mode=0600",
-       "--server", "type=unixio,fd=" + std::to_string(kServer), "--ctrl",
-       "type=unixio,fd=" + std::to_string(kControl), "--flags", "not-need-init,startup-clear"},
+      {installed_program("swtpm").string(), "socket", "--tpm2", "--tpmstate",
+       "dir=" + folder_.string() + ",mode=0600", "--server", "type=unixio,fd=" + std::to_string(kServer),
+       "--ctrl", "type=unixio,fd=" + std::to_string(kControl), "--flags", "not-need-init,startup-clear"},
       {}, {{kServer, server.fd()}, {kControl, control.fd()}});
 }
 
