@@ -1,0 +1,22 @@
+#pragma once
+
+#include "protocol/crypto/argon2.h"
+#include "protocol/x509/certificate.h"
+
+namespace coprotect::provisioning {
+
+// What a passphrase for the client CA key costs to try. Less than a recovery password: its file stays with
+// the company.
+constexpr protocol::Argon2Cost kCaKeyCost{262'144, 3, 4};
+
+// The client CA's private key sealed under a passphrase (protocol/SPEC.md §8.4), for `client-ca.key`.
+Result<Bytes> seal_ca_key(const protocol::SigningKey& key, const protocol::Certificate& ca,
+                          const Secret& passphrase, Random& random,
+                          const protocol::Argon2Cost& cost = kCaKeyCost);
+
+// Code::malformed for anything but that form, Code::conflict if the file is another CA's, Code::wrong_code
+// for the passphrase.
+Result<protocol::SigningKey> open_ca_key(ByteView sealed, const protocol::Certificate& ca,
+                                         const Secret& passphrase);
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "protocol/dkg/bundle.h"
+#include "provisioning/durable.h"
+
+namespace coprotect::provisioning {
+
+// What a client is given: the folder with config.toml, certificate, private key and bundle.
+struct ClientFiles {
+  std::string name;
+  std::string tenant;
+  protocol::KeyId key_id;
+  const protocol::Certificate& certificate;
+  const protocol::SigningKey& key;
+};
+
+// Writes config.toml, NAME.pem and NAME.key.pem (0600) into a folder, which is made if need be. The bundle,
+// whose name the configuration holds, may come later: TENANT.bundle.
+Status write_client_files(const std::filesystem::path& directory, const ClientFiles& files);
+Status write_client_bundle(const std::filesystem::path& directory, const std::string& tenant,
+                           ByteView bundle);
+
+// The same, bundle included, as a new folder that is there in whole or not at all. Code::conflict if
+// something is there.
+Status create_client_directory(const std::filesystem::path& directory, const ClientFiles& files,
+                               ByteView bundle);
+
+// A client's configuration with all that it names, read and checked: the bundle is the one of the pinned
+// key_id and the certificate is from its client CA.
+struct ClientDirectory {
+  protocol::Bundle bundle;
+  protocol::Certificate certificate;
+  protocol::SigningKey key;
+  protocol::ClientIdentity identity;
+
+  static Result<ClientDirectory> load(const std::filesystem::path& config);
+};
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,148 @@
+#include "provisioning/durable.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "protocol/base/fault.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error failure(std::string_view what, const fs::path& path) {
+  const int cause = errno;
+  const Code code = cause == ENOENT ? Code::not_found : Code::unavailable;
+  return {code, std::string(what) + " \"" + path.string() + "\": " + std::strerror(cause)};
+}
+
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+bool write_all(int fd, ByteView content) {
+  while (!content.empty()) {
+    const ssize_t n = write(fd, content.data(), content.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    content = content.subspan(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+// Opens a regular file and gives its size.
+Result<std::pair<FileDescriptor, std::size_t>> open_to_read(const fs::path& file, std::size_t limit) {
+  FileDescriptor fd(open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return failure("cannot read", file);
+  struct stat info {};
+  if (fstat(fd.get(), &info) != 0) return failure("cannot read", file);
+  if (!S_ISREG(info.st_mode)) return Error(Code::malformed, "\"" + file.string() + "\" is not a file");
+  const auto size = static_cast<std::size_t>(info.st_size);
+  if (size > limit) return Error(Code::malformed, "\"" + file.string() + "\" is too large");
+  return std::pair(std::move(fd), size);
+}
+
+Status read_exactly(int fd, std::span<std::uint8_t> into, const fs::path& file) {
+  while (!into.empty()) {
+    const ssize_t n = read(fd, into.data(), into.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failure("cannot read", file);
+    if (n == 0) return Error(Code::unavailable, "\"" + file.string() + "\" became shorter while it was read");
+    into = into.subspan(static_cast<std::size_t>(n));
+  }
+  return Done{};
+}
+
+}  // namespace
+
+FileDescriptor::~FileDescriptor() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Status sync_directory(const fs::path& directory) {
+  const FileDescriptor fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || fsync(fd.get()) != 0) return failure("cannot write to disk", directory);
+  return Done{};
+}
+
+Status write_durable(const fs::path& file, ByteView content, mode_t mode) {
+  const std::string point = "write " + file.filename().string();
+  fault_point(("before " + point).c_str());
+  std::string temporary = file.string() + ".tmp-XXXXXX";
+  const FileDescriptor fd(mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) return failure("cannot write", file);
+  if (!write_all(fd.get(), content) || fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0) {
+    Error error = failure("cannot write", file);
+    unlink(temporary.c_str());
+    return error;
+  }
+  fault_point(("before rename " + file.filename().string()).c_str());
+  if (rename(temporary.c_str(), file.c_str()) != 0) {
+    Error error = failure("cannot write", file);
+    unlink(temporary.c_str());
+    return error;
+  }
+  if (auto synced = sync_directory(folder_of(file)); !synced) return synced;
+  fault_point(("after " + point).c_str());
+  return Done{};
+}
+
+Status rename_durable(const fs::path& from, const fs::path& to) {
+  const std::string point = "rename to " + to.filename().string();
+  fault_point(("before " + point).c_str());
+  if (rename(from.c_str(), to.c_str()) != 0) return failure("cannot make", to);
+  if (auto synced = sync_directory(folder_of(to)); !synced) return synced;
+  fault_point(("after " + point).c_str());
+  return Done{};
+}
+
+Status make_private_directory(const fs::path& directory) {
+  if (mkdir(directory.c_str(), 0700) == 0) return sync_directory(folder_of(directory));
+  struct stat info {};
+  if (errno == EEXIST && stat(directory.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Done{};
+  return failure("cannot make folder", directory);
+}
+
+Status remove_tree(const fs::path& directory) {
+  std::error_code error;
+  fs::remove_all(directory, error);
+  if (error)
+    return Error(Code::unavailable, "cannot remove \"" + directory.string() + "\": " + error.message());
+  return Done{};
+}
+
+Result<Bytes> read_file(const fs::path& file, std::size_t limit) {
+  auto opened = open_to_read(file, limit);
+  if (!opened) return std::move(opened).error();
+  Bytes content(opened->second);
+  if (auto done = read_exactly(opened->first.get(), content, file); !done) return std::move(done).error();
+  return content;
+}
+
+Result<Secret> read_secret_file(const fs::path& file, std::size_t limit) {
+  auto opened = open_to_read(file, limit);
+  if (!opened) return std::move(opened).error();
+  Secret content(opened->second);
+  if (auto done = read_exactly(opened->first.get(), content.fill(), file); !done)
+    return std::move(done).error();
+  return content;
+}
+
+Result<DirectoryLock> DirectoryLock::acquire(const fs::path& directory) {
+  FileDescriptor fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return failure("cannot open", directory);
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK)
+      return Error(Code::conflict, "another coprotect-provision works in \"" + directory.string() + "\"");
+    return failure("cannot lock", directory);
+  }
+  return DirectoryLock(std::move(fd));
+}
+
+}  // namespace coprotect::provisioning

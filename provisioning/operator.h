@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "protocol/base/result.h"
+#include "protocol/base/secret.h"
+
+namespace coprotect::provisioning {
+
+// The person, or the script, that runs the tool. Secrets go through the terminal without echo, or through
+// file descriptors that the caller opened for them, into and out of locked memory.
+class Operator {
+ public:
+  // Where a secret comes from or goes to instead of the terminal.
+  struct Descriptors {
+    std::optional<int> show_code;
+    std::optional<int> code;
+    std::optional<int> password;
+    std::optional<int> ca_passphrase;
+  };
+  explicit Operator(const Descriptors& descriptors) : descriptors_(descriptors) {}
+
+  // A line of progress, and a warning, to stderr.
+  void progress(std::string_view text) const;
+  void warn(std::string_view text) const;
+
+  // Shows the recovery code, once. On a terminal waits until it is written down and takes it off the screen
+  // again.
+  Status show_code(const Secret& code) const;
+  // The code as the operator typed it. Each call reads one line.
+  Result<Secret> retyped_code() const;
+  // How often it is worth asking: a descriptor has one answer, a person three.
+  int code_tries() const { return descriptors_.code ? 1 : 3; }
+  // A password for recovery, typed twice on a terminal. Code::wrong_code if the two differ.
+  Result<Secret> new_password() const;
+  Result<Secret> new_ca_passphrase() const;
+  Result<Secret> ca_passphrase() const;
+
+ private:
+  Descriptors descriptors_;
+};
+
+// One line, without its newline, of at most 1 023 bytes. Takes nothing that comes after it. Code::malformed
+// if there is none.
+Result<Secret> read_secret_line(int fd);
+
+}  // namespace coprotect::provisioning

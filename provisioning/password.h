@@ -1,0 +1,19 @@
+#pragma once
+
+#include "protocol/base/result.h"
+#include "protocol/base/secret.h"
+
+namespace coprotect::provisioning {
+
+// The least that a recovery password must be worth. Whoever holds one share and the blob guesses offline,
+// slowed down only by Argon2id.
+constexpr double kPasswordBits = 60.0;
+
+// What zxcvbn thinks a password is worth, in bits (log2 of the guesses). Words like the tenant's name count
+// as known.
+Result<double> password_bits(const Secret& password, std::string_view tenant);
+
+// Code::denied with what makes it weak, unless the password is worth kPasswordBits.
+Status check_password(const Secret& password, std::string_view tenant);
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,64 @@
+#include "provisioning/recovery_sheet.h"
+
+#include <sstream>
+
+#include "provisioning/clock.h"
+#include "provisioning/in_groups.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+constexpr std::string_view kRule =
+    "--------------------------------------------------------------------------\n";
+
+void write_parties(std::ostream& page, const protocol::Bundle& bundle) {
+  page << "The agents (SHA-256 of their identity keys):\n\n";
+  for (const protocol::Party& party : bundle.parameters()->parties) {
+    if (!party.is_agent()) continue;
+    page << "  " << party.name << ", " << party.url << '\n'
+         << in_groups(party.identity_certificate->key_hash(), "    ") << "\n\n";
+  }
+}
+
+void write_place_for_secret(std::ostream& page, protocol::RecoveryKind kind) {
+  if (kind == protocol::RecoveryKind::password) {
+    page << "The recovery password was chosen by a person and is not on this page.\n"
+         << "Who keeps it: ________________________________________________________\n\n";
+    return;
+  }
+  page << "The recovery code, in ink, by hand, capital letters and digits:\n\n"
+       << "   _ _ _ _ _ - _ _ _ _ _ - _ _ _ _ _ - _ _ _ _ _ -\n\n"
+       << "   _ _ _ _ _ - _ _ _ _ _ - _ _ _ _ _\n\n"
+       << "The fifth sign of each group is a check. I and L count as 1, O as 0.\n\n";
+}
+
+}  // namespace
+
+std::string recovery_sheet(const protocol::Bundle& bundle, protocol::RecoveryKind kind,
+                           std::int64_t made_ms) {
+  const std::string kit = bundle.tenant() + ".kit";
+  const std::string_view secret = kind == protocol::RecoveryKind::code ? "code" : "password";
+  std::ostringstream page;
+  page << "CoProtect recovery sheet\n"
+       << kRule << "Tenant   " << bundle.tenant() << '\n'
+       << "Made     " << utc_text(made_ms) << '\n'
+       << "Suite    " << protocol::suite_name(bundle.parameters()->suite) << "\n\n"
+       << "The key's name (key_id):\n\n"
+       << in_groups(bundle.key_id(), "    ") << "\n\n";
+  write_parties(page, bundle);
+  page << kRule;
+  write_place_for_secret(page, kind);
+  page << kRule << "To recover you need this " << secret << ", the file " << kit << ", and one of the two\n"
+       << "agents. On a machine that is not an agent's host, with coprotect installed:\n\n"
+       << "  coprotect decrypt --recover --kit " << kit << " FILE.cop\n\n"
+       << "It asks for the " << secret << " and works with whichever agent answers:\n"
+       << "  the company's agent, if the cloud is gone or refuses;\n"
+       << "  the cloud's agent, if the company lost its machines.\n"
+       << "Every use is recorded by the agent that helped.\n\n"
+       << kRule << "Keep this page apart from " << kit << " and from every agent's host. Whoever has\n"
+       << "this page, the kit and access to one agent can read everything.\n\n"
+       << "Whom to call: ________________________________________________________\n";
+  return page.str();
+}
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "protocol/dkg/bundle.h"
+#include "protocol/recovery/blob.h"
+
+namespace coprotect::provisioning {
+
+// The page (A4, plain text) that is printed and kept with the hand-written code: what the key is, who the
+// parties are, and the exact commands that recover. It has a place for the code and never the code itself.
+std::string recovery_sheet(const protocol::Bundle& bundle, protocol::RecoveryKind kind, std::int64_t made_ms);
+
+}  // namespace coprotect::provisioning

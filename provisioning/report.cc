@@ -1,0 +1,44 @@
+#include "provisioning/report.h"
+
+#include <iostream>
+
+namespace coprotect::provisioning {
+
+Exit exit_for(Code code) {
+  switch (code) {
+    case Code::unauthenticated:
+    case Code::denied:
+    case Code::replayed:
+    case Code::not_found:
+    case Code::conflict:
+    case Code::locked_out:
+    case Code::limited:
+      return Exit::refused;
+    case Code::unavailable:
+      return Exit::unreachable;
+    case Code::malformed:
+    case Code::altered:
+    case Code::bad_proof:
+      return Exit::altered;
+    case Code::wrong_code:
+      return Exit::wrong_code;
+    case Code::internal:
+      return Exit::some_failed;
+  }
+  return Exit::some_failed;
+}
+
+Error with_hint(Error error, std::string_view hint) {
+  return {error.code(), error.message() + "\n" + std::string(hint)};
+}
+
+Exit report(const Error& error) {
+  const std::string_view text = error.message();
+  const auto line_end = text.find('\n');
+  std::cerr << "coprotect-provision: error: " << text.substr(0, line_end) << '\n';
+  if (line_end != std::string_view::npos)
+    std::cerr << "coprotect-provision: hint: " << text.substr(line_end + 1) << '\n';
+  return exit_for(error.code());
+}
+
+}  // namespace coprotect::provisioning
