@@ -1,0 +1,98 @@
+#include "provisioning/agent_invitation.h"
+
+#include <toml++/toml.h>
+
+#include "protocol/message/invitation.h"
+#include "protocol/x509/issue.h"
+#include "provisioning/clock.h"
+#include "provisioning/durable.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+namespace fs = std::filesystem;
+using protocol::Certificate;
+using protocol::SigningKey;
+
+// For so long an invitation admits a new ceremony …
+constexpr std::int64_t kInvitationLifetimeMs = kDayMs;
+// … and for so long TLS lets its holder finish or abort one that was cut short: a PREPARED key never expires.
+constexpr std::int64_t kInvitationTlsLifetimeMs = 30 * kDayMs;
+
+// The agent's half: what it needs to recognise the invitation, wrapped under its keyring.
+Status write_invitation_record(const fs::path& folder, const protocol::Invitation& invitation,
+                               const hsm::Keyring& keyring, Random& random) {
+  const std::string id = to_hex(invitation.id);
+  Secret record(invitation.secret.size() + sizeof(std::uint64_t));
+  std::copy(invitation.secret.reveal().begin(), invitation.secret.reveal().end(), record.fill().begin());
+  auto expires = record.fill().last(sizeof(std::uint64_t));
+  for (std::size_t i = 0; i < expires.size(); ++i)
+    expires[i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(invitation.expires_ms) >>
+                                           (8 * (expires.size() - 1 - i)));
+  if (auto made = make_private_directory(folder / "invitations"); !made) return made;
+  return write_durable(folder / "invitations" / id, keyring.wrap("invitation:" + id, record, random),
+                       kPrivateMode);
+}
+
+}  // namespace
+
+Status write_invitation(const fs::path& folder, const Inviter& inviter, std::int64_t now_ms, Random& random) {
+  protocol::InvitationId id;
+  random.fill(id);
+  Secret secret(16);
+  random.fill(secret.fill());
+  SigningKey client_key = SigningKey::generate(random);
+  const std::int64_t expires_ms = now_ms + kInvitationLifetimeMs;
+  auto client_certificate =
+      issue_certificate({.common_name = "invitation " + to_hex(id),
+                         .use = protocol::CertificateUse::client,
+                         .uris = {"coprotect:invitation:" + to_hex(id)},
+                         .hosts = {},
+                         .not_before_ms = now_ms - kBackdateMs,
+                         .not_after_ms = now_ms + kInvitationTlsLifetimeMs},
+                        client_key.public_key(), &inviter.identity, inviter.keyring.identity(), random);
+  if (!client_certificate) return std::move(client_certificate).error().in("invitation's certificate");
+  const protocol::Invitation invitation{.role = inviter.role,
+                                        .url = inviter.url,
+                                        .identity_certificate = inviter.identity,
+                                        .id = id,
+                                        .secret = std::move(secret),
+                                        .expires_ms = expires_ms,
+                                        .client_certificate = std::move(*client_certificate),
+                                        .client_key = std::move(client_key)};
+  if (auto written = write_invitation_record(folder, invitation, inviter.keyring, random); !written)
+    return written;
+  const Secret line = invitation.encode();
+  Secret with_newline(line.size() + 1);
+  std::copy(line.reveal().begin(), line.reveal().end(), with_newline.fill().begin());
+  with_newline.fill().back() = '\n';
+  return write_durable(folder / "invitation", with_newline.reveal(), kPrivateMode);
+}
+
+Status invite(const fs::path& folder, const fs::path& token_helper, std::int64_t now_ms, Random& random) {
+  const fs::path config = folder / "agent.toml";
+  auto text = read_file(config);
+  if (!text) return std::move(text).error();
+  const toml::parse_result parsed = toml::parse(text_of(*text));
+  if (!parsed)
+    return Error(Code::malformed,
+                 "\"" + config.string() + "\": " + std::string(parsed.error().description()));
+  const toml::table& table = parsed.table();
+  const auto role = table["role"].value<std::string>();
+  const auto url = table["url"].value<std::string>();
+  const auto token = table["token"].value<std::string>();
+  if (!role || !url || !token)
+    return Error(Code::malformed, "\"" + config.string() + "\": role, url or token is missing");
+
+  auto pem = read_file(folder / "identity.pem");
+  if (!pem) return std::move(pem).error();
+  auto identity = Certificate::parse_pem(*pem);
+  if (!identity) return std::move(identity).error().in("\"" + (folder / "identity.pem").string() + "\"");
+  auto keyring = hsm::Keyring::open(hsm::Token({.uri = *token, .helper = token_helper}), folder / "keyring");
+  if (!keyring) return std::move(keyring).error().in("token \"" + *token + "\"");
+  if (keyring->identity().public_key() != identity->key())
+    return Error(Code::altered, "\"" + folder.string() + "\": identity.pem is not of the key in the keyring");
+  return write_invitation(folder, {*role, *url, *identity, *keyring}, now_ms, random);
+}
+
+}  // namespace coprotect::provisioning

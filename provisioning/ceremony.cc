@@ -1,0 +1,261 @@
+#include "provisioning/ceremony.h"
+
+#include <algorithm>
+#include <array>
+
+#include "protocol/crypto/hash.h"
+#include "protocol/recovery/code.h"
+#include "provisioning/in_groups.h"
+#include "provisioning/report.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+using protocol::CeremonyMessage;
+using protocol::HpkePrivateKey;
+using protocol::KeeperMode;
+using protocol::Parameters;
+using protocol::Party;
+using protocol::RecoveryKind;
+using protocol::Round;
+using protocol::SigningKey;
+
+constexpr std::uint8_t kThreshold = 2;
+constexpr std::uint8_t kShares = 3;
+constexpr std::uint8_t kRecoveryIndex = 3;
+constexpr std::size_t kTool = 2;  // the tool's place among the parties, after the agents
+constexpr std::string_view kToolName = "recovery";
+
+Party party_of(const InvitedAgent& agent, const protocol::OfferMessage& offer, std::uint8_t index) {
+  const protocol::Invitation& invitation = agent.invitation();
+  return {.name = invitation.role,
+          .indices = {index},
+          .nonce = offer.nonce,
+          .identity_key = invitation.identity_certificate.key(),
+          .ceremony_key = offer.ceremony_key,
+          .mode = offer.mode,
+          .url = invitation.url,
+          .identity_certificate = invitation.identity_certificate};
+}
+
+}  // namespace
+
+Ceremony::Ceremony(KeyPlan plan, std::span<InvitedAgent> agents, const Operator& person, Random& random)
+    : plan_(std::move(plan)),
+      agents_(agents),
+      operator_(person),
+      random_(random),
+      identity_(SigningKey::generate(random)),
+      recovery_hpke_(HpkePrivateKey::generate(random)) {
+  invariant(agents.size() == kTool);
+}
+
+Status Ceremony::prepare() {
+  struct Step {
+    std::string_view text;
+    Status (Ceremony::*run)();
+  };
+  constexpr std::array kSteps = {
+      Step{"agreeing on the parameters", &Ceremony::open_at_both},
+      Step{"every party commits to its part of the key", &Ceremony::commit},
+      Step{"every party reveals its commitments", &Ceremony::reveal},
+      Step{"every party deals shares, sealed to their holders", &Ceremony::deal},
+      Step{"both agents seal their share in their token", &Ceremony::let_agents_prepare},
+      Step{"sealing the recovery share", &Ceremony::seal_recovery_share},
+      Step{"opening the recovery share again", &Ceremony::reopen_recovery_share},
+      Step{"both agents store the sealed recovery share", &Ceremony::store_recovery_share},
+  };
+  for (std::size_t i = 0; i < kSteps.size(); ++i) {
+    operator_.progress("[" + std::to_string(i + 1) + "/" + std::to_string(kSteps.size()) + "] " +
+                       std::string(kSteps[i].text));
+    if (auto done = (this->*kSteps[i].run)(); !done) {
+      abort_at_both();
+      return done;
+    }
+  }
+  return Done{};
+}
+
+Status Ceremony::open_at_both() {
+  for (InvitedAgent& agent : agents_) {
+    auto offer = agent.open(plan_.tenant, plan_.suite, random_);
+    if (!offer) return std::move(offer).error();
+    if (offer->mode == KeeperMode::not_an_agent)
+      return Error(Code::malformed, agent.party() + " agent offers no way to keep a share");
+    offers_.push_back(std::move(*offer));
+  }
+
+  HpkePrivateKey ceremony_key = HpkePrivateKey::generate(random_);
+  Party tool{.name = std::string(kToolName),
+             .indices = {kRecoveryIndex},
+             .nonce = {},
+             .identity_key = identity_.public_key(),
+             .ceremony_key = ceremony_key.public_key(),
+             .mode = KeeperMode::not_an_agent,
+             .url = {},
+             .identity_certificate = std::nullopt};
+  random_.fill(tool.nonce);
+  auto parameters = Parameters::make(
+      {.suite = plan_.suite,
+       .purpose = protocol::Purpose::envelope,
+       .t = kThreshold,
+       .n = kShares,
+       .tenant = plan_.tenant,
+       .parties = {party_of(agents_[0], offers_[0], 1), party_of(agents_[1], offers_[1], 2), tool},
+       .client_ca = plan_.client_ca,
+       .recovery_key = recovery_hpke_.public_key()});
+  if (!parameters) return std::move(parameters).error();
+  auto dealer =
+      protocol::Dealer::start(std::move(*parameters), kTool, identity_, std::move(ceremony_key), random_);
+  if (!dealer) return std::move(dealer).error();
+  dealer_.emplace(std::move(*dealer));
+  return Done{};
+}
+
+Status Ceremony::commit() {
+  auto commits =
+      exchange([&](InvitedAgent& agent) { return agent.commit(dealer_->parameters()); }, dealer_->commit());
+  if (!commits) return std::move(commits).error();
+  commits_ = std::move(*commits);
+  return Done{};
+}
+
+Status Ceremony::reveal() {
+  auto own = dealer_->reveal(commits_);
+  if (!own) return std::move(own).error();
+  auto reveals =
+      exchange([&](InvitedAgent& agent) { return agent.reveal(sid(), commits_); }, std::move(*own));
+  if (!reveals) return std::move(reveals).error();
+  reveals_ = std::move(*reveals);
+  return Done{};
+}
+
+Status Ceremony::deal() {
+  auto own = dealer_->deal(reveals_);
+  if (!own) return std::move(own).error();
+  auto deals = exchange([&](InvitedAgent& agent) { return agent.deal(sid(), reveals_); }, std::move(*own));
+  if (!deals) return std::move(deals).error();
+  deals_ = std::move(*deals);
+  return Done{};
+}
+
+Status Ceremony::let_agents_prepare() {
+  auto outcome = dealer_->receive(deals_);
+  if (!outcome) return std::move(outcome).error();
+  outcome_.emplace(std::move(*outcome));
+  for (std::size_t i = 0; i < agents_.size(); ++i) {
+    auto message = agents_[i].prepare(sid(), deals_);
+    if (!message) return std::move(message).error();
+    auto key_id = checked_body(*message, Round::confirm, i);
+    if (!key_id) return std::move(key_id).error();
+    if (!std::ranges::equal(*key_id, transcript().key_id()))
+      return Error(Code::bad_proof, agents_[i].party() + " agent confirms another key");
+    confirms_.push_back(std::move(*message));
+  }
+  operator_.progress("      both confirm the key\n" + in_groups(transcript().key_id(), "        "));
+  return Done{};
+}
+
+Status Ceremony::seal_recovery_share() {
+  const RecoveryKind kind = plan_.password ? RecoveryKind::password : RecoveryKind::code;
+  std::optional<Secret> code;
+  if (plan_.password) {
+    recovery_input_ = plan_.password->clone();
+  } else {
+    code = protocol::generate_code(random_);
+    auto input = protocol::read_code(code->reveal());
+    if (!input) return std::move(input).error();
+    recovery_input_ = std::move(*input);
+  }
+  const protocol::RecoveryBlob::Binding binding{.key_id = transcript().key_id(),
+                                                .index = kRecoveryIndex,
+                                                .epoch = 0,
+                                                .public_share = transcript().public_share(kRecoveryIndex)};
+  auto sealed = protocol::RecoveryBlob::seal(kind, *recovery_input_, binding,
+                                             outcome_->shares.at(kRecoveryIndex), recovery_hpke_, random_);
+  if (!sealed) return std::move(sealed).error();
+  blob_.emplace(std::move(*sealed));
+  outcome_->shares.clear();  // from here on the share exists under the code only
+  return code ? operator_.show_code(*code) : Status(Done{});
+}
+
+Status Ceremony::reopen_recovery_share() {
+  auto input = plan_.password ? Result<Secret>(plan_.password->clone()) : retyped_code();
+  if (!input) return std::move(input).error();
+  // Read from the bytes that will be stored; open() compares the share inside with h_3.
+  auto blob = protocol::RecoveryBlob::parse(blob_->first.encoded());
+  if (!blob) return std::move(blob).error();
+  auto opened = blob->open(*input);
+  if (!opened) return std::move(opened).error();
+  return Done{};
+}
+
+Result<Secret> Ceremony::retyped_code() const {
+  std::optional<Error> wrong;
+  for (int tries = operator_.code_tries(); tries > 0; --tries) {
+    if (wrong) operator_.warn(wrong->message());
+    auto typed = operator_.retyped_code();
+    if (!typed) return typed;
+    auto input = protocol::read_code(typed->reveal());
+    if (input && equal_in_constant_time(*input, *recovery_input_)) return input;
+    wrong = input ? Error(Code::wrong_code, "this is another code than the one that was shown")
+                  : std::move(input).error();
+  }
+  return with_hint(std::move(*wrong), "no key was made; run the same command again, it shows a new code");
+}
+
+Status Ceremony::store_recovery_share() {
+  const Digest blob_hash = protocol::sha256(blob().encoded());
+  const protocol::StoreBlobMessage message{
+      .sid = sid(),
+      .blob = blob().encoded(),
+      .tool_message = CeremonyMessage::sign(Round::stored, sid(), kTool,
+                                            Bytes(blob_hash.begin(), blob_hash.end()), identity_)
+                          .encode()};
+  for (std::size_t i = 0; i < agents_.size(); ++i) {
+    auto answer = agents_[i].store_blob(message);
+    if (!answer) return std::move(answer).error();
+    auto stored = checked_body(*answer, Round::stored, i);
+    if (!stored) return std::move(stored).error();
+    if (!std::ranges::equal(*stored, blob_hash))
+      return Error(Code::bad_proof, agents_[i].party() + " agent stored another recovery blob");
+  }
+  return Done{};
+}
+
+Result<protocol::Bundle> Ceremony::sign() const {
+  std::vector<Bytes> confirms = confirms_;
+  confirms.push_back(protocol::confirm(transcript(), kTool, identity_));
+  return protocol::Bundle::assemble(transcript(), confirms);
+}
+
+void Ceremony::abort_at_both() {
+  if (!dealer_) return;
+  for (InvitedAgent& agent : agents_) {
+    // An agent that does not hear this keeps a PREPARED key that nobody can use; the next run aborts it.
+    auto aborted = agent.abort(sid(), random_);
+    if (!aborted && aborted.error().code() != Code::not_found) operator_.warn(aborted.error().message());
+  }
+}
+
+Result<std::vector<Bytes>> Ceremony::exchange(const std::function<Result<Bytes>(InvitedAgent&)>& ask,
+                                              Bytes own) {
+  std::vector<Bytes> messages;
+  for (InvitedAgent& agent : agents_) {
+    auto message = ask(agent);
+    if (!message) return std::move(message).error();
+    messages.push_back(std::move(*message));
+  }
+  messages.push_back(std::move(own));
+  return messages;
+}
+
+Result<Bytes> Ceremony::checked_body(const Bytes& message, Round round, std::size_t sender) const {
+  auto parsed = CeremonyMessage::parse(message, round, dealer_->parameters());
+  if (!parsed) return std::move(parsed).error();
+  if (parsed->sender != sender)
+    return Error(Code::bad_proof, agents_[sender].party() + " agent answered in another party's name");
+  return std::move(parsed->body);
+}
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+
+#include "protocol/dkg/bundle.h"
+#include "protocol/dkg/dealer.h"
+#include "protocol/recovery/blob.h"
+#include "provisioning/invited_agent.h"
+#include "provisioning/operator.h"
+
+namespace coprotect::provisioning {
+
+// What is to be made.
+struct KeyPlan {
+  std::string tenant;
+  protocol::SuiteId suite;
+  protocol::Certificate client_ca;
+  std::optional<Secret> password;  // for the recovery share; without it a code is generated
+};
+
+// The key generation of protocol/SPEC.md §5 in the default layout: the cloud's agent holds index 1, the
+// company's index 2, and this tool, as the party `recovery`, deals, receives index 3 and seals it. The tool
+// relays every message and can read none of the others' shares.
+class Ceremony {
+ public:
+  // `agents` are the cloud's and the company's, in this order, and outlive the ceremony.
+  Ceremony(KeyPlan plan, std::span<InvitedAgent> agents, const Operator& person, Random& random);
+
+  // Everything before the commit point: afterwards both agents are PREPARED and hold the recovery blob, the
+  // blob was opened again with what the operator retyped, and nothing but the tool's signature is missing. On
+  // failure both agents are told to abort, as far as they can be reached.
+  Status prepare();
+
+  // What prepare() made.
+  const protocol::PublicTranscript& transcript() const { return outcome_->transcript; }
+  const protocol::RecoveryBlob& blob() const { return blob_->first; }
+  const protocol::RecoveryKey& recovery_key() const { return blob_->second; }
+  // The tool's signature, the last one. Whoever has the bundle can activate the key: make all that is needed
+  // afterwards durable first.
+  Result<protocol::Bundle> sign() const;
+
+ private:
+  Status open_at_both();
+  Status commit();
+  Status reveal();
+  Status deal();
+  Status let_agents_prepare();
+  Status seal_recovery_share();
+  Status reopen_recovery_share();
+  Status store_recovery_share();
+  void abort_at_both();
+
+  // One message from each agent, and the tool's own after them.
+  Result<std::vector<Bytes>> exchange(const std::function<Result<Bytes>(InvitedAgent&)>& ask, Bytes own);
+  // The body of an agent's message, once form, sender and signature hold.
+  Result<Bytes> checked_body(const Bytes& message, protocol::Round round, std::size_t sender) const;
+  Result<Secret> retyped_code() const;
+  const protocol::Sid& sid() const { return dealer_->parameters().sid(); }
+
+  KeyPlan plan_;
+  std::span<InvitedAgent> agents_;
+  const Operator& operator_;
+  Random& random_;
+  protocol::SigningKey identity_;
+  protocol::HpkePrivateKey recovery_hpke_;
+  std::vector<protocol::OfferMessage> offers_;
+  std::optional<protocol::Dealer> dealer_;
+  std::vector<Bytes> commits_;
+  std::vector<Bytes> reveals_;
+  std::vector<Bytes> deals_;
+  std::vector<Bytes> confirms_;
+  std::optional<protocol::Dealer::Outcome> outcome_;
+  std::optional<Secret> recovery_input_;  // the code's symbols or the password
+  std::optional<std::pair<protocol::RecoveryBlob, protocol::RecoveryKey>> blob_;
+};
+
+}  // namespace coprotect::provisioning

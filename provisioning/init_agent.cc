@@ -1,0 +1,124 @@
+#include "provisioning/init_agent.h"
+
+#include <stdlib.h>
+
+#include <sstream>
+
+#include "hsm/keyring.h"
+#include "protocol/x509/issue.h"
+#include "provisioning/agent_invitation.h"
+#include "provisioning/clock.h"
+#include "provisioning/durable.h"
+#include "provisioning/report.h"
+#include "provisioning/toml_text.h"
+#include "provisioning/url.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+namespace fs = std::filesystem;
+using protocol::Certificate;
+using protocol::CertificateUse;
+using protocol::SigningKey;
+
+constexpr std::int64_t kIdentityLifetimeMs = 30 * 365 * kDayMs;
+constexpr std::int64_t kTlsLifetimeMs = 365 * kDayMs;
+
+std::string configuration(const AgentSetup& setup, const Url& url) {
+  const std::string everywhere = "[::]:" + std::to_string(url.port);
+  const std::string listen = setup.listen.value_or(url.is_address() ? url.authority() : everywhere);
+  std::ostringstream text;
+  text << "role = " << toml_string(setup.role) << '\n'
+       << "url = " << toml_string(setup.url) << '\n'
+       << "listen = " << toml_string(listen) << '\n'
+       << "token = " << toml_string(setup.token) << '\n'
+       << "hold_seconds = " << setup.hold_seconds << "\n\n"
+       << "[tls]\n"
+       << "certificate = \"tls.pem\"\n"
+       << "key = \"tls.key.pem\"\n";
+  return text.str();
+}
+
+Status write_identity(const fs::path& folder, const Certificate& identity) {
+  return write_durable(folder / "identity.pem", bytes_of(identity.pem()), kPublicMode);
+}
+
+Status write_tls(const fs::path& folder, const Url& url, const Certificate& identity,
+                 const SigningKey& identity_key, std::int64_t now_ms, Random& random) {
+  const SigningKey key = SigningKey::generate(random);
+  auto certificate = issue_certificate({.common_name = url.host,
+                                        .use = CertificateUse::server,
+                                        .uris = {},
+                                        .hosts = {url.host},
+                                        .not_before_ms = now_ms - kBackdateMs,
+                                        .not_after_ms = now_ms + kTlsLifetimeMs},
+                                       key.public_key(), &identity, identity_key, random);
+  if (!certificate) return std::move(certificate).error().in("TLS certificate");
+  if (auto written = write_durable(folder / "tls.key.pem", key.to_pem().reveal(), kPrivateMode); !written)
+    return written;
+  return write_durable(folder / "tls.pem", bytes_of(certificate->pem()), kPublicMode);
+}
+
+Status fill(const fs::path& folder, const AgentSetup& setup, const Url& url, std::int64_t now_ms,
+            Random& random) {
+  const hsm::Token token({.uri = setup.token, .helper = setup.token_helper});
+  auto keyring = hsm::Keyring::create(token, folder / "keyring", random);
+  if (!keyring) return std::move(keyring).error().in("token \"" + setup.token + "\"");
+  auto identity = issue_certificate({.common_name = "coprotect " + setup.role + " agent",
+                                     .use = CertificateUse::authority,
+                                     .uris = {},
+                                     .hosts = {},
+                                     .not_before_ms = now_ms - kBackdateMs,
+                                     .not_after_ms = now_ms + kIdentityLifetimeMs},
+                                    keyring->identity().public_key(), nullptr, keyring->identity(), random);
+  if (!identity) return std::move(identity).error().in("identity certificate");
+  if (auto done = write_identity(folder, *identity); !done) return done;
+  if (auto done = write_tls(folder, url, *identity, keyring->identity(), now_ms, random); !done) return done;
+  const Inviter inviter{setup.role, setup.url, *identity, *keyring};
+  if (auto done = write_invitation(folder, inviter, now_ms, random); !done) return done;
+  return write_durable(folder / "agent.toml", bytes_of(configuration(setup, url)), kPublicMode);
+}
+
+// Removes what killed runs left: folders of our temporary names that no process has locked.
+Status remove_leftovers(const fs::path& directory) {
+  const std::string prefix = directory.filename().string() + ".tmp-";
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(directory.parent_path(), ignored)) {
+    if (!entry.path().filename().string().starts_with(prefix) || !entry.is_directory(ignored)) continue;
+    auto unused = DirectoryLock::acquire(entry.path());
+    if (!unused) continue;
+    if (auto removed = remove_tree(entry.path()); !removed) return removed;
+  }
+  return Done{};
+}
+
+}  // namespace
+
+Status init_agent(const AgentSetup& setup, std::int64_t now_ms, Random& random) {
+  auto url = Url::parse(setup.url);
+  if (!url) return std::move(url).error();
+  if (!protocol::valid_party_name(setup.role))
+    return Error(Code::malformed, "\"" + setup.role + "\" is not a party's name");
+  const fs::path directory = fs::absolute(setup.directory).lexically_normal();
+  // A trailing slash is an empty last component.
+  const fs::path target = directory.has_filename() ? directory : directory.parent_path();
+  std::error_code ignored;
+  if (fs::exists(target, ignored) && !fs::is_empty(target, ignored))
+    return with_hint(Error(Code::conflict, "\"" + target.string() + "\" holds something already"),
+                     "an agent's folder is made once; choose another folder, or move this one away");
+  if (auto clean = remove_leftovers(target); !clean) return clean;
+
+  std::string temporary = target.string() + ".tmp-XXXXXX";
+  if (mkdtemp(temporary.data()) == nullptr)
+    return Error(Code::unavailable, "cannot make a folder in \"" + target.parent_path().string() + "\"");
+  auto lock = DirectoryLock::acquire(temporary);
+  if (!lock) return std::move(lock).error();
+  Status status = fill(temporary, setup, *url, now_ms, random);
+  if (status) status = rename_durable(temporary, target);
+  if (!status) {
+    if (auto removed = remove_tree(temporary); !removed) return status;  // the next run removes it
+  }
+  return status;
+}
+
+}  // namespace coprotect::provisioning

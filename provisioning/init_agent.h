@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "protocol/base/random.h"
+#include "protocol/base/result.h"
+
+namespace coprotect::provisioning {
+
+struct AgentSetup {
+  std::filesystem::path directory;
+  std::string role;  // the party's name
+  std::string url;
+  std::optional<std::string> listen;  // the URL's own address, or every address if the URL has a name
+  std::string token;
+  unsigned hold_seconds;
+  std::filesystem::path token_helper;  // the coprotect-token executable
+};
+
+// Makes an agent's folder: identity key wrapped under the token, certificates, TLS key, configuration and a
+// first invitation. The folder is there in whole or not at all; what a killed run left beside it is removed
+// by the next. Code::conflict if the folder holds something.
+Status init_agent(const AgentSetup& setup, std::int64_t now_ms, Random& random);
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,110 @@
+#include "provisioning/invited_agent.h"
+
+#include "protocol/base/fault.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+using protocol::ControlKind;
+using protocol::Sid;
+
+// A token may take its time over a key, and Argon2id does not run here.
+constexpr std::chrono::seconds kDeadline{60};
+
+client::AgentClient connect(const protocol::Invitation& invitation) {
+  return {client::Endpoint{invitation.role, invitation.url, invitation.identity_certificate},
+          client::ClientCredentials{{invitation.client_certificate}, &invitation.client_key}, kDeadline};
+}
+
+Bytes control(const protocol::Invitation& invitation, ControlKind kind, const Sid& sid, Random& random) {
+  protocol::ControlMessage message{
+      .invitation = invitation.id, .kind = kind, .sid = sid, .nonce = {}, .mac = {}};
+  random.fill(message.nonce);
+  return message.encode(invitation.secret);
+}
+
+Status without_body(Result<Bytes> answer) {
+  if (!answer) return std::move(answer).error();
+  return Done{};
+}
+
+}  // namespace
+
+InvitedAgent::InvitedAgent(protocol::Invitation invitation)
+    : invitation_(std::make_unique<protocol::Invitation>(std::move(invitation))),
+      link_(connect(*invitation_)) {}
+
+Result<protocol::StatusMessage> InvitedAgent::status(Random& random) {
+  auto answer =
+      post("/v1/ceremonies/status", "status", control(*invitation_, ControlKind::status, Sid{}, random));
+  if (!answer) return std::move(answer).error();
+  auto status = protocol::StatusMessage::parse(*answer);
+  if (!status) return std::move(status).error().in(party() + " agent's status");
+  return status;
+}
+
+Status InvitedAgent::abort(const Sid& sid, Random& random) {
+  return without_body(post("/v1/ceremonies/" + to_hex(sid) + "/abort", "abort",
+                           control(*invitation_, ControlKind::abort, sid, random)));
+}
+
+Result<protocol::OfferMessage> InvitedAgent::open(const std::string& tenant, protocol::SuiteId suite,
+                                                  Random& random) {
+  protocol::OpenMessage open{.invitation = invitation_->id,
+                             .tenant = tenant,
+                             .purpose = protocol::Purpose::envelope,
+                             .suite = suite,
+                             .nonce = {},
+                             .mac = {}};
+  random.fill(open.nonce);
+  const Bytes encoded = open.encode(invitation_->secret);
+  auto answer = post("/v1/ceremonies", "open", encoded);
+  if (!answer) return std::move(answer).error();
+  if (!protocol::verify_offer_mac(invitation_->secret, *answer, encoded))
+    return Error(Code::unauthenticated, party() + " agent's offer was not made with this invitation");
+  auto offer = protocol::OfferMessage::parse(*answer);
+  if (!offer) return std::move(offer).error().in(party() + " agent's offer");
+  return offer;
+}
+
+Result<Bytes> InvitedAgent::commit(const protocol::Parameters& parameters) {
+  const protocol::ParametersMessage message{
+      .invitation = invitation_->id, .parameters = parameters.encoded(), .mac = {}};
+  return post("/v1/ceremonies/" + to_hex(parameters.sid()) + "/parameters", "parameters",
+              message.encode(invitation_->secret));
+}
+
+Result<Bytes> InvitedAgent::reveal(const Sid& sid, const std::vector<Bytes>& commits) {
+  return round(sid, "reveal", commits);
+}
+
+Result<Bytes> InvitedAgent::deal(const Sid& sid, const std::vector<Bytes>& reveals) {
+  return round(sid, "deal", reveals);
+}
+
+Result<Bytes> InvitedAgent::prepare(const Sid& sid, const std::vector<Bytes>& deals) {
+  return round(sid, "prepare", deals);
+}
+
+Result<Bytes> InvitedAgent::store_blob(const protocol::StoreBlobMessage& blob) {
+  return post("/v1/ceremonies/" + to_hex(blob.sid) + "/store-blob", "store-blob", blob.encode());
+}
+
+Status InvitedAgent::activate(const Sid& sid, ByteView bundle) {
+  return without_body(post("/v1/ceremonies/" + to_hex(sid) + "/activate", "activate", bundle));
+}
+
+Result<Bytes> InvitedAgent::round(const Sid& sid, std::string_view name, const std::vector<Bytes>& messages) {
+  return post("/v1/ceremonies/" + to_hex(sid) + "/" + std::string(name), name,
+              protocol::MessageList{messages}.encode());
+}
+
+Result<Bytes> InvitedAgent::post(const std::string& path, std::string_view what, ByteView body) {
+  const std::string point = "send " + std::string(what) + " to " + party();
+  fault_point(("before " + point).c_str());
+  auto answer = link_.post(path, body);
+  fault_point(("after " + point).c_str());
+  return answer;
+}
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "protocol/base/random.h"
+#include "protocol/group/suite.h"
+#include "provisioning/operator.h"
+
+namespace coprotect::provisioning {
+
+struct OnboardOptions {
+  std::string tenant;
+  std::filesystem::path out;
+  std::filesystem::path cloud_invitation;
+  std::filesystem::path company_invitation;
+  protocol::SuiteId suite = protocol::SuiteId::p256;
+  std::string administrator = "admin";
+  bool password = false;  // instead of a generated code
+  bool same_host = false;
+};
+
+// Makes a company's key and all that goes with it. May be run again after any failure or crash, with the same
+// invitations and folder: it finishes what was committed, or clears what was not and begins anew.
+Status onboard(const OnboardOptions& options, const Operator& person, std::int64_t now_ms, Random& random);
+
+}  // namespace coprotect::provisioning
