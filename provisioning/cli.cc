@@ -1,0 +1,203 @@
+#include "provisioning/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "provisioning/agent_invitation.h"
+#include "provisioning/clock.h"
+#include "provisioning/enrolment.h"
+#include "provisioning/init_agent.h"
+#include "provisioning/log.h"
+#include "provisioning/onboard.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What every command may need, filled from the command line.
+struct Arguments {
+  AgentSetup agent;
+  OnboardOptions onboard;
+  AddClientOptions add;
+  RemoveClientOptions remove;
+  LogOptions log;
+  Operator::Descriptors descriptors;
+  std::string suite = "p256";
+  std::string role = "user";
+  fs::path log_directory;
+};
+
+// The executable's own folder holds the token helper.
+fs::path token_helper() {
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self/exe", ignored).parent_path() / "coprotect-token";
+}
+
+void add_init_agent(CLI::App& app, Arguments& to) {
+  CLI::App& command = *app.add_subcommand("init-agent", "make an agent's folder, on the agent's host");
+  command.add_option("--dir", to.agent.directory, "the new folder")->required();
+  command.add_option("--role", to.agent.role, "whose agent it is")
+      ->required()
+      ->check(CLI::IsMember({"cloud", "company"}));
+  command.add_option("--url", to.agent.url, "how clients reach it: https://HOST:PORT")->required();
+  command.add_option("--listen", to.agent.listen, "ADDRESS:PORT to listen on, if the URL does not say");
+  command.add_option("--token", to.agent.token, "the token that seals its secrets: tpm:… or pkcs11:…")
+      ->required();
+  to.agent.hold_seconds = 300;
+  command
+      .add_option("--hold-seconds", to.agent.hold_seconds,
+                  "how long a share stays unsealed after its last use")
+      ->check(CLI::Range(0u, 86'400u))
+      ->capture_default_str();
+}
+
+void add_invite(CLI::App& app, Arguments& to) {
+  CLI::App& command = *app.add_subcommand("invite", "make a further invitation, on the agent's host");
+  command.add_option("--dir", to.agent.directory, "the agent's folder")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+}
+
+void add_onboard(CLI::App& app, Arguments& to) {
+  CLI::App& command = *app.add_subcommand("onboard", "make a company's key with both agents");
+  command.add_option("--tenant", to.onboard.tenant, "the company's name: a-z, 0-9, hyphens")->required();
+  command.add_option("--out", to.onboard.out, "the folder for all that results")->required();
+  command
+      .add_option("--cloud-invitation", to.onboard.cloud_invitation,
+                  "the file from the cloud agent's operator")
+      ->required()
+      ->check(CLI::ExistingFile);
+  command
+      .add_option("--company-invitation", to.onboard.company_invitation,
+                  "the file from the company agent's operator")
+      ->required()
+      ->check(CLI::ExistingFile);
+  command.add_option("--suite", to.suite, "the group")
+      ->check(CLI::IsMember({"p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"}))
+      ->capture_default_str();
+  command.add_option("--admin", to.onboard.administrator, "the first administrator's name")
+      ->capture_default_str();
+  command.add_flag("--password", to.onboard.password,
+                   "protect the recovery share with a password of your own instead of a generated code");
+  command.add_flag("--same-host", to.onboard.same_host, "do not warn that an agent runs on this host");
+  command.add_option("--show-code-fd", to.descriptors.show_code,
+                     "write the recovery code to this file descriptor");
+  command.add_option("--code-fd", to.descriptors.code, "read the retyped code from this file descriptor");
+  command.add_option("--password-fd", to.descriptors.password,
+                     "read the password from this file descriptor; implies --password");
+  command.add_option("--ca-passphrase-fd", to.descriptors.ca_passphrase,
+                     "read the client CA's passphrase from this file descriptor");
+}
+
+void add_clients(CLI::App& app, Arguments& to) {
+  CLI::App& add = *app.add_subcommand("add-client", "enrol a person or program at both agents");
+  add.add_option("name", to.add.name, "the client's name")->required();
+  add.add_option("--dir", to.add.directory, "the folder that onboard made")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  add.add_option("--out", to.add.out, "the client's new folder")->required();
+  add.add_option("--role", to.role, "user or admin")
+      ->check(CLI::IsMember({"user", "admin"}))
+      ->capture_default_str();
+  add.add_option("--group", to.add.groups, "a group that the client is in; may be repeated");
+  add.add_option("--days", to.add.days, "how long the certificate is valid")
+      ->check(CLI::Range(1u, 90u))
+      ->capture_default_str();
+  add.add_flag("--replace", to.add.replace,
+               "give a client that is enrolled a new key and refuse the old one");
+  add.add_option("--ca-passphrase-fd", to.descriptors.ca_passphrase,
+                 "read the client CA's passphrase from this file descriptor");
+
+  CLI::App& remove = *app.add_subcommand("remove-client", "have both agents refuse a client from now on");
+  remove.add_option("name", to.remove.name, "the client's name, or its whole URI")->required();
+  remove.add_option("--dir", to.remove.directory, "the folder that onboard made")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  remove.add_option("--ca-passphrase-fd", to.descriptors.ca_passphrase,
+                    "read the client CA's passphrase from this file descriptor");
+}
+
+void add_log(CLI::App& app, Arguments& to) {
+  CLI::App& command = *app.add_subcommand("log", "show and verify what the agents recorded");
+  auto* directory =
+      command
+          .add_option("--dir", to.log_directory, "the folder that onboard made: asks as its administrator")
+          ->check(CLI::ExistingDirectory);
+  command.add_option("--config", to.log.config, "an administrator's config.toml")
+      ->check(CLI::ExistingFile)
+      ->excludes(directory);
+  command.add_option("--party", to.log.party, "one agent only")->check(CLI::IsMember({"cloud", "company"}));
+  command.add_flag("--json", to.log.json, "a JSON object on each line");
+}
+
+Status run(const CLI::App& app, Arguments& arguments, Random& random) {
+  const Operator person(arguments.descriptors);
+  if (app.got_subcommand("init-agent")) {
+    arguments.agent.token_helper = token_helper();
+    auto made = init_agent(arguments.agent, now_ms(), random);
+    if (!made) return made;
+    const std::string folder = arguments.agent.directory.string();
+    std::cout
+        << "made \"" << folder << "\"\n"
+        << "  start it      coprotect-agent --config " << folder << "/agent.toml\n"
+        << "  hand over     " << folder
+        << "/invitation, in secret, within 24 hours: it admits the company's administrator to onboard\n";
+    return made;
+  }
+  if (app.got_subcommand("invite")) {
+    auto made = invite(arguments.agent.directory, token_helper(), now_ms(), random);
+    if (made)
+      std::cout << "made \"" << (arguments.agent.directory / "invitation").string()
+                << "\": hand it over in secret, within 24 hours\n";
+    return made;
+  }
+  if (app.got_subcommand("onboard")) {
+    auto suite = protocol::suite_by_name(arguments.suite);
+    if (!suite) return std::move(suite).error();
+    arguments.onboard.suite = *suite;
+    arguments.onboard.password |= arguments.descriptors.password.has_value();
+    return onboard(arguments.onboard, person, now_ms(), random);
+  }
+  if (app.got_subcommand("add-client")) {
+    arguments.add.role = arguments.role == "admin" ? protocol::Role::admin : protocol::Role::user;
+    return add_client(arguments.add, person, now_ms(), random);
+  }
+  if (app.got_subcommand("remove-client")) return remove_client(arguments.remove, person, now_ms(), random);
+  if (!arguments.log_directory.empty())
+    arguments.log.config = arguments.log_directory / "admin" / "config.toml";
+  return show_log(arguments.log, random);
+}
+
+}  // namespace
+
+Exit run_command_line(int argc, const char* const* argv) {
+  CLI::App app("makes agents, keys and clients of CoProtect", "coprotect-provision");
+  app.footer(
+      "On each agent's host:   coprotect-provision init-agent --dir /etc/coprotect --role cloud --url "
+      "https://agent:8443 --token tpm:device:/dev/tpmrm0\n"
+      "At the company:         coprotect-provision onboard --tenant acme --out acme --cloud-invitation A "
+      "--company-invitation B\n"
+      "                        coprotect-provision add-client alice --dir acme --out alice\n"
+      "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 4 agent unreachable, 5 altered, 7 wrong code or "
+      "passphrase");
+  app.require_subcommand(1);
+  Arguments arguments;
+  add_init_agent(app, arguments);
+  add_invite(app, arguments);
+  add_onboard(app, arguments);
+  add_clients(app, arguments);
+  add_log(app, arguments);
+  try {
+    app.parse(argc, argv);
+    if (app.got_subcommand("log") && arguments.log_directory.empty() && arguments.log.config.empty())
+      throw CLI::RequiredError("--dir or --config");
+  } catch (const CLI::ParseError& error) {
+    // --help is one of these, with status 0.
+    return app.exit(error) == 0 ? Exit::done : Exit::usage;
+  }
+  const auto status = run(app, arguments, system_random());
+  return status ? Exit::done : report(status.error());
+}
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,75 @@
+#include "provisioning/cli.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "provisioning/durable.h"
+#include "provisioning/test_scratch.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+Exit run(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "coprotect-provision");
+  std::vector<const char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  const Exit exit = run_command_line(static_cast<int>(argv.size()), argv.data());
+  testing::internal::GetCapturedStdout();
+  testing::internal::GetCapturedStderr();
+  return exit;
+}
+
+TEST(CommandLine, ExplainsItself) {
+  EXPECT_EQ(run({"--help"}), Exit::done);
+  for (const char* command : {"init-agent", "invite", "onboard", "add-client", "remove-client", "log"})
+    EXPECT_EQ(run({command, "--help"}), Exit::done) << command;
+}
+
+TEST(CommandLine, RefusesWrongUse) {
+  const Scratch scratch;
+  const std::string folder = scratch.path().string();
+  const std::vector<std::vector<std::string>> cases = {
+      {},
+      {"nonsense"},
+      {"init-agent"},
+      {"init-agent", "--dir", folder + "/a", "--role", "president", "--url", "https://h:1", "--token",
+       "tpm:x"},
+      {"init-agent", "--dir", folder + "/a", "--role", "cloud", "--url", "https://h:1", "--token", "tpm:x",
+       "--hold-seconds", "-1"},
+      {"onboard", "--tenant", "acme"},
+      {"onboard", "--tenant", "acme", "--out", folder + "/o", "--cloud-invitation", folder + "/none",
+       "--company-invitation", folder + "/none"},
+      {"add-client", "alice"},
+      {"add-client", "alice", "--dir", folder, "--out", folder + "/alice", "--days", "91"},
+      {"add-client", "alice", "--dir", folder, "--out", folder + "/alice", "--days", "0"},
+      {"add-client", "alice", "--dir", folder, "--out", folder + "/alice", "--role", "recovery"},
+      {"remove-client", "--dir", folder},
+      {"log"},
+      {"log", "--dir", folder, "--party", "recovery"},
+  };
+  for (const auto& arguments : cases)
+    EXPECT_EQ(run(arguments), Exit::usage) << (arguments.empty() ? "nothing" : arguments.back());
+}
+
+TEST(CommandLine, RefusesAnInvitationThatIsNotOne) {
+  const Scratch scratch;
+  ASSERT_TRUE(write_durable(scratch / "invitation", bytes_of("coprotect-invitation-1.AAAA\n"), kPrivateMode));
+  const std::string file = (scratch / "invitation").string();
+  EXPECT_EQ(run({"onboard", "--tenant", "acme", "--out", (scratch / "out").string(), "--cloud-invitation",
+                 file, "--company-invitation", file}),
+            Exit::altered);
+  EXPECT_FALSE(std::filesystem::exists(scratch / "out"));
+}
+
+TEST(CommandLine, RefusesAFolderThatIsNotAnOnboardings) {
+  const Scratch scratch;
+  EXPECT_EQ(run({"remove-client", "alice", "--dir", scratch.path().string(), "--ca-passphrase-fd", "0"}),
+            Exit::refused);
+  EXPECT_EQ(run({"log", "--dir", scratch.path().string()}), Exit::refused);
+}
+
+}  // namespace
+}  // namespace coprotect::provisioning

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "protocol/base/random.h"
+#include "protocol/x509/certificate.h"
+#include "provisioning/operator.h"
+
+namespace coprotect::provisioning {
+
+struct AddClientOptions {
+  std::string name;
+  std::filesystem::path directory;  // what onboard left
+  std::filesystem::path out;        // the client's new folder
+  protocol::Role role = protocol::Role::user;
+  std::vector<std::string> groups;  // names
+  unsigned days = 90;
+  bool replace = false;  // the client's earlier key
+};
+
+// Makes a client's key, certificate and folder and enrols it at both agents. May be run again with the same
+// folder after a failure: it completes what is missing. Code::conflict if the client has another key already
+// and it is not to be replaced.
+Status add_client(const AddClientOptions& options, const Operator& person, std::int64_t now_ms,
+                  Random& random);
+
+struct RemoveClientOptions {
+  std::string name;  // of a user or administrator, or a whole identity URI
+  std::filesystem::path directory;
+};
+
+// Takes a client off the list at both agents, which refuse it from then on. Code::not_found if neither they
+// nor the folder know it.
+Status remove_client(const RemoveClientOptions& options, const Operator& person, std::int64_t now_ms,
+                     Random& random);
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,134 @@
+#include "provisioning/log.h"
+
+#include <iostream>
+
+#include "protocol/crypto/hash.h"
+#include "provisioning/clock.h"
+#include "provisioning/log_format.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+constexpr std::uint16_t kPage = 1000;
+constexpr std::chrono::seconds kDeadline{60};
+
+// One page, from a signed request to an opened reply.
+Result<protocol::LogReply> fetch_page(const ClientDirectory& administrator, const protocol::Party& party,
+                                      client::AgentClient& link, std::uint64_t from, Random& random) {
+  const auto reply_key = protocol::HpkePrivateKey::generate(random);
+  protocol::Request request{.tenant = administrator.bundle.tenant(),
+                            .key_id = administrator.bundle.key_id(),
+                            .epoch = administrator.bundle.epoch(),
+                            .audience = {party.identity_key.bytes()},
+                            .action = protocol::Action::view,
+                            .reason = "log",
+                            .nonce = {},
+                            .time_ms = now_ms(),
+                            .reply_key = reply_key.public_key(),
+                            .body = protocol::LogBody{.from = from, .limit = kPage}};
+  random.fill(request.nonce);
+  const Bytes signed_request =
+      protocol::SignedRequest::sign(request, {administrator.certificate}, administrator.key);
+  auto answer = link.post("/v1/keys/" + to_hex(request.key_id) + "/log", signed_request);
+  if (!answer) return std::move(answer).error();
+  auto sealed = protocol::SealedReply::parse(*answer);
+  if (!sealed) return std::move(sealed).error().in(party.name + " agent's reply");
+  if (sealed->party != party.identity_key.bytes())
+    return Error(Code::altered, party.name + " agent answered in another party's name");
+  auto plaintext = sealed->open(reply_key, protocol::sha256(signed_request));
+  if (!plaintext) return std::move(plaintext).error().in(party.name + " agent's reply");
+  auto reply = protocol::LogReply::parse(plaintext->reveal());
+  if (!reply) return std::move(reply).error().in(party.name + " agent's reply");
+  return reply;
+}
+
+}  // namespace
+
+LogChecker::LogChecker(std::string party, const protocol::VerifyKey& identity)
+    : party_(std::move(party)), identity_(identity) {}
+
+Error LogChecker::altered(std::string_view what) const {
+  return {Code::altered, party_ + " agent's log does not verify: " + std::string(what)};
+}
+
+Result<bool> LogChecker::take(const protocol::LogReply& page) {
+  auto head = protocol::LogHead::parse(page.head);
+  if (!head) return altered(head.error().message());
+  if (head->identity_key != identity_.bytes())
+    return altered("its head is signed by another key than the bundle's");
+  // A log only grows, and every head seen on the way must lie on the same chain.
+  if (head_ && head->seq < head_->seq) return altered("its head went back");
+  if (page.lines.empty() && seq_ < head->seq)
+    return altered("entry " + std::to_string(next()) + " is missing");
+
+  for (const protocol::LogReply::Line& line : page.lines) {
+    if (seq_ == head->seq) return altered("it goes on after its head");
+    ++seq_;
+    const std::string here = "entry " + std::to_string(seq_);
+    if (line.entry.empty()) {
+      ++foreign_;
+      chain_ = protocol::chain_next(chain_, line.hash);
+    } else {
+      auto entry = protocol::LogEntry::parse(line.entry);
+      if (!entry) return altered(here + ": " + entry.error().message());
+      if (entry->seq != seq_) return altered(here + " has another number");
+      chain_ = protocol::chain_next(chain_, protocol::sha256(line.entry));
+      entries_.push_back(std::move(*entry));
+    }
+    if (head_ && seq_ == head_->seq && chain_ != head_->chain)
+      return altered("it was changed before entry " + std::to_string(seq_));
+  }
+  if (seq_ == head->seq && chain_ != head->chain) return altered("an entry was changed, added or left out");
+  head_ = std::move(*head);
+  return seq_ == head_->seq;
+}
+
+VerifiedLog LogChecker::finish() && {
+  invariant(head_.has_value() && seq_ == head_->seq);
+  return {.party = std::move(party_),
+          .head = std::move(*head_),
+          .entries = std::move(entries_),
+          .foreign = foreign_};
+}
+
+Result<VerifiedLog> fetch_log(const ClientDirectory& administrator, const protocol::Party& party,
+                              Random& random) {
+  client::AgentClient link({party.name, party.url, *party.identity_certificate},
+                           {{administrator.certificate}, &administrator.key}, kDeadline);
+  LogChecker checker(party.name, party.identity_key);
+  for (;;) {
+    auto page = fetch_page(administrator, party, link, checker.next(), random);
+    if (!page) return std::move(page).error();
+    auto complete = checker.take(*page);
+    if (!complete) return std::move(complete).error();
+    if (*complete) return std::move(checker).finish();
+  }
+}
+
+Status show_log(const LogOptions& options, Random& random) {
+  auto administrator = ClientDirectory::load(options.config);
+  if (!administrator) return std::move(administrator).error();
+  std::optional<Error> failed;
+  bool asked = false;
+  for (const protocol::Party& party : administrator->bundle.parameters()->parties) {
+    if (!party.is_agent() || (options.party && *options.party != party.name)) continue;
+    asked = true;
+    auto log = fetch_log(*administrator, party, random);
+    if (log) {
+      std::cout << (options.json ? log_as_json(*log) : log_as_table(*log));
+      continue;
+    }
+    // A log that does not verify outweighs an agent that cannot be reached.
+    if (!failed || failed->code() == Code::unavailable) {
+      failed = failed ? Error(log.error().code(), log.error().message() + "; " + failed->message())
+                      : std::move(log).error();
+    } else {
+      failed = Error(failed->code(), failed->message() + "; " + log.error().message());
+    }
+  }
+  if (!asked) return Error(Code::not_found, "the key has no agent \"" + options.party.value_or("") + "\"");
+  if (failed) return std::move(*failed);
+  return Done{};
+}
+
+}  // namespace coprotect::provisioning
