@@ -15,7 +15,7 @@ unsigned bits_of(ByteView exponent, std::size_t at, std::size_t count) {
   for (std::size_t i = count; i-- > 0;) {
     const std::size_t byte = (at + i) / 8;
     const unsigned bit =
-        byte < exponent.size() ? (exponent[exponent.size() - 1 - byte] >> ((at + i) % 8)) & 1u : 0u;
+        byte < exponent.size() ? unsigned{exponent[exponent.size() - 1 - byte]} >> ((at + i) % 8) & 1 : 0;
     value = value << 1 | bit;
   }
   return value;
