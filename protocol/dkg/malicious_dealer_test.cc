@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/dkg/test_forger.h"
+#include "protocol/dkg/test_suites.h"
 
 namespace coprotect::protocol {
 namespace {

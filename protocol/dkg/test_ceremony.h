@@ -1,7 +1,7 @@
 #pragma once
 
-#include <gtest/gtest.h>
-
+#include <cstdlib>
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -14,18 +14,13 @@ namespace coprotect::protocol::test {
 constexpr std::int64_t kNow = 1'800'000'000'000;  // milliseconds, in 2027
 constexpr std::int64_t kDay = 24ll * 3600 * 1000;
 
-// For INSTANTIATE_TEST_SUITE_P.
-inline auto tested_suites() {
-  return testing::Values(SuiteId::p256, SuiteId::ffdhe3072);
-}
-inline std::string suite_label(const testing::TestParamInfo<SuiteId>& suite) {
-  return std::string(suite_name(suite.param));
-}
-
 // The value of a result that a test depends on.
 template <typename T>
 T must(Result<T> result) {
-  if (!result) ADD_FAILURE() << result.error().message();
+  if (!result) {
+    std::cerr << result.error().message() << "\n";
+    std::abort();
+  }
   return *std::move(result);
 }
 

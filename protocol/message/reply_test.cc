@@ -4,6 +4,7 @@
 
 #include "protocol/base/secret_writer.h"
 #include "protocol/dkg/test_ceremony.h"
+#include "protocol/dkg/test_suites.h"
 
 namespace coprotect::protocol {
 namespace {
