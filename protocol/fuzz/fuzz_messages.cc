@@ -1,0 +1,102 @@
+// The small messages: the first byte chooses one; what is read is written back as it was.
+
+#include "protocol/crypto/hash.h"
+#include "protocol/dkg/test_ceremony.h"
+#include "protocol/message/base64url.h"
+#include "protocol/message/client_list.h"
+#include "protocol/message/log.h"
+#include "protocol/message/onboarding.h"
+
+using namespace coprotect;
+using namespace coprotect::protocol;
+
+namespace {
+
+template <typename Message>
+void read(ByteView input) {
+  const auto message = Message::parse(input);
+  invariant(!message || message->encode() == Bytes(input.begin(), input.end()));
+}
+
+// Messages with a MAC are written again with another, so that only what stands before it is compared.
+template <typename Message, typename... Rest>
+void read_with_mac(ByteView input, Rest... rest) {
+  const auto message = Message::parse(input);
+  if (!message) return;
+  const Bytes again = message->encode(Secret(16), rest...);
+  invariant(std::equal(input.begin(), input.end() - 32, again.begin(), again.end() - 32));
+}
+
+void read_invitation(ByteView payload) {
+  Bytes checked(payload.begin(), payload.end());
+  const Digest digest = sha256(payload);
+  checked.insert(checked.end(), digest.begin(), digest.begin() + 4);
+  const Secret symbols = base64url_encode(checked);
+  const auto decoded = base64url_decode(symbols.reveal());
+  invariant(decoded && equal_in_constant_time(decoded->reveal(), checked));
+  const std::string line = "coprotect-invitation-1." + std::string(text_of(symbols.reveal()));
+  const auto invitation = Invitation::parse(bytes_of(line));
+  invariant(!invitation || text_of(invitation->encode().reveal()) == line);
+}
+
+void read_client_list(ByteView input) {
+  static const SigningKey key = SigningKey::generate(system_random());
+  static const Certificate ca = test::make_authority("acme client CA", key);
+  (void)ClientList::parse(input, ca);
+  Bytes signed_list(input.begin(), input.end());
+  const Signature signature = key.sign(tagged_hash("CPV1-CLIENTS", {sha256(input)}));
+  signed_list.insert(signed_list.end(), signature.begin(), signature.end());
+  const auto list = ClientList::parse(signed_list, ca);
+  if (!list) return;
+  const Bytes again = list->sign(key);
+  invariant(std::equal(input.begin(), input.end(), again.begin(), again.end() - 64));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const ByteView input(data + 1, size - 1);
+  switch (data[0] % 13) {
+    case 0:
+      read<LogEntry>(input);
+      break;
+    case 1:
+      read<LogHead>(input);
+      break;
+    case 2:
+      read<LogReply>(input);
+      break;
+    case 3:
+      read<StatusMessage>(input);
+      break;
+    case 4:
+      read<MessageList>(input);
+      break;
+    case 5:
+      read<StoreBlobMessage>(input);
+      break;
+    case 6:
+      read_with_mac<OpenMessage>(input);
+      break;
+    case 7:
+      read_with_mac<OfferMessage>(input, ByteView());
+      break;
+    case 8:
+      read_with_mac<ParametersMessage>(input);
+      break;
+    case 9:
+      read_with_mac<ControlMessage>(input);
+      break;
+    case 10:
+      read_invitation(input);
+      break;
+    case 11:
+      (void)Invitation::parse(input);
+      break;
+    case 12:
+      read_client_list(input);
+      break;
+  }
+  return 0;
+}

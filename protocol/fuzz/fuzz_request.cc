@@ -1,0 +1,59 @@
+// Requests and replies: what is read is written back as it was; bodies are also read without a signature
+// before them.
+
+#include "protocol/fuzz/patched.h"
+#include "protocol/message/reply.h"
+#include "protocol/message/test_request.h"
+
+using namespace coprotect;
+using namespace coprotect::protocol;
+
+namespace {
+
+void read_body(const test::TestClient& client, Operation operation, ByteView body) {
+  SignedRequest::Envelope envelope{.operation = operation,
+                                   .request = client.request({}),
+                                   .chain = {},
+                                   .hash = {},
+                                   .body = Bytes(body.begin(), body.end())};
+  const auto request = std::move(envelope).open(client.suite);
+  invariant(!request || request->request.operation() == operation);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const test::TestClient client(SuiteId::p256);
+  static const Bytes good = client.sign(client.request());
+  static const Bytes good_body = test::must(SignedRequest::parse_envelope(good)).body;
+  if (size == 0) return 0;
+  const ByteView input(data + 1, size - 1);
+  const Group& group = group_of(SuiteId::p256);
+  switch (data[0] % 6) {
+    case 0:
+      (void)SignedRequest::parse_envelope(input);
+      break;
+    case 1: {
+      const Bytes changed = fuzz::patched(good, input);
+      invariant(changed == good || !SignedRequest::parse_envelope(changed));
+      break;
+    }
+    case 2:
+      read_body(client, Operation::partial_decrypt, fuzz::patched(good_body, input));
+      break;
+    case 3:
+      read_body(client, static_cast<Operation>(size % 3 + 1), input);
+      break;
+    case 4: {
+      const auto replies = parse_partial_replies(input, group);
+      invariant(!replies || equal_in_constant_time(encode_partial_replies(*replies).reveal(), input));
+      break;
+    }
+    case 5: {
+      const auto reply = SealedReply::parse(input);
+      invariant(!reply || reply->encode() == Bytes(input.begin(), input.end()));
+      break;
+    }
+  }
+  return 0;
+}
