@@ -1,0 +1,114 @@
+#include "agent/config.h"
+
+#include <toml++/toml.h>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <sstream>
+
+#include "protocol/x509/certificate.h"
+
+namespace coprotect::agent {
+namespace {
+
+// Takes the keys of one table; the first thing that is wrong is kept, later ones are not looked for.
+class Section {
+ public:
+  Section(const toml::table* table, std::string name, std::optional<Error>& error)
+      : table_(table), name_(std::move(name)), error_(error) {}
+
+  std::string text(const std::string& key) {
+    const toml::node* const node = take(key);
+    const auto value = node == nullptr ? std::nullopt : node->value_exact<std::string>();
+    if (!value || value->empty()) fail(key, node == nullptr ? "is missing" : "must be a text");
+    return value.value_or("");
+  }
+  unsigned number(const std::string& key, unsigned fallback, unsigned least, unsigned most) {
+    const toml::node* const node = take(key);
+    if (node == nullptr) return fallback;
+    const auto value = node->value_exact<std::int64_t>();
+    if (value && *value >= least && *value <= most) return static_cast<unsigned>(*value);
+    fail(key, "must be a number from " + std::to_string(least) + " to " + std::to_string(most));
+    return fallback;
+  }
+  bool flag(const std::string& key, bool fallback) {
+    const toml::node* const node = take(key);
+    if (node == nullptr) return fallback;
+    const auto value = node->value_exact<bool>();
+    if (!value) fail(key, "must be true or false");
+    return value.value_or(fallback);
+  }
+  Section section(const std::string& key) {
+    const toml::node* const node = take(key);
+    if (node != nullptr && !node->is_table()) fail(key, "must be a table");
+    return {node == nullptr ? nullptr : node->as_table(), name_ + key + ".", error_};
+  }
+  // After everything that may be there was taken.
+  void refuse_others() {
+    if (table_ == nullptr) return;
+    for (const auto& [key, value] : *table_)
+      if (!taken_.contains(std::string(key.str()))) fail(std::string(key.str()), "is not known");
+  }
+  void fail(const std::string& key, const std::string& why) {
+    if (!error_) error_.emplace(Code::malformed, "\"" + name_ + key + "\" " + why);
+  }
+
+ private:
+  const toml::node* take(const std::string& key) {
+    taken_.insert(key);
+    return table_ == nullptr ? nullptr : table_->get(key);
+  }
+
+  const toml::table* table_;
+  std::string name_;
+  std::optional<Error>& error_;
+  std::set<std::string> taken_;
+};
+
+Config read(const toml::table& table, const std::filesystem::path& folder, std::optional<Error>& error) {
+  Section top(&table, "", error);
+  Config config{.folder = folder,
+                .role = top.text("role"),
+                .url = top.text("url"),
+                .listen = top.text("listen"),
+                .token = top.text("token"),
+                .hold = std::chrono::seconds(top.number("hold_seconds", 300, 0, 86'400)),
+                .tls = {},
+                .limits = {},
+                .policy = {}};
+  if (!protocol::valid_party_name(config.role)) top.fail("role", "must be 1 to 32 of a-z, 0-9 and -");
+
+  Section tls = top.section("tls");
+  config.tls = {.certificate = folder / tls.text("certificate"), .key = folder / tls.text("key")};
+  Section limits = top.section("limits");
+  config.limits = {.request_seconds = limits.number("request_seconds", 30, 1, 3600),
+                   .idle_seconds = limits.number("idle_seconds", 60, 1, 3600),
+                   .connections = limits.number("connections", 1000, 2, 100'000)};
+  Section policy = top.section("policy");
+  config.policy = {
+      .recover = policy.flag("recover", true),
+      .requests_per_key_per_day = policy.number("requests_per_key_per_day", 100'000, 1, 1'000'000'000)};
+  for (Section* const section : {&top, &tls, &limits, &policy}) section->refuse_others();
+  return config;
+}
+
+}  // namespace
+
+Result<Config> Config::load(const std::filesystem::path& file) {
+  const std::string name = "\"" + file.string() + "\"";
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream content;
+  if (!in || !(content << in.rdbuf())) return Error(Code::not_found, "cannot read " + name);
+  const toml::parse_result parsed = toml::parse(content.view());
+  if (!parsed) {
+    const auto& why = parsed.error();
+    return Error(Code::malformed, name + ": line " + std::to_string(why.source().begin.line) + ": " +
+                                      std::string(why.description()));
+  }
+  std::optional<Error> error;
+  Config config = read(parsed.table(), std::filesystem::absolute(file).parent_path(), error);
+  if (error) return std::move(*error).in(name);
+  return config;
+}
+
+}  // namespace coprotect::agent

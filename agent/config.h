@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "protocol/base/result.h"
+
+namespace coprotect::agent {
+
+// What agent.toml says. Its folder is the agent's directory.
+struct Config {
+  std::filesystem::path folder;
+  std::string role;
+  std::string url;
+  std::string listen;
+  std::string token;
+  std::chrono::seconds hold;
+
+  struct Tls {
+    std::filesystem::path certificate;
+    std::filesystem::path key;
+  } tls;
+  struct Limits {
+    unsigned request_seconds;
+    unsigned idle_seconds;
+    unsigned connections;
+  } limits;
+  struct Policy {
+    bool recover;
+    std::uint64_t requests_per_key_per_day;
+  } policy;
+
+  // Code::malformed, naming the key, for a key that is unknown, missing or of an impossible value.
+  static Result<Config> load(const std::filesystem::path& file);
+};
+
+}  // namespace coprotect::agent

@@ -1,0 +1,88 @@
+// coprotect-agent: one party's agent. This process is the custodian; it starts coprotect-front, which talks
+// to the network, and coprotect-token, which talks to the token, from beside its own executable.
+
+#include <fcntl.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <sstream>
+
+#include "agent/log.h"
+#include "agent/service.h"
+#include "hsm/sealed_keeper.h"
+#include "protocol/base/arena.h"
+
+namespace coprotect::agent {
+namespace {
+
+Result<protocol::Certificate> read_certificate(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream content;
+  if (!in || !(content << in.rdbuf())) return Error(Code::not_found, "cannot read \"" + file.string() + "\"");
+  const std::string pem = std::move(content).str();
+  auto certificate = protocol::Certificate::parse_pem(bytes_of(pem));
+  if (!certificate) return std::move(certificate).error().in("\"" + file.string() + "\"");
+  return certificate;
+}
+
+Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& config,
+                                                             const std::filesystem::path& programs) {
+  auto certificate = read_certificate(config.folder / "identity.pem");
+  if (!certificate) return std::move(certificate).error();
+  const hsm::TokenConfig token{.uri = config.token, .helper = programs / "coprotect-token"};
+  auto keyring = hsm::Keyring::open(hsm::Token(token), config.folder / "keyring");
+  if (!keyring) return std::move(keyring).error().in("keyring");
+  if (!(keyring->identity().public_key() == certificate->key()))
+    return Error(Code::altered, "identity.pem is not the certificate of the keyring's identity");
+  return custodian::Custodian::open({.role = config.role,
+                                     .url = config.url,
+                                     .identity_certificate = std::move(*certificate),
+                                     .state = config.folder,
+                                     .allow_recover = config.policy.recover,
+                                     .requests_per_key_per_day = config.policy.requests_per_key_per_day},
+                                    std::move(*keyring), hsm::make_sealed_keeper(token, config.hold));
+}
+
+Status run(const std::filesystem::path& config_file) {
+  const auto config = Config::load(config_file);
+  if (!config) return config.error();
+  std::error_code failure;
+  const auto programs = std::filesystem::read_symlink("/proc/self/exe", failure).parent_path();
+  if (failure) return Error(Code::internal, "cannot find the agent's own folder: " + failure.message());
+  const auto signals = Service::take_signals();
+  if (!signals) return signals.error();
+  const auto custodian = open_custodian(*config, programs);
+  if (!custodian) return custodian.error();
+  log_info("coprotect-agent " COPROTECT_VERSION " for \"" + config->role + "\" at " + config->url);
+  Service service(*config, programs / "coprotect-front", **custodian);
+  return service.run(*signals);
+}
+
+int main_of(int argc, char** argv) {
+  const auto locked = locked_memory::install();
+  if (!locked) {
+    log_error(locked.error().message());
+    return 1;
+  }
+  if (*locked == locked_memory::Kind::mlocked)
+    log_warning("the kernel has no memfd_secret: shares are in locked memory that root can read");
+  std::filesystem::path config_file;
+  CLI::App app("one party's CoProtect agent");
+  app.add_option("--config", config_file, "the agent's agent.toml")->required();
+  app.set_version_flag("--version", "coprotect-agent " COPROTECT_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  const auto done = run(config_file);
+  if (!done) log_error(done.error().message());
+  return done ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace coprotect::agent
+
+int main(int argc, char** argv) {
+  return coprotect::agent::main_of(argc, argv);
+}

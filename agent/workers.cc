@@ -1,0 +1,44 @@
+#include "agent/workers.h"
+
+#include <utility>
+
+namespace coprotect::agent {
+
+Workers::Workers(unsigned threads, std::size_t capacity, std::size_t weight)
+    : capacity_(capacity), max_weight_(weight) {
+  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+}
+
+Workers::~Workers() {
+  const std::lock_guard lock(mutex_);
+  ending_ = true;
+  changed_.notify_all();
+}
+
+void Workers::submit(std::size_t weight, std::function<void()> job) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] {
+    return waiting_.empty() || (waiting_.size() < capacity_ && weight_ + weight <= max_weight_);
+  });
+  weight_ += weight;
+  waiting_.push_back({weight, std::move(job)});
+  changed_.notify_all();
+}
+
+void Workers::run() {
+  for (;;) {
+    Job job;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return ending_ || !waiting_.empty(); });
+      if (waiting_.empty()) return;
+      job = std::move(waiting_.front());
+      waiting_.pop_front();
+      weight_ -= job.weight;
+      changed_.notify_all();
+    }
+    job.work();
+  }
+}
+
+}  // namespace coprotect::agent
