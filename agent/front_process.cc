@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -18,6 +18,14 @@ namespace {
 constexpr int kChannel = 3;  // the front's number for its end
 // A front that takes no bytes for this long is given up; the workers must not wait for it.
 constexpr std::chrono::seconds kSendLimit(10);
+
+// glibc 2.36 declares its functions for these two without extern "C".
+int open_handle(pid_t pid) {
+  return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+}
+void kill_by_handle(int handle) {
+  syscall(SYS_pidfd_send_signal, handle, SIGKILL, nullptr, 0);
+}
 
 class SpawnSettings {
  public:
@@ -88,8 +96,7 @@ Result<std::unique_ptr<FrontProcess>> FrontProcess::start(const std::vector<std:
   const int failure = SpawnSettings().spawn(arguments, ends->second.get(), pid);
   if (failure != 0)
     return Error(Code::unavailable, "cannot start \"" + arguments[0] + "\": " + std::strerror(failure));
-  std::unique_ptr<FrontProcess> process(
-      new FrontProcess(pid, ipc::Fd(pidfd_open(pid, 0)), std::move(channel)));
+  std::unique_ptr<FrontProcess> process(new FrontProcess(pid, ipc::Fd(open_handle(pid)), std::move(channel)));
   if (!process->handle_) return Error(Code::internal, std::string("pidfd_open: ") + std::strerror(errno));
   process->reader_ = std::jthread([raw = process.get(), events = std::move(events)] { raw->read(events); });
   return process;
@@ -129,8 +136,7 @@ void FrontProcess::read(const Events& events) {
     }
     log_error("the front sends what no front sends; it is ended");
     channel_->shutdown();
-    pidfd_send_signal(handle_.get(), SIGKILL, nullptr,
-                      0);  // unlike pid_, the handle is never another process's
+    kill_by_handle(handle_.get());  // unlike pid_, the handle never is another process
     return;
   }
 }

@@ -33,6 +33,7 @@ class Callbacks {
                            MHD_RequestTerminationCode why) noexcept;
 
  private:
+  static std::optional<Refusal> objection(Server& server, MHD_Connection* connection, const Match& found);
   static MHD_Result begin(Server& server, MHD_Connection* connection, std::string_view method,
                           std::string_view path, void** context);
   static void take(Server& server, Request& request, ByteView part);

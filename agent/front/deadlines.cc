@@ -15,6 +15,14 @@ std::uint64_t bytes_received(int socket) {
   return info.tcpi_bytes_received;
 }
 
+// Wakes libmicrohttpd, which closes the socket; what a slow reader has not taken by then is dropped, not kept
+// in the kernel until he has.
+void cut(int socket) {
+  const linger none{.l_onoff = 1, .l_linger = 0};
+  setsockopt(socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  shutdown(socket, SHUT_RDWR);
+}
+
 }  // namespace
 
 void Deadlines::opened(int socket) {
@@ -55,7 +63,7 @@ void Deadlines::sweep(Clock::time_point now) {
       entry.idle = false;
       entry.deadline = now + request_;
     }
-    if (now >= entry.deadline) shutdown(socket, SHUT_RDWR);
+    if (now >= entry.deadline) cut(socket);
   }
 }
 

@@ -15,7 +15,11 @@ constexpr std::size_t kMaxBodies = std::size_t{256} << 20;  // of all requests t
 // The custodian's time ends by this part before the request's, so that there is time to say "unavailable".
 constexpr int kMarginDivisor = 10;
 
-const Error kTooLarge(Code::malformed, "the body is larger than this request may have");
+const Refusal kTooLarge{Error(Code::malformed, "the body is larger than this request may have"),
+                        MHD_HTTP_CONTENT_TOO_LARGE};
+const Refusal kTooMuchAtOnce{Error(Code::limited, "the agent has too many requests at once"),
+                             MHD_HTTP_TOO_MANY_REQUESTS};
+const Refusal kStopping{Error(Code::unavailable, "the agent is stopping"), MHD_HTTP_SERVICE_UNAVAILABLE};
 
 std::size_t body_limit(ipc::Route route) {
   return takes_body(route) ? ipc::kMaxBody : 0;
@@ -42,43 +46,48 @@ bool has_query(MHD_Connection* connection) {
 
 }  // namespace
 
-// The head is there: refuses what can be refused without the body.
+// What of the head makes the front refuse the request.
+std::optional<Refusal> Callbacks::objection(Server& server, MHD_Connection* connection, const Match& found) {
+  if (head_size(connection) > kMaxHead)
+    return Refusal{Error(Code::malformed, "the head is larger than 16 KiB"),
+                   MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE};
+  // Not only in the handshake: authorities come and go, and a certificate expires, while a connection lasts.
+  auto checked = server.check_peer(*Connection::of(connection), Connection::session_of(connection));
+  if (!checked) return Refusal{std::move(checked).error(), MHD_HTTP_UNAUTHORIZED};
+  if (found.kind == Match::Kind::no_such_path || has_query(connection))
+    return Refusal{Error(Code::not_found, "no such path"), MHD_HTTP_NOT_FOUND};
+  if (found.kind == Match::Kind::wrong_method)
+    return Refusal{Error(Code::malformed, "the path does not know this method"), MHD_HTTP_METHOD_NOT_ALLOWED,
+                   found.allow};
+  return std::nullopt;
+}
+
+// The head is there. A refusal waits until the body has ended, so that the connection can be kept; unless the
+// body is announced to be too large.
 MHD_Result Callbacks::begin(Server& server, MHD_Connection* connection, std::string_view method,
                             std::string_view path, void** context) {
-  if (head_size(connection) > kMaxHead)
-    return refuse(connection, Error(Code::malformed, "the head is larger than 16 KiB"),
-                  MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE);
-  // Not only in the handshake: authorities come and go, and a certificate expires, while a connection lasts.
-  const auto checked = server.check_peer(*Connection::of(connection), Connection::session_of(connection));
-  if (!checked) return refuse(connection, checked.error(), MHD_HTTP_UNAUTHORIZED);
   Match found = match(method, path);
-  if (found.kind == Match::Kind::no_such_path || has_query(connection))
-    return refuse(connection, Error(Code::not_found, "no such path"), MHD_HTTP_NOT_FOUND);
-  if (found.kind == Match::Kind::wrong_method)
-    return refuse(connection, Error(Code::malformed, "the path does not know this method"),
-                  MHD_HTTP_METHOD_NOT_ALLOWED, found.allow);
-  if (announces_more_than(connection, body_limit(found.route)))
-    return refuse(connection, kTooLarge, MHD_HTTP_CONTENT_TOO_LARGE);
+  auto refusal = objection(server, connection, found);
+  if (announces_more_than(connection, refusal ? ipc::kMaxBody : body_limit(found.route)))
+    return answer(connection, refusal.value_or(kTooLarge));
   ++server.running_;  // before the look at draining_: drain() looks the other way round
   if (server.draining_) {
     server.request_ended();
-    return refuse(connection, Error(Code::unavailable, "the agent is stopping"),
-                  MHD_HTTP_SERVICE_UNAVAILABLE);
+    return answer(connection, kStopping);
   }
-  *context = new Request{.route = found.route, .subject = std::move(found.subject)};
+  *context =
+      new Request{.route = found.route, .subject = std::move(found.subject), .refusal = std::move(refusal)};
   return MHD_YES;
 }
 
 // A part of the body. Too much of it is swallowed until the body ends, or the request's time, and then
 // refused.
 void Callbacks::take(Server& server, Request& request, ByteView part) {
-  if (request.refused) return;
+  if (request.refusal) return;
   if (part.size() > body_limit(request.route) - request.body.size()) {
-    request.refused = kTooLarge;
-    request.refused_status = MHD_HTTP_CONTENT_TOO_LARGE;
+    request.refusal = kTooLarge;
   } else if (server.body_bytes_ + part.size() > kMaxBodies) {
-    request.refused.emplace(Code::limited, "the agent has too many requests at once");
-    request.refused_status = MHD_HTTP_TOO_MANY_REQUESTS;
+    request.refusal = kTooMuchAtOnce;
   } else {
     server.body_bytes_ += part.size();
     request.held += part.size();
@@ -117,7 +126,7 @@ MHD_Result Callbacks::on_request(void* cls, MHD_Connection* connection, const ch
       *size = 0;
       return MHD_YES;
     }
-    if (request.refused) return refuse(connection, *request.refused, request.refused_status);
+    if (request.refusal) return answer(connection, *request.refusal);
     if (request.reply) return answer(connection, request.route, std::move(*request.reply));
     forward(server, connection, request);
     return MHD_YES;

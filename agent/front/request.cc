@@ -49,8 +49,8 @@ MHD_Result answer(MHD_Connection* connection, ipc::Route route, ipc::Reply reply
   return queue(connection, make_response(std::move(reply.body)), MHD_HTTP_OK, type, reply.request_id);
 }
 
-MHD_Result refuse(MHD_Connection* connection, const Error& error, unsigned status, std::string_view allow) {
-  return problem(connection, error, status, make_request_id(), allow);
+MHD_Result answer(MHD_Connection* connection, const Refusal& refusal) {
+  return problem(connection, refusal.error, refusal.status, make_request_id(), refusal.allow);
 }
 
 }  // namespace coprotect::agent::front

@@ -10,20 +10,25 @@
 
 namespace coprotect::agent::front {
 
+// Why the front answers a request itself.
+struct Refusal {
+  Error error;
+  unsigned status;
+  std::string_view allow{};  // the methods of the path, if that is what is wrong
+};
+
 // One request of a connection, while libmicrohttpd works on it.
 struct Request {
   ipc::Route route;
   std::string subject;
   Bytes body{};
-  std::size_t held{};              // bytes of the body counted in the server's total
-  std::optional<Error> refused{};  // what is wrong with the body, told when it has ended
-  unsigned refused_status{};
+  std::size_t held{};                 // bytes of the body counted in the server's total
+  std::optional<Refusal> refusal{};   // told when the body has ended
   std::optional<ipc::Reply> reply{};  // set before the connection is resumed
 };
 
 // Queue an answer of this connection's request.
 MHD_Result answer(MHD_Connection* connection, ipc::Route route, ipc::Reply reply);
-MHD_Result refuse(MHD_Connection* connection, const Error& error, unsigned status,
-                  std::string_view allow = {});
+MHD_Result answer(MHD_Connection* connection, const Refusal& refusal);
 
 }  // namespace coprotect::agent::front

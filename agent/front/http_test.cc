@@ -1,0 +1,167 @@
+#include <nlohmann/json.hpp>
+
+#include "agent/front/problem.h"
+#include "agent/front/test_front.h"
+
+namespace coprotect::agent::front {
+namespace {
+
+const std::string kKeyPath = "/v1/keys/" + std::string(64, 'a');
+
+class HttpTest : public FrontTest {
+ protected:
+  void is_problem(const Answer& answer, unsigned status, std::string_view code) {
+    EXPECT_EQ(answer.status, status);
+    EXPECT_EQ(answer.headers.at("content-type"), "application/problem+json");
+    const auto json = nlohmann::json::parse(answer.body, nullptr, false);
+    ASSERT_TRUE(json.is_object()) << answer.body;
+    EXPECT_EQ(json["code"], code);
+    EXPECT_EQ(json["status"], status);
+    EXPECT_EQ(json["request_id"].get<std::string>().size(), 16u);
+    EXPECT_EQ(json["request_id"], answer.headers.at("x-request-id"));
+  }
+};
+
+TEST_F(HttpTest, PassesARequestOnAndItsReplyBack) {
+  on_call = [](const auto&, const ipc::Call& call) {
+    EXPECT_EQ(call.route, ipc::Route::partial_decrypt);
+    EXPECT_EQ(call.subject, std::string(64, 'a'));
+    EXPECT_GT(call.budget_ms, 20'000u);
+    EXPECT_LE(call.budget_ms, 30'000u);
+    return echo(call);
+  };
+  start();
+  HttpClient client(target(), &alice_);
+  std::string body("a\0b\xff", 4);
+  const Answer answer = client.post(kKeyPath + "/partial-decrypt", body);
+  EXPECT_EQ(answer.status, 200u);
+  EXPECT_EQ(answer.body, body);
+  EXPECT_EQ(answer.headers.at("content-type"), "application/octet-stream");
+  EXPECT_EQ(answer.headers.at("x-request-id"), "00112233445566aa");
+  on_call = nullptr;
+  EXPECT_EQ(client.get("/v1/health").headers.at("content-type"), "application/json");
+}
+
+TEST_F(HttpTest, TellsEachErrorAsAProblem) {
+  Code code = Code::malformed;
+  on_call = [&code](const auto&, const ipc::Call& call) {
+    ipc::Reply reply = echo(call);
+    reply.body.clear();
+    reply.error.emplace(code, "because");
+    return reply;
+  };
+  start();
+  HttpClient client(target(), &alice_);
+  for (int i = 0; i <= static_cast<int>(Code::internal); ++i) {
+    code = static_cast<Code>(i);
+    const Answer answer = client.post(kKeyPath + "/log", "x");
+    is_problem(answer, http_status(code), code_name(code));
+    EXPECT_EQ(nlohmann::json::parse(answer.body)["detail"], "because");
+  }
+}
+
+TEST_F(HttpTest, KnowsOnlyTheInterface) {
+  start();
+  HttpClient client(target(), &alice_);
+  is_problem(client.get("/"), 404, "not-found");
+  is_problem(client.get("/v1/health/"), 404, "not-found");
+  is_problem(client.get("/v1/health?x=1"), 404, "not-found");
+  is_problem(client.get("/v1/heal%74h"), 404, "not-found");
+  is_problem(client.get("/v1/tenants/../health"), 404, "not-found");
+  is_problem(client.post("/v1/nothing", "x"), 404, "not-found");
+  const Answer wrong_method = client.get("/v1/ceremonies");
+  is_problem(wrong_method, 405, "malformed");
+  EXPECT_EQ(wrong_method.headers.at("allow"), "POST");
+  is_problem(client.run("DELETE", "/v1/tenants/acme/clients", std::nullopt), 405, "malformed");
+  EXPECT_EQ(calls(), 0u);
+}
+
+TEST_F(HttpTest, CarriesTheLargestBody) {
+  start();
+  HttpClient client(target(), &alice_);
+  const std::string body(ipc::kMaxBody, 'x');
+  const Answer answer = client.post(kKeyPath + "/log", body);
+  EXPECT_EQ(answer.status, 200u);
+  EXPECT_TRUE(answer.body == body);
+}
+
+TEST_F(HttpTest, RefusesALargerBody) {
+  start();
+  const std::string body(ipc::kMaxBody + 1, 'x');
+  HttpClient announced(target(), &alice_);  // libcurl waits for "100 Continue"
+  is_problem(announced.post(kKeyPath + "/log", body), 413, "malformed");
+  HttpClient chunked(target(), &alice_);
+  chunked.chunked();
+  is_problem(chunked.post(kKeyPath + "/log", body), 413, "malformed");
+  EXPECT_EQ(calls(), 0u);
+}
+
+TEST_F(HttpTest, RefusesABodyWhereNoneBelongs) {
+  start();
+  HttpClient client(target(), &alice_);
+  is_problem(client.run("GET", "/v1/health", "body"), 413, "malformed");
+  EXPECT_EQ(calls(), 0u);
+}
+
+TEST_F(HttpTest, RefusesALargeHead) {
+  start();
+  HttpClient small(target(), &alice_);
+  small.header("X-Filler: " + std::string(12'000, 'x'));
+  EXPECT_EQ(small.get("/v1/health").status, 200u);
+  HttpClient large(target(), &alice_);
+  large.header("X-Filler: " + std::string(17'000, 'x'));
+  EXPECT_EQ(large.get("/v1/health").status, 431u);
+  HttpClient larger(target(), &alice_);
+  larger.header("X-Filler: " + std::string(90'000, 'x'));
+  EXPECT_NE(larger.get("/v1/health").status, 200u);
+  EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(HttpTest, KeepsConnections) {
+  start();
+  HttpClient client(target(), &alice_);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(client.post(kKeyPath + "/log", std::to_string(i)).body, std::to_string(i));
+    EXPECT_EQ(client.get("/none").status, 404u);
+    EXPECT_EQ(client.post("/none", "body").status, 404u);
+  }
+  EXPECT_EQ(client.connections(), 1);
+}
+
+TEST_F(HttpTest, ServesManyAtOnce) {
+  // Answered in the reverse order, so that all wait at the same time.
+  constexpr std::size_t kClients = 8;
+  std::vector<ipc::Call> waiting;
+  on_call = [&waiting](const std::shared_ptr<ipc::Channel>& channel, const ipc::Call& call) {
+    waiting.push_back(call);
+    if (waiting.size() == kClients)
+      for (auto each = waiting.rbegin(); each != waiting.rend(); ++each)
+        (void)channel->send(echo(*each).encode());
+    return std::optional<ipc::Reply>();
+  };
+  start();
+  std::vector<std::jthread> clients;
+  for (std::size_t i = 0; i < kClients; ++i)
+    clients.emplace_back([this, i] {
+      HttpClient client(target(), &alice_);
+      EXPECT_EQ(client.post(kKeyPath + "/log", std::to_string(i)).body, std::to_string(i));
+    });
+}
+
+TEST_F(HttpTest, RefusesWhatIsNotHttp) {
+  start();
+  for (const char* const text : {"\r\n\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
+                                 "POST /v1/ceremonies HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+                                 "GET /v1/health HTTP/1.1\r\nHost a\r\n\r\n", "\x16\x03\x01"}) {
+    auto client = RawClient::connect(target(), alice_);
+    ASSERT_TRUE(client);
+    ASSERT_TRUE(client->send(text));
+    EXPECT_FALSE(client->receive(100ms).starts_with("HTTP/1.1 200")) << text;
+  }
+  EXPECT_EQ(calls(), 0u);
+  HttpClient client(target(), &alice_);
+  EXPECT_EQ(client.get("/v1/health").status, 200u);
+}
+
+}  // namespace
+}  // namespace coprotect::agent::front

@@ -1,0 +1,117 @@
+#include "agent/front/test_front.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+#include <fstream>
+
+namespace coprotect::agent::front {
+namespace {
+
+std::int64_t in_ms(std::chrono::seconds from_now) {
+  const auto then = std::chrono::system_clock::now() + from_now;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(then.time_since_epoch()).count();
+}
+
+protocol::CertificateRequest request(const std::string& name, const TestAuthority::Wish& wish) {
+  return {.common_name = name,
+          .use = wish.use,
+          .uris = {"coprotect:acme:user:alice"},
+          .hosts = {"127.0.0.1"},
+          .not_before_ms = in_ms(wish.begins),
+          .not_after_ms = in_ms(wish.ends)};
+}
+
+void write_file(const std::filesystem::path& file, std::string_view content) {
+  // In a new file that takes the old one's name, as certificates are renewed.
+  const std::filesystem::path temporary = file.string() + ".new";
+  std::ofstream(temporary, std::ios::binary) << content;
+  std::filesystem::rename(temporary, file);
+}
+
+}  // namespace
+
+TestAuthority::TestAuthority(const std::string& name)
+    : key_(protocol::SigningKey::generate(system_random())),
+      certificate_(*protocol::issue_certificate({.common_name = name,
+                                                 .use = protocol::CertificateUse::authority,
+                                                 .uris = {},
+                                                 .hosts = {},
+                                                 .not_before_ms = in_ms(-24h),
+                                                 .not_after_ms = in_ms(24h)},
+                                                key_.public_key(), nullptr, key_, system_random())) {}
+
+Identity TestAuthority::issue(const Wish& wish) const {
+  auto key = protocol::SigningKey::generate(system_random());
+  auto certificate = protocol::issue_certificate(request("alice", wish), key.public_key(), &certificate_,
+                                                 key_, system_random());
+  return {.certificate = *std::move(certificate), .key = std::move(key)};
+}
+
+ipc::Reply echo(const ipc::Call& call) {
+  return {.id = call.id, .error = std::nullopt, .request_id = "00112233445566aa", .body = call.body};
+}
+
+FrontTest::FrontTest() {
+  std::string name = (std::filesystem::temp_directory_path() / "front-test-XXXXXX").string();
+  folder_ = mkdtemp(name.data());
+}
+
+FrontTest::~FrontTest() {
+  front_.reset();
+  std::filesystem::remove_all(folder_);
+}
+
+void FrontTest::write_tls_files() {
+  const Identity server = identity_.issue({.use = protocol::CertificateUse::server});
+  write_file(folder_ / "tls.pem", server.certificate.pem());
+  write_file(folder_ / "tls.key.pem", text_of(server.key.to_pem().reveal()));
+}
+
+void FrontTest::start(Config::Limits limits) {
+  write_tls_files();
+  Config config{};
+  config.listen = "127.0.0.1:0";
+  config.tls = {.certificate = folder_ / "tls.pem", .key = folder_ / "tls.key.pem"};
+  config.limits = limits;
+  auto started =
+      FrontProcess::start(front_arguments(COPROTECT_FRONT, config),
+                          {.call =
+                               [this](const std::shared_ptr<ipc::Channel>& channel, const ipc::Call& call) {
+                                 ++calls_;
+                                 const auto reply = on_call ? on_call(channel, call) : echo(call);
+                                 if (reply) (void)channel->send(reply->encode());
+                               },
+                           .ready =
+                               [this](const ipc::Ready& ready) {
+                                 const std::lock_guard lock(mutex_);
+                                 ready_.push_back(ready);
+                                 ready_changed_.notify_all();
+                               }});
+  ASSERT_TRUE(started) << started.error().message();
+  front_ = std::move(*started);
+  send_trust({&acme_});
+  await_ready();
+}
+
+void FrontTest::send_trust(const std::vector<const TestAuthority*>& authorities) {
+  ipc::Trust trust;
+  for (const TestAuthority* const authority : authorities)
+    trust.authorities.push_back(authority->certificate().der());
+  ASSERT_TRUE(front_->channel()->send(trust.encode()));
+}
+
+void FrontTest::await_ready() {
+  std::unique_lock lock(mutex_);
+  ASSERT_TRUE(ready_changed_.wait_for(lock, 20s, [&] { return !ready_.empty(); }));
+  port_ = ready_.front().port;
+  ready_.pop_front();
+}
+
+std::string FrontTest::await_end() {
+  pollfd event{front_->handle(), POLLIN, 0};
+  if (poll(&event, 1, 20'000) != 1) return "still runs";
+  return front_->reap();
+}
+
+}  // namespace coprotect::agent::front

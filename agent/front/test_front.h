@@ -1,0 +1,78 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <poll.h>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <functional>
+
+#include <future>
+#include <mutex>
+
+#include "agent/front/deadlines.h"
+#include "agent/front/test_client.h"
+#include "agent/front_process.h"
+
+// A real coprotect-front, at whose channel the test sits in the custodian's place.
+namespace coprotect::agent::front {
+
+using namespace std::chrono_literals;
+
+// A certificate authority and what it issues, valid now.
+class TestAuthority {
+ public:
+  explicit TestAuthority(const std::string& name);
+
+  Identity client() const { return issue({.use = protocol::CertificateUse::client}); }
+  struct Wish {
+    protocol::CertificateUse use;
+    std::chrono::seconds begins = -1h;  // from now
+    std::chrono::seconds ends = 1h;
+  };
+  Identity issue(const Wish& wish) const;
+  const protocol::Certificate& certificate() const { return certificate_; }
+
+ private:
+  protocol::SigningKey key_;
+  protocol::Certificate certificate_;
+};
+
+class FrontTest : public testing::Test {
+ protected:
+  FrontTest();
+  ~FrontTest() override;
+
+  // To be called before anything else; a call is answered by on_call.
+  void start(Config::Limits limits = {.request_seconds = 30, .idle_seconds = 60, .connections = 100});
+  // The server's certificate, newly made.
+  void write_tls_files();
+  void send_trust(const std::vector<const TestAuthority*>& authorities);
+  // Waits for the next "ready".
+  void await_ready();
+  // How the process ended: as FrontProcess::reap().
+  std::string await_end();
+
+  Target target() const { return {.port = port_, .authority = &identity_.certificate()}; }
+  unsigned calls() const { return calls_; }
+  // What a call is answered with; unset: its own body. Nothing is sent if it returns nothing.
+  std::function<std::optional<ipc::Reply>(const std::shared_ptr<ipc::Channel>&, const ipc::Call&)> on_call;
+
+  std::filesystem::path folder_;
+  TestAuthority identity_{"the agent"};
+  TestAuthority acme_{"acme clients"};
+  Identity alice_ = acme_.client();
+  std::unique_ptr<FrontProcess> front_;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ready_changed_;
+  std::deque<ipc::Ready> ready_;
+  std::atomic<unsigned> calls_ = 0;
+  std::uint16_t port_ = 0;
+};
+
+ipc::Reply echo(const ipc::Call& call);
+
+}  // namespace coprotect::agent::front
