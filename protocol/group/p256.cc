@@ -193,16 +193,18 @@ class P256Group final : public Group {
 
   // With one scalar EC_POINT_mul takes constant time, for the generator as for another point.
   Element power_secret(const Element& base, const Scalar& x) const override {
-    return power(point_of(base), x.bytes().reveal());
+    return power(point_of(base), secret_exponent(x));
   }
   Element generator_power_secret(const Scalar& x) const override {
     EcPoint result = new_point(curve_.get());
     const BignumContext context = new_context();
-    ensure(EC_POINT_mul(curve_.get(), result.get(), bignum(x.bytes().reveal()).get(), nullptr, nullptr,
-                        context.get()));
+    ensure(
+        EC_POINT_mul(curve_.get(), result.get(), secret_exponent(x).get(), nullptr, nullptr, context.get()));
     return element(std::move(result));
   }
-  Element power_public(const Element& base, ByteView e) const override { return power(point_of(base), e); }
+  Element power_public(const Element& base, ByteView e) const override {
+    return power(point_of(base), bignum(e));
+  }
 
   Element product_of_powers_public(std::span<const Element> bases,
                                    std::span<const Bytes> exponents) const override {
@@ -252,11 +254,23 @@ class P256Group final : public Group {
 
  private:
   Element element(EcPoint point) const { return make_element(*this, curve_.get(), std::move(point)); }
-  Element power(const EC_POINT* base, ByteView e) const {
+  Element power(const EC_POINT* base, const Bignum& e) const {
     EcPoint result = new_point(curve_.get());
     const BignumContext context = new_context();
-    ensure(EC_POINT_mul(curve_.get(), result.get(), nullptr, base, bignum(e).get(), context.get()));
+    ensure(EC_POINT_mul(curve_.get(), result.get(), nullptr, base, e.get(), context.get()));
     return element(std::move(result));
+  }
+
+  // BN_bin2bn skips leading zero bytes in a time that tells how many there are, and such bits of many nonces
+  // give a share away. So it gets a leading one, which is taken off again.
+  static Bignum secret_exponent(const Scalar& x) {
+    const ByteView bytes = x.bytes().reveal();
+    Secret marked(1 + bytes.size());
+    marked.fill().front() = 1;
+    std::copy(bytes.begin(), bytes.end(), marked.fill().begin() + 1);
+    Bignum exponent = bignum(marked.reveal());
+    ensure(BN_mask_bits(exponent.get(), static_cast<int>(8 * bytes.size())));
+    return exponent;
   }
 
   EcGroup curve_;
