@@ -10,8 +10,8 @@ Error problem(std::string_view json, long status = 403) {
 }
 
 TEST(Problem, IsReadWithItsCodeAndRequest) {
-  const Error error = problem(
-      R"({"type":"urn:coprotect:error:denied","title":"Denied","status":403,"detail":"policy says no","code":"denied","request_id":"7f3a91c2"})");
+  const Error error = problem(R"({"type":"urn:coprotect:error:denied","title":"Denied","status":403,)"
+                              R"("detail":"policy says no","code":"denied","request_id":"7f3a91c2"})");
   EXPECT_EQ(error.code(), Code::denied);
   EXPECT_EQ(error.message(), "denied: policy says no (request 7f3a91c2)");
 }
