@@ -64,6 +64,7 @@ class Spawn {
     sigfillset(&all);
     std::vector<std::string> variables = environment_of_helper();
     std::vector<char*> environment;
+    environment.reserve(variables.size() + 1);
     for (std::string& variable : variables) environment.push_back(variable.data());
     environment.push_back(nullptr);
     std::string name = "coprotect-token";

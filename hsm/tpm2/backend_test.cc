@@ -161,6 +161,35 @@ TEST_F(BackendOnATpm, DoesNotLockTheTpmWithWrongPins) {
   EXPECT_TRUE(backend(query)->unseal(*sealed));
 }
 
+TEST_F(BackendOnATpm, UsesThePersistentStorageKeyOfAnOwnerWithAPassword) {
+  const auto sealed = backend()->seal(random_key());
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  const auto esys = connect();
+  const auto key = StorageKey::make(*esys);
+  ASSERT_TRUE(key) << key.error().message();
+  ESYS_TR persistent = ESYS_TR_NONE;
+  ASSERT_EQ(Esys_EvictControl(esys->get(), ESYS_TR_RH_OWNER, key->handle(), ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                              ESYS_TR_NONE, 0x81000001, &persistent),
+            TSS2_RC_SUCCESS);
+  const TPM2B_AUTH password = {.size = 4, .buffer = {'p', 'a', 's', 's'}};
+  ASSERT_EQ(Esys_HierarchyChangeAuth(esys->get(), ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                     ESYS_TR_NONE, &password),
+            TSS2_RC_SUCCESS);
+  EXPECT_TRUE(backend()->seal(random_key()));
+  EXPECT_TRUE(backend()->unseal(*sealed));  // the same key, so what was sealed before opens
+
+  ASSERT_EQ(Esys_TR_SetAuth(esys->get(), ESYS_TR_RH_OWNER, &password), TSS2_RC_SUCCESS);
+  ESYS_TR gone = ESYS_TR_NONE;
+  ASSERT_EQ(Esys_EvictControl(esys->get(), ESYS_TR_RH_OWNER, persistent, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                              ESYS_TR_NONE, 0x81000001, &gone),
+            TSS2_RC_SUCCESS);
+  const auto refused = backend()->unseal(*sealed);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::unavailable);
+  EXPECT_NE(refused.error().message().find("owner hierarchy"), std::string::npos)
+      << refused.error().message();
+}
+
 TEST_F(BackendOnATpm, SealsTheSameAfterARestart) {
   const Secret key = random_key();
   const auto sealed = backend()->seal(key);

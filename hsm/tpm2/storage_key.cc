@@ -40,9 +40,23 @@ Result<StorageKey> StorageKey::make(const Esys& esys) {
                     Esys_CreatePrimary(esys.get(), ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                                        ESYS_TR_NONE, &no_secret, &area, &no_data, &no_pcrs, &handle,
                                        out(made), nullptr, nullptr, nullptr));
+  if (!done && done.error().code() == Code::wrong_code) return persistent(esys);
   if (!done) return std::move(done).error();
-  Transient key(esys, handle);
-  return StorageKey(std::move(key), name_of(made->publicArea));
+  return StorageKey(Transient(esys, handle), handle, name_of(made->publicArea));
+}
+
+Result<StorageKey> StorageKey::persistent(const Esys& esys) {
+  constexpr TPM2_HANDLE kStorageRootKey = 0x81000001;
+  ESYS_TR handle = ESYS_TR_NONE;
+  EsysOwned<TPM2B_PUBLIC> area;
+  if (Esys_TR_FromTPMPublic(esys.get(), kStorageRootKey, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &handle) !=
+      TSS2_RC_SUCCESS)
+    return Error(Code::unavailable,
+                 "the TPM's owner hierarchy has a password, and no storage root key is at handle 0x81000001");
+  auto read = check("TPM2_ReadPublic", Esys_ReadPublic(esys.get(), handle, ESYS_TR_NONE, ESYS_TR_NONE,
+                                                       ESYS_TR_NONE, out(area), nullptr, nullptr));
+  if (!read) return std::move(read).error();
+  return StorageKey(std::nullopt, handle, name_of(area->publicArea));
 }
 
 Result<Transient> start_session(const Esys& esys, const StorageKey& salt, TPM2_SE type,

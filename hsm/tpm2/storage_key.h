@@ -1,12 +1,15 @@
 #pragma once
 
+#include <optional>
+
 #include "hsm/tpm2/esys.h"
 #include "hsm/tpm2/sealed_blob.h"
 
 namespace coprotect::hsm::tpm2 {
 
-// The storage root key, made from the TCG's template for ECC P-256 (TCG TPM v2.0 Provisioning Guidance
-// §7.5.1), so that it is the same key each time until the TPM is cleared. Sessions are salted with its public
+// The storage root key: made from the TCG's template for ECC P-256 (TCG TPM v2.0 Provisioning Guidance
+// §7.5.1), so that it is the same key each time until the TPM is cleared; or, if the owner hierarchy has a
+// password, the one at handle 0x81000001, where that guidance keeps it. Sessions are salted with its public
 // part, and a session is only as secret as that part is genuine: compare name() with the one known before a
 // secret passes through a session.
 class StorageKey {
@@ -14,11 +17,14 @@ class StorageKey {
   static Result<StorageKey> make(const Esys& esys);
 
   const ObjectName& name() const { return name_; }
-  ESYS_TR handle() const { return key_.handle(); }
+  ESYS_TR handle() const { return handle_; }
 
  private:
-  StorageKey(Transient key, const ObjectName& name) : key_(std::move(key)), name_(name) {}
-  Transient key_;
+  static Result<StorageKey> persistent(const Esys& esys);
+  StorageKey(std::optional<Transient> made, ESYS_TR handle, const ObjectName& name)
+      : made_(std::move(made)), handle_(handle), name_(name) {}
+  std::optional<Transient> made_;  // flushed with this; the persistent one stays
+  ESYS_TR handle_;
   ObjectName name_;
 };
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -16,7 +17,7 @@ namespace {
 
 constexpr std::size_t kWindow = 16;
 constexpr std::size_t kPage = 4096;
-constexpr std::size_t kChunk = 256 * kPage;
+constexpr std::size_t kChunk = 16 * kPage;
 // Larger mappings are address space that a sanitizer reserves.
 constexpr std::size_t kLargestMapping = std::size_t{1} << 34;
 
@@ -110,19 +111,19 @@ std::vector<Mapping> mappings_of(pid_t process) {
   return mappings;
 }
 
-class Memory {
+class ProcFile {
  public:
-  explicit Memory(pid_t process)
-      : fd_(open(("/proc/" + std::to_string(process) + "/mem").c_str(), O_RDONLY | O_CLOEXEC)) {
+  ProcFile(pid_t process, const std::string& name)
+      : fd_(open(("/proc/" + std::to_string(process) + "/" + name).c_str(), O_RDONLY | O_CLOEXEC)) {
     if (fd_ < 0) throw std::runtime_error("cannot read the memory of process " + std::to_string(process));
   }
-  ~Memory() { close(fd_); }
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
+  ~ProcFile() { close(fd_); }
+  ProcFile(const ProcFile&) = delete;
+  ProcFile& operator=(const ProcFile&) = delete;
 
-  // Bytes read from there on; 0 if the page cannot be read.
-  std::size_t read(std::uintptr_t address, std::uint8_t* to, std::size_t size) const {
-    const ssize_t n = pread(fd_, to, size, static_cast<off_t>(address));
+  // Bytes read from there on; 0 if nothing can be read there.
+  std::size_t read(std::uintptr_t from, void* to, std::size_t size) const {
+    const ssize_t n = pread(fd_, to, size, static_cast<off_t>(from));
     return n > 0 ? static_cast<std::size_t>(n) : 0;
   }
 
@@ -130,11 +131,44 @@ class Memory {
   int fd_;
 };
 
+class Memory {
+ public:
+  explicit Memory(pid_t process) : memory_(process, "mem"), pages_(process, "pagemap") {}
+
+  // Bytes read from there on; 0 if the page cannot be read.
+  std::size_t read(std::uintptr_t address, std::uint8_t* to, std::size_t size) const {
+    return memory_.read(address, to, size);
+  }
+  // The first page from `at` on that the process has, in memory or swapped out, before `end`; or end.
+  std::uintptr_t next_page(std::uintptr_t at, std::uintptr_t end) const {
+    constexpr std::uint64_t kPresentOrSwapped = std::uint64_t{3} << 62;
+    std::array<std::uint64_t, 4096> entries;
+    while (at < end) {
+      const std::size_t wanted = std::min<std::size_t>(entries.size(), (end - at) / kPage);
+      const std::size_t known =
+          pages_.read(at / kPage * sizeof entries[0], entries.data(), wanted * sizeof entries[0]);
+      if (known == 0) return at;
+      for (std::size_t i = 0; i < known / sizeof entries[0]; ++i, at += kPage)
+        if ((entries[i] & kPresentOrSwapped) != 0) return at;
+    }
+    return end;
+  }
+
+ private:
+  ProcFile memory_;
+  ProcFile pages_;
+};
+
 void search_mapping(const Memory& memory, const Mapping& mapping, const Windows& windows,
                     MemorySearch& result) {
   Bytes buffer(kWindow - 1 + kChunk);
   std::size_t kept = 0;  // bytes at the front of the buffer that stand before `at`
   for (std::uintptr_t at = mapping.begin; at < mapping.end;) {
+    if (const std::uintptr_t present = memory.next_page(at, mapping.end); present != at) {
+      at = present;
+      kept = 0;
+      continue;
+    }
     const std::size_t n =
         memory.read(at, buffer.data() + kept, std::min<std::size_t>(kChunk, mapping.end - at));
     if (n == 0) {
