@@ -81,8 +81,11 @@ TEST_P(Decrypt, OpensAFolderWithFewRequests) {
   ASSERT_EQ(log.exit_code, 0) << log.err;
   std::size_t intents = 0;
   std::istringstream lines(log.out);
-  for (std::string line; std::getline(lines, line);)
-    if (nlohmann::json::parse(line).value("kind", "") == "intent") ++intents;
+  for (std::string line; std::getline(lines, line);) {
+    const auto entry = nlohmann::json::parse(line);
+    if (entry.value("kind", "") == "intent" && entry.value("client", "") == "coprotect:acme:user:alice")
+      ++intents;
+  }
   EXPECT_EQ(intents, 1u) << log.out;
 }
 
