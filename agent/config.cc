@@ -1,11 +1,10 @@
 #include "agent/config.h"
 
 #include <toml++/toml.h>
-#include <fstream>
 #include <optional>
 #include <set>
-#include <sstream>
 
+#include "agent/text_file.h"
 #include "protocol/x509/certificate.h"
 
 namespace coprotect::agent {
@@ -96,10 +95,9 @@ Config read(const toml::table& table, const std::filesystem::path& folder, std::
 
 Result<Config> Config::load(const std::filesystem::path& file) {
   const std::string name = "\"" + file.string() + "\"";
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream content;
-  if (!in || !(content << in.rdbuf())) return Error(Code::not_found, "cannot read " + name);
-  const toml::parse_result parsed = toml::parse(content.view());
+  const auto content = read_text_file(file);
+  if (!content) return content.error();
+  const toml::parse_result parsed = toml::parse(*content);
   if (!parsed) {
     const auto& why = parsed.error();
     return Error(Code::malformed, name + ": line " + std::to_string(why.source().begin.line) + ": " +

@@ -1,14 +1,11 @@
 // coprotect-agent: one party's agent. This process is the custodian; it starts coprotect-front, which talks
 // to the network, and coprotect-token, which talks to the token, from beside its own executable.
 
-#include <fcntl.h>
-
 #include <CLI/CLI.hpp>
-#include <fstream>
-#include <sstream>
 
 #include "agent/log.h"
 #include "agent/service.h"
+#include "agent/text_file.h"
 #include "hsm/sealed_keeper.h"
 #include "protocol/base/arena.h"
 
@@ -16,11 +13,9 @@ namespace coprotect::agent {
 namespace {
 
 Result<protocol::Certificate> read_certificate(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream content;
-  if (!in || !(content << in.rdbuf())) return Error(Code::not_found, "cannot read \"" + file.string() + "\"");
-  const std::string pem = std::move(content).str();
-  auto certificate = protocol::Certificate::parse_pem(bytes_of(pem));
+  const auto pem = read_text_file(file);
+  if (!pem) return pem.error();
+  auto certificate = protocol::Certificate::parse_pem(bytes_of(*pem));
   if (!certificate) return std::move(certificate).error().in("\"" + file.string() + "\"");
   return certificate;
 }

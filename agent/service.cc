@@ -140,6 +140,12 @@ void Service::answer(const std::shared_ptr<ipc::Channel>& channel, const ipc::Ca
   // The front has given up a call whose time is over: nobody would get the answer.
   if (Clock::now() - received >= std::chrono::milliseconds(call.budget_ms)) return;
   const ipc::Reply reply = custodian_.answer(call);
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - received);
+  const std::string line =
+      "request " + reply.request_id + ": " + std::string(ipc::route_name(call.route)) + ": " +
+      (reply.error ? std::string(code_name(reply.error->code())) + ": " + reply.error->message() : "ok") +
+      ", " + std::to_string(took.count()) + " ms";
+  reply.error ? log_warning(line) : log_info(line);
   if (!channel->send(reply.encode())) channel->shutdown();
 }
 

@@ -59,6 +59,44 @@ Result<Kind> kind_of(ByteView frame) {
   return static_cast<Kind>(frame[0]);
 }
 
+std::string_view route_name(Route route) {
+  switch (route) {
+    case Route::health:
+      return "health";
+    case Route::bundle:
+      return "bundle";
+    case Route::partial_decrypt:
+      return "partial-decrypt";
+    case Route::recovery_share:
+      return "recovery-share";
+    case Route::log:
+      return "log";
+    case Route::open:
+      return "open";
+    case Route::status:
+      return "status";
+    case Route::parameters:
+      return "parameters";
+    case Route::reveal:
+      return "reveal";
+    case Route::deal:
+      return "deal";
+    case Route::prepare:
+      return "prepare";
+    case Route::store_blob:
+      return "store-blob";
+    case Route::activate:
+      return "activate";
+    case Route::abort:
+      return "abort";
+    case Route::client_list_get:
+      return "client-list-get";
+    case Route::client_list_put:
+      return "client-list-put";
+  }
+  return "";
+}
+
 bool valid_subject(Route route, std::string_view subject) {
   switch (route) {
     case Route::health:

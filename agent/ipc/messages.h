@@ -50,6 +50,9 @@ enum class Route : std::uint8_t {
   client_list_put,  // PUT  /v1/tenants/{tenant}/clients
 };
 
+// What a route is called in the log, e.g. "partial-decrypt".
+std::string_view route_name(Route route);
+
 // Whether subject is what the route's path holds: {key_id} or {sid}, 64 lower-case hex digits; {tenant}; or
 // nothing.
 bool valid_subject(Route route, std::string_view subject);

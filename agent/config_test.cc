@@ -1,0 +1,120 @@
+#include "agent/config.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <fstream>
+
+namespace coprotect::agent {
+namespace {
+
+constexpr const char* kMinimal = R"(
+role = "cloud"
+url = "https://agent.example:8443"
+listen = "0.0.0.0:8443"
+token = "tpm:device:/dev/tpmrm0"
+[tls]
+certificate = "tls.pem"
+key = "/etc/keys/tls.key.pem"
+)";
+
+class ConfigTest : public testing::Test {
+ protected:
+  ConfigTest() {
+    std::string name = (std::filesystem::temp_directory_path() / "config-test-XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+  }
+  ~ConfigTest() override { std::filesystem::remove_all(folder_); }
+
+  Result<Config> load(const std::string& content) const {
+    std::ofstream(folder_ / "agent.toml") << content;
+    return Config::load(folder_ / "agent.toml");
+  }
+  // Loading fails and the message says this.
+  void refuses(const std::string& content, const std::string& what) const {
+    const auto config = load(content);
+    ASSERT_FALSE(config) << content;
+    EXPECT_EQ(config.error().code(), Code::malformed);
+    EXPECT_NE(config.error().message().find(what), std::string::npos) << config.error().message();
+  }
+  static std::string minimal_with(const std::string& old, const std::string& replacement) {
+    std::string text = kMinimal;
+    text.replace(text.find(old), old.size(), replacement);
+    return text;
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(ConfigTest, HasDefaults) {
+  const auto config = load(kMinimal);
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->folder, folder_);
+  EXPECT_EQ(config->role, "cloud");
+  EXPECT_EQ(config->url, "https://agent.example:8443");
+  EXPECT_EQ(config->listen, "0.0.0.0:8443");
+  EXPECT_EQ(config->token, "tpm:device:/dev/tpmrm0");
+  EXPECT_EQ(config->hold, std::chrono::seconds(300));
+  EXPECT_EQ(config->tls.certificate, folder_ / "tls.pem");
+  EXPECT_EQ(config->tls.key, "/etc/keys/tls.key.pem");
+  EXPECT_EQ(config->limits.request_seconds, 30u);
+  EXPECT_EQ(config->limits.idle_seconds, 60u);
+  EXPECT_EQ(config->limits.connections, 1000u);
+  EXPECT_TRUE(config->policy.recover);
+  EXPECT_EQ(config->policy.requests_per_key_per_day, 100'000u);
+}
+
+TEST_F(ConfigTest, ReadsWhatIsGiven) {
+  const auto config = load("hold_seconds = 0\n" + std::string(kMinimal) +
+                           "[limits]\nrequest_seconds = 1\nidle_seconds = 2\nconnections = 3\n"
+                           "[policy]\nrecover = false\nrequests_per_key_per_day = 4\n");
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->hold, std::chrono::seconds(0));
+  EXPECT_EQ(config->limits.request_seconds, 1u);
+  EXPECT_EQ(config->limits.idle_seconds, 2u);
+  EXPECT_EQ(config->limits.connections, 3u);
+  EXPECT_FALSE(config->policy.recover);
+  EXPECT_EQ(config->policy.requests_per_key_per_day, 4u);
+}
+
+TEST_F(ConfigTest, NamesAnUnknownKey) {
+  refuses("rolle = \"x\"\n" + std::string(kMinimal), "\"rolle\" is not known");
+  refuses(kMinimal + std::string("[limits]\nconnection = 3\n"), "\"limits.connection\" is not known");
+  refuses(kMinimal + std::string("[tsl]\n"), "\"tsl\" is not known");
+  refuses(kMinimal + std::string("more = 1\n"), "\"tls.more\" is not known");
+}
+
+TEST_F(ConfigTest, NamesAMissingKey) {
+  for (const std::string key : {"role", "url", "listen", "token"})
+    refuses(minimal_with(key + " =", "# "), "\"" + key + "\" is missing");
+  refuses(minimal_with("certificate =", "# "), "\"tls.certificate\" is missing");
+  refuses(minimal_with("key =", "# "), "\"tls.key\" is missing");
+  refuses("", "is missing");
+}
+
+TEST_F(ConfigTest, NamesAnImpossibleValue) {
+  refuses(minimal_with("\"cloud\"", "3"), "\"role\" must be a text");
+  refuses(minimal_with("\"cloud\"", "\"Cloud!\""), "\"role\" must be");
+  refuses(minimal_with("\"cloud\"", "\"\""), "\"role\" must be a text");
+  refuses("hold_seconds = -1\n" + std::string(kMinimal), "\"hold_seconds\" must be a number");
+  refuses("hold_seconds = 1.5\n" + std::string(kMinimal), "\"hold_seconds\" must be a number");
+  refuses("hold_seconds = \"1\"\n" + std::string(kMinimal), "\"hold_seconds\" must be a number");
+  refuses(kMinimal + std::string("[limits]\nconnections = 0\n"),
+          "\"limits.connections\" must be a number from 2");
+  refuses(kMinimal + std::string("[policy]\nrecover = 1\n"), "\"policy.recover\" must be true or false");
+  refuses("policy = 1\n" + std::string(kMinimal), "\"policy\" must be a table");
+}
+
+TEST_F(ConfigTest, NamesTheLineThatIsNotToml) {
+  refuses("role = \"cloud\"\nurl = \n", "line 2");
+}
+
+TEST_F(ConfigTest, NamesAFileThatIsNotThere) {
+  const auto config = Config::load(folder_ / "none.toml");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().code(), Code::not_found);
+  EXPECT_NE(config.error().message().find("none.toml"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace coprotect::agent

@@ -1,0 +1,68 @@
+#include "agent/supervisor_notice.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+
+#include "agent/ipc/fd.h"
+
+namespace coprotect::agent {
+namespace {
+
+// A service manager's socket.
+class Supervisor {
+ public:
+  explicit Supervisor(const std::string& name) : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, name.data(), name.size());
+    if (name.front() == '@') address.sun_path[0] = '\0';
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+    EXPECT_EQ(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    setenv("NOTIFY_SOCKET", name.c_str(), 1);
+  }
+  ~Supervisor() { unsetenv("NOTIFY_SOCKET"); }
+  std::string heard() const {
+    char text[256];
+    const ssize_t n = recv(socket_.get(), text, sizeof text, MSG_DONTWAIT);
+    return n < 0 ? "" : std::string(text, static_cast<std::size_t>(n));
+  }
+
+ private:
+  ipc::Fd socket_;
+};
+
+TEST(SupervisorNotice, ReachesASocketInTheFileSystem) {
+  std::string folder = (std::filesystem::temp_directory_path() / "notice-XXXXXX").string();
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  {
+    const Supervisor supervisor(folder + "/notify");
+    notify_supervisor("READY=1");
+    EXPECT_EQ(supervisor.heard(), "READY=1");
+    notify_reloading();
+    EXPECT_TRUE(supervisor.heard().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(SupervisorNotice, ReachesAnAbstractSocket) {
+  const Supervisor supervisor("@coprotect-notice-" + std::to_string(getpid()));
+  notify_supervisor("STOPPING=1");
+  EXPECT_EQ(supervisor.heard(), "STOPPING=1");
+}
+
+TEST(SupervisorNotice, WithoutSupervisorIsNothing) {
+  unsetenv("NOTIFY_SOCKET");
+  notify_supervisor("READY=1");
+  setenv("NOTIFY_SOCKET", "/nowhere/at/all", 1);
+  notify_supervisor("READY=1");
+  unsetenv("NOTIFY_SOCKET");
+}
+
+}  // namespace
+}  // namespace coprotect::agent
