@@ -20,7 +20,8 @@ Result<protocol::Bundle> load_bundle(const std::filesystem::path& file,
   if (!content) return Error(content.error()).in("bundle");
   auto bundle = protocol::Bundle::parse(*content);
   if (!bundle) {
-    return Error(Code::altered, "bundle " + quoted(file) + " is altered, or none: " + bundle.error().message());
+    return Error(Code::altered,
+                 "bundle " + quoted(file) + " is altered, or none: " + bundle.error().message());
   }
   if (pin && *pin != bundle->key_id()) {
     return Error(Code::unauthenticated, "bundle " + quoted(file) + " is of key " + to_hex(bundle->key_id()) +

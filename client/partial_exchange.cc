@@ -22,7 +22,7 @@ Error refusal(const protocol::Party& party, const PartialReply::Item& item) {
     case ItemStatus::denied_by_server:
       return {Code::denied, agent_name(party) + ": denied: " + said};
     case ItemStatus::bad_proof:
-      return {Code::altered, "header is altered: " + agent_name(party) + ": " + said};
+      return {Code::altered, "header is altered (" + agent_name(party) + ": " + said + ")"};
     case ItemStatus::malformed:
     case ItemStatus::done:
       break;
@@ -148,7 +148,7 @@ Result<protocol::Element> combine_answers(const protocol::Bundle& bundle, const 
       partials.insert(partials.end(), (*answer)->begin(), (*answer)->end());
     } else if (!why || weight(answer->error().code()) > weight(why->code())) {
       why = answer->error();
-    } else if (weight(answer->error().code()) == weight(why->code())) {
+    } else if (answer->error().code() == why->code() && why->code() != Code::altered) {
       why = Error(why->code(), why->message() + "; " + answer->error().message());
     }
   }

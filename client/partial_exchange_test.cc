@@ -4,6 +4,7 @@
 
 #include "protocol/crypto/hash.h"
 #include "protocol/dkg/test_ceremony.h"
+#include "protocol/dkg/test_suites.h"
 
 namespace coprotect::client {
 namespace {
@@ -129,7 +130,8 @@ TEST_P(PartialExchangeTest, AsksEachPartyForItselfAlone) {
 TEST_P(PartialExchangeTest, BlamesAWrongPartial) {
   const PartialExchange e = exchange(1);
   auto replies = blocks(1, e);
-  replies[0].items[1].value = run_.bundle.group().multiply(*replies[0].items[1].value, run_.bundle.transcript().h());
+  replies[0].items[1].value =
+      run_.bundle.group().multiply(*replies[0].items[1].value, run_.bundle.transcript().h());
   EXPECT_TRUE(blame(e, 1, replies)
                   .starts_with("company agent \"company.example:8443\" sent a wrong partial decryption"));
 }
@@ -236,6 +238,8 @@ TEST_P(PartialExchangeTest, SaysWhyThereIsNoQuorum) {
   const PartialAnswer* const both[] = {&unreachable, &unreachable};
   EXPECT_EQ(combine(0, both).error().message(),
             "company agent does not answer; company agent does not answer");
+  const PartialAnswer* const twice_altered[] = {&altered, &altered};
+  EXPECT_EQ(combine(0, twice_altered).error().message(), "header is altered");
 }
 
 }  // namespace

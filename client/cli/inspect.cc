@@ -69,22 +69,23 @@ void print(const std::string& file, const Inspected& inspected,
             << "  content  " << inspected.content_size << " bytes" << std::endl;
 }
 
+// The bundle, to name tenants. Only one that was asked for must be there and be right: a file can be
+// inspected anywhere.
+Result<std::optional<protocol::Bundle>> known_bundle(const Options& options) {
+  const auto config = find_config(options);
+  auto bundle = config ? find_bundle(options, *config) : Result<protocol::Bundle>(config.error());
+  if (bundle) return std::optional(*std::move(bundle));
+  if (options.bundle || options.config || options.key_id) return std::move(bundle).error();
+  return std::optional<protocol::Bundle>();
+}
+
 }  // namespace
 
 ExitCode inspect(const Options& options, Report& report) {
-  const auto config = find_config(options);
-  if (!config) {
-    report.failed(config.error(), ExitCode::usage);
-    return ExitCode::usage;
-  }
-  std::optional<protocol::Bundle> bundle;
-  if (options.bundle || *config) {
-    auto found = find_bundle(options, *config);
-    if (!found) {
-      report.failed(found.error(), exit_code_of_bundle(found.error().code()));
-      return report.exit_code();
-    }
-    bundle = *std::move(found);
+  const auto bundle = known_bundle(options);
+  if (!bundle) {
+    report.failed(bundle.error(), exit_code_of_bundle(bundle.error().code()));
+    return report.exit_code();
   }
   for (const std::string& file : options.inputs) {
     const auto inspected = read(file);
@@ -94,10 +95,10 @@ ExitCode inspect(const Options& options, Report& report) {
     }
     report.succeeded();
     if (options.json) {
-      std::cout << to_json(file, *inspected, bundle).dump(-1, ' ', false, Json::error_handler_t::replace)
+      std::cout << to_json(file, *inspected, *bundle).dump(-1, ' ', false, Json::error_handler_t::replace)
                 << std::endl;
     } else {
-      print(file, *inspected, bundle);
+      print(file, *inspected, *bundle);
     }
   }
   return report.exit_code();
