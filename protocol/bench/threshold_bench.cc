@@ -144,25 +144,31 @@ void partial_decryption(benchmark::State& state, SuiteId suite, std::size_t item
       state, [&] { benchmark::DoNotOptimize(request.answer()); }, *reference, items);
 }
 
-// All public-key operations of a custodian for a request of one item: the client's signature, the ciphertext
-// from its bytes, the share, the proof, and the sealed reply.
-void custodian(benchmark::State& state) {
-  const Request request(SuiteId::p256, 1);
+// All public-key operations of a custodian for a request: the client's signature, the ciphertexts from their
+// bytes, the shares, the proof, and the sealed reply.
+void custodian(benchmark::State& state, std::size_t items) {
+  const Request request(SuiteId::p256, items);
   const SigningKey client = SigningKey::generate(system_random());
   const Digest request_hash = sha256(bytes_of("request"));
   const Signature signature = client.sign(request_hash);
   const HpkePublicKey reply_key = HpkePrivateKey::generate(system_random()).public_key();
-  const Bytes c1 = request.bases.front().encode();
-  const Bytes u_bar = request.capsules.front().u_bar.encode();
+  std::vector<Bytes> elements;
+  for (const Capsule& capsule : request.capsules) {
+    elements.push_back(capsule.c1.encode());
+    elements.push_back(capsule.u_bar.encode());
+  }
   PointMultiplication reference;
   const auto work = [&] {
     invariant(client.public_key().verify(request_hash, signature));
-    invariant(request.group.parse(c1) && request.group.parse(u_bar));
-    const PartialSet set = request.answer();
-    const Bytes plaintext = set.values.front().encode();
+    for (const Bytes& element : elements) invariant(static_cast<bool>(request.group.parse(element)));
+    Bytes plaintext;
+    for (const Element& value : request.answer().values) {
+      const Bytes encoded = value.encode();
+      plaintext.insert(plaintext.end(), encoded.begin(), encoded.end());
+    }
     benchmark::DoNotOptimize(hpke_seal(reply_key, request_hash, {}, plaintext, system_random()));
   };
-  compare(state, work, reference, 1);
+  compare(state, work, reference, items);
 }
 
 }  // namespace
@@ -182,9 +188,10 @@ int main(int argc, char** argv) {
       rows.push_back(benchmark::RegisterBenchmark(name.c_str(), partial_decryption, suite, items));
     }
   }
-  rows.push_back(benchmark::RegisterBenchmark("custodian/p256/1", custodian));
+  rows.push_back(benchmark::RegisterBenchmark("custodian/p256/1", custodian, std::size_t{1}));
+  rows.push_back(benchmark::RegisterBenchmark("custodian/p256/16", custodian, std::size_t{16}));
   // The tables of fixed bases are made after some uses.
-  for (auto* const row : rows) row->UseManualTime()->MinWarmUpTime(0.5)->Unit(benchmark::kMicrosecond);
+  for (auto* const row : rows) row->UseManualTime()->MinWarmUpTime(0.1)->Unit(benchmark::kMicrosecond);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();
