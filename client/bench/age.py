@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """coprotect encrypt and decrypt of a large file against age, from tmpfs to tmpfs.
 
-age.py [--mib N] [--rounds N] SYSTEM     SYSTEM is the folder of `scripts/demo --keep`
+age.py [--mib N] [--rounds N] [--first] SYSTEM     SYSTEM is the folder of `scripts/demo --keep`
+--first runs both before all other programs of the machine (chrt, needs root), for a machine that is not idle
 """
 
 import argparse
@@ -44,9 +45,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--first", action="store_true")
     parser.add_argument("system")
     options = parser.parse_args()
     env = environment(options.system)
+    scheduling = ["chrt", "--fifo", "1"] if options.first else []
     with tempfile.TemporaryDirectory(prefix="coprotect-age-", dir="/dev/shm") as folder:
         plain, ours, theirs, out = (os.path.join(folder, n) for n in ("plain", "plain.cop", "plain.age", "out"))
         random_file(plain, options.mib)
@@ -62,7 +65,7 @@ def main():
             for name, (command, made) in commands.items():
                 if os.path.exists(made):
                     os.unlink(made)
-                runs[name].append(run(command, env))
+                runs[name].append(run(scheduling + command, env))
                 if made == out and not filecmp.cmp(plain, out, shallow=False):
                     raise SystemExit(f"{name} gave other bytes")
         for verb in ("encrypt", "decrypt"):
