@@ -5,8 +5,8 @@
 
 namespace coprotect::client {
 
-// Reads a bundle file and checks everything in it: Code::altered if a byte of it is not as it was signed. With a pin, Code::unauthenticated if it describes another
-// key.
+// Reads a bundle file and checks everything in it: Code::altered if a byte of it is not as it was signed.
+// With a pin, Code::unauthenticated if it describes another key.
 Result<protocol::Bundle> load_bundle(const std::filesystem::path& file,
                                      const std::optional<protocol::KeyId>& pin);
 
