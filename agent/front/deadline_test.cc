@@ -9,6 +9,8 @@ namespace {
 
 const std::string kPost = "POST /v1/keys/" + std::string(64, 'a') + "/log HTTP/1.1\r\nHost: a\r\n";
 
+constexpr auto kAtMost = 15s;  // the limit is one second, but a loaded machine may be late
+
 class DeadlineTest : public FrontTest {
  protected:
   DeadlineTest() { start({.request_seconds = 1, .idle_seconds = 1, .connections = 100}); }
@@ -16,19 +18,17 @@ class DeadlineTest : public FrontTest {
   // Sends a byte from time to time; how long the server bears it.
   std::chrono::milliseconds dribble(RawClient& client) {
     const auto begin = Clock::now();
-    while (Clock::now() - begin < 10s) {
+    while (Clock::now() - begin < 2 * kAtMost) {
       if (client.closed_within(50ms) || !client.send("x")) break;
     }
     return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
   }
 };
 
-constexpr auto kAtMost = 3s;  // a loaded machine may be late
-
 TEST_F(DeadlineTest, CutsASilentConnection) {
   const ipc::Fd socket = RawClient::connect_plain(target().port);
   ASSERT_TRUE(socket);
-  const timeval patience{.tv_sec = 10, .tv_usec = 0};
+  const timeval patience{.tv_sec = 30, .tv_usec = 0};
   setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   const auto begin = Clock::now();
   char byte = 0;
@@ -45,7 +45,7 @@ TEST_F(DeadlineTest, CutsADribbledHandshake) {
   // The header of a handshake record of 512 bytes, and then hardly anything of it.
   send(socket.get(), "\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 9, MSG_NOSIGNAL);
   char byte = 0;
-  while (Clock::now() - begin < 10s) {
+  while (Clock::now() - begin < 2 * kAtMost) {
     if (recv(socket.get(), &byte, 1, 0) == 0 || send(socket.get(), "\x03", 1, MSG_NOSIGNAL) < 0) break;
   }
   EXPECT_LT(Clock::now() - begin, kAtMost);
@@ -115,7 +115,7 @@ TEST_F(DeadlineTest, CutsASlowReader) {
   ASSERT_TRUE(client->send("GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n"));
   // Reads nothing until the server has given up, which shows as an error or an end, far before the last byte.
   pollfd event{client->socket(), POLLRDHUP, 0};
-  EXPECT_EQ(poll(&event, 1, 10'000), 1);
+  EXPECT_EQ(poll(&event, 1, 20'000), 1);
   EXPECT_LT(client->receive(5s).size(), ipc::kMaxBody);
 }
 

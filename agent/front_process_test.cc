@@ -1,0 +1,82 @@
+// What the custodian's process makes of a front that was taken over: here a shell that writes to the channel.
+
+#include "agent/front_process.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <atomic>
+
+namespace coprotect::agent {
+namespace {
+
+class HostileFront : public testing::Test {
+ protected:
+  // A "front" that runs this script; descriptor 3 is its end of the channel.
+  void start(const std::string& script) {
+    auto started = FrontProcess::start({"/bin/sh", "-c", script}, {.call = [this](auto, auto) { ++calls_; },
+                                                                   .ready = [this](auto) { ++readies_; }});
+    ASSERT_TRUE(started) << started.error().message();
+    front_ = std::move(*started);
+  }
+  std::string end() {
+    pollfd event{front_->handle(), POLLIN, 0};
+    return poll(&event, 1, 20'000) == 1 ? front_->reap() : "still runs";
+  }
+
+  std::atomic<int> calls_ = 0;
+  std::atomic<int> readies_ = 0;
+  std::unique_ptr<FrontProcess> front_;
+};
+
+TEST_F(HostileFront, IsKilledForBytesThatAreNoFrame) {
+  for (const char* const bytes : {
+           R"(\000\000\000\000)",                      // an empty frame
+           R"(\377\377\377\377)",                      // a length that no frame has
+           R"(\000\000\000\001\000)",                  // an unknown kind
+           R"(\000\000\000\002\001\000)",              // half a call
+           R"(\000\000\000\005\003\000\000\000\000)",  // what only the custodian says: whom to trust
+           R"(\000\000\000\001\006)",                  // and: stop
+       }) {
+    start(std::string("printf '") + bytes + "' >&3; exec sleep 1000");
+    EXPECT_EQ(end(), "was killed by signal 9") << bytes;
+    EXPECT_EQ(calls_, 0);
+  }
+}
+
+TEST_F(HostileFront, IsHeardUntilThen) {
+  start(R"(printf '\000\000\000\003\004\001\002\000\000\000\001\377' >&3; exec sleep 1000)");
+  EXPECT_EQ(end(), "was killed by signal 9");
+  EXPECT_EQ(readies_, 1);
+}
+
+TEST_F(HostileFront, MayEndWhenItLikes) {
+  start("exit 7");
+  EXPECT_EQ(end(), "ended with status 7");
+  start(R"(printf '\000\000' >&3)");
+  EXPECT_EQ(end(), "ended with status 0");
+}
+
+TEST_F(HostileFront, FindsNothingButItsChannel) {
+  // Exits with 0 if the environment is empty but for what the shell adds, and descriptors above 3 are closed.
+  start(R"([ -z "$HOME$NOTIFY_SOCKET$SOFTHSM2_CONF" ] || exit 1
+           for fd in 4 5 6 7 8 9; do if [ -e /proc/self/fd/$fd ]; then exit 2; fi; done
+           [ -S /proc/self/fd/3 ])");
+  EXPECT_EQ(end(), "ended with status 0");
+}
+
+TEST_F(HostileFront, IsKilledWithItsObject) {
+  start("exec sleep 1000");
+  const pid_t pid = front_->pid();
+  front_.reset();
+  EXPECT_NE(kill(pid, 0), 0);
+}
+
+TEST(FrontProcess, SaysWhyAProgramDoesNotStart) {
+  const auto started = FrontProcess::start({"/nowhere/coprotect-front"}, {[](auto, auto) {}, [](auto) {}});
+  ASSERT_FALSE(started);
+  EXPECT_NE(started.error().message().find("/nowhere/coprotect-front"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace coprotect::agent
