@@ -69,12 +69,12 @@ class Processes:
         return ticks / TICKS
 
     def resident(self):
-        """Bytes of memory of its own, by the name of the program."""
+        """Bytes of anonymous memory, by the name of the program; pages of libraries are shared with who else runs."""
         sizes = {}
         for pid in self.all():
             name = read(f"/proc/{pid}/comm").decode().strip()
             lines = read(f"/proc/{pid}/smaps_rollup").decode().splitlines()
-            sizes[name] = 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+            sizes[name] = 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:"))
         return sizes
 
 
