@@ -1,0 +1,56 @@
+#include "swtpm-tests/share_of.h"
+
+#include <stdexcept>
+
+#include "agent/config.h"
+#include "agent/custodian/keys.h"
+#include "hsm/share_record.h"
+#include "hsm/token.h"
+
+namespace coprotect::harness {
+namespace {
+
+template <typename T>
+T must(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message());
+  return *std::move(result);
+}
+
+// The running agent keeps the store itself to itself.
+std::filesystem::path copy_store(const std::filesystem::path& folder, const Scratch& scratch) {
+  for (const char* const name : {"store.db", "store.db-wal"})
+    if (std::filesystem::exists(folder / name)) std::filesystem::copy_file(folder / name, scratch / name);
+  return scratch / "store.db";
+}
+
+}  // namespace
+
+AgentShare share_of(const Agent& agent) {
+  const Scratch scratch;
+  const auto config = must(agent::Config::load(agent.config()));
+  const hsm::Token token({.uri = config.token, .helper = System::program("coprotect-token")});
+  const auto keyring = must(hsm::Keyring::open(token, agent.folder() / "keyring"));
+  const auto store = must(agent::custodian::Store::open(copy_store(agent.folder(), scratch)));
+  agent::custodian::Keys keys(keyring);
+  {
+    auto transaction = must(store->begin());
+    must(keys.load(transaction));
+  }
+  const auto active = keys.all_active();
+  if (active.size() != 1 || active.front()->shares.size() != 1)
+    throw std::runtime_error("not an agent with one share");
+  const auto& [index, encoded] = *active.front()->shares.begin();
+  const auto record = must(hsm::ShareRecord::parse(encoded));
+  auto share = must(record.unwrap(active.front()->share_id(index), must(token.unseal(record.sealed_key))));
+  const auto& public_share = active.front()->transcript.public_share(index);
+  if (!(public_share.group().generator_power_secret(share) == public_share))
+    throw std::runtime_error("not the share of the bundle");
+  return {.index = index, .share = std::move(share)};
+}
+
+protocol::Bundle bundle_of(const System& system) {
+  const std::string content = read_file(system.bundle());
+  return must(protocol::Bundle::parse(bytes_of(content)));
+}
+
+}  // namespace coprotect::harness
