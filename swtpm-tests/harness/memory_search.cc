@@ -198,4 +198,12 @@ MemorySearch search_memory(pid_t process, ByteView secret) {
   return result;
 }
 
+std::vector<std::string> forms_in(ByteView bytes, ByteView secret) {
+  const Windows windows(secret);
+  std::vector<std::string> forms;
+  for (std::size_t i = 0; i + kWindow <= bytes.size(); ++i)
+    if (const std::string* form = windows.match(bytes.data() + i)) forms.push_back(*form);
+  return forms;
+}
+
 }  // namespace coprotect::harness

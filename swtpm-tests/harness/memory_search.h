@@ -28,5 +28,7 @@ struct MemorySearch {
 // way), in hexadecimal of either case, in base64. A process that is not dumpable can only be searched by root
 // or with CAP_SYS_PTRACE. Fails with an exception if the process cannot be read.
 MemorySearch search_memory(pid_t process, ByteView secret);
+// The same search of some bytes: the forms of which a part stands there, each as often as it is found.
+std::vector<std::string> forms_in(ByteView bytes, ByteView secret);
 
 }  // namespace coprotect::harness

@@ -29,8 +29,9 @@ bool Agent::start(const Options& options) {
   std::vector<std::string> all = environment;
   if (options.fault_at > 0) all.push_back("COPROTECT_FAULT_AT=" + std::to_string(options.fault_at));
   if (!options.fault_log.empty()) all.push_back("COPROTECT_FAULT_LOG=" + options.fault_log.string());
-  const auto program =
+  auto program =
       options.with_faults ? System::fault_program("coprotect-agent") : System::program("coprotect-agent");
+  if (!options.programs.empty()) program = options.programs / "coprotect-agent";
   daemon_ = Daemon::start_notifying({program.string(), "--config", config().string()}, std::move(all), log());
   EXPECT_TRUE(daemon_.started() || options.fault_at > 0) << role_ << " agent:\n" << read_file(log());
   return daemon_.started();

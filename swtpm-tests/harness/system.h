@@ -20,11 +20,12 @@ class Agent {
       : role_(std::move(role)), folder_(std::move(folder)), url_(std::move(url)) {}
 
   // With faults, the twin that can die at a fault point is started; fault_at is COPROTECT_FAULT_AT, 0 for
-  // never.
+  // never. With programs, the one in this folder is.
   struct Options {
     bool with_faults = false;
     long fault_at = 0;
-    std::filesystem::path fault_log;
+    std::filesystem::path fault_log = {};
+    std::filesystem::path programs = {};
   };
   bool start(const Options& options);
   bool start() { return start(Options{}); }

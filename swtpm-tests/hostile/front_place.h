@@ -1,0 +1,51 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+
+#include "agent/ipc/channel.h"
+#include "swtpm-tests/harness/system.h"
+
+namespace coprotect::harness {
+
+// A folder of an agent's programs with another program in the place of coprotect-front.
+void install_with_front(const std::filesystem::path& programs, const std::filesystem::path& front);
+
+// The place of an agent's front, in the test's own hands: whatever talks to the custodian through channel()
+// is, for the custodian, its coprotect-front.
+class FrontPlace {
+ public:
+  // Restarts the agent with the test in the place of its front. Fails the calling test if that fails.
+  FrontPlace(Agent& agent, std::filesystem::path programs);
+  ~FrontPlace();
+  FrontPlace(const FrontPlace&) = delete;
+  FrontPlace& operator=(const FrontPlace&) = delete;
+
+  // As the custodian sent it when this front began.
+  const Bytes& trust() const { return front_->trust; }
+  agent::ipc::Channel& channel() { return *front_->channel; }
+  // Stops the agent and starts it again.
+  void restart();
+  // Waits until the custodian, which ended this front, has started another.
+  void renew() { front_ = accept(); }
+
+ private:
+  // One life of the front.
+  struct Front {
+    std::unique_ptr<agent::ipc::Channel> program;  // the puppet ends with it
+    std::unique_ptr<agent::ipc::Channel> channel;
+    Bytes trust;
+  };
+  // Takes the next front's channel and reports to the custodian that it is ready.
+  std::unique_ptr<Front> accept() const;
+
+  Agent& agent_;
+  std::filesystem::path programs_;
+  agent::ipc::Fd listener_;
+  std::unique_ptr<Front> front_;
+};
+
+}  // namespace coprotect::harness
