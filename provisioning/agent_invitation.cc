@@ -1,7 +1,5 @@
 #include "provisioning/agent_invitation.h"
 
-#include <toml++/toml.h>
-
 #include "protocol/message/invitation.h"
 #include "protocol/x509/issue.h"
 #include "provisioning/clock.h"
@@ -36,7 +34,8 @@ Status write_invitation_record(const fs::path& folder, const protocol::Invitatio
 
 }  // namespace
 
-Status write_invitation(const fs::path& folder, const Inviter& inviter, std::int64_t now_ms, Random& random) {
+Status write_invitation(const fs::path& folder, const AgentIdentity& agent, std::int64_t now_ms,
+                        Random& random) {
   protocol::InvitationId id;
   random.fill(id);
   Secret secret(16);
@@ -50,49 +49,23 @@ Status write_invitation(const fs::path& folder, const Inviter& inviter, std::int
                          .hosts = {},
                          .not_before_ms = now_ms - kBackdateMs,
                          .not_after_ms = now_ms + kInvitationTlsLifetimeMs},
-                        client_key.public_key(), &inviter.identity, inviter.keyring.identity(), random);
+                        client_key.public_key(), &agent.certificate, agent.keyring.identity(), random);
   if (!client_certificate) return std::move(client_certificate).error().in("invitation's certificate");
-  const protocol::Invitation invitation{.role = inviter.role,
-                                        .url = inviter.url,
-                                        .identity_certificate = inviter.identity,
+  const protocol::Invitation invitation{.role = agent.role,
+                                        .url = agent.url,
+                                        .identity_certificate = agent.certificate,
                                         .id = id,
                                         .secret = std::move(secret),
                                         .expires_ms = expires_ms,
                                         .client_certificate = std::move(*client_certificate),
                                         .client_key = std::move(client_key)};
-  if (auto written = write_invitation_record(folder, invitation, inviter.keyring, random); !written)
+  if (auto written = write_invitation_record(folder, invitation, agent.keyring, random); !written)
     return written;
   const Secret line = invitation.encode();
   Secret with_newline(line.size() + 1);
   std::copy(line.reveal().begin(), line.reveal().end(), with_newline.fill().begin());
   with_newline.fill().back() = '\n';
   return write_durable(folder / "invitation", with_newline.reveal(), kPrivateMode);
-}
-
-Status invite(const fs::path& folder, const fs::path& token_helper, std::int64_t now_ms, Random& random) {
-  const fs::path config = folder / "agent.toml";
-  auto text = read_file(config);
-  if (!text) return std::move(text).error();
-  const toml::parse_result parsed = toml::parse(text_of(*text));
-  if (!parsed)
-    return Error(Code::malformed,
-                 "\"" + config.string() + "\": " + std::string(parsed.error().description()));
-  const toml::table& table = parsed.table();
-  const auto role = table["role"].value<std::string>();
-  const auto url = table["url"].value<std::string>();
-  const auto token = table["token"].value<std::string>();
-  if (!role || !url || !token)
-    return Error(Code::malformed, "\"" + config.string() + "\": role, url or token is missing");
-
-  auto pem = read_file(folder / "identity.pem");
-  if (!pem) return std::move(pem).error();
-  auto identity = Certificate::parse_pem(*pem);
-  if (!identity) return std::move(identity).error().in("\"" + (folder / "identity.pem").string() + "\"");
-  auto keyring = hsm::Keyring::open(hsm::Token({.uri = *token, .helper = token_helper}), folder / "keyring");
-  if (!keyring) return std::move(keyring).error().in("token \"" + *token + "\"");
-  if (keyring->identity().public_key() != identity->key())
-    return Error(Code::altered, "\"" + folder.string() + "\": identity.pem is not of the key in the keyring");
-  return write_invitation(folder, {*role, *url, *identity, *keyring}, now_ms, random);
 }
 
 }  // namespace coprotect::provisioning

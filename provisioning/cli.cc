@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "provisioning/agent_invitation.h"
+#include "provisioning/agent_tls.h"
 #include "provisioning/clock.h"
 #include "provisioning/enrolment.h"
 #include "provisioning/init_agent.h"
@@ -52,11 +53,13 @@ void add_init_agent(CLI::App& app, Arguments& to) {
       ->capture_default_str();
 }
 
-void add_invite(CLI::App& app, Arguments& to) {
-  CLI::App& command = *app.add_subcommand("invite", "make a further invitation, on the agent's host");
-  command.add_option("--dir", to.agent.directory, "the agent's folder")
-      ->required()
-      ->check(CLI::ExistingDirectory);
+void add_agent_upkeep(CLI::App& app, Arguments& to) {
+  for (CLI::App* const command :
+       {app.add_subcommand("invite", "make a further invitation, on the agent's host"),
+        app.add_subcommand("renew-tls", "make a new TLS key and certificate, on the agent's host")})
+    command->add_option("--dir", to.agent.directory, "the agent's folder")
+        ->required()
+        ->check(CLI::ExistingDirectory);
 }
 
 void add_onboard(CLI::App& app, Arguments& to) {
@@ -100,7 +103,9 @@ void add_clients(CLI::App& app, Arguments& to) {
   add.add_option("--role", to.role, "user or admin")
       ->check(CLI::IsMember({"user", "admin"}))
       ->capture_default_str();
-  add.add_option("--group", to.add.groups, "a group that the client is in; may be repeated");
+  add.add_option("--group", to.add.groups, "a group that the client is in; may be repeated")
+      ->expected(1)
+      ->take_all();
   add.add_option("--days", to.add.days, "how long the certificate is valid")
       ->check(CLI::Range(1u, 90u))
       ->capture_default_str();
@@ -131,27 +136,42 @@ void add_log(CLI::App& app, Arguments& to) {
   command.add_flag("--json", to.log.json, "a JSON object on each line");
 }
 
+Status run_init_agent(const AgentSetup& setup, Random& random) {
+  auto made = init_agent(setup, now_ms(), random);
+  if (!made) return made;
+  const std::string folder = setup.directory.string();
+  std::cout << "made \"" << folder << "\"\n"
+            << "  start it      coprotect-agent --config " << folder << "/agent.toml\n"
+            << "  hand over     " << folder
+            << "/invitation, in secret, within 24 hours: it admits the company's administrator to onboard\n";
+  return made;
+}
+
+Status run_invite(const AgentSetup& setup, Random& random) {
+  auto agent = AgentIdentity::open(setup.directory, setup.token_helper);
+  if (!agent) return std::move(agent).error();
+  auto made = write_invitation(setup.directory, *agent, now_ms(), random);
+  if (made)
+    std::cout << "made \"" << (setup.directory / "invitation").string()
+              << "\": hand it over in secret, within 24 hours\n";
+  return made;
+}
+
+Status run_renew_tls(const AgentSetup& setup, Random& random) {
+  auto agent = AgentIdentity::open(setup.directory, setup.token_helper);
+  if (!agent) return std::move(agent).error();
+  auto made = write_tls(setup.directory, *agent, now_ms(), random);
+  if (made)
+    std::cout << "made \"" << (setup.directory / "tls.pem").string() << "\": reload or restart the agent\n";
+  return made;
+}
+
 Status run(const CLI::App& app, Arguments& arguments, Random& random) {
   const Operator person(arguments.descriptors);
-  if (app.got_subcommand("init-agent")) {
-    arguments.agent.token_helper = token_helper();
-    auto made = init_agent(arguments.agent, now_ms(), random);
-    if (!made) return made;
-    const std::string folder = arguments.agent.directory.string();
-    std::cout
-        << "made \"" << folder << "\"\n"
-        << "  start it      coprotect-agent --config " << folder << "/agent.toml\n"
-        << "  hand over     " << folder
-        << "/invitation, in secret, within 24 hours: it admits the company's administrator to onboard\n";
-    return made;
-  }
-  if (app.got_subcommand("invite")) {
-    auto made = invite(arguments.agent.directory, token_helper(), now_ms(), random);
-    if (made)
-      std::cout << "made \"" << (arguments.agent.directory / "invitation").string()
-                << "\": hand it over in secret, within 24 hours\n";
-    return made;
-  }
+  arguments.agent.token_helper = token_helper();
+  if (app.got_subcommand("init-agent")) return run_init_agent(arguments.agent, random);
+  if (app.got_subcommand("invite")) return run_invite(arguments.agent, random);
+  if (app.got_subcommand("renew-tls")) return run_renew_tls(arguments.agent, random);
   if (app.got_subcommand("onboard")) {
     auto suite = protocol::suite_by_name(arguments.suite);
     if (!suite) return std::move(suite).error();
@@ -181,10 +201,10 @@ Exit run_command_line(int argc, const char* const* argv) {
       "                        coprotect-provision add-client alice --dir acme --out alice\n"
       "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 4 agent unreachable, 5 altered, 7 wrong code or "
       "passphrase");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   Arguments arguments;
   add_init_agent(app, arguments);
-  add_invite(app, arguments);
+  add_agent_upkeep(app, arguments);
   add_onboard(app, arguments);
   add_clients(app, arguments);
   add_log(app, arguments);
@@ -195,6 +215,10 @@ Exit run_command_line(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     // --help is one of these, with status 0.
     return app.exit(error) == 0 ? Exit::done : Exit::usage;
+  }
+  if (app.get_subcommands().empty()) {
+    std::cout << app.help();
+    return Exit::usage;
   }
   const auto status = run(app, arguments, system_random());
   return status ? Exit::done : report(status.error());

@@ -24,7 +24,8 @@ Exit run(std::vector<std::string> arguments) {
 
 TEST(CommandLine, ExplainsItself) {
   EXPECT_EQ(run({"--help"}), Exit::done);
-  for (const char* command : {"init-agent", "invite", "onboard", "add-client", "remove-client", "log"})
+  for (const char* command :
+       {"init-agent", "invite", "renew-tls", "onboard", "add-client", "remove-client", "log"})
     EXPECT_EQ(run({command, "--help"}), Exit::done) << command;
 }
 

@@ -50,9 +50,9 @@ TEST_F(ClientFolder, HidesTheKey) {
 
 TEST_F(ClientFolder, IsNotOverwritten) {
   ASSERT_TRUE(create());
-  const auto before = *read_file(folder_ / "alice.key.pem");
+  const auto before = *client::read_small_file(folder_ / "alice.key.pem", kMaxFile);
   EXPECT_FALSE(create());
-  EXPECT_EQ(*read_file(folder_ / "alice.key.pem"), before);
+  EXPECT_EQ(*client::read_small_file(folder_ / "alice.key.pem", kMaxFile), before);
   EXPECT_EQ(std::distance(fs::directory_iterator(scratch_.path()), fs::directory_iterator()), 1)
       << "a temporary folder stayed";
 }

@@ -26,47 +26,10 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-bool write_all(int fd, ByteView content) {
-  while (!content.empty()) {
-    const ssize_t n = write(fd, content.data(), content.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    content = content.subspan(static_cast<std::size_t>(n));
-  }
-  return true;
-}
-
-// Opens a regular file and gives its size.
-Result<std::pair<FileDescriptor, std::size_t>> open_to_read(const fs::path& file, std::size_t limit) {
-  FileDescriptor fd(open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return failure("cannot read", file);
-  struct stat info {};
-  if (fstat(fd.get(), &info) != 0) return failure("cannot read", file);
-  if (!S_ISREG(info.st_mode)) return Error(Code::malformed, "\"" + file.string() + "\" is not a file");
-  const auto size = static_cast<std::size_t>(info.st_size);
-  if (size > limit) return Error(Code::malformed, "\"" + file.string() + "\" is too large");
-  return std::pair(std::move(fd), size);
-}
-
-Status read_exactly(int fd, std::span<std::uint8_t> into, const fs::path& file) {
-  while (!into.empty()) {
-    const ssize_t n = read(fd, into.data(), into.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failure("cannot read", file);
-    if (n == 0) return Error(Code::unavailable, "\"" + file.string() + "\" became shorter while it was read");
-    into = into.subspan(static_cast<std::size_t>(n));
-  }
-  return Done{};
-}
-
 }  // namespace
 
-FileDescriptor::~FileDescriptor() {
-  if (fd_ >= 0) close(fd_);
-}
-
 Status sync_directory(const fs::path& directory) {
-  const FileDescriptor fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const client::Fd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || fsync(fd.get()) != 0) return failure("cannot write to disk", directory);
   return Done{};
 }
@@ -75,9 +38,9 @@ Status write_durable(const fs::path& file, ByteView content, mode_t mode) {
   const std::string point = "write " + file.filename().string();
   fault_point(("before " + point).c_str());
   std::string temporary = file.string() + ".tmp-XXXXXX";
-  const FileDescriptor fd(mkostemp(temporary.data(), O_CLOEXEC));
+  const client::Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return failure("cannot write", file);
-  if (!write_all(fd.get(), content) || fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0) {
+  if (!client::write_all(fd.get(), content) || fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0) {
     Error error = failure("cannot write", file);
     unlink(temporary.c_str());
     return error;
@@ -117,25 +80,8 @@ Status remove_tree(const fs::path& directory) {
   return Done{};
 }
 
-Result<Bytes> read_file(const fs::path& file, std::size_t limit) {
-  auto opened = open_to_read(file, limit);
-  if (!opened) return std::move(opened).error();
-  Bytes content(opened->second);
-  if (auto done = read_exactly(opened->first.get(), content, file); !done) return std::move(done).error();
-  return content;
-}
-
-Result<Secret> read_secret_file(const fs::path& file, std::size_t limit) {
-  auto opened = open_to_read(file, limit);
-  if (!opened) return std::move(opened).error();
-  Secret content(opened->second);
-  if (auto done = read_exactly(opened->first.get(), content.fill(), file); !done)
-    return std::move(done).error();
-  return content;
-}
-
 Result<DirectoryLock> DirectoryLock::acquire(const fs::path& directory) {
-  FileDescriptor fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  client::Fd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return failure("cannot open", directory);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)

@@ -3,17 +3,17 @@
 #include <sys/types.h>
 
 #include <filesystem>
-#include <optional>
-#include <string>
 
-#include "protocol/base/bytes.h"
-#include "protocol/base/result.h"
-#include "protocol/base/secret.h"
+#include "client/files/fd.h"
+#include "client/files/small_file.h"
 
 namespace coprotect::provisioning {
 
 constexpr mode_t kPrivateMode = 0600;
 constexpr mode_t kPublicMode = 0644;
+// No file of the tool's is longer; the longest is a client list, which goes to agents in one request.
+constexpr std::size_t kMaxFile = std::size_t{8} << 20;
+constexpr std::size_t kMaxSecretFile = std::size_t{64} << 10;
 
 // Writes a file that after a crash has its old content or the new one: temporary file beside it, fsync,
 // rename, fsync of the folder. A fault point stands before and after.
@@ -27,28 +27,6 @@ Status sync_directory(const std::filesystem::path& directory);
 // Removes a folder with all in it; nothing to remove is fine.
 Status remove_tree(const std::filesystem::path& directory);
 
-// The whole of a file of at most `limit` bytes. Code::not_found if there is none.
-Result<Bytes> read_file(const std::filesystem::path& file, std::size_t limit = std::size_t{16} << 20);
-// As read_file, straight into locked memory.
-Result<Secret> read_secret_file(const std::filesystem::path& file, std::size_t limit = std::size_t{64} << 10);
-
-// A descriptor that closes itself.
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd = -1) : fd_(fd) {}
-  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~FileDescriptor();
-  explicit operator bool() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 // Holds a folder for one process at a time, for as long as it lives. The kernel lets go of it when the
 // process dies.
 class DirectoryLock {
@@ -57,8 +35,8 @@ class DirectoryLock {
   static Result<DirectoryLock> acquire(const std::filesystem::path& directory);
 
  private:
-  explicit DirectoryLock(FileDescriptor fd) : fd_(std::move(fd)) {}
-  FileDescriptor fd_;
+  explicit DirectoryLock(client::Fd fd) : fd_(std::move(fd)) {}
+  client::Fd fd_;
 };
 
 }  // namespace coprotect::provisioning

@@ -4,9 +4,9 @@
 
 #include <sstream>
 
-#include "hsm/keyring.h"
 #include "protocol/x509/issue.h"
 #include "provisioning/agent_invitation.h"
+#include "provisioning/agent_tls.h"
 #include "provisioning/clock.h"
 #include "provisioning/durable.h"
 #include "provisioning/report.h"
@@ -17,12 +17,8 @@ namespace coprotect::provisioning {
 namespace {
 
 namespace fs = std::filesystem;
-using protocol::Certificate;
-using protocol::CertificateUse;
-using protocol::SigningKey;
 
 constexpr std::int64_t kIdentityLifetimeMs = 30 * 365 * kDayMs;
-constexpr std::int64_t kTlsLifetimeMs = 365 * kDayMs;
 
 std::string configuration(const AgentSetup& setup, const Url& url) {
   const std::string everywhere = "[::]:" + std::to_string(url.port);
@@ -39,43 +35,32 @@ std::string configuration(const AgentSetup& setup, const Url& url) {
   return text.str();
 }
 
-Status write_identity(const fs::path& folder, const Certificate& identity) {
-  return write_durable(folder / "identity.pem", bytes_of(identity.pem()), kPublicMode);
-}
-
-Status write_tls(const fs::path& folder, const Url& url, const Certificate& identity,
-                 const SigningKey& identity_key, std::int64_t now_ms, Random& random) {
-  const SigningKey key = SigningKey::generate(random);
-  auto certificate = issue_certificate({.common_name = url.host,
-                                        .use = CertificateUse::server,
-                                        .uris = {},
-                                        .hosts = {url.host},
-                                        .not_before_ms = now_ms - kBackdateMs,
-                                        .not_after_ms = now_ms + kTlsLifetimeMs},
-                                       key.public_key(), &identity, identity_key, random);
-  if (!certificate) return std::move(certificate).error().in("TLS certificate");
-  if (auto written = write_durable(folder / "tls.key.pem", key.to_pem().reveal(), kPrivateMode); !written)
-    return written;
-  return write_durable(folder / "tls.pem", bytes_of(certificate->pem()), kPublicMode);
+Result<AgentIdentity> make_identity(const fs::path& folder, const AgentSetup& setup, std::int64_t now_ms,
+                                    Random& random) {
+  const hsm::Token token({.uri = setup.token, .helper = setup.token_helper});
+  auto keyring = hsm::Keyring::create(token, folder / "keyring", random);
+  if (!keyring) return std::move(keyring).error().in("token \"" + setup.token + "\"");
+  auto certificate =
+      issue_certificate({.common_name = "coprotect " + setup.role + " agent",
+                         .use = protocol::CertificateUse::authority,
+                         .uris = {},
+                         .hosts = {},
+                         .not_before_ms = now_ms - kBackdateMs,
+                         .not_after_ms = now_ms + kIdentityLifetimeMs},
+                        keyring->identity().public_key(), nullptr, keyring->identity(), random);
+  if (!certificate) return std::move(certificate).error().in("identity certificate");
+  return AgentIdentity{setup.role, setup.url, *std::move(certificate), *std::move(keyring)};
 }
 
 Status fill(const fs::path& folder, const AgentSetup& setup, const Url& url, std::int64_t now_ms,
             Random& random) {
-  const hsm::Token token({.uri = setup.token, .helper = setup.token_helper});
-  auto keyring = hsm::Keyring::create(token, folder / "keyring", random);
-  if (!keyring) return std::move(keyring).error().in("token \"" + setup.token + "\"");
-  auto identity = issue_certificate({.common_name = "coprotect " + setup.role + " agent",
-                                     .use = CertificateUse::authority,
-                                     .uris = {},
-                                     .hosts = {},
-                                     .not_before_ms = now_ms - kBackdateMs,
-                                     .not_after_ms = now_ms + kIdentityLifetimeMs},
-                                    keyring->identity().public_key(), nullptr, keyring->identity(), random);
-  if (!identity) return std::move(identity).error().in("identity certificate");
-  if (auto done = write_identity(folder, *identity); !done) return done;
-  if (auto done = write_tls(folder, url, *identity, keyring->identity(), now_ms, random); !done) return done;
-  const Inviter inviter{setup.role, setup.url, *identity, *keyring};
-  if (auto done = write_invitation(folder, inviter, now_ms, random); !done) return done;
+  auto agent = make_identity(folder, setup, now_ms, random);
+  if (!agent) return std::move(agent).error();
+  if (auto done = write_durable(folder / "identity.pem", bytes_of(agent->certificate.pem()), kPublicMode);
+      !done)
+    return done;
+  if (auto done = write_tls(folder, *agent, now_ms, random); !done) return done;
+  if (auto done = write_invitation(folder, *agent, now_ms, random); !done) return done;
   return write_durable(folder / "agent.toml", bytes_of(configuration(setup, url)), kPublicMode);
 }
 

@@ -36,7 +36,7 @@ TEST_F(InitAgent, LeavesAFolderThatHoldsSomethingAlone) {
   ASSERT_TRUE(make_private_directory(scratch_ / "agent"));
   ASSERT_TRUE(write_durable(scratch_ / "agent/agent.toml", bytes_of("x"), kPublicMode));
   EXPECT_EQ(run(setup()).error().code(), Code::conflict);
-  EXPECT_EQ(text_of(*read_file(scratch_ / "agent/agent.toml")), "x");
+  EXPECT_EQ(text_of(*client::read_small_file(scratch_ / "agent/agent.toml", kMaxFile)), "x");
 }
 
 TEST_F(InitAgent, RemovesWhatAKilledRunLeftButNotWhatIsInUse) {

@@ -8,6 +8,7 @@
 
 #include "protocol/file/policy.h"
 #include "provisioning/clock.h"
+#include "provisioning/report.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -19,14 +20,6 @@ std::string action_text(std::uint8_t action) {
       action > static_cast<std::uint8_t>(protocol::Action::recover))
     return "-";
   return std::string(protocol::action_name(static_cast<protocol::Action>(action)));
-}
-
-// Texts of clients reach a terminal here: no control characters.
-std::string printable(std::string_view text) {
-  std::string clean(text);
-  for (char& c : clean)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return clean;
 }
 
 // The identity without its scheme and tenant, which are the same in every line.

@@ -32,7 +32,7 @@ constexpr std::int64_t kAuthorityLifetimeMs = 30 * 365 * kDayMs;
 constexpr std::string_view kRecoveryName = "recovery";
 
 Result<InvitedAgent> read_invitation(const fs::path& file, std::string_view role) {
-  auto line = read_secret_file(file);
+  auto line = client::read_secret_file(file, kMaxSecretFile);
   if (!line) return std::move(line).error();
   auto invitation = protocol::Invitation::parse(line->reveal());
   if (!invitation) return std::move(invitation).error().in("\"" + file.string() + "\"");
@@ -204,6 +204,7 @@ Status finish(OnboardingDirectory& directory, std::span<InvitedAgent> agents, co
   auto bundle = Bundle::parse(kit->bundle());
   if (!bundle) return std::move(bundle).error();
   if (auto same = check_same_agents(*bundle, agents); !same) return same;
+  if (directory.complete()) return directory.install();
 
   person.progress("activating the key at both agents");
   for (InvitedAgent& agent : agents) {
@@ -220,13 +221,12 @@ Status finish(OnboardingDirectory& directory, std::span<InvitedAgent> agents, co
     return done;
   auto administrator = ClientDirectory::load(directory.find("admin") / "config.toml");
   if (!administrator) return std::move(administrator).error();
-  auto clients = read_file(directory.find(std::string(kClientListFile)));
+  auto clients = client::read_small_file(directory.find(std::string(kClientListFile)), kMaxFile);
   if (!clients) return std::move(clients).error();
   person.progress("giving both agents the list of clients");
   ClientLists lists(*bundle, {administrator->certificate}, administrator->key);
   if (auto given = lists.push(*clients); !given) return given;
 
-  if (directory.complete()) return directory.install();
   const fs::path staging = directory.staging();
   if (auto done = write_durable(staging / (bundle->tenant() + ".bundle"), bundle->encoded(), kPublicMode);
       !done)

@@ -43,7 +43,7 @@ Status OnboardingDirectory::commit(const protocol::RecoveryKit& kit) {
 }
 
 Result<protocol::RecoveryKit> OnboardingDirectory::kit() const {
-  auto encoded = read_file(find(kit_name()));
+  auto encoded = client::read_small_file(find(kit_name()), kMaxFile);
   if (!encoded) return std::move(encoded).error();
   auto kit = protocol::RecoveryKit::parse(*encoded);
   if (!kit) return std::move(kit).error().in("\"" + find(kit_name()).string() + "\"");

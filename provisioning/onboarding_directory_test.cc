@@ -43,11 +43,11 @@ TEST_F(OnboardingFolder, StandsFromTheCommitOn) {
   auto directory = open();
   EXPECT_TRUE(directory.committed());
   EXPECT_EQ(directory.kit()->bundle(), tenant_.bundle.encoded());
-  EXPECT_EQ(text_of(*read_file(directory.find("client-ca.pem"))), "ca");
+  EXPECT_EQ(text_of(*client::read_small_file(directory.find("client-ca.pem"), kMaxFile)), "ca");
   ASSERT_TRUE(directory.install());
   EXPECT_TRUE(directory.complete());
   EXPECT_FALSE(fs::exists(directory.staging()));
-  EXPECT_EQ(text_of(*read_file(folder_ / "admin" / "config.toml")), "config");
+  EXPECT_EQ(text_of(*client::read_small_file(folder_ / "admin" / "config.toml", kMaxFile)), "config");
   EXPECT_EQ(directory.kit()->bundle(), tenant_.bundle.encoded());
 }
 

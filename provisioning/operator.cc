@@ -5,22 +5,13 @@
 #include <cerrno>
 #include <iostream>
 
+#include "client/files/fd.h"
 #include "provisioning/terminal.h"
 
 namespace coprotect::provisioning {
 namespace {
 
 constexpr std::size_t kMaxLine = 1023;
-
-bool write_all(int fd, ByteView content) {
-  while (!content.empty()) {
-    const ssize_t n = write(fd, content.data(), content.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    content = content.subspan(static_cast<std::size_t>(n));
-  }
-  return true;
-}
 
 Result<Secret> read_secret(const std::optional<int>& fd, std::string_view prompt) {
   if (fd) return read_secret_line(*fd);
@@ -69,8 +60,8 @@ void Operator::warn(std::string_view text) const {
 
 Status Operator::show_code(const Secret& code) const {
   if (descriptors_.show_code) {
-    if (write_all(*descriptors_.show_code, code.reveal()) &&
-        write_all(*descriptors_.show_code, bytes_of("\n")))
+    if (client::write_all(*descriptors_.show_code, code.reveal()) &&
+        client::write_all(*descriptors_.show_code, bytes_of("\n")))
       return Done{};
     return Error(Code::unavailable, "cannot write the recovery code to file descriptor " +
                                         std::to_string(*descriptors_.show_code));

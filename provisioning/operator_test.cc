@@ -15,16 +15,16 @@ struct Pipe {
   Pipe() {
     std::array<int, 2> ends{};
     EXPECT_EQ(pipe(ends.data()), 0);
-    read_end = FileDescriptor(ends[0]);
-    write_end = FileDescriptor(ends[1]);
+    read_end = client::Fd(ends[0]);
+    write_end = client::Fd(ends[1]);
   }
   void put(std::string_view text) const {
     EXPECT_EQ(write(write_end.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
   }
-  void close_writing() { write_end = FileDescriptor(); }
+  void close_writing() { write_end = client::Fd(); }
 
-  FileDescriptor read_end;
-  FileDescriptor write_end;
+  client::Fd read_end;
+  client::Fd write_end;
 };
 
 TEST(Operator, ReadsOneLineAndLeavesTheNext) {

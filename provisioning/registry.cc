@@ -26,7 +26,7 @@ Result<Bundle> find_bundle(const fs::path& directory) {
     return with_hint(
         Error(Code::not_found, "\"" + directory.string() + "\" is not the folder of an onboarding"),
         "--dir names the folder that onboard was given as --out");
-  auto encoded = read_file(found.front());
+  auto encoded = client::read_small_file(found.front(), kMaxFile);
   if (!encoded) return std::move(encoded).error();
   auto bundle = Bundle::parse(*encoded);
   if (!bundle) return std::move(bundle).error().in("\"" + found.front().string() + "\"");
@@ -34,7 +34,7 @@ Result<Bundle> find_bundle(const fs::path& directory) {
 }
 
 Result<SigningKey> open_key(const fs::path& directory, const Certificate& ca, const Operator& person) {
-  auto sealed = read_file(directory / "client-ca.key");
+  auto sealed = client::read_small_file(directory / "client-ca.key", kMaxFile);
   if (!sealed) return std::move(sealed).error();
   auto passphrase = person.ca_passphrase();
   if (!passphrase) return std::move(passphrase).error();
@@ -92,7 +92,7 @@ Result<Registry> Registry::open(const fs::path& directory, const Operator& perso
 
 Result<protocol::ClientList> Registry::clients() {
   std::optional<Bytes> local;
-  auto kept = read_file(directory_ / kClientListFile);
+  auto kept = client::read_small_file(directory_ / kClientListFile, kMaxFile);
   if (kept) local = std::move(*kept);
   if (!local && kept.error().code() != Code::not_found) return std::move(kept).error();
   auto newest = lists_->newest(local);

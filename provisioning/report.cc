@@ -32,12 +32,19 @@ Error with_hint(Error error, std::string_view hint) {
   return {error.code(), error.message() + "\n" + std::string(hint)};
 }
 
+std::string printable(std::string_view text) {
+  std::string clean(text);
+  for (char& c : clean)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return clean;
+}
+
 Exit report(const Error& error) {
   const std::string_view text = error.message();
   const auto line_end = text.find('\n');
-  std::cerr << "coprotect-provision: error: " << text.substr(0, line_end) << '\n';
+  std::cerr << "coprotect-provision: error: " << printable(text.substr(0, line_end)) << '\n';
   if (line_end != std::string_view::npos)
-    std::cerr << "coprotect-provision: hint: " << text.substr(line_end + 1) << '\n';
+    std::cerr << "coprotect-provision: hint: " << printable(text.substr(line_end + 1)) << '\n';
   return exit_for(error.code());
 }
 

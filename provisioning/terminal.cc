@@ -14,13 +14,9 @@ constexpr std::uint8_t kInterrupt = 0x03;
 constexpr std::uint8_t kEndOfInput = 0x04;
 constexpr std::uint8_t kKillLine = 0x15;
 
+// A terminal that went away shows up at the next read.
 void put(int fd, ByteView text) {
-  while (!text.empty()) {
-    const ssize_t n = write(fd, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;  // a terminal that went away shows up at the next read
-    text = text.subspan(static_cast<std::size_t>(n));
-  }
+  static_cast<void>(client::write_all(fd, text));
 }
 
 // Neither echo nor signals nor line editing while it lives: a Control-C that ended the process here would
@@ -51,7 +47,7 @@ class QuietMode {
 }  // namespace
 
 Result<Terminal> Terminal::open(const char* device) {
-  FileDescriptor fd(::open(device, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  client::Fd fd(::open(device, O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!fd)
     return Error(Code::unavailable,
                  "no terminal to ask on\ngive the secret through a file descriptor; see --help");

@@ -18,8 +18,8 @@ class Terminal {
   Status show_once(std::string_view title, const Secret& secret, std::string_view prompt) const;
 
  private:
-  explicit Terminal(FileDescriptor fd) : fd_(std::move(fd)) {}
-  FileDescriptor fd_;
+  explicit Terminal(client::Fd fd) : fd_(std::move(fd)) {}
+  client::Fd fd_;
 };
 
 }  // namespace coprotect::provisioning

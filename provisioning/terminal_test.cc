@@ -56,7 +56,7 @@ class Session {
     return true;
   }
 
-  FileDescriptor master_;
+  client::Fd master_;
   std::thread program_;
   std::string seen_;
 };

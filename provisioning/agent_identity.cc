@@ -1,0 +1,37 @@
+#include "provisioning/agent_identity.h"
+
+#include <toml++/toml.h>
+
+#include "provisioning/durable.h"
+
+namespace coprotect::provisioning {
+
+Result<AgentIdentity> AgentIdentity::open(const std::filesystem::path& folder,
+                                          const std::filesystem::path& token_helper) {
+  const std::filesystem::path config = folder / "agent.toml";
+  auto text = client::read_small_file(config, kMaxFile);
+  if (!text) return std::move(text).error();
+  const toml::parse_result parsed = toml::parse(text_of(*text));
+  if (!parsed)
+    return Error(Code::malformed,
+                 "\"" + config.string() + "\": " + std::string(parsed.error().description()));
+  const toml::table& table = parsed.table();
+  auto role = table["role"].value<std::string>();
+  auto url = table["url"].value<std::string>();
+  const auto token = table["token"].value<std::string>();
+  if (!role || !url || !token)
+    return Error(Code::malformed, "\"" + config.string() + "\": role, url or token is missing");
+
+  auto pem = client::read_small_file(folder / "identity.pem", kMaxFile);
+  if (!pem) return std::move(pem).error();
+  auto certificate = protocol::Certificate::parse_pem(*pem);
+  if (!certificate)
+    return std::move(certificate).error().in("\"" + (folder / "identity.pem").string() + "\"");
+  auto keyring = hsm::Keyring::open(hsm::Token({.uri = *token, .helper = token_helper}), folder / "keyring");
+  if (!keyring) return std::move(keyring).error().in("token \"" + *token + "\"");
+  if (keyring->identity().public_key() != certificate->key())
+    return Error(Code::altered, "\"" + folder.string() + "\": identity.pem is not of the key in the keyring");
+  return AgentIdentity{*std::move(role), *std::move(url), *std::move(certificate), *std::move(keyring)};
+}
+
+}  // namespace coprotect::provisioning

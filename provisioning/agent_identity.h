@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "hsm/keyring.h"
+#include "protocol/x509/certificate.h"
+
+namespace coprotect::provisioning {
+
+// Who an agent is: what its folder says, and the keyring that its token opens.
+struct AgentIdentity {
+  std::string role;
+  std::string url;
+  protocol::Certificate certificate;
+  hsm::Keyring keyring;
+
+  // Opens a folder that init_agent() made.
+  static Result<AgentIdentity> open(const std::filesystem::path& folder,
+                                    const std::filesystem::path& token_helper);
+};
+
+}  // namespace coprotect::provisioning
