@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iostream>
 
-#include "protocol/x509/issue.h"
 #include "provisioning/client_directory.h"
 #include "provisioning/clock.h"
 #include "provisioning/registry.h"
@@ -15,7 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 using protocol::Certificate;
 using protocol::ClientList;
-using protocol::SigningKey;
 
 // Who the new client will be.
 struct Identity {
@@ -52,25 +50,19 @@ Result<Certificate> certificate_in(const fs::path& folder, const Identity& wante
 
 Result<Certificate> make_client(const AddClientOptions& options, const Identity& identity,
                                 const Registry& registry, std::int64_t now_ms, Random& random) {
-  const SigningKey key = SigningKey::generate(random);
   std::vector<std::string> uris = {identity.uri};
   uris.insert(uris.end(), identity.groups.begin(), identity.groups.end());
-  auto certificate = issue_certificate({.common_name = options.name,
-                                        .use = protocol::CertificateUse::client,
-                                        .uris = uris,
-                                        .hosts = {},
-                                        .not_before_ms = now_ms - kBackdateMs,
-                                        .not_after_ms = now_ms + options.days * kDayMs},
-                                       key.public_key(), &registry.ca(), registry.ca_key(), random);
-  if (!certificate) return certificate;
+  auto client =
+      new_client(uris, now_ms + options.days * kDayMs, registry.ca(), registry.ca_key(), now_ms, random);
+  if (!client) return std::move(client).error();
   const ClientFiles files{.name = options.name,
                           .tenant = registry.bundle().tenant(),
                           .key_id = registry.bundle().key_id(),
-                          .certificate = *certificate,
-                          .key = key};
+                          .certificate = client->certificate,
+                          .key = client->key};
   if (auto done = create_client_directory(options.out, files, registry.bundle().encoded()); !done)
     return std::move(done).error();
-  return certificate;
+  return std::move(client->certificate);
 }
 
 bool has_other_key(const ClientList& list, const std::string& uri, const Digest& key_hash) {

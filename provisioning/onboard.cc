@@ -3,17 +3,12 @@
 #include <iostream>
 #include <vector>
 
-#include "protocol/message/client_list.h"
-#include "protocol/x509/issue.h"
-#include "provisioning/ca_key_file.h"
-#include "provisioning/ceremony.h"
 #include "provisioning/client_directory.h"
 #include "provisioning/client_lists.h"
 #include "provisioning/clock.h"
-#include "provisioning/credential.h"
 #include "provisioning/in_groups.h"
+#include "provisioning/new_key.h"
 #include "provisioning/onboarding_directory.h"
-#include "provisioning/password.h"
 #include "provisioning/recovery_sheet.h"
 #include "provisioning/report.h"
 #include "provisioning/url.h"
@@ -23,13 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using protocol::Bundle;
-using protocol::CeremonyState;
-using protocol::Certificate;
-using protocol::CertificateUse;
-using protocol::SigningKey;
-
-constexpr std::int64_t kAuthorityLifetimeMs = 30 * 365 * kDayMs;
-constexpr std::string_view kRecoveryName = "recovery";
 
 Result<InvitedAgent> read_invitation(const fs::path& file, std::string_view role) {
   auto line = client::read_secret_file(file, kMaxSecretFile);
@@ -52,140 +40,6 @@ void warn_if_agents_host(std::span<const InvitedAgent> agents, const Operator& p
                   "this tool on a machine "
                   "of its own, or say --same-host");
   }
-}
-
-Result<Credential> make_authority(const std::string& tenant, std::int64_t now_ms, Random& random) {
-  SigningKey key = SigningKey::generate(random);
-  auto certificate = issue_certificate({.common_name = "coprotect " + tenant + " clients",
-                                        .use = CertificateUse::authority,
-                                        .uris = {},
-                                        .hosts = {},
-                                        .not_before_ms = now_ms - kBackdateMs,
-                                        .not_after_ms = now_ms + kAuthorityLifetimeMs},
-                                       key.public_key(), nullptr, key, random);
-  if (!certificate) return std::move(certificate).error();
-  return Credential{std::move(key), std::move(*certificate)};
-}
-
-Result<Credential> make_client(const std::string& uri, std::int64_t until_ms, const Credential& authority,
-                               std::int64_t now_ms, Random& random) {
-  SigningKey key = SigningKey::generate(random);
-  auto certificate = issue_certificate({.common_name = uri,
-                                        .use = CertificateUse::client,
-                                        .uris = {uri},
-                                        .hosts = {},
-                                        .not_before_ms = now_ms - kBackdateMs,
-                                        .not_after_ms = until_ms},
-                                       key.public_key(), &authority.certificate, authority.key, random);
-  if (!certificate) return std::move(certificate).error();
-  return Credential{std::move(key), std::move(*certificate)};
-}
-
-// Settles what earlier runs left at the agents, so that a new ceremony can begin.
-Status clear_agents(std::span<InvitedAgent> agents, Random& random) {
-  std::vector<protocol::StatusMessage> states;
-  for (InvitedAgent& agent : agents) {
-    auto status = agent.status(random);
-    if (!status) return std::move(status).error();
-    states.push_back(std::move(*status));
-  }
-  for (std::size_t active = 0; active < agents.size(); ++active) {
-    if (states[active].state != CeremonyState::active) continue;
-    // Made by a run into another folder. The key is made whole, but only that folder can enrol clients.
-    for (InvitedAgent& agent : agents)
-      if (auto done = agent.activate(states[active].sid, states[active].bundle); !done) return done;
-    return with_hint(
-        Error(Code::conflict, "these invitations were used already, the key is active at both agents"),
-        "run the command again with the folder of that run");
-  }
-  for (std::size_t i = 0; i < agents.size(); ++i)
-    if (states[i].state != CeremonyState::none)
-      if (auto aborted = agents[i].abort(states[i].sid, random); !aborted) return aborted;
-  return Done{};
-}
-
-struct Secrets {
-  std::optional<Secret> password;
-  Secret ca_passphrase;
-};
-
-Result<Secrets> ask_secrets(const OnboardOptions& options, const Operator& person) {
-  auto passphrase = person.new_ca_passphrase();
-  if (!passphrase) return std::move(passphrase).error();
-  if (passphrase->size() == 0) return Error(Code::denied, "the passphrase for the client CA key is empty");
-  const auto bits = password_bits(*passphrase, options.tenant);
-  if (bits && *bits < kPasswordBits)
-    person.warn("the passphrase for the client CA key can be guessed by whoever gets the file client-ca.key");
-  Secrets secrets{std::nullopt, std::move(*passphrase)};
-  if (!options.password) return secrets;
-  auto password = person.new_password();
-  if (!password) return std::move(password).error();
-  if (auto strong = check_password(*password, options.tenant); !strong) return std::move(strong).error();
-  person.warn(
-      "whoever gets one share and the recovery blob can guess the password for as long as they like; a "
-      "generated code "
-      "cannot be guessed");
-  secrets.password = std::move(*password);
-  return secrets;
-}
-
-// Everything before the commit point, and the commit.
-Status make_key(const OnboardOptions& options, OnboardingDirectory& directory, std::span<InvitedAgent> agents,
-                const Operator& person, std::int64_t now_ms, Random& random) {
-  for (const InvitedAgent& agent : agents)
-    if (agent.invitation().expires_ms < now_ms)
-      return with_hint(Error(Code::denied, "the " + agent.party() + " agent's invitation expired at " +
-                                               utc_text(agent.invitation().expires_ms)),
-                       "ask its operator for a new one");
-  auto secrets = ask_secrets(options, person);
-  if (!secrets) return std::move(secrets).error();
-  if (auto clear = clear_agents(agents, random); !clear) return clear;
-  if (auto begun = directory.begin(); !begun) return begun;
-
-  auto authority = make_authority(options.tenant, now_ms, random);
-  if (!authority) return std::move(authority).error();
-  Ceremony ceremony(
-      KeyPlan{options.tenant, options.suite, authority->certificate, std::move(secrets->password)}, agents,
-      person, random);
-  if (auto prepared = ceremony.prepare(); !prepared) return prepared;
-
-  const std::string prefix = "coprotect:" + options.tenant + ":";
-  auto administrator = make_client(prefix + "admin:" + options.administrator,
-                                   now_ms + kMaxClientDays * kDayMs, *authority, now_ms, random);
-  if (!administrator) return std::move(administrator).error();
-  // Good for as long as the key: it is used when nobody is left to renew it.
-  auto recovery = make_client(prefix + "recovery:" + std::string(kRecoveryName),
-                              now_ms + kAuthorityLifetimeMs, *authority, now_ms, random);
-  if (!recovery) return std::move(recovery).error();
-  const protocol::ClientList clients{
-      .tenant = options.tenant,
-      .serial = 1,
-      .time_ms = now_ms,
-      .clients = {{administrator->certificate.key_hash(), prefix + "admin:" + options.administrator},
-                  {recovery->certificate.key_hash(), prefix + "recovery:" + std::string(kRecoveryName)}}};
-  auto ca_key = seal_ca_key(authority->key, authority->certificate, secrets->ca_passphrase, random);
-  if (!ca_key) return std::move(ca_key).error();
-
-  const fs::path staging = directory.staging();
-  if (auto done =
-          write_durable(staging / "client-ca.pem", bytes_of(authority->certificate.pem()), kPublicMode);
-      !done)
-    return done;
-  if (auto done = write_durable(staging / "client-ca.key", *ca_key, kPrivateMode); !done) return done;
-  if (auto done = write_durable(staging / kClientListFile, clients.sign(authority->key), kPublicMode); !done)
-    return done;
-  const ClientFiles files{.name = options.administrator,
-                          .tenant = options.tenant,
-                          .key_id = ceremony.transcript().key_id(),
-                          .certificate = administrator->certificate,
-                          .key = administrator->key};
-  if (auto done = write_client_files(staging / "admin", files); !done) return done;
-
-  auto bundle = ceremony.sign();
-  if (!bundle) return std::move(bundle).error();
-  return directory.commit(protocol::RecoveryKit::seal(bundle->encoded(), ceremony.blob(),
-                                                      recovery->certificate.der(), recovery->key,
-                                                      ceremony.recovery_key(), random));
 }
 
 // The agents that the committed key was made with must be the ones that were invited.
@@ -212,8 +66,7 @@ Status finish(OnboardingDirectory& directory, std::span<InvitedAgent> agents, co
     if (!active && (active.error().code() == Code::not_found || active.error().code() == Code::conflict))
       return with_hint(std::move(active).error(),
                        "if the agent gave this key up for another onboarding, nothing was ever encrypted "
-                       "with it: move the folder away and "
-                       "onboard anew");
+                       "with it: move the folder away and onboard anew");
     if (!active) return active;
   }
 

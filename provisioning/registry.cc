@@ -1,6 +1,5 @@
 #include "provisioning/registry.h"
 
-#include "protocol/x509/issue.h"
 #include "provisioning/ca_key_file.h"
 #include "provisioning/client_directory.h"
 #include "provisioning/clock.h"
@@ -52,17 +51,8 @@ Result<Credential> credential_for(const fs::path& directory, const Bundle& bundl
     if (verify_client_chain(chain, ca, now_ms))
       return Credential{std::move(administrator->key), std::move(administrator->certificate)};
   }
-  SigningKey key = SigningKey::generate(random);
-  auto certificate =
-      issue_certificate({.common_name = "coprotect-provision",
-                         .use = protocol::CertificateUse::client,
-                         .uris = {"coprotect:" + bundle.tenant() + ":admin:coprotect-provision"},
-                         .hosts = {},
-                         .not_before_ms = now_ms - kBackdateMs,
-                         .not_after_ms = now_ms + kSessionMs},
-                        key.public_key(), &ca, ca_key, random);
-  if (!certificate) return std::move(certificate).error();
-  return Credential{std::move(key), std::move(*certificate)};
+  return new_client({"coprotect:" + bundle.tenant() + ":admin:coprotect-provision"}, now_ms + kSessionMs, ca,
+                    ca_key, now_ms, random);
 }
 
 }  // namespace

@@ -215,6 +215,19 @@ TEST_F(Onboarding, ServesASecondTenantWithAFurtherInvitation) {
   }
 }
 
+TEST_F(Onboarding, OutlivesTheAgentsTlsKey) {
+  ASSERT_EQ(system_.onboard().exit_code, 0);
+  const path folder = system_.cloud().folder();
+  const std::string before = read_file(folder / "tls.pem");
+  const Finished run = system_.provision({"renew-tls", "--dir", folder.string()});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_NE(read_file(folder / "tls.pem"), before);
+  EXPECT_EQ(mode_of(folder / "tls.key.pem"), 0600u);
+  system_.cloud().stop();
+  ASSERT_TRUE(system_.cloud().start());
+  EXPECT_EQ(system_.provision({"log", "--dir", system_.out().string(), "--party", "cloud"}).exit_code, 0);
+}
+
 class InitAgent : public testing::Test {
  protected:
   InitAgent() : scratch_(), tpm_(scratch_.path() / "tpm") {}

@@ -1,0 +1,45 @@
+#include "provisioning/credential.h"
+
+#include "protocol/x509/issue.h"
+#include "provisioning/clock.h"
+
+namespace coprotect::provisioning {
+
+using protocol::CertificateUse;
+using protocol::SigningKey;
+
+std::int64_t client_ca_end_ms(std::int64_t now_ms) {
+  return now_ms + 30 * 365 * kDayMs;
+}
+
+Result<Credential> new_client_ca(const std::string& tenant, std::int64_t now_ms, Random& random) {
+  SigningKey key = SigningKey::generate(random);
+  auto certificate = issue_certificate({.common_name = "coprotect " + tenant + " clients",
+                                        .use = CertificateUse::authority,
+                                        .uris = {},
+                                        .hosts = {},
+                                        .not_before_ms = now_ms - kBackdateMs,
+                                        .not_after_ms = client_ca_end_ms(now_ms)},
+                                       key.public_key(), nullptr, key, random);
+  if (!certificate) return std::move(certificate).error().in("client CA");
+  return Credential{std::move(key), std::move(*certificate)};
+}
+
+Result<Credential> new_client(const std::vector<std::string>& uris, std::int64_t not_after_ms,
+                              const protocol::Certificate& ca, const SigningKey& ca_key, std::int64_t now_ms,
+                              Random& random) {
+  // X.520 ends a common name at 64 characters; the identity is in the URI, and nobody reads the name.
+  constexpr std::size_t kMaxCommonName = 64;
+  SigningKey key = SigningKey::generate(random);
+  auto certificate = issue_certificate({.common_name = uris.front().substr(0, kMaxCommonName),
+                                        .use = CertificateUse::client,
+                                        .uris = uris,
+                                        .hosts = {},
+                                        .not_before_ms = now_ms - kBackdateMs,
+                                        .not_after_ms = not_after_ms},
+                                       key.public_key(), &ca, ca_key, random);
+  if (!certificate) return std::move(certificate).error().in("certificate of \"" + uris.front() + "\"");
+  return Credential{std::move(key), std::move(*certificate)};
+}
+
+}  // namespace coprotect::provisioning
