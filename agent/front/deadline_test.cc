@@ -95,21 +95,21 @@ TEST_F(DeadlineTest, KeepsABusyConnectionBeyondTheDeadlineOfOneRequest) {
 }
 
 TEST_F(DeadlineTest, SaysSoIfTheCustodianIsTooSlow) {
-  on_call = [](const auto&, const auto&) { return std::nullopt; };
+  answer_with([](const auto&, const auto&) { return std::nullopt; });
   HttpClient client(target(), &alice_);
   const Answer answer = client.get("/v1/health");
   EXPECT_EQ(answer.status, 503u);
   EXPECT_NE(answer.body.find("\"unavailable\""), std::string::npos);
-  on_call = nullptr;
+  answer_with_echo();
   EXPECT_EQ(client.get("/v1/health").status, 200u);
 }
 
 TEST_F(DeadlineTest, CutsASlowReader) {
-  on_call = [](const auto&, const ipc::Call& call) {
+  answer_with([](const auto&, const ipc::Call& call) {
     ipc::Reply reply = echo(call);
     reply.body.assign(ipc::kMaxBody, 'x');
     return reply;
-  };
+  });
   auto client = RawClient::connect(target(), alice_);
   ASSERT_TRUE(client);
   ASSERT_TRUE(client->send("GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n"));

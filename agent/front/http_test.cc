@@ -23,13 +23,13 @@ class HttpTest : public FrontTest {
 };
 
 TEST_F(HttpTest, PassesARequestOnAndItsReplyBack) {
-  on_call = [](const auto&, const ipc::Call& call) {
+  answer_with([](const auto&, const ipc::Call& call) {
     EXPECT_EQ(call.route, ipc::Route::partial_decrypt);
     EXPECT_EQ(call.subject, std::string(64, 'a'));
     EXPECT_GT(call.budget_ms, 20'000u);
     EXPECT_LE(call.budget_ms, 30'000u);
     return echo(call);
-  };
+  });
   start();
   HttpClient client(target(), &alice_);
   std::string body("a\0b\xff", 4);
@@ -38,18 +38,18 @@ TEST_F(HttpTest, PassesARequestOnAndItsReplyBack) {
   EXPECT_EQ(answer.body, body);
   EXPECT_EQ(answer.headers.at("content-type"), "application/octet-stream");
   EXPECT_EQ(answer.headers.at("x-request-id"), "00112233445566aa");
-  on_call = nullptr;
+  answer_with_echo();
   EXPECT_EQ(client.get("/v1/health").headers.at("content-type"), "application/json");
 }
 
 TEST_F(HttpTest, TellsEachErrorAsAProblem) {
-  Code code = Code::malformed;
-  on_call = [&code](const auto&, const ipc::Call& call) {
+  std::atomic<Code> code = Code::malformed;
+  answer_with([&code](const auto&, const ipc::Call& call) {
     ipc::Reply reply = echo(call);
     reply.body.clear();
     reply.error.emplace(code, "because");
     return reply;
-  };
+  });
   start();
   HttpClient client(target(), &alice_);
   for (int i = 0; i <= static_cast<int>(Code::internal); ++i) {
@@ -132,13 +132,13 @@ TEST_F(HttpTest, ServesManyAtOnce) {
   // Answered in the reverse order, so that all wait at the same time.
   constexpr std::size_t kClients = 8;
   std::vector<ipc::Call> waiting;
-  on_call = [&waiting](const std::shared_ptr<ipc::Channel>& channel, const ipc::Call& call) {
+  answer_with([&waiting](const std::shared_ptr<ipc::Channel>& channel, const ipc::Call& call) {
     waiting.push_back(call);
     if (waiting.size() == kClients)
       for (auto each = waiting.rbegin(); each != waiting.rend(); ++each)
         (void)channel->send(echo(*each).encode());
     return std::optional<ipc::Reply>();
-  };
+  });
   start();
   std::vector<std::jthread> clients;
   for (std::size_t i = 0; i < kClients; ++i)
@@ -146,6 +146,8 @@ TEST_F(HttpTest, ServesManyAtOnce) {
       HttpClient client(target(), &alice_);
       EXPECT_EQ(client.post(kKeyPath + "/log", std::to_string(i)).body, std::to_string(i));
     });
+  clients.clear();
+  answer_with_echo();  // `waiting` ends here
 }
 
 TEST_F(HttpTest, RefusesWhatIsNotHttp) {

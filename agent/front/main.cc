@@ -167,7 +167,8 @@ int main_of(int argc, char** argv) {
   }
   const auto done = run(options);
   if (!done) log_error("front: " + done.error().message());
-  return done ? 0 : 1;
+  // Not exit(): what libraries do there may want what the sandbox denies.
+  std::_Exit(done ? 0 : 1);
 }
 
 }  // namespace

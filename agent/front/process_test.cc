@@ -71,10 +71,10 @@ TEST_F(ProcessTest, StopsAtOnceIfNothingRuns) {
 
 TEST_F(ProcessTest, StopsWhenRunningRequestsAreAnswered) {
   std::promise<ipc::Call> called;
-  on_call = [&called](const auto&, const ipc::Call& call) {
+  answer_with([&called](const auto&, const ipc::Call& call) {
     called.set_value(call);
     return std::optional<ipc::Reply>();
-  };
+  });
   start();
   HttpClient second(target(), &alice_);
   Answer answer;

@@ -53,6 +53,7 @@ ipc::Reply echo(const ipc::Call& call) {
 }
 
 FrontTest::FrontTest() {
+  answer_with_echo();
   std::string name = (std::filesystem::temp_directory_path() / "front-test-XXXXXX").string();
   folder_ = mkdtemp(name.data());
 }
@@ -60,6 +61,15 @@ FrontTest::FrontTest() {
 FrontTest::~FrontTest() {
   front_.reset();
   std::filesystem::remove_all(folder_);
+}
+
+void FrontTest::answer_with(Answering answering) {
+  const std::lock_guard lock(mutex_);
+  answering_ = std::move(answering);
+}
+
+void FrontTest::answer_with_echo() {
+  answer_with([](const auto&, const ipc::Call& call) { return echo(call); });
 }
 
 void FrontTest::write_tls_files() {
@@ -79,7 +89,11 @@ void FrontTest::start(Config::Limits limits) {
                           {.call =
                                [this](const std::shared_ptr<ipc::Channel>& channel, const ipc::Call& call) {
                                  ++calls_;
-                                 const auto reply = on_call ? on_call(channel, call) : echo(call);
+                                 std::optional<ipc::Reply> reply;
+                                 {
+                                   const std::lock_guard lock(mutex_);
+                                   reply = answering_(channel, call);
+                                 }
                                  if (reply) (void)channel->send(reply->encode());
                                },
                            .ready =

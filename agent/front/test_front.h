@@ -56,8 +56,12 @@ class FrontTest : public testing::Test {
 
   Target target() const { return {.port = port_, .authority = &identity_.certificate()}; }
   unsigned calls() const { return calls_; }
-  // What a call is answered with; unset: its own body. Nothing is sent if it returns nothing.
-  std::function<std::optional<ipc::Reply>(const std::shared_ptr<ipc::Channel>&, const ipc::Call&)> on_call;
+  // What each call is answered with from now on; nothing is sent if it returns nothing. At first: the call's
+  // own body.
+  using Answer =
+      std::function<std::optional<ipc::Reply>(const std::shared_ptr<ipc::Channel>&, const ipc::Call&)>;
+  void answer_with(Answering answering);
+  void answer_with_echo();
 
   std::filesystem::path folder_;
   TestAuthority identity_{"the agent"};
@@ -67,6 +71,7 @@ class FrontTest : public testing::Test {
 
  private:
   std::mutex mutex_;
+  Answering answering_;
   std::condition_variable ready_changed_;
   std::deque<ipc::Ready> ready_;
   std::atomic<unsigned> calls_ = 0;

@@ -24,10 +24,10 @@ class TlsTest : public FrontTest {
 };
 
 TEST_F(TlsTest, AcceptsAClientOfATrustedAuthority) {
-  on_call = [this](const auto&, const ipc::Call& call) {
+  answer_with([this](const auto&, const ipc::Call& call) {
     EXPECT_EQ(call.peer_certificate, alice_.certificate.der());
     return echo(call);
-  };
+  });
   start();
   EXPECT_TRUE(gets_in(&alice_));
 }
@@ -151,8 +151,7 @@ TEST_F(ReloadTest, NewConnectionsGetTheNewCertificate) {
   start();
   HttpClient old(target(), &alice_);
   EXPECT_EQ(old.get("/v1/health").status, 200u);
-  const TestAuthority renewed("the agent, renewed");
-  std::swap(identity_, const_cast<TestAuthority&>(renewed));
+  identity_ = TestAuthority("the agent, renewed");
   write_tls_files();
   EXPECT_FALSE(gets_in(&alice_));  // still the old one
   reload();
