@@ -58,7 +58,7 @@ class FrontTest : public testing::Test {
   unsigned calls() const { return calls_; }
   // What each call is answered with from now on; nothing is sent if it returns nothing. At first: the call's
   // own body.
-  using Answer =
+  using Answering =
       std::function<std::optional<ipc::Reply>(const std::shared_ptr<ipc::Channel>&, const ipc::Call&)>;
   void answer_with(Answering answering);
   void answer_with_echo();
