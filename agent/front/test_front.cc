@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include <csignal>
 #include <fstream>
 
 namespace coprotect::agent::front {
@@ -53,6 +54,7 @@ ipc::Reply echo(const ipc::Call& call) {
 }
 
 FrontTest::FrontTest() {
+  std::signal(SIGPIPE, SIG_IGN);  // a front that ends a connection must not end the test
   answer_with_echo();
   std::string name = (std::filesystem::temp_directory_path() / "front-test-XXXXXX").string();
   folder_ = mkdtemp(name.data());
