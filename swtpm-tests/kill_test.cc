@@ -16,6 +16,7 @@ struct Case {
   std::string suite;
   std::string who;  // tool, cloud, company
   long shard;
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.suite << " " << c.who << " " << c.shard; }
 };
 
 class Kill : public testing::TestWithParam<Case> {

@@ -75,7 +75,7 @@ Finished System::onboard(const std::filesystem::path& provision, std::vector<std
                 company_->invitation().string(), "--show-code-fd", "7", "--code-fd", "8",
                 "--ca-passphrase-fd", "9", "--same-host"});
   for (auto& assignment : environment) command.env(std::move(assignment));
-  Finished run = command.retype(7, 8, change).feed(9, kPassphrase).run();
+  Finished run = command.retype(7, 8, change).feed(9, kPassphrase).run(std::chrono::seconds(180));
   std::string shown = run.written[7];
   shown.erase(std::remove(shown.begin(), shown.end(), '\n'), shown.end());
   if (!shown.empty()) code_ = shown;  // a resumed onboarding shows none: the paper has it
