@@ -30,13 +30,14 @@ function(coprotect_program name)
   endif()
 endfunction()
 
-# coprotect_test(NAME SOURCES... [LINK LIBS...] [THREADS]): discovered by ctest under the label unit, and under
-# threads too if it starts threads (those also run under the thread sanitizer).
+# coprotect_test(NAME SOURCES... [LINK LIBS...] [THREADS] [SANDBOX]): discovered by ctest under the label unit, and under
+# threads too if it starts threads (those also run under the thread sanitizer). SANDBOX: it enters the front's sandbox,
+# which denies what the address sanitizer's run time needs, so that one leaves it out.
 function(coprotect_test name)
   if(NOT BUILD_TESTING OR COPROTECT_FUZZ)
     return()
   endif()
-  cmake_parse_arguments(ARG "THREADS" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "THREADS;SANDBOX" "" "LINK" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} coprotect_test_main coprotect_warnings)
   target_compile_definitions(${name} PRIVATE COPROTECT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
@@ -45,7 +46,11 @@ function(coprotect_test name)
     set(labels unit-threads)  # one label, which both filters of CMakePresets.json match
     add_dependencies(thread_tests ${name})
   endif()
-  add_dependencies(unit_tests ${name})
+  if(ARG_SANDBOX)
+    string(REPLACE unit sandbox labels ${labels})
+  else()
+    add_dependencies(unit_tests ${name})
+  endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${labels}" TIMEOUT 300)
 endfunction()
 
