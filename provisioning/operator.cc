@@ -1,54 +1,24 @@
 #include "provisioning/operator.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <iostream>
 
 #include "client/files/fd.h"
-#include "provisioning/terminal.h"
+#include "client/terminal/secret_line.h"
+#include "client/terminal/terminal.h"
 
 namespace coprotect::provisioning {
 namespace {
 
-constexpr std::size_t kMaxLine = 1023;
-
-Result<Secret> read_secret(const std::optional<int>& fd, std::string_view prompt) {
-  if (fd) return read_secret_line(*fd);
-  auto terminal = Terminal::open();
-  if (!terminal) return std::move(terminal).error();
-  return terminal->read_hidden(prompt);
-}
-
 Result<Secret> read_new_secret(const std::optional<int>& fd, std::string_view what) {
-  auto first = read_secret(fd, std::string(what) + ": ");
+  auto first = client::ask_secret(std::string(what) + ": ", fd);
   if (!first || fd) return first;
-  auto second = read_secret(fd, std::string(what) + " again: ");
+  auto second = client::ask_secret(std::string(what) + " again: ", fd);
   if (second && !equal_in_constant_time(*first, *second))
     return Error(Code::wrong_code, "the two entries of the " + std::string(what) + " differ");
   return second;
 }
 
 }  // namespace
-
-Result<Secret> read_secret_line(int fd) {
-  Secret line(kMaxLine);
-  std::size_t size = 0;
-  // Byte by byte: what comes after the newline belongs to the next reader.
-  for (;;) {
-    std::uint8_t byte = 0;
-    const ssize_t n = read(fd, &byte, 1);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Error(Code::malformed, "cannot read file descriptor " + std::to_string(fd));
-    if (n == 0 && size == 0)
-      return Error(Code::malformed, "file descriptor " + std::to_string(fd) + " gave no line");
-    if (n == 0 || byte == '\n') break;
-    if (size == kMaxLine)
-      return Error(Code::malformed, "the line on file descriptor " + std::to_string(fd) + " is too long");
-    line.fill()[size++] = byte;
-  }
-  return Secret::copy_of(line.reveal().first(size));
-}
 
 void Operator::progress(std::string_view text) const {
   std::cerr << text << '\n';
@@ -66,7 +36,7 @@ Status Operator::show_code(const Secret& code) const {
     return Error(Code::unavailable, "cannot write the recovery code to file descriptor " +
                                         std::to_string(*descriptors_.show_code));
   }
-  auto terminal = Terminal::open();
+  auto terminal = client::Terminal::open();
   if (!terminal) return std::move(terminal).error();
   return terminal->show_once(
       "the recovery code. Write it on the recovery sheet, by hand; it is shown only now:", code,
@@ -74,7 +44,7 @@ Status Operator::show_code(const Secret& code) const {
 }
 
 Result<Secret> Operator::retyped_code() const {
-  return read_secret(descriptors_.code, "type the recovery code from the paper: ");
+  return client::ask_secret("type the recovery code from the paper: ", descriptors_.code);
 }
 
 Result<Secret> Operator::new_password() const {
@@ -86,7 +56,7 @@ Result<Secret> Operator::new_ca_passphrase() const {
 }
 
 Result<Secret> Operator::ca_passphrase() const {
-  return read_secret(descriptors_.ca_passphrase, "passphrase of the client CA key: ");
+  return client::ask_secret("passphrase of the client CA key: ", descriptors_.ca_passphrase);
 }
 
 }  // namespace coprotect::provisioning

@@ -41,8 +41,4 @@ class Operator {
   Descriptors descriptors_;
 };
 
-// One line, without its newline, of at most 1 023 bytes. Takes nothing that comes after it. Code::malformed
-// if there is none.
-Result<Secret> read_secret_line(int fd);
-
 }  // namespace coprotect::provisioning

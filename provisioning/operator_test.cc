@@ -6,7 +6,8 @@
 #include <array>
 #include <string>
 
-#include "provisioning/durable.h"
+#include "client/files/fd.h"
+#include "client/terminal/secret_line.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -27,27 +28,6 @@ struct Pipe {
   client::Fd write_end;
 };
 
-TEST(Operator, ReadsOneLineAndLeavesTheNext) {
-  Pipe pipe;
-  pipe.put("first\n\nthird without an end");
-  pipe.close_writing();
-  EXPECT_EQ(text_of(read_secret_line(pipe.read_end.get())->reveal()), "first");
-  EXPECT_EQ(read_secret_line(pipe.read_end.get())->size(), 0u);
-  EXPECT_EQ(text_of(read_secret_line(pipe.read_end.get())->reveal()), "third without an end");
-  EXPECT_EQ(read_secret_line(pipe.read_end.get()).error().code(), Code::malformed);
-}
-
-TEST(Operator, RefusesALineThatIsTooLong) {
-  const Pipe pipe;
-  pipe.put(std::string(1023, 'a') + "\n" + std::string(1024, 'b') + "\n");
-  EXPECT_EQ(read_secret_line(pipe.read_end.get())->size(), 1023u);
-  EXPECT_EQ(read_secret_line(pipe.read_end.get()).error().code(), Code::malformed);
-}
-
-TEST(Operator, RefusesADescriptorThatIsNotOpen) {
-  EXPECT_EQ(read_secret_line(987).error().code(), Code::malformed);
-}
-
 TEST(Operator, ShowsAndReadsTheCodeThroughDescriptors) {
   Pipe screen;
   const Pipe keyboard;
@@ -57,7 +37,7 @@ TEST(Operator, ShowsAndReadsTheCodeThroughDescriptors) {
                          .ca_passphrase = std::nullopt});
   ASSERT_TRUE(person.show_code(Secret::copy_of(bytes_of("AAAAC-BBBBC"))));
   screen.close_writing();
-  EXPECT_EQ(text_of(read_secret_line(screen.read_end.get())->reveal()), "AAAAC-BBBBC");
+  EXPECT_EQ(text_of(client::read_secret_line(screen.read_end.get())->reveal()), "AAAAC-BBBBC");
   keyboard.put("aaaac-bbbbc\n");
   EXPECT_EQ(text_of(person.retyped_code()->reveal()), "aaaac-bbbbc");
   EXPECT_EQ(person.code_tries(), 1) << "a script answers once";

@@ -1,8 +1,8 @@
 #include "client/cli/opening.h"
 
-#include "client/cli/prompt.h"
 #include "client/files/small_file.h"
 #include "client/recovery.h"
+#include "client/terminal/secret_line.h"
 
 namespace coprotect::client {
 namespace {
@@ -22,7 +22,7 @@ Opening make_opening(const protocol::Bundle& bundle, Credentials credentials, pr
 Result<OpenedBlob> ask_and_open(const protocol::RecoveryBlob& blob, const protocol::Bundle& bundle,
                                 const Options& options) {
   const bool code = blob.kind() == protocol::RecoveryKind::code;
-  const auto typed = ask_secret(code ? "recovery code" : "recovery password", options.code_fd);
+  const auto typed = ask_secret(code ? "recovery code: " : "recovery password: ", options.code_fd);
   if (!typed) return Error(Code::wrong_code, typed.error().message()).in("recovery code");
   return open_blob(blob, bundle, *typed);
 }

@@ -1,4 +1,4 @@
-#include "provisioning/terminal.h"
+#include "client/terminal/terminal.h"
 
 #include <fcntl.h>
 #include <termios.h>
@@ -6,17 +6,20 @@
 
 #include <cerrno>
 
-namespace coprotect::provisioning {
+#include "client/terminal/secret_line.h"
+
+namespace coprotect::client {
 namespace {
 
-constexpr std::size_t kMaxLine = 1023;
 constexpr std::uint8_t kInterrupt = 0x03;
 constexpr std::uint8_t kEndOfInput = 0x04;
+constexpr std::uint8_t kBackspace = 0x08;
 constexpr std::uint8_t kKillLine = 0x15;
+constexpr std::uint8_t kDelete = 0x7f;
 
 // A terminal that went away shows up at the next read.
 void put(int fd, ByteView text) {
-  static_cast<void>(client::write_all(fd, text));
+  static_cast<void>(write_all(fd, text));
 }
 
 // Neither echo nor signals nor line editing while it lives: a Control-C that ended the process here would
@@ -47,7 +50,7 @@ class QuietMode {
 }  // namespace
 
 Result<Terminal> Terminal::open(const char* device) {
-  client::Fd fd(::open(device, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  Fd fd(::open(device, O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!fd)
     return Error(Code::unavailable,
                  "no terminal to ask on\ngive the secret through a file descriptor; see --help");
@@ -58,26 +61,29 @@ Result<Secret> Terminal::read_hidden(std::string_view prompt) const {
   const QuietMode quiet(fd_.get());
   if (!quiet.active()) return Error(Code::unavailable, "cannot turn the terminal's echo off");
   put(fd_.get(), bytes_of(prompt));
-  Secret line(kMaxLine);
+  Secret line(kMaxSecretLine);
+  Secret next(1);
   std::size_t size = 0;
   for (;;) {
-    std::uint8_t key = 0;
-    const ssize_t n = read(fd_.get(), &key, 1);
+    const ssize_t n = read(fd_.get(), next.fill().data(), 1);
     if (n < 0 && errno == EINTR) continue;
+    const std::uint8_t key = next.reveal()[0];
     if (n <= 0 || key == kInterrupt || key == kEndOfInput) {
       put(fd_.get(), bytes_of("\n"));
       return Error(Code::unavailable, "given up at the terminal");
     }
     if (key == '\n' || key == '\r') break;
-    if (key == 0x7f || key == '\b') {
+    if (key == kBackspace || key == kDelete) {
       size -= size > 0 ? 1 : 0;
     } else if (key == kKillLine) {
       size = 0;
-    } else if (size < kMaxLine) {
-      line.fill()[size++] = key;
+    } else {
+      if (size < kMaxSecretLine) line.fill()[size] = key;
+      ++size;
     }
   }
   put(fd_.get(), bytes_of("\n"));
+  if (size > kMaxSecretLine) return Error(Code::malformed, "what was typed is too long");
   return Secret::copy_of(line.reveal().first(size));
 }
 
@@ -94,4 +100,4 @@ Status Terminal::show_once(std::string_view title, const Secret& secret, std::st
   return Done{};
 }
 
-}  // namespace coprotect::provisioning
+}  // namespace coprotect::client

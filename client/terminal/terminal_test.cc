@@ -1,4 +1,4 @@
-#include "provisioning/terminal.h"
+#include "client/terminal/terminal.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,9 @@
 #include <string>
 #include <thread>
 
-namespace coprotect::provisioning {
+#include "client/terminal/secret_line.h"
+
+namespace coprotect::client {
 namespace {
 
 // A pseudo-terminal: the program under test on one side in a thread, hands and eyes on the other.
@@ -56,7 +58,7 @@ class Session {
     return true;
   }
 
-  client::Fd master_;
+  Fd master_;
   std::thread program_;
   std::string seen_;
 };
@@ -92,6 +94,16 @@ TEST(Terminal, ControlCGivesUp) {
   session.type("half a sec\x03");
 }
 
+TEST(Terminal, RefusesALineThatIsTooLong) {
+  Session session([](const Terminal& terminal) {
+    const auto line = terminal.read_hidden("secret: ");
+    ASSERT_FALSE(line);
+    EXPECT_EQ(line.error().code(), Code::malformed);
+  });
+  session.wait_for("secret: ");
+  session.type(std::string(kMaxSecretLine + 1, 'a') + "\n");
+}
+
 TEST(Terminal, TakesTheSecretOffTheScreen) {
   Session session([](const Terminal& terminal) {
     EXPECT_TRUE(terminal.show_once("the code:", Secret::copy_of(bytes_of("AAAAC")), "press Enter: "));
@@ -107,4 +119,4 @@ TEST(Terminal, SaysThatThereIsNone) {
 }
 
 }  // namespace
-}  // namespace coprotect::provisioning
+}  // namespace coprotect::client
