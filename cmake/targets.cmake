@@ -51,7 +51,7 @@ function(coprotect_test name)
   else()
     add_dependencies(unit_tests ${name})
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${labels}" TIMEOUT 300)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES PROPERTIES LABELS "${labels}" TIMEOUT 300)
 endfunction()
 
 # coprotect_fuzz(NAME SOURCE [LINK LIBS...])

@@ -202,6 +202,7 @@ Daemon& Daemon::operator=(Daemon&& other) noexcept {
   if (this != &other) {
     if (pid_ > 0) end(SIGKILL);
     pid_ = std::exchange(other.pid_, -1);
+    exit_code_ = other.exit_code_;
   }
   return *this;
 }
@@ -215,7 +216,12 @@ bool Daemon::ended() {
   int status = 0;
   if (waitpid(pid_, &status, WNOHANG) != pid_) return false;
   pid_ = -1;
+  exit_code_ = exit_code_of(status);
   return true;
+}
+
+std::optional<int> Daemon::exit_code() {
+  return ended() ? exit_code_ : std::nullopt;
 }
 
 void Daemon::signal(int number) const {

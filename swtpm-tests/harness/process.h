@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -81,7 +82,7 @@ class Daemon {
   // /dev/null for what is missing of 0 to 2.
   static Daemon spawn(const std::vector<std::string>& arguments, std::vector<std::string> environment,
                       const std::map<int, int>& descriptors);
-  Daemon(Daemon&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
+  Daemon(Daemon&& other) noexcept : pid_(std::exchange(other.pid_, -1)), exit_code_(other.exit_code_) {}
   Daemon& operator=(Daemon&& other) noexcept;
   ~Daemon();
 
@@ -89,6 +90,8 @@ class Daemon {
   pid_t pid() const { return pid_; }
   // Whether it ended by itself meanwhile.
   bool ended();
+  // The exit code as in Finished, once it ended by itself.
+  std::optional<int> exit_code();
   void signal(int number) const;
   // Sends the signal and waits for the end; the exit code as in Finished.
   int end(int number);
@@ -98,6 +101,7 @@ class Daemon {
  private:
   explicit Daemon(pid_t pid) : pid_(pid) {}
   pid_t pid_ = -1;
+  std::optional<int> exit_code_;
 };
 
 // Where PATH has a program. Fails with an exception that names it if it is not installed.
