@@ -58,6 +58,7 @@ TEST_F(HttpTest, TellsEachErrorAsAProblem) {
     is_problem(answer, http_status(code), code_name(code));
     EXPECT_EQ(nlohmann::json::parse(answer.body)["detail"], "because");
   }
+  answer_with_echo();  // `code` ends here
 }
 
 TEST_F(HttpTest, KnowsOnlyTheInterface) {
