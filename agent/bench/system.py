@@ -68,6 +68,9 @@ class Processes:
             ticks += int(fields[11]) + int(fields[12])
         return ticks / TICKS
 
+    def descriptors(self):
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.all())
+
     def resident(self):
         """Bytes of anonymous memory, by the name of the program; pages of libraries are shared with who else runs."""
         sizes = {}

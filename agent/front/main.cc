@@ -2,6 +2,7 @@
 // It sees bytes from strangers and is trusted with nothing but the TLS key.
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -147,6 +148,9 @@ Status run(const Options& options) {
 }
 
 int main_of(int argc, char** argv) {
+  // One heap for all threads: what one connection gave back, the next one takes, whichever thread it falls
+  // to.
+  mallopt(M_ARENA_MAX, 1);
   // GnuTLS is foreign code with needs of its own, so it keeps its allocator.
   if (const auto locked = locked_memory::install_arena_only(); !locked) {
     log_error("front: " + locked.error().message());
