@@ -1,8 +1,10 @@
 #include "agent/config.h"
 
 #include <toml++/toml.h>
+#include <algorithm>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "agent/text_file.h"
 #include "protocol/x509/certificate.h"
@@ -37,6 +39,21 @@ class Section {
     if (!value) fail(key, "must be true or false");
     return value.value_or(fallback);
   }
+  // Texts, each of which `valid` accepts; `what` says what they are.
+  std::set<std::string> texts(const std::string& key, bool (*valid)(std::string_view), const char* what) {
+    std::set<std::string> found;
+    const toml::node* const node = take(key);
+    if (node == nullptr) return found;
+    const toml::array* const list = node->as_array();
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+      const auto text = (*list)[i].value_exact<std::string>();
+      if (text && valid(*text)) found.insert(*text);
+    }
+    if (list == nullptr || found.size() != list->size())
+      fail(key, std::string("must be a list of different ") + what);
+    return found;
+  }
+  bool present() const { return table_ != nullptr; }
   Section section(const std::string& key) {
     const toml::node* const node = take(key);
     if (node != nullptr && !node->is_table()) fail(key, "must be a table");
@@ -64,6 +81,43 @@ class Section {
   std::set<std::string> taken_;
 };
 
+// Whether it is "coprotect:TENANT:KIND:NAME" with one of these kinds.
+bool is_uri(std::string_view uri, std::initializer_list<std::string_view> kinds) {
+  std::vector<std::string_view> parts;
+  for (std::size_t colon = 0; colon != std::string_view::npos;) {
+    colon = uri.find(':');
+    parts.push_back(uri.substr(0, colon));
+    uri.remove_prefix(std::min(uri.size(), colon == std::string_view::npos ? uri.size() : colon + 1));
+  }
+  return parts.size() == 4 && parts[0] == "coprotect" && protocol::valid_tenant(parts[1]) &&
+         std::find(kinds.begin(), kinds.end(), parts[2]) != kinds.end() &&
+         protocol::valid_subject_name(parts[3]);
+}
+bool is_user(std::string_view uri) {
+  return is_uri(uri, {"user", "admin"});
+}
+bool is_group(std::string_view uri) {
+  return is_uri(uri, {"group"});
+}
+bool is_reason(std::string_view text) {
+  return !text.empty() && text.size() <= 255;
+}
+
+std::optional<custodian::DerivePolicy> read_derive(Section& section) {
+  if (!section.present()) return std::nullopt;
+  constexpr unsigned kMost = 1'000'000'000;
+  custodian::DerivePolicy policy{
+      .users = section.texts("users", is_user, "URIs like \"coprotect:acme:user:alice\""),
+      .groups = section.texts("groups", is_group, "URIs like \"coprotect:acme:group:mail\""),
+      .tenants = section.texts("tenants", protocol::valid_tenant, "tenants' names"),
+      .purposes = section.texts("purposes", is_reason, "texts of 1 to 255 bytes"),
+      .per_key_per_day = section.number("per_key_per_day", 100'000, 1, kMost),
+      .per_client_per_day = section.number("per_client_per_day", 100'000, 1, kMost)};
+  if (policy.users.empty() && policy.groups.empty() && policy.tenants.empty())
+    section.fail("users", "is missing, and so are \"groups\" and \"tenants\": nobody could derive");
+  return policy;
+}
+
 Config read(const toml::table& table, const std::filesystem::path& folder, std::optional<Error>& error) {
   Section top(&table, "", error);
   Config config{.folder = folder,
@@ -86,8 +140,11 @@ Config read(const toml::table& table, const std::filesystem::path& folder, std::
   Section policy = top.section("policy");
   config.policy = {
       .recover = policy.flag("recover", true),
-      .requests_per_key_per_day = policy.number("requests_per_key_per_day", 100'000, 1, 1'000'000'000)};
-  for (Section* const section : {&top, &tls, &limits, &policy}) section->refuse_others();
+      .requests_per_key_per_day = policy.number("requests_per_key_per_day", 100'000, 1, 1'000'000'000),
+      .derive = {}};
+  Section derive = policy.section("derive");
+  config.policy.derive = read_derive(derive);
+  for (Section* const section : {&top, &tls, &limits, &policy, &derive}) section->refuse_others();
   return config;
 }
 

@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
+#include "agent/custodian/derive_policy.h"
 #include "protocol/base/result.h"
 
 namespace coprotect::agent {
@@ -30,6 +32,7 @@ struct Config {
   struct Policy {
     bool recover;
     std::uint64_t requests_per_key_per_day;
+    std::optional<custodian::DerivePolicy> derive;
   } policy;
 
   // Code::malformed, naming the key, for a key that is unknown, missing or of an impossible value.

@@ -62,6 +62,42 @@ TEST_F(ConfigTest, HasDefaults) {
   EXPECT_EQ(config->limits.connections, 1000u);
   EXPECT_TRUE(config->policy.recover);
   EXPECT_EQ(config->policy.requests_per_key_per_day, 100'000u);
+  EXPECT_FALSE(config->policy.derive);
+}
+
+TEST_F(ConfigTest, ReadsWhoMayDerive) {
+  const auto config = load(std::string(kMinimal) +
+                           "[policy.derive]\nusers = [\"coprotect:acme:user:alice\", "
+                           "\"coprotect:acme:admin:bob\"]\ngroups = [\"coprotect:acme:group:mail\"]\n"
+                           "tenants = [\"acme-2\"]\npurposes = [\"cms\", \"tls\"]\n"
+                           "per_key_per_day = 5\nper_client_per_day = 6\n");
+  ASSERT_TRUE(config) << config.error().message();
+  ASSERT_TRUE(config->policy.derive);
+  const auto& derive = *config->policy.derive;
+  EXPECT_EQ(derive.users, (std::set<std::string>{"coprotect:acme:user:alice", "coprotect:acme:admin:bob"}));
+  EXPECT_EQ(derive.groups, std::set<std::string>{"coprotect:acme:group:mail"});
+  EXPECT_EQ(derive.tenants, std::set<std::string>{"acme-2"});
+  EXPECT_EQ(derive.purposes, (std::set<std::string>{"cms", "tls"}));
+  EXPECT_EQ(derive.per_key_per_day, 5u);
+  EXPECT_EQ(derive.per_client_per_day, 6u);
+}
+
+TEST_F(ConfigTest, RefusesAMistakeAboutWhoMayDerive) {
+  const std::string derive = std::string(kMinimal) + "[policy.derive]\n";
+  refuses(derive, "\"policy.derive.users\" is missing");
+  refuses(derive + "users = []\n", "nobody could derive");
+  refuses(derive + "user = [\"coprotect:acme:user:alice\"]\n", "\"policy.derive");
+  refuses(derive + "users = \"coprotect:acme:user:alice\"\n", "must be a list");
+  for (const char* const wrong :
+       {"alice", "coprotect:acme:group:mail", "coprotect:acme:recovery:x", "coprotect:Acme:user:alice",
+        "coprotect:acme:user:", "coprotect:acme:user:a:b", "coprotect:acme:user", ""})
+    refuses(derive + "users = [\"" + wrong + "\"]\n", "\"policy.derive.users\" must be a list");
+  refuses(derive + "users = [\"coprotect:acme:user:a\", \"coprotect:acme:user:a\"]\n", "different");
+  refuses(derive + "users = [1]\n", "must be a list");
+  refuses(derive + "groups = [\"coprotect:acme:user:alice\"]\n", "\"policy.derive.groups\"");
+  refuses(derive + "tenants = [\"Acme\"]\n", "\"policy.derive.tenants\"");
+  refuses(derive + "tenants = [\"acme\"]\npurposes = [\"\"]\n", "\"policy.derive.purposes\"");
+  refuses(derive + "tenants = [\"acme\"]\nper_key_per_day = 0\n", "\"policy.derive.per_key_per_day\"");
 }
 
 TEST_F(ConfigTest, ReadsWhatIsGiven) {

@@ -34,7 +34,8 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
                                      .identity_certificate = std::move(*certificate),
                                      .state = config.folder,
                                      .allow_recover = config.policy.recover,
-                                     .requests_per_key_per_day = config.policy.requests_per_key_per_day},
+                                     .requests_per_key_per_day = config.policy.requests_per_key_per_day,
+                                     .derive = config.policy.derive},
                                     std::move(*keyring), hsm::make_sealed_keeper(token, config.hold));
 }
 

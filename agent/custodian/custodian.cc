@@ -42,13 +42,10 @@ Result<Bytes> Custodian::serve(const ipc::Call& call, Operation operation, const
   // This agent's policy; then, for each item, its file's policy and its ciphertext's proof.
   if (auto allowed = server_policy_.check(request, client->identity, key.parameters()->purpose); !allowed)
     return refuse(story, allowed.error());
-  std::vector<Decision> decisions;
-  if (const auto* const body = std::get_if<protocol::PartialDecryptBody>(&request.body)) {
-    decisions = decide(*body, request.action, *client, now);
-    story.set_items(*body, decisions);
-  }
+  const auto decisions = decide(request, *client, now);
+  story.set_items(decisions);
 
-  // One transaction: nonce, cap, intent.
+  // One transaction: nonce, caps, intent.
   if (auto admitted = admit(*client, request, story.intent(now)); !admitted)
     return refuse(story, admitted.error());
 
@@ -66,11 +63,11 @@ Result<Bytes> Custodian::serve(const ipc::Call& call, Operation operation, const
 Result<Secret> Custodian::compute(const Client& client, const SignedRequest& request,
                                   std::span<const Decision> decisions) {
   const auto& body = request.request.body;
-  if (const auto* const items = std::get_if<protocol::PartialDecryptBody>(&body))
-    return decrypt(*keeper_, *client.key, *items, decisions, request.hash, system_random());
   if (const auto* const range = std::get_if<protocol::LogBody>(&body))
     return log_query(*store_, log_, *client.key, *range);
-  return custodian::recovery_share(*client.key);
+  if (std::holds_alternative<protocol::RecoveryShareBody>(body))
+    return custodian::recovery_share(*client.key);
+  return decrypt(*keeper_, *client.key, decisions, request.hash, system_random());
 }
 
 Status Custodian::look_for_replay(const Client& client, const protocol::Request& request,
@@ -85,10 +82,7 @@ Status Custodian::admit(const Client& client, const protocol::Request& request,
   auto transaction = store_->begin();
   if (!transaction) return std::move(transaction).error();
   if (auto claimed = replay::claim(*transaction, client.key_hash, request); !claimed) return claimed;
-  const bool uses_share =
-      request.operation() == Operation::partial_decrypt && intent.kind == protocol::EntryKind::intent;
-  if (uses_share)
-    if (auto below = cap_.admit(*transaction, request.key_id, intent.time_ms); !below) return below;
+  if (auto below = caps_.admit(*transaction, intent); !below) return below;
   if (auto recorded = log_.append(*transaction, intent); !recorded) return recorded;
   return transaction->commit();
 }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 
+#include "agent/custodian/caps.h"
 #include "agent/custodian/ceremonies.h"
 #include "agent/custodian/health.h"
 #include "agent/custodian/record.h"
@@ -61,7 +62,7 @@ class Custodian {
   ClientLists clients_;
   Log log_;
   ServerPolicy server_policy_;
-  DailyCap cap_;
+  Caps caps_;
   Ceremonies ceremonies_;
   Health health_;
   std::function<void()> trust_changed_;

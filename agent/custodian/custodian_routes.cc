@@ -36,8 +36,8 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       keys_(keyring_),
       clients_(keyring_),
       log_(keyring_),
-      server_policy_{.allow_recover = settings_.allow_recover},
-      cap_(settings_.requests_per_key_per_day),
+      server_policy_{.allow_recover = settings_.allow_recover, .derive = settings_.derive},
+      caps_(settings_),
       ceremonies_(settings_, keyring_, *keeper_, *store_, keys_, log_),
       health_(settings_.role, *keeper_) {}
 
@@ -59,7 +59,7 @@ Status Custodian::load() {
 
   std::map<std::string, Digest> last_lists;  // by tenant, as the log has them
   const auto visit = [&](const protocol::LogEntry& entry) {
-    cap_.count(entry);
+    caps_.count(entry);
     if (entry.kind == protocol::EntryKind::client_list)
       last_lists.insert_or_assign(entry.tenant, entry.request_hash);
   };
@@ -102,6 +102,8 @@ Result<Bytes> Custodian::route(const ipc::Call& call, const RequestId& id) {
       return serve(call, Operation::recovery_share, id);
     case Route::log:
       return serve(call, Operation::log, id);
+    case Route::derive:
+      return serve(call, Operation::derive, id);
     default:
       break;
   }

@@ -14,33 +14,47 @@ Status check_file_policy(ByteView policy_json, protocol::Action action, const Cl
   return policy->check(client.identity.subject(), action, now_ms);
 }
 
-Decision decide_item(const protocol::PartialItem& item, protocol::Action action, const Client& client,
-                     std::int64_t now_ms) {
+// Why the share is not to be used on an item, and the status that says so.
+struct Objection {
+  ItemStatus status;
+  std::string detail;
+};
+
+std::optional<Objection> objection_to(const protocol::PartialItem& item, protocol::Action action,
+                                      const Client& client, std::int64_t now_ms) {
   const Key& key = *client.key;
   const auto core = protocol::Core::parse(item.core);
-  if (!core) return {ItemStatus::malformed, core.error().message()};
+  if (!core) return Objection{ItemStatus::malformed, core.error().message()};
   if (core->suite != key.parameters()->suite)
-    return {ItemStatus::malformed, "the file is of another suite than the key"};
-  if (item.stanza_type != protocol::kStanzaTdh2) return {ItemStatus::malformed, "unknown stanza type"};
+    return Objection{ItemStatus::malformed, "the file is of another suite than the key"};
+  if (item.stanza_type != protocol::kStanzaTdh2)
+    return Objection{ItemStatus::malformed, "unknown stanza type"};
 
   if (auto allowed = check_file_policy(core->policy, action, client, now_ms); !allowed) {
     const bool unreadable = allowed.error().code() == Code::malformed;
-    return {unreadable ? ItemStatus::malformed : ItemStatus::denied_by_file, allowed.error().message()};
+    return Objection{unreadable ? ItemStatus::malformed : ItemStatus::denied_by_file,
+                     allowed.error().message()};
   }
 
   const Digest label = protocol::stanza_label(protocol::sha256(item.core), item.stanza_type, key.key_id());
   if (auto proven = protocol::verify(key.bundle->public_key(), item.capsule, label); !proven)
-    return {ItemStatus::bad_proof, proven.error().message()};
-  return {ItemStatus::done, {}};
+    return Objection{ItemStatus::bad_proof, proven.error().message()};
+  return std::nullopt;
 }
 
 }  // namespace
 
-std::vector<Decision> decide(const protocol::PartialDecryptBody& body, protocol::Action action,
-                             const Client& client, std::int64_t now_ms) {
+std::vector<Decision> decide(const protocol::Request& request, const Client& client, std::int64_t now_ms) {
   std::vector<Decision> decisions;
-  decisions.reserve(body.items.size());
-  for (const auto& item : body.items) decisions.push_back(decide_item(item, action, client, now_ms));
+  if (const auto* const files = std::get_if<protocol::PartialDecryptBody>(&request.body)) {
+    for (const auto& item : files->items) {
+      auto objection = objection_to(item, request.action, client, now_ms);
+      decisions.push_back({item.capsule.c1, objection ? objection->status : ItemStatus::done,
+                           objection ? std::move(objection->detail) : std::string()});
+    }
+  }
+  if (const auto* const derivation = std::get_if<protocol::DeriveBody>(&request.body))
+    for (const auto& peer : derivation->peers) decisions.push_back({peer, ItemStatus::done, {}});
   return decisions;
 }
 

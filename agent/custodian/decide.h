@@ -8,17 +8,18 @@
 
 namespace coprotect::agent::custodian {
 
-// What becomes of one item of a partial-decrypt request.
+// What becomes of one item of a request: the share is used on its base if it is to be done.
 struct Decision {
+  protocol::Element base;  // the ciphertext's c1, or the peer's value that is derived with
   protocol::ItemStatus status;
   std::string detail;  // why not
 
   bool done() const { return status == protocol::ItemStatus::done; }
 };
 
-// Judges each item: the policy of its file, then the proof that its ciphertext was made for this very core.
-// No share is touched.
-std::vector<Decision> decide(const protocol::PartialDecryptBody& body, protocol::Action action,
-                             const Client& client, std::int64_t now_ms);
+// Judges each item of a request that the server's policy allows: the policy of its file, then the proof that
+// its ciphertext was made for this very core. A value to derive with is a member of the group since it was
+// read, and nothing else is asked of it. Requests of other operations have no items. No share is touched.
+std::vector<Decision> decide(const protocol::Request& request, const Client& client, std::int64_t now_ms);
 
 }  // namespace coprotect::agent::custodian

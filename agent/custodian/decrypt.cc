@@ -21,11 +21,11 @@ PartialReply reply_of(std::uint8_t index, std::uint32_t epoch, std::span<const D
 
 }  // namespace
 
-Result<Secret> decrypt(hsm::ShareKeeper& keeper, const Key& key, const protocol::PartialDecryptBody& body,
-                       std::span<const Decision> decisions, const Digest& request_hash, Random& random) {
+Result<Secret> decrypt(hsm::ShareKeeper& keeper, const Key& key, std::span<const Decision> decisions,
+                       const Digest& request_hash, Random& random) {
   std::vector<protocol::Element> bases;
-  for (std::size_t i = 0; i < decisions.size(); ++i)
-    if (decisions[i].done()) bases.push_back(body.items[i].capsule.c1);
+  for (const auto& decision : decisions)
+    if (decision.done()) bases.push_back(decision.base);
 
   std::vector<PartialReply> replies;
   for (const auto& [index, record] : key.shares) {

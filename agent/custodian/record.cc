@@ -60,10 +60,10 @@ Record::Record(const protocol::SignedRequest::Envelope& envelope, const RequestI
   entry_.reason = request.reason;
 }
 
-void Record::set_items(const protocol::PartialDecryptBody& body, std::span<const Decision> decisions) {
+void Record::set_items(std::span<const Decision> decisions) {
   entry_.items.clear();
-  for (std::size_t i = 0; i < decisions.size(); ++i)
-    entry_.items.push_back({protocol::sha256(body.items[i].capsule.c1.encode()), decisions[i].status});
+  for (const auto& decision : decisions)
+    entry_.items.push_back({protocol::sha256(decision.base.encode()), decision.status});
 }
 
 LogEntry Record::refusal(const Error& why, std::int64_t now_ms) const {

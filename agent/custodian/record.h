@@ -17,7 +17,7 @@ class Record {
   // Who it is, once that is known.
   void set_client(const protocol::ClientIdentity& identity) { entry_.client = identity.uri; }
   // What becomes of each item, once that is decided.
-  void set_items(const protocol::PartialDecryptBody& body, std::span<const Decision> decisions);
+  void set_items(std::span<const Decision> decisions);
 
   protocol::LogEntry refusal(const Error& why, std::int64_t now_ms) const;
   // What is about to be done; the refusal of all items if none is left to do.

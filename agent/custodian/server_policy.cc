@@ -5,9 +5,8 @@ namespace {
 
 using protocol::Action;
 using protocol::Operation;
+using protocol::Purpose;
 using protocol::Role;
-
-constexpr std::int64_t kDayMs = std::int64_t{24} * 60 * 60 * 1000;
 
 Error needs(std::string_view what, std::string_view roles) {
   return {Code::denied, std::string(what).append(" needs a certificate of role ").append(roles)};
@@ -23,12 +22,14 @@ std::string_view operation_name(Operation operation) {
       return "recovery-share";
     case Operation::log:
       return "log";
+    case Operation::derive:
+      return "derive";
   }
   return "unknown";
 }
 
 Status ServerPolicy::check(const protocol::Request& request, const protocol::ClientIdentity& client,
-                           protocol::Purpose purpose) const {
+                           Purpose purpose) const {
   const bool recovery = client.role == Role::recovery;
   if (request.action == Action::recover) {
     if (!recovery) return needs("action recover", "recovery");
@@ -36,7 +37,7 @@ Status ServerPolicy::check(const protocol::Request& request, const protocol::Cli
   }
   switch (request.operation()) {
     case Operation::partial_decrypt:
-      if (purpose != protocol::Purpose::envelope) return Error(Code::denied, "the key is not for files");
+      if (purpose != Purpose::envelope) return Error(Code::denied, "the key is not for files");
       return Done{};
     case Operation::recovery_share:
       if (!recovery && client.role != Role::admin) return needs("recovery-share", "recovery or admin");
@@ -44,28 +45,12 @@ Status ServerPolicy::check(const protocol::Request& request, const protocol::Cli
     case Operation::log:
       if (client.role != Role::admin) return needs("log", "admin");
       return Done{};
+    case Operation::derive:
+      if (purpose != Purpose::derive) return Error(Code::denied, "the key is for files, not to derive with");
+      if (!derive) return Error(Code::denied, "this agent's policy allows nobody to derive");
+      return derive->check(request, client);
   }
   return Error(Code::malformed, "unknown operation");
-}
-
-void DailyCap::add(const protocol::KeyId& key_id, std::int64_t time_ms) {
-  Day& day = days_[key_id];
-  const std::int64_t number = time_ms / kDayMs;
-  if (day.number != number) day = {number, 0};
-  ++day.requests;
-}
-
-void DailyCap::count(const protocol::LogEntry& entry) {
-  if (entry.kind == protocol::EntryKind::intent && entry.detail == operation_name(Operation::partial_decrypt))
-    add(entry.key_id, entry.time_ms);
-}
-
-Status DailyCap::admit(Transaction& transaction, const protocol::KeyId& key_id, std::int64_t now_ms) {
-  const auto day = days_.find(key_id);
-  if (day != days_.end() && day->second.number == now_ms / kDayMs && day->second.requests >= per_key_)
-    return Error(Code::limited, "the key's " + std::to_string(per_key_) + " requests of today are used up");
-  transaction.after_commit([this, key_id, now_ms] { add(key_id, now_ms); });
-  return Done{};
 }
 
 }  // namespace coprotect::agent::custodian

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
+#include "agent/custodian/derive_policy.h"
 #include "protocol/x509/certificate.h"
 
 namespace coprotect::agent::custodian {
@@ -20,6 +22,7 @@ struct Settings {
   std::filesystem::path state;  // folder of store.db and invitations/
   bool allow_recover;
   std::uint64_t requests_per_key_per_day;
+  std::optional<DerivePolicy> derive;  // nobody, if there is none
   std::function<std::int64_t()> now_ms = system_clock_ms;
 };
 

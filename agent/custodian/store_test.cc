@@ -71,6 +71,27 @@ TEST_F(Tampering, WithEachColumnOfAKeyIsFound) {
   says(refusal("UPDATE keys SET epoch=1"), key);
 }
 
+// R0 stands in the bundle: "CPR0", version, suite, purpose.
+TEST_F(Tampering, WithTheKeysPurposeOrSuiteIsFound) {
+  const std::string r0 = "instr(description, x'43505230')";
+  const auto changed = [&](int at, const std::string& bytes) {
+    const std::string before = r0 + "+" + std::to_string(at - 1);
+    const std::string after = r0 + "+" + std::to_string(at + static_cast<int>(bytes.size() / 2));
+    return "UPDATE keys SET description=CAST(substr(description, 1, " + before + ") || x'" + bytes +
+           "' || substr(description, " + after + ") AS BLOB)";
+  };
+  says(refusal(changed(7, "02")), "MAC");
+  says(refusal(changed(5, "0002")), "MAC");
+
+  // And whoever could make the MAC has no such key: the parties signed what the bundle says.
+  Bytes bundle = pair.bundle().encoded();
+  const auto magic = bytes_of("CPR0");
+  const auto at = std::search(bundle.begin(), bundle.end(), magic.begin(), magic.end()) + 7;
+  ASSERT_EQ(*at, 1);
+  *at = 2;
+  EXPECT_FALSE(protocol::Bundle::parse(bundle));
+}
+
 TEST_F(Tampering, WithAClientListIsFound) {
   says(refusal("UPDATE client_lists SET list=CAST(substr(list, 1, length(list)-1) || x'ff' AS BLOB)"),
        "\"acme\"");

@@ -22,6 +22,7 @@ constexpr std::array kEndpoints{
     Endpoint{"POST", "/v1/keys/", true, "/partial-decrypt", Route::partial_decrypt},
     Endpoint{"POST", "/v1/keys/", true, "/recovery-share", Route::recovery_share},
     Endpoint{"POST", "/v1/keys/", true, "/log", Route::log},
+    Endpoint{"POST", "/v1/keys/", true, "/derive", Route::derive},
     Endpoint{"POST", "/v1/ceremonies", false, "", Route::open},
     Endpoint{"POST", "/v1/ceremonies/status", false, "", Route::status},
     Endpoint{"POST", "/v1/ceremonies/", true, "/parameters", Route::parameters},

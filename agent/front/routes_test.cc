@@ -23,6 +23,7 @@ TEST(Routes, FindsEveryEndpoint) {
   finds("POST", "/v1/keys/" + kId + "/partial-decrypt", Route::partial_decrypt, kId);
   finds("POST", "/v1/keys/" + kId + "/recovery-share", Route::recovery_share, kId);
   finds("POST", "/v1/keys/" + kId + "/log", Route::log, kId);
+  finds("POST", "/v1/keys/" + kId + "/derive", Route::derive, kId);
   finds("POST", "/v1/ceremonies", Route::open, "");
   finds("POST", "/v1/ceremonies/status", Route::status, "");
   finds("POST", "/v1/ceremonies/" + kId + "/parameters", Route::parameters, kId);

@@ -40,7 +40,7 @@ bool is_tenant(std::string_view text) {
 
 std::optional<Route> route_of(std::optional<std::uint8_t> number) {
   if (!number || *number < static_cast<std::uint8_t>(Route::health) ||
-      *number > static_cast<std::uint8_t>(Route::client_list_put))
+      *number > static_cast<std::uint8_t>(Route::derive))
     return std::nullopt;
   return static_cast<Route>(*number);
 }
@@ -93,6 +93,8 @@ std::string_view route_name(Route route) {
       return "client-list-get";
     case Route::client_list_put:
       return "client-list-put";
+    case Route::derive:
+      return "derive";
   }
   return "";
 }
@@ -110,6 +112,7 @@ bool valid_subject(Route route, std::string_view subject) {
     case Route::partial_decrypt:
     case Route::recovery_share:
     case Route::log:
+    case Route::derive:
     case Route::parameters:
     case Route::reveal:
     case Route::deal:

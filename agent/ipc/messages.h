@@ -48,6 +48,7 @@ enum class Route : std::uint8_t {
   abort,
   client_list_get,  // GET  /v1/tenants/{tenant}/clients
   client_list_put,  // PUT  /v1/tenants/{tenant}/clients
+  derive,           // POST /v1/keys/{key_id}/derive
 };
 
 // What a route is called in the log, e.g. "partial-decrypt".

@@ -49,7 +49,7 @@ TEST(IpcMessages, CallRoundTrips) {
 
 TEST(IpcMessages, CallRefusesAnUnknownRoute) {
   Bytes frame = example_call().encode();
-  for (const int route : {0, 17, 255}) {
+  for (const int route : {0, 18, 255}) {
     frame[9] = static_cast<std::uint8_t>(route);
     EXPECT_FALSE(Call::parse(frame)) << route;
   }

@@ -43,6 +43,7 @@ inline Certificate make_authority(const std::string& name, const SigningKey& key
 struct Layout {
   std::uint8_t t;
   std::vector<std::pair<std::string, std::vector<std::uint8_t>>> parties;
+  Purpose purpose = Purpose::envelope;
 };
 inline Layout default_layout() {
   return {2, {{"cloud", {1}}, {"company", {2}}, {"recovery", {3}}}};
@@ -118,7 +119,7 @@ class TestCeremony {
       n = static_cast<std::uint8_t>(n + indices.size());
     }
     return must(Parameters::make({.suite = suite,
-                                  .purpose = Purpose::envelope,
+                                  .purpose = layout.purpose,
                                   .t = layout.t,
                                   .n = n,
                                   .tenant = "acme",

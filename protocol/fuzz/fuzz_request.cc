@@ -26,10 +26,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const test::TestClient client(SuiteId::p256);
   static const Bytes good = client.sign(client.request());
   static const Bytes good_body = test::must(SignedRequest::parse_envelope(good)).body;
+  static const Bytes good_derivation = [] {
+    Request request = client.request({});
+    request.body = DeriveBody{std::vector<Element>(3, client.public_key.h())};
+    return test::must(SignedRequest::parse_envelope(client.sign(request))).body;
+  }();
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);
   const Group& group = group_of(SuiteId::p256);
-  switch (data[0] % 6) {
+  switch (data[0] % 7) {
     case 0:
       (void)SignedRequest::parse_envelope(input);
       break;
@@ -42,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       read_body(client, Operation::partial_decrypt, fuzz::patched(good_body, input));
       break;
     case 3:
-      read_body(client, static_cast<Operation>(size % 3 + 1), input);
+      read_body(client, static_cast<Operation>(size % 4 + 1), input);
       break;
     case 4: {
       const auto replies = parse_partial_replies(input, group);
@@ -54,6 +59,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       invariant(!reply || reply->encode() == Bytes(input.begin(), input.end()));
       break;
     }
+    case 6:
+      read_body(client, Operation::derive, fuzz::patched(good_derivation, input));
+      break;
   }
   return 0;
 }

@@ -13,7 +13,7 @@ std::string_view entry_kind_name(EntryKind kind);
 // One line of an agent's log (SPEC.md §7.3).
 struct LogEntry {
   struct Item {
-    Digest c1_hash;  // SHA-256 of the encoded c1
+    Digest c1_hash;  // SHA-256 of the encoded c1, or of the encoded value that was derived with
     ItemStatus status;
   };
   std::uint64_t seq;

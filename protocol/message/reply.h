@@ -18,7 +18,7 @@ enum class ItemStatus : std::uint8_t {
 };
 std::string_view item_status_name(ItemStatus status);
 
-// One index's answer to a partial-decrypt request (SPEC.md §7.2).
+// One index's answer to a partial-decrypt or derive request (SPEC.md §7.2).
 struct PartialReply {
   struct Item {
     ItemStatus status;

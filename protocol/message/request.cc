@@ -38,6 +38,12 @@ Bytes encode_body(const LogBody& body) {
   w.u64(body.from).u16(body.limit);
   return std::move(w).take();
 }
+Bytes encode_body(const DeriveBody& body) {
+  Writer w;
+  w.u16(static_cast<std::uint16_t>(body.peers.size()));
+  for (const Element& peer : body.peers) w.bytes(peer.encode());
+  return std::move(w).take();
+}
 
 Result<PartialItem> read_item(Reader& r, const Group& group) {
   const auto core_bytes = r.lp4();
@@ -92,6 +98,23 @@ Result<LogBody> read_log(ByteView bytes) {
   return LogBody{.from = *from, .limit = *limit};
 }
 
+// An element that does not decode ends it here: nothing but a member of the group ever meets a share.
+Result<DeriveBody> read_derive(ByteView bytes, const Group& group) {
+  Reader r(bytes);
+  const auto count = r.u16();
+  if (!count || *count == 0 || *count > kMaxItems) return malformed("not 1 to 256 items");
+  DeriveBody body;
+  for (std::size_t i = 0; i < *count; ++i) {
+    const auto encoded = r.bytes(group.element_size());
+    if (!encoded) return malformed("cut off");
+    auto peer = group.parse(*encoded);
+    if (!peer) return std::move(peer).error().in("item " + std::to_string(i));
+    body.peers.push_back(*std::move(peer));
+  }
+  if (!r.empty()) return malformed("something follows the last item");
+  return body;
+}
+
 std::optional<std::vector<PublicKeyBytes>> read_audience(Reader& r) {
   const auto count = r.u8();
   if (!count || *count == 0 || *count > kMaxAudience) return std::nullopt;
@@ -121,7 +144,7 @@ Result<std::vector<Certificate>> read_chain(Reader& r) {
 std::optional<Operation> read_operation(Reader& r) {
   const auto operation = r.u8();
   if (!operation || *operation < static_cast<std::uint8_t>(Operation::partial_decrypt) ||
-      *operation > static_cast<std::uint8_t>(Operation::log)) {
+      *operation > static_cast<std::uint8_t>(Operation::derive)) {
     return std::nullopt;
   }
   return static_cast<Operation>(*operation);
@@ -217,6 +240,12 @@ Result<SignedRequest> SignedRequest::Envelope::open(SuiteId suite) && {
       auto read = read_log(body);
       if (!read) return std::move(read).error();
       request.body = *read;
+      break;
+    }
+    case Operation::derive: {
+      auto read = read_derive(body, group_of(suite));
+      if (!read) return std::move(read).error();
+      request.body = *std::move(read);
       break;
     }
   }

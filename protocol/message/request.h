@@ -12,7 +12,7 @@
 
 namespace coprotect::protocol {
 
-enum class Operation : std::uint8_t { partial_decrypt = 1, recovery_share = 2, log = 3 };
+enum class Operation : std::uint8_t { partial_decrypt = 1, recovery_share = 2, log = 3, derive = 4 };
 constexpr std::size_t kMaxRequestSize = std::size_t{8} << 20;
 constexpr std::size_t kMaxItems = 256;
 constexpr std::int64_t kRequestWindowMs = 5 * 60 * 1000;
@@ -31,6 +31,13 @@ struct LogBody {
   std::uint64_t from;
   std::uint16_t limit;
 };
+// Public values of others, each of which the key's secret is to be applied to: Diffie–Hellman (operation 4).
+struct DeriveBody {
+  std::vector<Element> peers;
+};
+
+// In the order of the operations.
+using RequestBody = std::variant<PartialDecryptBody, RecoveryShareBody, LogBody, DeriveBody>;
 
 // What a client asks (SPEC.md §7.1), before it is signed or after its signature was checked.
 struct Request {
@@ -43,7 +50,7 @@ struct Request {
   ByteArray<16> nonce;
   std::int64_t time_ms;
   HpkePublicKey reply_key;
-  std::variant<PartialDecryptBody, RecoveryShareBody, LogBody> body;
+  RequestBody body;
 
   Operation operation() const { return static_cast<Operation>(body.index() + 1); }
 };

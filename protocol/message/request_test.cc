@@ -17,6 +17,27 @@ Result<SignedRequest> parse(ByteView encoded, SuiteId suite) {
   return (*std::move(envelope)).open(suite);
 }
 
+// Of big-endian numbers: 2a + 1, which fits; a − b for b < a.
+Bytes twice_plus_one(ByteView a) {
+  Bytes sum(a.begin(), a.end());
+  unsigned carry = 1;
+  for (std::size_t i = sum.size(); i-- > 0; carry >>= 8) {
+    carry += 2u * sum[i];
+    sum[i] = static_cast<std::uint8_t>(carry);
+  }
+  return sum;
+}
+Bytes difference(ByteView a, ByteView b) {
+  Bytes rest(a.begin(), a.end());
+  int borrow = 0;
+  for (std::size_t i = rest.size(); i-- > 0;) {
+    const int digit = a[i] - b[i] - borrow;
+    borrow = digit < 0 ? 1 : 0;
+    rest[i] = static_cast<std::uint8_t>(digit);
+  }
+  return rest;
+}
+
 class RequestTest : public testing::TestWithParam<SuiteId> {
  protected:
   static void expect_refused(const Result<SignedRequest>& parsed, Code code, const std::string& cause) {
@@ -184,7 +205,7 @@ TEST_P(RequestTest, FieldsHaveTheirForm) {
   expect_change_refused([](Request& r) { r.reason = "\xff"; }, cause);
   expect_change_refused([](Request& r) { r.time_ms = -1; }, cause);
   expect_change_refused([](Request& r) { r.reply_key.back() ^= 1; }, cause);
-  for (const std::uint8_t operation : {std::uint8_t{0}, std::uint8_t{4}}) {
+  for (const std::uint8_t operation : {std::uint8_t{0}, std::uint8_t{5}}) {
     expect_refused(parse(with_body(static_cast<Operation>(operation), {}), GetParam()), Code::malformed,
                    cause);
   }
@@ -229,6 +250,72 @@ TEST_P(RequestTest, ElementsAndScalarsAreCanonical) {
     expect_overwrite_refused(element, Bytes(group.element_size(), 0xff));
   }
   expect_overwrite_refused(f, group.scalars().modulus());
+}
+
+TEST_P(RequestTest, CarriesValuesToDeriveWith) {
+  const Group& group = group_of(GetParam());
+  std::vector<Element> peers;
+  while (peers.size() < 3) peers.push_back(group.random_message(system_random()));
+  Request request = client.request({});
+  request.body = DeriveBody{peers};
+  const auto parsed = parse(client.sign(request), GetParam());
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(parsed->request.operation(), Operation::derive);
+  EXPECT_EQ(std::get<DeriveBody>(parsed->request.body).peers, peers);
+
+  request.body = DeriveBody{};
+  expect_refused(parse(client.sign(request), GetParam()), Code::malformed, "not 1 to 256 items");
+  request.body = DeriveBody{std::vector<Element>(kMaxItems, peers.front())};
+  EXPECT_TRUE(parse(client.sign(request), GetParam()));
+  request.body = DeriveBody{std::vector<Element>(kMaxItems + 1, peers.front())};
+  expect_refused(parse(client.sign(request), GetParam()), Code::malformed, "not 1 to 256 items");
+}
+
+TEST_P(RequestTest, EveryOtherLengthOfADerivationIsRefused) {
+  Writer w;
+  w.u16(2);
+  for (int i = 0; i < 2; ++i) w.bytes(group_of(GetParam()).random_message(system_random()).encode());
+  Bytes body = std::move(w).take();
+  ASSERT_TRUE(parse(with_body(Operation::derive, body), GetParam()));
+  for (std::size_t i = 0; i < body.size(); ++i)
+    EXPECT_FALSE(parse(with_body(Operation::derive, ByteView(body).first(i)), GetParam())) << i;
+  body.push_back(0);
+  expect_refused(parse(with_body(Operation::derive, body), GetParam()), Code::malformed, "something follows");
+}
+
+TEST_P(RequestTest, OnlyMembersOfTheGroupAreDerivedWith) {
+  const Group& group = group_of(GetParam());
+  const Bytes good = group.random_message(system_random()).encode();
+  const auto expect_peer_refused = [&](Bytes peer, const std::string& what) {
+    Writer w;
+    w.u16(2).bytes(good).bytes(peer);
+    expect_refused(parse(with_body(Operation::derive, std::move(w).take()), GetParam()), Code::malformed,
+                   "item 1");
+    if (HasFailure()) ADD_FAILURE() << what;
+  };
+  expect_peer_refused(Bytes(group.element_size(), 0), "zero, or the point at infinity");
+  expect_peer_refused(Bytes(group.element_size(), 0xff), "out of range");
+  if (GetParam() == SuiteId::p256) {
+    for (const char tag : {'\0', '\1', '\4', '\6'}) {
+      Bytes tagged = good;
+      tagged[0] = static_cast<std::uint8_t>(tag);
+      expect_peer_refused(tagged, "tag " + std::to_string(tag));
+    }
+    Bytes off = good;  // about every second x is that of no point
+    while (group.parse(off)) ++off.back();
+    expect_peer_refused(off, "off the curve");
+  } else {
+    Bytes one(group.element_size());
+    one.back() = 1;
+    expect_peer_refused(one, "the identity");
+    const Bytes p = twice_plus_one(group.scalars().modulus());
+    Bytes minus_one = p;
+    minus_one.back() ^= 1;  // p is odd
+    expect_peer_refused(minus_one, "p − 1, of order two");
+    expect_peer_refused(p, "p");
+    // p = 3 mod 4, so −x is no residue if x is one.
+    expect_peer_refused(difference(p, good), "not in the subgroup");
+  }
 }
 
 TEST(Request, IsAtMost8MiB) {

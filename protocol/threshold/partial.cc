@@ -57,6 +57,54 @@ bool verify_one(const Element& public_share, const Element& c1, const Element& k
   return !a.is_identity() && !b.is_identity() && challenge(context, public_share, c1, k, a, b) == proof.c;
 }
 
+// ∏ k_i^{λ_i} as a fraction: λ is a small integer for most quorums, but often a negative one, which mod q is
+// long: those go below the line.
+struct Fraction {
+  Element above;
+  Element below;
+};
+
+Result<Fraction> interpolate(std::span<const IndexedPartial> partials) {
+  if (partials.empty()) return Error(Code::malformed, "quorum: no partial decryptions");
+  const Group& group = partials.front().value.group();
+  std::vector<std::uint8_t> indices;
+  for (const IndexedPartial& partial : partials) {
+    if (&partial.value.group() != &group)
+      return Error(Code::malformed, "partial decryption: of another suite");
+    indices.push_back(partial.index);
+  }
+  std::vector<Element> above, below;
+  std::vector<Bytes> above_exponents, below_exponents;
+  const Scalar zero = Scalar::from_u64(group.scalars(), 0);
+  for (const IndexedPartial& partial : partials) {
+    const auto lambda = lagrange_at_zero(group, indices, partial.index);
+    if (!lambda) return lambda.error();
+    const Scalar negated = zero - *lambda;
+    const auto shortened = [](const Scalar& x) {
+      const ByteView bytes = x.bytes().reveal();
+      return Bytes(std::find_if(bytes.begin(), bytes.end(), [](std::uint8_t b) { return b != 0; }),
+                   bytes.end());
+    };
+    Bytes positive = shortened(*lambda);
+    Bytes negative = shortened(negated);
+    if (positive.size() <= negative.size()) {
+      above.push_back(partial.value);
+      above_exponents.push_back(std::move(positive));
+    } else {
+      below.push_back(partial.value);
+      below_exponents.push_back(std::move(negative));
+    }
+  }
+  return Fraction{.above = group.product_of_powers_public(above, above_exponents),
+                  .below = group.product_of_powers_public(below, below_exponents)};
+}
+
+Result<Element> not_identity(Element combined) {
+  if (combined.is_identity())
+    return Error(Code::malformed, "partial decryptions: they combine to the identity");
+  return combined;
+}
+
 }  // namespace
 
 Digest partial_context(SuiteId suite, const Digest& key_id, std::uint32_t epoch, std::uint8_t index,
@@ -101,43 +149,18 @@ Status verify_partials(const Element& public_share, std::span<const Element> bas
 }
 
 Result<Element> combine(const Element& c2, std::span<const IndexedPartial> partials) {
+  const auto power = interpolate(partials);
+  if (!power) return power.error();
   const Group& group = c2.group();
-  if (partials.empty()) return Error(Code::malformed, "quorum: no partial decryptions");
-  std::vector<std::uint8_t> indices;
-  for (const IndexedPartial& partial : partials) {
-    if (&partial.value.group() != &group)
-      return Error(Code::malformed, "partial decryption: of another suite");
-    indices.push_back(partial.index);
-  }
-  // λ is a small integer for most quorums, but often a negative one, which mod q is long: those go below the
-  // line.
-  std::vector<Element> above, below;
-  std::vector<Bytes> above_exponents, below_exponents;
-  const Scalar zero = Scalar::from_u64(group.scalars(), 0);
-  for (const IndexedPartial& partial : partials) {
-    const auto lambda = lagrange_at_zero(group, indices, partial.index);
-    if (!lambda) return lambda.error();
-    const Scalar negated = zero - *lambda;
-    const auto shortened = [](const Scalar& x) {
-      const ByteView bytes = x.bytes().reveal();
-      return Bytes(std::find_if(bytes.begin(), bytes.end(), [](std::uint8_t b) { return b != 0; }),
-                   bytes.end());
-    };
-    Bytes positive = shortened(*lambda);
-    Bytes negative = shortened(negated);
-    if (positive.size() <= negative.size()) {
-      below.push_back(partial.value);
-      below_exponents.push_back(std::move(positive));
-    } else {
-      above.push_back(partial.value);
-      above_exponents.push_back(std::move(negative));
-    }
-  }
-  const Element divisor = group.product_of_powers_public(below, below_exponents);
-  const Element factor = group.product_of_powers_public(above, above_exponents);
-  Element m = group.multiply(group.multiply(c2, factor), group.invert(divisor));
-  if (m.is_identity()) return Error(Code::malformed, "partial decryptions: they combine to the identity");
-  return m;
+  if (&power->above.group() != &group) return Error(Code::malformed, "partial decryption: of another suite");
+  return not_identity(group.multiply(group.multiply(c2, power->below), group.invert(power->above)));
+}
+
+Result<Element> combine(std::span<const IndexedPartial> partials) {
+  const auto power = interpolate(partials);
+  if (!power) return power.error();
+  const Group& group = power->above.group();
+  return not_identity(group.multiply(power->above, group.invert(power->below)));
 }
 
 }  // namespace coprotect::protocol

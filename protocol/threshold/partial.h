@@ -16,7 +16,7 @@ struct DleqProof {
 
 // One index's partial decryptions of one or more items, with one proof for all of them.
 struct PartialSet {
-  std::vector<Element> values;  // k_i = c1^{s_i}
+  std::vector<Element> values;  // k_i = c1^{s_i}; c1 is the peer's public value where a key derives
   DleqProof proof;
 };
 
@@ -39,6 +39,9 @@ struct IndexedPartial {
 };
 // m = c2 / ∏ k_i^{λ_i} for a quorum of verified partials. Refuses (Code::malformed) bad sets of indices.
 Result<Element> combine(const Element& c2, std::span<const IndexedPartial> partials);
+
+// base^s = ∏ k_i^{λ_i}, for keys that derive. Refuses the same.
+Result<Element> combine(std::span<const IndexedPartial> partials);
 
 // RFC 9497 §2.2 with the suite's encodings, for two or more pairs; published so that the RFC's vectors can be
 // run on it. A = g, B = g^k, C[i], D[i] = C[i]^k. `r` is the proof's nonce. Challenge and weights as SPEC.md

@@ -64,10 +64,27 @@ TEST_P(PartialTest, EveryQuorumDecrypts) {
   EXPECT_FALSE(*combine(ciphertext.c2, std::vector{k1, IndexedPartial{2, k3.value}}) == m);
 }
 
+TEST_P(PartialTest, EveryQuorumDerives) {
+  // What somebody with the private key y of a value g^y knows without asking: h^y.
+  const Scalar y = group.hash_to_scalar(context, "test");
+  const std::vector<Element> peer = {group.generator_power_secret(y)};
+  const Element expected = group.power_secret(key.h(), y);
+  const auto partial = [&](std::uint8_t i) {
+    return IndexedPartial{.index = i, .value = compute(i, peer).values.front()};
+  };
+  const IndexedPartial k1 = partial(1), k2 = partial(2), k3 = partial(3);
+  for (const auto& quorum : {std::vector{k1, k2}, {k2, k1}, {k2, k3}, {k1, k3}, {k1, k2, k3}})
+    EXPECT_TRUE(*combine(quorum) == expected);
+  EXPECT_FALSE(*combine(std::vector{k1}) == expected);
+  EXPECT_FALSE(*combine(std::vector{k1, IndexedPartial{2, k3.value}}) == expected);
+}
+
 TEST_P(PartialTest, CombineRefusesBadSets) {
   const Element c2 = other();
   const auto refused = [&](const std::vector<IndexedPartial>& set) {
     EXPECT_EQ(combine(c2, set).error().code(), Code::malformed);
+    if (set.size() == 1) return;  // one value alone is a quorum of one
+    EXPECT_EQ(combine(set).error().code(), Code::malformed);
   };
   refused({});
   refused({{1, other()}, {1, other()}});

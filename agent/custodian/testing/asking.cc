@@ -8,6 +8,19 @@ namespace coprotect::agent::custodian::testing {
 using ipc::Route;
 using protocol::Bundle;
 
+namespace {
+
+std::vector<protocol::Element> bases_of(const protocol::Request& request) {
+  if (const auto* const derivation = std::get_if<protocol::DeriveBody>(&request.body))
+    return derivation->peers;
+  std::vector<protocol::Element> bases;
+  for (const auto& item : std::get<protocol::PartialDecryptBody>(request.body).items)
+    bases.push_back(item.capsule.c1);
+  return bases;
+}
+
+}  // namespace
+
 TestFile encrypt(const Bundle& bundle, std::string_view policy) {
   auto made = must(protocol::Header::create(bundle.public_key(), bundle.key_id(),
                                             Bytes(policy.begin(), policy.end()), system_random()));
@@ -20,8 +33,7 @@ protocol::PartialItem item_of(const TestFile& file, const Bundle& bundle) {
   return {Bytes(core.begin(), core.end()), protocol::kStanzaTdh2, stanza.ciphertext.capsule()};
 }
 
-Asking ask(const TestAgent& agent, const Bundle& bundle,
-           std::variant<protocol::PartialDecryptBody, protocol::RecoveryShareBody, protocol::LogBody> body) {
+Asking ask(const TestAgent& agent, const Bundle& bundle, protocol::RequestBody body) {
   auto reply_key = protocol::HpkePrivateKey::generate(system_random());
   protocol::Request request{.tenant = bundle.tenant(),
                             .key_id = bundle.key_id(),
@@ -43,7 +55,7 @@ Bytes Asking::signed_by(const TestClient& client) const {
 
 Result<Bytes> send(TestAgent& agent, const protocol::Request& request, const Bytes& signed_request,
                    ByteView peer) {
-  constexpr std::array kRoutes = {Route::partial_decrypt, Route::recovery_share, Route::log};
+  constexpr std::array kRoutes = {Route::partial_decrypt, Route::recovery_share, Route::log, Route::derive};
   return agent.call(kRoutes[request.body.index()], to_hex(request.key_id), peer, signed_request);
 }
 
@@ -69,10 +81,10 @@ Result<protocol::PartialReply> partials(TestAgent& agent, const Bundle& bundle, 
 
   std::vector<protocol::Element> bases;
   std::vector<protocol::Element> values;
-  const auto& items = std::get<protocol::PartialDecryptBody>(asking.request.body).items;
+  const auto all = bases_of(asking.request);
   for (std::size_t i = 0; i < own.items.size(); ++i) {
     if (!own.items[i].value) continue;
-    bases.push_back(items[i].capsule.c1);
+    bases.push_back(all[i]);
     values.push_back(*own.items[i].value);
   }
   if (own.proof) {

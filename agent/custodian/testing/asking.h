@@ -26,15 +26,14 @@ struct Asking {
   Bytes signed_by(const TestClient& client) const;
 };
 // For this agent, of now, with a fresh nonce.
-Asking ask(const TestAgent& agent, const protocol::Bundle& bundle,
-           std::variant<protocol::PartialDecryptBody, protocol::RecoveryShareBody, protocol::LogBody> body);
+Asking ask(const TestAgent& agent, const protocol::Bundle& bundle, protocol::RequestBody body);
 
 // Sends a signed request to the route of its operation.
 Result<Bytes> send(TestAgent& agent, const protocol::Request& request, const Bytes& signed_request,
                    ByteView peer);
 // Signs, sends and opens the reply. The error is the agent's.
 Result<Secret> answer(TestAgent& agent, const Asking& asking, const TestClient& client);
-// The same for a partial-decrypt request, with its proof verified.
+// The same for a partial-decrypt or a derive request, with its proof verified.
 Result<protocol::PartialReply> partials(TestAgent& agent, const protocol::Bundle& bundle,
                                         const Asking& asking, const TestClient& client);
 // The whole log, as the agent's tenant sees it, verified.

@@ -48,6 +48,7 @@ class TestAgent {
   // To be changed before open().
   std::uint64_t requests_per_key_per_day = 1000;
   bool allow_recover = true;
+  std::optional<DerivePolicy> derive = DerivePolicy{.tenants = {"acme"}};
 
  private:
   hsm::Keyring keyring() const;

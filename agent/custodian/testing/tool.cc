@@ -34,10 +34,12 @@ Bytes control(const HeldInvitation& invitation, protocol::ControlKind kind, cons
   return message.encode(invitation.secret);
 }
 
-Tool::Tool(std::vector<TestAgent*> agents, const Company& company, protocol::SuiteId suite)
+Tool::Tool(std::vector<TestAgent*> agents, const Company& company, protocol::SuiteId suite,
+           protocol::Purpose purpose)
     : agents_(std::move(agents)),
       company_(company),
       suite_(suite),
+      purpose_(purpose),
       identity_(protocol::SigningKey::generate(system_random())),
       ceremony_key_(HpkePrivateKey::generate(system_random())),
       recovery_key_(HpkePrivateKey::generate(system_random())) {
@@ -64,7 +66,7 @@ void Tool::offer() {
   for (std::size_t i = 0; i < agents_.size(); ++i) {
     protocol::OpenMessage open{.invitation = invitations_[i].id,
                                .tenant = company_.tenant(),
-                               .purpose = protocol::Purpose::envelope,
+                               .purpose = purpose_,
                                .suite = suite_,
                                .nonce = {},
                                .mac = {}};
@@ -86,7 +88,7 @@ void Tool::offer() {
   system_random().fill(self.nonce);
   parties.push_back(std::move(self));
   fields_ = Parameters::Fields{.suite = suite_,
-                               .purpose = protocol::Purpose::envelope,
+                               .purpose = purpose_,
                                .t = 2,
                                .n = 3,
                                .tenant = company_.tenant(),

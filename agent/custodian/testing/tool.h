@@ -16,7 +16,8 @@ Bytes control(const HeldInvitation& invitation, protocol::ControlKind kind, cons
 // test can stop anywhere. 2 of 3, the recovery share is the tool's.
 class Tool {
  public:
-  Tool(std::vector<TestAgent*> agents, const Company& company, protocol::SuiteId suite);
+  Tool(std::vector<TestAgent*> agents, const Company& company, protocol::SuiteId suite,
+       protocol::Purpose purpose = protocol::Purpose::envelope);
 
   // All of it.
   void run();
@@ -48,6 +49,7 @@ class Tool {
   std::vector<TestAgent*> agents_;
   const Company& company_;
   protocol::SuiteId suite_;
+  protocol::Purpose purpose_;
   std::vector<HeldInvitation> invitations_;
   protocol::SigningKey identity_;
   protocol::HpkePrivateKey ceremony_key_;
