@@ -6,19 +6,61 @@
 #include <cstdlib>
 
 #include "client/files/small_file.h"
+#include "protocol/x509/certificate.h"
 
 namespace coprotect::client {
 namespace {
 
 constexpr std::size_t kMaxConfigSize = 64 * 1024;
-constexpr std::array<std::string_view, 5> kEntries = {"key_id", "bundle", "certificate", "key",
-                                                      "deadline_seconds"};
+constexpr std::array<std::string_view, 6> kEntries = {"key_id", "bundle", "certificate",
+                                                      "key",    "keys",   "deadline_seconds"};
 
 Error malformed(const std::filesystem::path& file, const std::string& what) {
   return {Code::malformed, "configuration \"" + file.string() + "\": " + what};
 }
 
+Status refuse_others(const std::filesystem::path& file, const toml::table& table,
+                     std::span<const std::string_view> known) {
+  for (const auto& [name, value] : table)
+    if (std::find(known.begin(), known.end(), name.str()) == known.end())
+      return malformed(file, "unknown entry \"" + std::string(name.str()) + "\"");
+  return Done{};
+}
+
+// `key_id` and `bundle` of a table.
+Result<ConfiguredKey> read_key(const std::filesystem::path& file, const toml::table& table) {
+  ConfiguredKey key;
+  const auto pin = from_hex(table["key_id"].value_or(std::string()));
+  if (!pin || pin->size() != key.key_id.size())
+    return malformed(file, "\"key_id\" is not 64 hexadecimal digits");
+  std::copy(pin->begin(), pin->end(), key.key_id.begin());
+  const auto bundle = table["bundle"].value<std::string>();
+  if (!bundle || bundle->empty()) return malformed(file, "\"bundle\" is not a path");
+  key.bundle = file.parent_path() / *bundle;
+  return key;
+}
+
+// [keys.NAME]
+Status read_keys(const std::filesystem::path& file, const toml::table& keys, Config& config) {
+  constexpr std::array<std::string_view, 2> kKeyEntries = {"key_id", "bundle"};
+  for (const auto& [name, value] : keys) {
+    const std::string label(name.str());
+    const toml::table* const table = value.as_table();
+    if (table == nullptr || !valid_key_name(label))
+      return malformed(file, "\"keys." + label + "\" is not a key with a name of a-z, 0-9 and -");
+    if (auto strict = refuse_others(file, *table, kKeyEntries); !strict) return strict;
+    auto key = read_key(file, *table);
+    if (!key) return std::move(key).error().in("key \"" + label + "\"");
+    config.keys.emplace(label, *std::move(key));
+  }
+  return Done{};
+}
+
 }  // namespace
+
+bool valid_key_name(std::string_view name) {
+  return protocol::valid_party_name(name);
+}
 
 Result<Config> read_config(const std::filesystem::path& file) {
   const auto content = read_small_file(file, kMaxConfigSize);
@@ -29,24 +71,23 @@ Result<Config> read_config(const std::filesystem::path& file) {
                                std::string(parsed.error().description()));
   }
   const toml::table& table = parsed.table();
-  for (const auto& [name, value] : table) {
-    if (std::find(kEntries.begin(), kEntries.end(), name.str()) == kEntries.end()) {
-      return malformed(file, "unknown entry \"" + std::string(name.str()) + "\"");
-    }
-  }
+  if (auto strict = refuse_others(file, table, kEntries); !strict) return std::move(strict).error();
 
   Config config;
   config.file = file;
-  const auto pin = from_hex(table["key_id"].value_or(std::string()));
-  if (!pin || pin->size() != config.key_id.size())
-    return malformed(file, "\"key_id\" is not 64 hexadecimal digits");
-  std::copy(pin->begin(), pin->end(), config.key_id.begin());
-  const std::array paths = {std::pair("bundle", &config.bundle),
-                            std::pair("certificate", &config.certificate), std::pair("key", &config.key)};
+  auto first = read_key(file, table);
+  if (!first) return std::move(first).error();
+  config.key_id = first->key_id;
+  config.bundle = std::move(first->bundle);
+  const std::array paths = {std::pair("certificate", &config.certificate), std::pair("key", &config.key)};
   for (const auto& [name, path] : paths) {
     const auto value = table[name].value<std::string>();
     if (!value || value->empty()) return malformed(file, "\"" + std::string(name) + "\" is not a path");
     *path = file.parent_path() / *value;
+  }
+  if (const auto keys = table["keys"]) {
+    if (!keys.is_table()) return malformed(file, "\"keys\" is not a table");
+    if (auto read = read_keys(file, *keys.as_table(), config); !read) return std::move(read).error();
   }
   if (const auto deadline = table["deadline_seconds"]) {
     const auto seconds = deadline.value_exact<std::int64_t>();
@@ -55,6 +96,15 @@ Result<Config> read_config(const std::filesystem::path& file) {
     config.deadline = std::chrono::seconds(*seconds);
   }
   return config;
+}
+
+Result<ConfiguredKey> find_key(const Config& config, const std::string& name) {
+  if (name.empty()) return ConfiguredKey{.key_id = config.key_id, .bundle = config.bundle};
+  const auto key = config.keys.find(name);
+  if (key == config.keys.end())
+    return Error(Code::not_found,
+                 "configuration \"" + config.file.string() + "\" has no key \"" + name + "\"");
+  return key->second;
 }
 
 std::filesystem::path default_config_file() {

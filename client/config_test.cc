@@ -64,6 +64,31 @@ TEST_F(ConfigTest, RefusesMissingEntries) {
   EXPECT_NE(refusal("key_id = \"abcd\"\n" + whole_.substr(whole_.find('\n'))), "");
 }
 
+TEST_F(ConfigTest, NamesFurtherKeys) {
+  const std::string id(64, 'b');
+  const std::string further = "[keys.mail-2]\nkey_id = \"" + id + "\"\nbundle = \"mail.bundle\"\n";
+  const auto config = read(whole_ + further);
+  ASSERT_TRUE(config) << config.error().message();
+  ASSERT_EQ(config->keys.size(), 1u);
+  const auto mail = find_key(*config, "mail-2");
+  ASSERT_TRUE(mail);
+  EXPECT_EQ(mail->bundle, folder_ / "mail.bundle");
+  EXPECT_EQ(to_hex(mail->key_id), id);
+  EXPECT_EQ(find_key(*config, "")->bundle, config->bundle);
+  const auto none = find_key(*config, "mail");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code(), Code::not_found);
+
+  EXPECT_NE(refusal(whole_ + further + "certificate = \"x.pem\"\n").find("unknown entry \"certificate\""),
+            std::string::npos);
+  EXPECT_NE(refusal(whole_ + "[keys.mail]\nbundle = \"mail.bundle\"\n").find("key \"mail\""),
+            std::string::npos);
+  EXPECT_NE(refusal(whole_ + "[keys.mail]\nkey_id = \"" + id + "\"\n").find("bundle"), std::string::npos);
+  EXPECT_NE(refusal(whole_ + "[keys.Mail]\nkey_id = \"" + id + "\"\nbundle = \"x\"\n"), "");
+  EXPECT_NE(refusal("keys = 1\n" + whole_), "");
+  EXPECT_NE(refusal(whole_ + "[keys]\nmail = 1\n"), "");
+}
+
 TEST_F(ConfigTest, SaysThatThereIsNone) {
   const auto config = read_config(folder_ / "none.toml");
   ASSERT_FALSE(config);

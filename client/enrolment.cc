@@ -30,6 +30,14 @@ Result<protocol::Bundle> load_bundle(const std::filesystem::path& file,
   return bundle;
 }
 
+Status check_purpose(const protocol::Bundle& bundle, protocol::Purpose purpose) {
+  if (bundle.parameters()->purpose == purpose) return Done{};
+  const std::string key = "key " + to_hex(bundle.key_id());
+  return Error(Code::denied, purpose == protocol::Purpose::envelope
+                                 ? key + " is of purpose derive: it encrypts no files"
+                                 : key + " is of purpose envelope: it is for files and derives nothing");
+}
+
 Result<Credentials> load_credentials(const Config& config) {
   const auto certificate_pem = read_small_file(config.certificate, kMaxPemSize);
   if (!certificate_pem) return Error(certificate_pem.error()).in("certificate");

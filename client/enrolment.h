@@ -10,6 +10,9 @@ namespace coprotect::client {
 Result<protocol::Bundle> load_bundle(const std::filesystem::path& file,
                                      const std::optional<protocol::KeyId>& pin);
 
+// Code::denied unless the bundle's key is for this purpose: files, or Diffie–Hellman.
+Status check_purpose(const protocol::Bundle& bundle, protocol::Purpose purpose);
+
 // What agents know a client by.
 struct Credentials {
   protocol::Certificate certificate;

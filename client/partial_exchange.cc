@@ -56,28 +56,51 @@ std::size_t request_share(const LockedFile& file) {
 PartialExchange PartialExchange::make(const protocol::Bundle& bundle, std::size_t party,
                                       std::span<const LockedFile> files, const Asker& asker,
                                       std::int64_t now_ms, Random& random) {
-  PartialExchange exchange(bundle, party, files, protocol::HpkePrivateKey::generate(random));
   protocol::PartialDecryptBody body;
+  std::vector<protocol::Element> bases;
   for (const LockedFile& file : files) {
     const ByteView core = file.header->core_bytes();
     body.items.push_back({.core = Bytes(core.begin(), core.end()),
                           .stanza_type = protocol::kStanzaTdh2,
                           .capsule = file.stanza->ciphertext.capsule()});
+    bases.push_back(file.stanza->ciphertext.c1);
   }
-  protocol::Request request{.tenant = bundle.tenant(),
-                            .key_id = bundle.key_id(),
-                            .epoch = bundle.epoch(),
-                            .audience = {exchange.party().identity_key.bytes()},
+  return {bundle, party, std::move(body), std::move(bases), asker, now_ms, random};
+}
+
+PartialExchange PartialExchange::make(const protocol::Bundle& bundle, std::size_t party,
+                                      std::span<const protocol::Element> peers, const Asker& asker,
+                                      std::int64_t now_ms, Random& random) {
+  std::vector<protocol::Element> bases(peers.begin(), peers.end());
+  return {bundle, party, protocol::DeriveBody{bases}, std::move(bases), asker, now_ms, random};
+}
+
+PartialExchange::PartialExchange(const protocol::Bundle& bundle, std::size_t party,
+                                 protocol::RequestBody body, std::vector<protocol::Element> bases,
+                                 const Asker& asker, std::int64_t now_ms, Random& random)
+    : bundle_(bundle),
+      party_(party),
+      bases_(std::move(bases)),
+      reply_key_(protocol::HpkePrivateKey::generate(random)) {
+  protocol::Request request{.tenant = bundle_.tenant(),
+                            .key_id = bundle_.key_id(),
+                            .epoch = bundle_.epoch(),
+                            .audience = {this->party().identity_key.bytes()},
                             .action = asker.action,
                             .reason = asker.reason,
                             .nonce = {},
                             .time_ms = now_ms,
-                            .reply_key = exchange.reply_key_.public_key(),
+                            .reply_key = reply_key_.public_key(),
                             .body = std::move(body)};
   random.fill(request.nonce);
-  exchange.request_ = protocol::SignedRequest::sign(request, {*asker.certificate}, *asker.key);
-  exchange.request_hash_ = protocol::sha256(exchange.request_);
-  return exchange;
+  operation_ = request.operation();
+  request_ = protocol::SignedRequest::sign(request, {*asker.certificate}, *asker.key);
+  request_hash_ = protocol::sha256(request_);
+}
+
+std::string PartialExchange::path() const {
+  return "/v1/keys/" + to_hex(bundle_.key_id()) +
+         (operation_ == protocol::Operation::derive ? "/derive" : "/partial-decrypt");
 }
 
 Error PartialExchange::wrong(std::string_view what) const {
@@ -93,12 +116,12 @@ Status PartialExchange::check(const PartialReply& reply) const {
     return Error(Code::conflict, agent_name(party()) + " has shares of epoch " + std::to_string(reply.epoch) +
                                      ", the bundle describes epoch " + std::to_string(bundle_.epoch()));
   }
-  if (reply.items.size() != files_.size()) return wrong("leaves out files");
+  if (reply.items.size() != bases_.size()) return wrong("leaves out items");
   std::vector<protocol::Element> bases;
   std::vector<protocol::Element> values;
-  for (std::size_t i = 0; i < files_.size(); ++i) {
+  for (std::size_t i = 0; i < bases_.size(); ++i) {
     if (reply.items[i].status != ItemStatus::done) continue;
-    bases.push_back(files_[i].stanza->ciphertext.c1);
+    bases.push_back(bases_[i]);
     values.push_back(*reply.items[i].value);
   }
   if (bases.empty()) return Done{};
@@ -124,10 +147,10 @@ Result<std::vector<PartialAnswer>> PartialExchange::read(ByteView encoded) const
   if (!replies) return wrong("sent a malformed reply: " + replies.error().message());
   if (replies->size() != party().indices.size()) return wrong("leaves out indices");
 
-  std::vector<PartialAnswer> answers(files_.size(), std::vector<IndexedPartial>{});
+  std::vector<PartialAnswer> answers(bases_.size(), std::vector<IndexedPartial>{});
   for (const PartialReply& reply : *replies) {
     if (auto sound = check(reply); !sound) return std::move(sound).error();
-    for (std::size_t i = 0; i < files_.size(); ++i) {
+    for (std::size_t i = 0; i < bases_.size(); ++i) {
       const PartialReply::Item& item = reply.items[i];
       if (item.status != ItemStatus::done) {
         answers[i] = refusal(party(), item);
@@ -139,8 +162,8 @@ Result<std::vector<PartialAnswer>> PartialExchange::read(ByteView encoded) const
   return answers;
 }
 
-Result<protocol::Element> combine_answers(const protocol::Bundle& bundle, const protocol::Stanza& stanza,
-                                          std::span<const PartialAnswer* const> answers) {
+Result<std::vector<IndexedPartial>> choose_quorum(const protocol::Bundle& bundle,
+                                                  std::span<const PartialAnswer* const> answers) {
   std::vector<IndexedPartial> partials;
   std::optional<Error> why;
   for (const PartialAnswer* const answer : answers) {
@@ -153,10 +176,19 @@ Result<protocol::Element> combine_answers(const protocol::Bundle& bundle, const 
     }
   }
   const std::size_t needed = bundle.parameters()->t;
-  if (partials.size() >= needed)
-    return protocol::combine(stanza.ciphertext.c2, std::span(partials).first(needed));
+  if (partials.size() >= needed) {
+    partials.erase(partials.begin() + static_cast<std::ptrdiff_t>(needed), partials.end());
+    return partials;
+  }
   if (why) return *why;
   return Error(Code::unavailable, "not enough agents were asked");
+}
+
+Result<protocol::Element> combine_answers(const protocol::Bundle& bundle, const protocol::Stanza& stanza,
+                                          std::span<const PartialAnswer* const> answers) {
+  const auto partials = choose_quorum(bundle, answers);
+  if (!partials) return partials.error();
+  return protocol::combine(stanza.ciphertext.c2, *partials);
 }
 
 }  // namespace coprotect::client

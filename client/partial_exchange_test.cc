@@ -41,15 +41,21 @@ class PartialExchangeTest : public testing::TestWithParam<protocol::SuiteId> {
     auto envelope = must(protocol::SignedRequest::parse_envelope(exchange.request()));
     const auto request = must(std::move(envelope).open(run_.bundle.group().suite()));
     std::vector<protocol::Element> bases;
+    if (const auto* const derivation = std::get_if<protocol::DeriveBody>(&request.request.body))
+      return blocks(party, derivation->peers, request.hash);
     for (const auto& item : std::get<protocol::PartialDecryptBody>(request.request.body).items) {
       const Digest label =
           protocol::stanza_label(protocol::sha256(item.core), item.stanza_type, run_.bundle.key_id());
       EXPECT_TRUE(protocol::verify(run_.bundle.public_key(), item.capsule, label));
       bases.push_back(item.capsule.c1);
     }
+    return blocks(party, bases, request.hash);
+  }
+  std::vector<PartialReply> blocks(std::size_t party, std::span<const protocol::Element> bases,
+                                   const Digest& request_hash) const {
     std::vector<PartialReply> replies;
     for (const std::uint8_t index : run_.bundle.parameters()->parties[party].indices) {
-      replies.push_back(block(index, bases, request.hash));
+      replies.push_back(block(index, bases, request_hash));
     }
     return replies;
   }
@@ -104,6 +110,34 @@ class PartialExchangeTest : public testing::TestWithParam<protocol::SuiteId> {
 
 INSTANTIATE_TEST_SUITE_P(Suites, PartialExchangeTest, protocol::test::tested_suites(),
                          protocol::test::suite_label);
+
+TEST_P(PartialExchangeTest, AnyQuorumDerives) {
+  const protocol::Group& group = run_.bundle.group();
+  const std::vector<protocol::Element> peers = {group.random_message(system_random()),
+                                                group.random_message(system_random())};
+  std::vector<std::vector<PartialAnswer>> answers;
+  for (const std::size_t party : {0u, 1u, 2u}) {
+    const auto e = PartialExchange::make(run_.bundle, party, peers, asker_, kNow, system_random());
+    EXPECT_TRUE(e.path().ends_with("/derive"));
+    answers.push_back(must(e.read(sealed(party, e, blocks(party, e)))));
+    // One item computed wrongly: the proof covers all of them.
+    auto wrong = blocks(party, e);
+    wrong[0].items[1].value = peers[0];
+    EXPECT_NE(blame(e, party, wrong).find("wrong partial"), std::string::npos);
+    auto fewer = blocks(party, e);
+    fewer[0].items.pop_back();
+    EXPECT_NE(blame(e, party, fewer), "");
+  }
+  for (std::size_t item = 0; item < peers.size(); ++item) {
+    std::vector<protocol::Element> powers;
+    for (const auto& [a, b] : {std::pair(0, 1), {1, 2}, {0, 2}}) {
+      const std::vector<const PartialAnswer*> quorum = {&answers[static_cast<std::size_t>(a)][item],
+                                                        &answers[static_cast<std::size_t>(b)][item]};
+      powers.push_back(must(protocol::combine(must(choose_quorum(run_.bundle, quorum)))));
+    }
+    EXPECT_TRUE(powers[0] == powers[1] && powers[1] == powers[2]);
+  }
+}
 
 TEST_P(PartialExchangeTest, AnyQuorumUnlocksTheFiles) {
   const std::vector<std::vector<PartialAnswer>> answers = {honest_answers(0), honest_answers(1),

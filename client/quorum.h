@@ -24,6 +24,9 @@ class Quorum {
   // m of each file. Each agent is asked once, at the same time as the others, with a request of its own. At
   // most kMaxItems files and about kMaxBatchSize.
   std::vector<Result<protocol::Element>> open(std::span<const LockedFile> files);
+  // peer^s of each of a derive key's peers, encoded: the secret that the joint private key s shares with it.
+  // Asked in the same way; at most kMaxItems. The reason is what the agents' policies know as the purpose.
+  std::vector<Result<Secret>> derive(std::span<const protocol::Element> peers);
 
   const protocol::Bundle& bundle() const { return bundle_; }
 
@@ -32,8 +35,12 @@ class Quorum {
     std::size_t party;
     AgentClient client;
   };
-  std::vector<PartialAnswer> ask(Agent& agent, std::span<const LockedFile> files) const;
-  std::vector<PartialAnswer> own_part(std::span<const LockedFile> files) const;
+  using Answers = std::vector<PartialAnswer>;  // one party's, for each item
+  template <typename Item>
+  std::vector<Answers> ask_all(std::span<const Item> items);
+  static Answers ask(Agent& agent, const PartialExchange& exchange);
+  Answers own_part(std::span<const LockedFile> files) const;
+  Answers own_part(std::span<const protocol::Element> peers) const;
 
   protocol::Bundle bundle_;
   Asker asker_;

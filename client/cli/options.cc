@@ -27,10 +27,13 @@ Result<protocol::Bundle> find_bundle(const Options& options, const std::optional
   } else if (config) {
     pin = config->key_id;
   }
-  if (options.bundle) return load_bundle(*options.bundle, pin);
-  if (config) return load_bundle(config->bundle, pin);
-  return Error(Code::not_found,
-               "no bundle: there is no configuration \"" + default_config_file().string() + "\"");
+  if (!options.bundle && !config)
+    return Error(Code::not_found,
+                 "no bundle: there is no configuration \"" + default_config_file().string() + "\"");
+  auto bundle = load_bundle(options.bundle ? std::filesystem::path(*options.bundle) : config->bundle, pin);
+  if (!bundle) return bundle;
+  if (auto fits = check_purpose(*bundle, protocol::Purpose::envelope); !fits) return std::move(fits).error();
+  return bundle;
 }
 
 }  // namespace coprotect::client

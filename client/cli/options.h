@@ -35,7 +35,7 @@ struct Options {
 Result<std::optional<Config>> find_config(const Options& options);
 
 // The bundle to use: the one that was named, else the configured one; pinned by --key-id, else by the
-// configuration.
+// configuration. Code::denied if its key is not for files.
 Result<protocol::Bundle> find_bundle(const Options& options, const std::optional<Config>& config);
 
 }  // namespace coprotect::client
