@@ -78,7 +78,7 @@ Status Ceremony::prepare() {
 
 Status Ceremony::open_at_both() {
   for (InvitedAgent& agent : agents_) {
-    auto offer = agent.open(plan_.tenant, plan_.suite, random_);
+    auto offer = agent.open(plan_.tenant, plan_.purpose, plan_.suite, random_);
     if (!offer) return std::move(offer).error();
     if (offer->mode == KeeperMode::not_an_agent)
       return Error(Code::malformed, agent.party() + " agent offers no way to keep a share");
@@ -97,7 +97,7 @@ Status Ceremony::open_at_both() {
   random_.fill(tool.nonce);
   auto parameters = Parameters::make(
       {.suite = plan_.suite,
-       .purpose = protocol::Purpose::envelope,
+       .purpose = plan_.purpose,
        .t = kThreshold,
        .n = kShares,
        .tenant = plan_.tenant,

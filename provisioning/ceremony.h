@@ -15,6 +15,7 @@ namespace coprotect::provisioning {
 // What is to be made.
 struct KeyPlan {
   std::string tenant;
+  protocol::Purpose purpose;
   protocol::SuiteId suite;
   protocol::Certificate client_ca;
   std::optional<Secret> password;  // for the recovery share; without it a code is generated

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "provisioning/add_key.h"
 #include "provisioning/agent_invitation.h"
 #include "provisioning/agent_tls.h"
 #include "provisioning/clock.h"
@@ -20,11 +21,13 @@ namespace fs = std::filesystem;
 struct Arguments {
   AgentSetup agent;
   OnboardOptions onboard;
+  AddKeyOptions key;
   AddClientOptions add;
   RemoveClientOptions remove;
   LogOptions log;
   Operator::Descriptors descriptors;
   std::string suite = "p256";
+  std::string purpose = "envelope";
   std::string role = "user";
   fs::path log_directory;
 };
@@ -62,28 +65,23 @@ void add_agent_upkeep(CLI::App& app, Arguments& to) {
         ->check(CLI::ExistingDirectory);
 }
 
-void add_onboard(CLI::App& app, Arguments& to) {
-  CLI::App& command = *app.add_subcommand("onboard", "make a company's key with both agents");
-  command.add_option("--tenant", to.onboard.tenant, "the company's name: a-z, 0-9, hyphens")->required();
-  command.add_option("--out", to.onboard.out, "the folder for all that results")->required();
-  command
-      .add_option("--cloud-invitation", to.onboard.cloud_invitation,
-                  "the file from the cloud agent's operator")
+// What both commands that make a key ask for.
+void add_key_generation(CLI::App& command, Arguments& to, fs::path& cloud_invitation,
+                        fs::path& company_invitation) {
+  command.add_option("--cloud-invitation", cloud_invitation, "the file from the cloud agent's operator")
       ->required()
       ->check(CLI::ExistingFile);
   command
-      .add_option("--company-invitation", to.onboard.company_invitation,
-                  "the file from the company agent's operator")
+      .add_option("--company-invitation", company_invitation, "the file from the company agent's operator")
       ->required()
       ->check(CLI::ExistingFile);
+  command
+      .add_option("--purpose", to.purpose,
+                  "envelope: for files; derive: raw Diffie-Hellman for other programs")
+      ->check(CLI::IsMember({"envelope", "derive"}));
   command.add_option("--suite", to.suite, "the group")
       ->check(CLI::IsMember({"p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"}))
       ->capture_default_str();
-  command.add_option("--admin", to.onboard.administrator, "the first administrator's name")
-      ->capture_default_str();
-  command.add_flag("--password", to.onboard.password,
-                   "protect the recovery share with a password of your own instead of a generated code");
-  command.add_flag("--same-host", to.onboard.same_host, "do not warn that an agent runs on this host");
   command.add_option("--show-code-fd", to.descriptors.show_code,
                      "write the recovery code to this file descriptor");
   command.add_option("--code-fd", to.descriptors.code, "read the retyped code from this file descriptor");
@@ -91,6 +89,32 @@ void add_onboard(CLI::App& app, Arguments& to) {
                      "read the password from this file descriptor; implies --password");
   command.add_option("--ca-passphrase-fd", to.descriptors.ca_passphrase,
                      "read the client CA's passphrase from this file descriptor");
+}
+
+void add_onboard(CLI::App& app, Arguments& to) {
+  CLI::App& command = *app.add_subcommand("onboard", "make a company's key with both agents");
+  command.add_option("--tenant", to.onboard.tenant, "the company's name: a-z, 0-9, hyphens")->required();
+  command.add_option("--out", to.onboard.out, "the folder for all that results")->required();
+  add_key_generation(command, to, to.onboard.cloud_invitation, to.onboard.company_invitation);
+  command.add_option("--admin", to.onboard.administrator, "the first administrator's name")
+      ->capture_default_str();
+  command.add_flag("--password", to.onboard.password,
+                   "protect the recovery share with a password of your own instead of a generated code");
+  command.add_flag("--same-host", to.onboard.same_host, "do not warn that an agent runs on this host");
+}
+
+void add_further_key(CLI::App& app, Arguments& to) {
+  CLI::App& command = *app.add_subcommand("add-key", "make a further key of an onboarded company");
+  command.add_option("name", to.key.name, "what clients' configurations call it: a-z, 0-9, hyphens")
+      ->required();
+  command.add_option("--dir", to.key.directory, "the folder that onboard made")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  add_key_generation(command, to, to.key.cloud_invitation, to.key.company_invitation);
+  command.get_option("--purpose")->required();
+  command.add_flag("--password", to.key.password,
+                   "protect the recovery share with a password of your own instead of a generated code");
+  command.add_flag("--same-host", to.key.same_host, "do not warn that an agent runs on this host");
 }
 
 void add_clients(CLI::App& app, Arguments& to) {
@@ -166,6 +190,11 @@ Status run_renew_tls(const AgentSetup& setup, Random& random) {
   return made;
 }
 
+// The command line knows no other two.
+protocol::Purpose purpose_named(std::string_view name) {
+  return name == "derive" ? protocol::Purpose::derive : protocol::Purpose::envelope;
+}
+
 Status run(const CLI::App& app, Arguments& arguments, Random& random) {
   const Operator person(arguments.descriptors);
   arguments.agent.token_helper = token_helper();
@@ -176,8 +205,17 @@ Status run(const CLI::App& app, Arguments& arguments, Random& random) {
     auto suite = protocol::suite_by_name(arguments.suite);
     if (!suite) return std::move(suite).error();
     arguments.onboard.suite = *suite;
+    arguments.onboard.purpose = purpose_named(arguments.purpose);
     arguments.onboard.password |= arguments.descriptors.password.has_value();
     return onboard(arguments.onboard, person, now_ms(), random);
+  }
+  if (app.got_subcommand("add-key")) {
+    auto suite = protocol::suite_by_name(arguments.suite);
+    if (!suite) return std::move(suite).error();
+    arguments.key.suite = *suite;
+    arguments.key.purpose = purpose_named(arguments.purpose);
+    arguments.key.password |= arguments.descriptors.password.has_value();
+    return add_key(arguments.key, person, now_ms(), random);
   }
   if (app.got_subcommand("add-client")) {
     arguments.add.role = arguments.role == "admin" ? protocol::Role::admin : protocol::Role::user;
@@ -199,6 +237,8 @@ Exit run_command_line(int argc, const char* const* argv) {
       "At the company:         coprotect-provision onboard --tenant acme --out acme --cloud-invitation A "
       "--company-invitation B\n"
       "                        coprotect-provision add-client alice --dir acme --out alice\n"
+      "                        coprotect-provision add-key mail --purpose derive --dir acme "
+      "--cloud-invitation A --company-invitation B\n"
       "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 4 agent unreachable, 5 altered, 7 wrong code or "
       "passphrase");
   app.require_subcommand(0, 1);
@@ -206,6 +246,7 @@ Exit run_command_line(int argc, const char* const* argv) {
   add_init_agent(app, arguments);
   add_agent_upkeep(app, arguments);
   add_onboard(app, arguments);
+  add_further_key(app, arguments);
   add_clients(app, arguments);
   add_log(app, arguments);
   try {

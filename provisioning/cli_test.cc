@@ -25,7 +25,7 @@ Exit run(std::vector<std::string> arguments) {
 TEST(CommandLine, ExplainsItself) {
   EXPECT_EQ(run({"--help"}), Exit::done);
   for (const char* command :
-       {"init-agent", "invite", "renew-tls", "onboard", "add-client", "remove-client", "log"})
+       {"init-agent", "invite", "renew-tls", "onboard", "add-key", "add-client", "remove-client", "log"})
     EXPECT_EQ(run({command, "--help"}), Exit::done) << command;
 }
 
@@ -43,6 +43,11 @@ TEST(CommandLine, RefusesWrongUse) {
       {"onboard", "--tenant", "acme"},
       {"onboard", "--tenant", "acme", "--out", folder + "/o", "--cloud-invitation", folder + "/none",
        "--company-invitation", folder + "/none"},
+      {"add-key"},
+      {"add-key", "mail", "--dir", folder, "--cloud-invitation", "/dev/null", "--company-invitation",
+       "/dev/null"},
+      {"add-key", "mail", "--dir", folder, "--purpose", "sign", "--cloud-invitation", "/dev/null",
+       "--company-invitation", "/dev/null"},
       {"add-client", "alice"},
       {"add-client", "alice", "--dir", folder, "--out", folder + "/alice", "--days", "91"},
       {"add-client", "alice", "--dir", folder, "--out", folder + "/alice", "--days", "0"},

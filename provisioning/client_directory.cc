@@ -19,6 +19,7 @@ std::string configuration(const ClientFiles& files) {
        << "bundle = " << toml_string(files.tenant + ".bundle") << '\n'
        << "certificate = " << toml_string(files.name + ".pem") << '\n'
        << "key = " << toml_string(files.name + ".key.pem") << '\n';
+  for (const FurtherKey& key : files.further) text << '\n' << further_key_entry(key);
   return text.str();
 }
 
@@ -34,6 +35,10 @@ Status write_client_files(const fs::path& directory, const ClientFiles& files) {
           write_durable(directory / (files.name + ".pem"), bytes_of(files.certificate.pem()), kPublicMode);
       !written)
     return written;
+  for (const FurtherKey& key : files.further)
+    if (auto written = write_durable(directory / (key.name + ".bundle"), key.bundle.encoded(), kPublicMode);
+        !written)
+      return written;
   return write_durable(directory / "config.toml", bytes_of(configuration(files)), kPublicMode);
 }
 

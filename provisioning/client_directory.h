@@ -5,6 +5,7 @@
 
 #include "protocol/dkg/bundle.h"
 #include "provisioning/durable.h"
+#include "provisioning/further_keys.h"
 
 namespace coprotect::provisioning {
 
@@ -15,6 +16,7 @@ struct ClientFiles {
   protocol::KeyId key_id;
   const protocol::Certificate& certificate;
   const protocol::SigningKey& key;
+  std::vector<FurtherKey> further = {};  // named in the configuration, their bundles written with it
 };
 
 // Writes config.toml, NAME.pem and NAME.key.pem (0600) into a folder, which is made if need be. The bundle,

@@ -55,11 +55,14 @@ Result<Certificate> make_client(const AddClientOptions& options, const Identity&
   auto client =
       new_client(uris, now_ms + options.days * kDayMs, registry.ca(), registry.ca_key(), now_ms, random);
   if (!client) return std::move(client).error();
+  auto further = further_keys(options.directory);
+  if (!further) return std::move(further).error();
   const ClientFiles files{.name = options.name,
                           .tenant = registry.bundle().tenant(),
                           .key_id = registry.bundle().key_id(),
                           .certificate = client->certificate,
-                          .key = client->key};
+                          .key = client->key,
+                          .further = std::move(*further)};
   if (auto done = create_client_directory(options.out, files, registry.bundle().encoded()); !done)
     return std::move(done).error();
   return std::move(client->certificate);

@@ -48,11 +48,11 @@ Status InvitedAgent::abort(const Sid& sid, Random& random) {
                            control(*invitation_, ControlKind::abort, sid, random)));
 }
 
-Result<protocol::OfferMessage> InvitedAgent::open(const std::string& tenant, protocol::SuiteId suite,
-                                                  Random& random) {
+Result<protocol::OfferMessage> InvitedAgent::open(const std::string& tenant, protocol::Purpose purpose,
+                                                  protocol::SuiteId suite, Random& random) {
   protocol::OpenMessage open{.invitation = invitation_->id,
                              .tenant = tenant,
-                             .purpose = protocol::Purpose::envelope,
+                             .purpose = purpose,
                              .suite = suite,
                              .nonce = {},
                              .mac = {}};

@@ -20,7 +20,8 @@ class InvitedAgent {
   Status abort(const protocol::Sid& sid, Random& random);
   // Asks for a new ceremony. Code::unauthenticated unless the offer's MAC shows that it comes from whoever
   // made the invitation.
-  Result<protocol::OfferMessage> open(const std::string& tenant, protocol::SuiteId suite, Random& random);
+  Result<protocol::OfferMessage> open(const std::string& tenant, protocol::Purpose purpose,
+                                      protocol::SuiteId suite, Random& random);
   // Rounds 1 to 4: what the round begins with goes in, the agent's message comes out.
   Result<Bytes> commit(const protocol::Parameters& parameters);
   Result<Bytes> reveal(const protocol::Sid& sid, const std::vector<Bytes>& commits);

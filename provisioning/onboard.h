@@ -5,7 +5,7 @@
 #include <string>
 
 #include "protocol/base/random.h"
-#include "protocol/group/suite.h"
+#include "protocol/dkg/parameters.h"
 #include "provisioning/operator.h"
 
 namespace coprotect::provisioning {
@@ -15,6 +15,7 @@ struct OnboardOptions {
   std::filesystem::path out;
   std::filesystem::path cloud_invitation;
   std::filesystem::path company_invitation;
+  protocol::Purpose purpose = protocol::Purpose::envelope;
   protocol::SuiteId suite = protocol::SuiteId::p256;
   std::string administrator = "admin";
   bool password = false;  // instead of a generated code

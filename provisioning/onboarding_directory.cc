@@ -7,18 +7,18 @@ namespace coprotect::provisioning {
 
 namespace fs = std::filesystem;
 
-Result<OnboardingDirectory> OnboardingDirectory::open(const fs::path& directory, const std::string& tenant) {
+Result<OnboardingDirectory> OnboardingDirectory::open(const fs::path& directory, const std::string& name) {
   if (auto made = make_private_directory(directory); !made) return std::move(made).error();
   auto lock = DirectoryLock::acquire(directory);
   if (!lock) return std::move(lock).error();
-  OnboardingDirectory opened(directory, tenant, std::move(*lock));
+  OnboardingDirectory opened(directory, name, std::move(*lock));
   std::error_code error;
   const bool empty = fs::is_empty(directory, error);
   if (error)
     return Error(Code::unavailable, "cannot read \"" + directory.string() + "\": " + error.message());
   if (!empty && !opened.complete() && !fs::is_directory(opened.staging(), error))
     return Error(Code::conflict, "\"" + directory.string() +
-                                     "\" holds something else than an onboarding of \"" + tenant + "\"");
+                                     "\" holds something else than an onboarding of \"" + name + "\"");
   return opened;
 }
 

@@ -5,15 +5,16 @@
 
 namespace coprotect::provisioning {
 
-// The folder that `onboard` leaves with the company, and how it comes to be. Files are first written to
+// The folder that `onboard` leaves with the company, or `add-key` within it, and how it comes to be. Files
+// are first written to
 // `.onboarding` inside; the kit, which holds the complete bundle, is written there last, and that write is
 // the tool's commit: before it the key is void, after it the key stands and what is missing is finished by
 // whoever runs next. Then the files move out, the kit again last.
 class OnboardingDirectory {
  public:
-  // Makes the folder (0700) if need be and locks it. Code::conflict if another process has it or it holds
-  // something else.
-  static Result<OnboardingDirectory> open(const std::filesystem::path& directory, const std::string& tenant);
+  // Makes the folder (0700) if need be and locks it. `name` is the tenant's, or a further key's: its kit is
+  // NAME.kit. Code::conflict if another process has it or it holds something else.
+  static Result<OnboardingDirectory> open(const std::filesystem::path& directory, const std::string& name);
 
   // The kit moved out: all is done.
   bool complete() const;
@@ -34,12 +35,12 @@ class OnboardingDirectory {
   Status install();
 
  private:
-  OnboardingDirectory(std::filesystem::path directory, std::string tenant, DirectoryLock lock)
-      : directory_(std::move(directory)), tenant_(std::move(tenant)), lock_(std::move(lock)) {}
-  std::string kit_name() const { return tenant_ + ".kit"; }
+  OnboardingDirectory(std::filesystem::path directory, std::string name, DirectoryLock lock)
+      : directory_(std::move(directory)), name_(std::move(name)), lock_(std::move(lock)) {}
+  std::string kit_name() const { return name_ + ".kit"; }
 
   std::filesystem::path directory_;
-  std::string tenant_;
+  std::string name_;
   DirectoryLock lock_;
 };
 

@@ -93,4 +93,16 @@ Status check_password(const Secret& password, std::string_view tenant) {
                    "use more words that do not belong together, or the generated code instead of a password");
 }
 
+Result<std::optional<Secret>> ask_recovery_password(bool wanted, std::string_view tenant,
+                                                    const Operator& person) {
+  if (!wanted) return std::optional<Secret>();
+  auto password = person.new_password();
+  if (!password) return std::move(password).error();
+  if (auto strong = check_password(*password, tenant); !strong) return std::move(strong).error();
+  person.warn(
+      "whoever gets one share and the recovery blob can guess the password for as long as they like; a "
+      "generated code cannot be guessed");
+  return std::optional<Secret>(std::move(*password));
+}
+
 }  // namespace coprotect::provisioning

@@ -32,11 +32,25 @@ void write_place_for_secret(std::ostream& page, protocol::RecoveryKind kind) {
        << "The fifth sign of each group is a check. I and L count as 1, O as 0.\n\n";
 }
 
+void write_command(std::ostream& page, std::string_view secret, const std::string& kit) {
+  page << ". On a machine that is not an agent's host, with coprotect installed:\n\n"
+       << "  coprotect decrypt --recover --kit " << kit << " FILE.cop\n\n"
+       << "It asks for the " << secret << " and works with whichever agent answers:\n"
+       << "  the company's agent, if the cloud is gone or refuses;\n"
+       << "  the cloud's agent, if the company lost its machines.\n";
+}
+
+// No command of ours uses such a key.
+void write_derivation(std::ostream& page) {
+  page << ", whichever answers. This key opens no .cop files: other programs derive\n"
+       << "keys with it (Diffie-Hellman). Without one of the two agents they need the\n"
+       << "recovery share that the kit holds; the share is not the key.\n";
+}
+
 }  // namespace
 
 std::string recovery_sheet(const protocol::Bundle& bundle, protocol::RecoveryKind kind,
-                           std::int64_t made_ms) {
-  const std::string kit = bundle.tenant() + ".kit";
+                           const std::string& kit, std::int64_t made_ms) {
   const std::string_view secret = kind == protocol::RecoveryKind::code ? "code" : "password";
   std::ostringstream page;
   page << "CoProtect recovery sheet\n"
@@ -49,12 +63,10 @@ std::string recovery_sheet(const protocol::Bundle& bundle, protocol::RecoveryKin
   page << kRule;
   write_place_for_secret(page, kind);
   page << kRule << "To recover you need this " << secret << ", the file " << kit << ", and one of the two\n"
-       << "agents. On a machine that is not an agent's host, with coprotect installed:\n\n"
-       << "  coprotect decrypt --recover --kit " << kit << " FILE.cop\n\n"
-       << "It asks for the " << secret << " and works with whichever agent answers:\n"
-       << "  the company's agent, if the cloud is gone or refuses;\n"
-       << "  the cloud's agent, if the company lost its machines.\n"
-       << "Every use is recorded by the agent that helped.\n\n"
+       << "agents";
+  bundle.parameters()->purpose == protocol::Purpose::envelope ? write_command(page, secret, kit)
+                                                              : write_derivation(page);
+  page << "Every use is recorded by the agent that helped.\n\n"
        << kRule << "Keep this page apart from " << kit << " and from every agent's host. Whoever has\n"
        << "this page, the kit and access to one agent can read everything.\n\n"
        << "Whom to call: ________________________________________________________\n";

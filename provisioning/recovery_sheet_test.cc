@@ -11,7 +11,7 @@ namespace {
 TEST(RecoverySheet, FitsOnAPage) {
   const TestTenant tenant;
   for (const auto kind : {protocol::RecoveryKind::code, protocol::RecoveryKind::password}) {
-    std::istringstream page(recovery_sheet(tenant.bundle, kind, now_ms()));
+    std::istringstream page(recovery_sheet(tenant.bundle, kind, "acme.kit", now_ms()));
     std::size_t lines = 0;
     for (std::string line; std::getline(page, line); ++lines) EXPECT_LE(line.size(), 80u) << line;
     EXPECT_LE(lines, 66u);
@@ -20,7 +20,8 @@ TEST(RecoverySheet, FitsOnAPage) {
 
 TEST(RecoverySheet, SaysWhatIsNeededToRecover) {
   const TestTenant tenant;
-  const std::string page = recovery_sheet(tenant.bundle, protocol::RecoveryKind::code, 1'800'000'000'000);
+  const std::string page =
+      recovery_sheet(tenant.bundle, protocol::RecoveryKind::code, "acme.kit", 1'800'000'000'000);
   for (const std::string& part :
        {std::string("acme"), std::string("p256"), std::string("2027-01-15T08:00:00Z"),
         std::string("https://cloud.example:8443"), std::string("https://company.example:8443"),

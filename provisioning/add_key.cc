@@ -1,0 +1,141 @@
+#include "provisioning/add_key.h"
+
+#include <iostream>
+
+#include "client/config.h"
+#include "provisioning/ceremony.h"
+#include "provisioning/clock.h"
+#include "provisioning/credential.h"
+#include "provisioning/further_keys.h"
+#include "provisioning/in_groups.h"
+#include "provisioning/invitations.h"
+#include "provisioning/onboarding_directory.h"
+#include "provisioning/password.h"
+#include "provisioning/recovery_sheet.h"
+#include "provisioning/registry.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+namespace fs = std::filesystem;
+using protocol::Bundle;
+
+std::string recovery_uri(const AddKeyOptions& options, const Registry& registry) {
+  return "coprotect:" + registry.bundle().tenant() + ":recovery:" + options.name;
+}
+
+// Everything up to the commit point, and the commit.
+Status make_key(const AddKeyOptions& options, OnboardingDirectory& directory, const Registry& registry,
+                std::span<InvitedAgent> agents, const Operator& person, std::int64_t now_ms, Random& random) {
+  const std::string& tenant = registry.bundle().tenant();
+  if (auto valid = check_not_expired(agents, now_ms); !valid) return valid;
+  auto password = ask_recovery_password(options.password, tenant, person);
+  if (!password) return std::move(password).error();
+  if (auto clear = clear_agents(agents, random); !clear) return clear;
+  if (auto begun = directory.begin(); !begun) return begun;
+
+  // Good for as long as the CA, like the first key's.
+  auto recovery = new_client({recovery_uri(options, registry)}, registry.ca().not_after_ms(), registry.ca(),
+                             registry.ca_key(), now_ms, random);
+  if (!recovery) return std::move(recovery).error();
+  Ceremony ceremony({.tenant = tenant,
+                     .purpose = options.purpose,
+                     .suite = options.suite,
+                     .client_ca = registry.ca(),
+                     .password = std::move(*password)},
+                    agents, person, random);
+  if (auto prepared = ceremony.prepare(); !prepared) return prepared;
+  auto bundle = ceremony.sign();
+  if (!bundle) return std::move(bundle).error();
+  return directory.commit(protocol::RecoveryKit::seal(bundle->encoded(), ceremony.blob(),
+                                                      recovery->certificate.der(), recovery->key,
+                                                      ceremony.recovery_key(), random));
+}
+
+// Puts the kit's recovery administrator on the client list. May be repeated.
+Status enrol_recovery(const protocol::RecoveryKit& kit, Registry& registry, std::int64_t now_ms) {
+  auto certificate = protocol::Certificate::parse_der(kit.certificate());
+  if (!certificate) return std::move(certificate).error().in("recovery kit");
+  auto identity = protocol::client_identity(*certificate);
+  if (!identity) return std::move(identity).error().in("recovery kit");
+  auto list = registry.clients();
+  if (!list) return std::move(list).error();
+  if (list->clients.contains(certificate->key_hash())) return registry.publish_again();
+  list->clients.emplace(certificate->key_hash(), identity->uri);
+  return registry.publish(std::move(*list), now_ms);
+}
+
+// Everything after the commit point. May be repeated.
+Result<Bundle> finish(const AddKeyOptions& options, OnboardingDirectory& directory, Registry& registry,
+                      std::span<InvitedAgent> agents, const Operator& person, std::int64_t now_ms) {
+  auto kit = directory.kit();
+  if (!kit) return std::move(kit).error();
+  auto bundle = Bundle::parse(kit->bundle());
+  if (!bundle) return bundle;
+  if (auto same = check_same_agents(*bundle, agents); !same) return std::move(same).error();
+  if (!directory.complete()) {
+    person.progress("activating the key at both agents");
+    if (auto active = activate_at_all(agents, *bundle); !active) return std::move(active).error();
+    person.progress("giving both agents the list of clients");
+    if (auto enrolled = enrol_recovery(*kit, registry, now_ms); !enrolled) return std::move(enrolled).error();
+
+    const std::string sheet = recovery_sheet(*bundle, kit->blob().kind(), options.name + ".kit", now_ms);
+    if (auto done =
+            write_durable(directory.staging() / (options.name + ".bundle"), bundle->encoded(), kPublicMode);
+        !done)
+      return std::move(done).error();
+    if (auto done = write_durable(directory.staging() / "recovery-sheet.txt", bytes_of(sheet), kPublicMode);
+        !done)
+      return std::move(done).error();
+  }
+  if (auto installed = directory.install(); !installed) return std::move(installed).error();
+  return bundle;
+}
+
+void summarize(const AddKeyOptions& options, const fs::path& folder, const Bundle& bundle) {
+  const bool derives = bundle.parameters()->purpose == protocol::Purpose::derive;
+  std::cout << "\nthe key \"" << options.name << "\" of \"" << bundle.tenant()
+            << "\" is active at both agents; both agents' operators see the same key_id\n"
+            << in_groups(bundle.key_id(), "    ") << "\n\n"
+            << "  print         " << folder.string()
+            << "/recovery-sheet.txt, write the code on it and lock it away\n"
+            << "  keep apart    " << folder.string() << '/' << options.name << ".kit, in several copies\n"
+            << "  for clients   " << folder.string() << '/' << options.name
+            << ".bundle, beside a config.toml that says\n\n"
+            << further_key_entry({options.name, bundle})
+            << "\n                clients that add-client makes from now on have it\n";
+  if (derives)
+    std::cout << "  next          both agents' operators say in agent.toml, under [policy.derive], who may "
+                 "derive\n";
+}
+
+}  // namespace
+
+Status add_key(const AddKeyOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
+  if (!client::valid_key_name(options.name))
+    return Error(Code::malformed,
+                 "\"" + options.name + "\" is not a key's name: a-z, 0-9 and hyphens, at most 32");
+  auto agents = read_invitations(options.cloud_invitation, options.company_invitation);
+  if (!agents) return std::move(agents).error();
+  if (!options.same_host) warn_if_agents_host(*agents, person);
+
+  auto registry = Registry::open(options.directory, person, now_ms, random);
+  if (!registry) return std::move(registry).error();
+  // Its clients are known there, and nowhere else.
+  if (auto same = check_same_agents(registry->bundle(), *agents); !same) return same;
+  const fs::path folder = options.directory / kFurtherKeys / options.name;
+  if (auto made = make_private_directory(folder.parent_path()); !made) return made;
+  auto directory = OnboardingDirectory::open(folder, options.name);
+  if (!directory) return std::move(directory).error();
+  if (directory->committed()) {
+    person.progress("an earlier run made the key; finishing what it left. The code that it showed is valid");
+  } else if (auto made = make_key(options, *directory, *registry, *agents, person, now_ms, random); !made) {
+    return made;
+  }
+  auto bundle = finish(options, *directory, *registry, *agents, person, now_ms);
+  if (!bundle) return std::move(bundle).error();
+  summarize(options, folder, *bundle);
+  return Done{};
+}
+
+}  // namespace coprotect::provisioning

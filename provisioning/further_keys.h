@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "protocol/dkg/bundle.h"
+
+namespace coprotect::provisioning {
+
+// Where add-key keeps a company's further keys, in the folder that onboard left: keys/NAME/NAME.bundle.
+constexpr std::string_view kFurtherKeys = "keys";
+
+struct FurtherKey {
+  std::string name;
+  protocol::Bundle bundle;
+};
+
+// Those that are complete, by name. None is fine.
+Result<std::vector<FurtherKey>> further_keys(const std::filesystem::path& directory);
+
+// The lines of a client's config.toml that name it; its bundle stands beside that file as NAME.bundle.
+std::string further_key_entry(const FurtherKey& key);
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "protocol/dkg/bundle.h"
+#include "provisioning/invited_agent.h"
+#include "provisioning/operator.h"
+
+namespace coprotect::provisioning {
+
+// The two invitations that a key generation begins with, and what is done at both agents together.
+
+// From the files of the cloud's and of the company's operator, in this order. Code::conflict if one is of the
+// other role.
+Result<std::vector<InvitedAgent>> read_invitations(const std::filesystem::path& cloud,
+                                                   const std::filesystem::path& company);
+// A machine that sees two shares has the key, and this one sees the recovery share.
+void warn_if_agents_host(std::span<const InvitedAgent> agents, const Operator& person);
+// Code::denied, with the one that has expired.
+Status check_not_expired(std::span<const InvitedAgent> agents, std::int64_t now_ms);
+// Code::conflict unless these agents hold the bundle's shares.
+Status check_same_agents(const protocol::Bundle& bundle, std::span<const InvitedAgent> agents);
+// Settles what earlier runs left, so that a new ceremony can begin. Code::conflict if the invitations have
+// made a key already.
+Status clear_agents(std::span<InvitedAgent> agents, Random& random);
+// May be repeated.
+Status activate_at_all(std::span<InvitedAgent> agents, const protocol::Bundle& bundle);
+
+}  // namespace coprotect::provisioning
