@@ -215,10 +215,41 @@ void check_request(const Block& block) {
   EXPECT_TRUE(reply.proof->z == proof.z);
 }
 
+void check_derive(const Block& block) {
+  const Group& group = group_of_block(block);
+  auto envelope = SignedRequest::parse_envelope(block.hex("Request"));
+  ASSERT_TRUE(envelope) << envelope.error().message();
+  const auto parsed = std::move(*envelope).open(group.suite());
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(parsed->hash, digest_of(block, "RequestHash"));
+  EXPECT_EQ(parsed->request.reason, block.text("Reason"));
+  const auto& peers = std::get<DeriveBody>(parsed->request.body).peers;
+  ASSERT_EQ(peers.size(), 1u);
+  EXPECT_TRUE(peers.front() == element_of(group, block, "Peer"));
+
+  std::vector<IndexedPartial> partials;
+  for (std::uint8_t i = 1; i <= 3; ++i) {
+    const std::string n = std::to_string(i);
+    const Scalar share = scalar_of(group, block, "Share" + n);
+    const Element value = element_of(group, block, "K" + n);
+    const Digest context = partial_context(group.suite(), digest_of(block, "KeyId"), 0, i, parsed->hash);
+    const PartialSet set{.values = {value}, .proof = proof_of(group, block, "Proof" + n)};
+    EXPECT_TRUE(verify_partials(group.generator_power_secret(share), peers, set, context)) << n;
+    partials.push_back({i, value});
+  }
+  const Element z = element_of(group, block, "Z");
+  EXPECT_TRUE(*combine(std::vector{partials[0], partials[1]}) == z);
+  EXPECT_TRUE(*combine(std::vector{partials[2], partials[0]}) == z);
+  const Bytes raw = block.hex("Raw");
+  const Bytes encoded = z.encode();
+  EXPECT_TRUE(std::equal(raw.rbegin(), raw.rend(), encoded.rbegin()));
+  EXPECT_EQ(raw.size(), group.suite() == SuiteId::p256 ? 32u : encoded.size());
+}
+
 TEST(Oracle, ItsVectorsHoldHere) {
   const std::map<std::string, void (*)(const Block&)> checks = {
-      {"tdh2", check_tdh2},         {"batch", check_batch}, {"file", check_file},
-      {"recovery", check_recovery}, {"dkg", check_dkg},     {"request", check_request}};
+      {"tdh2", check_tdh2}, {"batch", check_batch},     {"file", check_file},    {"recovery", check_recovery},
+      {"dkg", check_dkg},   {"request", check_request}, {"derive", check_derive}};
   std::map<std::string, int> seen;
   for (const Block& block : testdata::read_vectors("oracle.vec")) {
     const std::string type = block.text("Type");

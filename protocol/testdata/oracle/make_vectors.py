@@ -251,6 +251,35 @@ def request_block(group):
     )
 
 
+def derive_block(group):
+    c = Counter(f"derive {group.name}")
+    ca, client, reply = (c.scalar(hpke.CURVE.q) for _ in range(3))
+    cert = certificate("alice", client, "acme client CA", ca, ["coprotect:acme:user:alice"], client=True)
+    coefficients = [c.scalar(group.q) for _ in range(2)]
+    private = c.scalar(group.q)
+    peer = group.exp(group.g, private)
+    q = messages.Request(
+        4, "acme", c.bytes(32), 0, [messages.compressed(c.scalar(hpke.CURVE.q))], 1, "cms", c.bytes(16),
+        1767225600000, hpke.public_key(reply), messages.derive_body(group, [peer]),
+    )
+    request = messages.sign_request(q, [cert], client)
+    # The peer's side of it: h and its own private key.
+    z = group.exp(group.exp(group.g, coefficients[0]), private)
+    raw = group.encode(z)[1:] if group.name == "p256" else group.encode(z)
+    values = dict(
+        Type="derive", Suite=group.name, Request=request, RequestHash=sha256(request), KeyId=q.key_id, Reason=q.reason,
+        Peer=group.encode(peer), Z=group.encode(z), Raw=raw,
+    )
+    for j in (1, 2, 3):
+        share = dkg.polynomial(coefficients, j, group.q)
+        x = threshold.context(group, q.key_id, 0, j, sha256(request))
+        proof = threshold.prove_one(group, x, share, peer, c.scalar(group.q))
+        values[f"Share{j}"] = group.scalar(share)
+        values[f"K{j}"] = group.encode(group.exp(peer, share))
+        values[f"Proof{j}"] = proof[0] + group.scalar(proof[1])
+    block(**values)
+
+
 def main():
     print("# Made by oracle/make_vectors.py, an implementation of SPEC.md that shares no code with this one.\n")
     for name in ("p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"):
@@ -262,6 +291,7 @@ def main():
             recovery_block(group)
             dkg_block(group)
             request_block(group)
+            derive_block(group)
     for size in (0, files.CHUNK - 1, files.CHUNK, files.CHUNK + 5):
         file_block(group_by_name("p256"), b'{"version":1,"allow":{"groups":["coprotect:acme:group:finance"]}}', size)
 

@@ -41,6 +41,10 @@ def partial_decrypt_body(group, items):
     return u16(len(items)) + b"".join(item(group, core, capsule) for core, capsule in items)
 
 
+def derive_body(group, peers):
+    return u16(len(peers)) + b"".join(group.encode(peer) for peer in peers)
+
+
 def unsigned_request(q, chain):
     data = b"CPRQ" + u8(1) + u8(q.operation) + lp(q.tenant.encode()) + q.key_id + u32(q.epoch)
     data += u8(len(q.audience)) + b"".join(q.audience) + u8(q.action) + lp(q.reason.encode())
