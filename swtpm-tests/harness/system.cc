@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <fstream>
 
 namespace coprotect::harness {
 namespace {
@@ -21,6 +21,14 @@ std::string own_address() {
 
 void expect_done(const Finished& run, const char* what) {
   EXPECT_EQ(run.exit_code, 0) << what << (run.timed_out ? " (timed out)" : "") << "\n" << run.out << run.err;
+}
+
+// The recovery code that coprotect-provision wrote to descriptor 7, if it did.
+std::string shown_code(const Finished& run) {
+  const auto written = run.written.find(7);
+  std::string shown = written == run.written.end() ? "" : written->second;
+  std::erase(shown, '\n');
+  return shown;
 }
 
 }  // namespace
@@ -55,6 +63,8 @@ System::System(const Options& options) : options_(options) {
   if (!init_agent(*cloud_, "cloud", tpm_->uri()) || !init_agent(*company_, "company", token_->uri())) return;
   if (!cloud_->start() || !company_->start() || !options.onboarded) return;
   expect_done(onboard(), "onboard");
+  if (options.derive_key)
+    expect_done(add_key("derive", {"--purpose", "derive", "--suite", options.suite}), "add-key");
 }
 
 bool System::init_agent(Agent& agent, const std::string& role, const std::string& token_uri) {
@@ -64,6 +74,8 @@ bool System::init_agent(Agent& agent, const std::string& role, const std::string
   for (const auto& assignment : agent.environment) command.env(assignment);
   const Finished run = command.run();
   expect_done(run, "init-agent");
+  if (!options_.derive_policy.empty())
+    std::ofstream(agent.config(), std::ios::app) << "\n[policy.derive]\n" << options_.derive_policy;
   return run.exit_code == 0;
 }
 
@@ -76,9 +88,36 @@ Finished System::onboard(const std::filesystem::path& provision, std::vector<std
                 "--ca-passphrase-fd", "9", "--same-host"});
   for (auto& assignment : environment) command.env(std::move(assignment));
   Finished run = command.retype(7, 8, change).feed(9, kPassphrase).run(std::chrono::seconds(180));
-  std::string shown = run.written[7];
-  shown.erase(std::remove(shown.begin(), shown.end(), '\n'), shown.end());
-  if (!shown.empty()) code_ = shown;  // a resumed onboarding shows none: the paper has it
+  if (const std::string shown = shown_code(run); !shown.empty())
+    code_ = shown;  // a resumed onboarding shows none: the paper has it
+  return run;
+}
+
+Finished System::invite(const Agent& agent) const {
+  Command command(program("coprotect-provision"));
+  for (const auto& assignment : agent.environment) command.env(assignment);
+  return command.args({"invite", "--dir", agent.folder().string()}).run();
+}
+
+Finished System::add_key(const std::string& name, const std::vector<std::string>& options,
+                         const std::filesystem::path& provision,
+                         const std::vector<std::string>& environment) {
+  for (const Agent* const agent : {cloud_.get(), company_.get()}) expect_done(invite(*agent), "invite");
+  return add_key_again(name, options, provision, environment);
+}
+
+Finished System::add_key_again(const std::string& name, const std::vector<std::string>& options,
+                               const std::filesystem::path& provision,
+                               const std::vector<std::string>& environment) {
+  Command command(provision);
+  command
+      .args({"add-key", name, "--dir", out().string(), "--cloud-invitation", cloud_->invitation().string(),
+             "--company-invitation", company_->invitation().string(), "--show-code-fd", "7", "--code-fd", "8",
+             "--ca-passphrase-fd", "9", "--same-host"})
+      .args(options);
+  for (const auto& assignment : environment) command.env(assignment);
+  const Finished run = command.retype(7, 8).feed(9, kPassphrase).run(std::chrono::seconds(180));
+  if (const std::string shown = shown_code(run); !shown.empty()) codes_[name] = shown;
   return run;
 }
 

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -58,6 +59,9 @@ class System {
     std::string tenant = "acme";
     unsigned hold_seconds = 300;
     bool onboarded = true;
+    bool derive_key = false;  // a further key, "derive", of the same suite
+    // What stands under [policy.derive] in both agents' configuration; empty: no such table.
+    std::string derive_policy = "tenants = [\"acme\"]\n";
   };
   // Fails the calling test and leaves an unusable object if a step fails.
   explicit System(const Options& options);
@@ -69,7 +73,18 @@ class System {
   // coprotect-provision onboard, with the code retyped as shown (after `change`).
   Finished onboard(const std::filesystem::path& provision = program("coprotect-provision"),
                    std::vector<std::string> environment = {}, std::string (*change)(std::string) = nullptr);
-  // A new client; returns the path of its configuration.
+  // Fresh invitations of both agents, then coprotect-provision add-key NAME. The code is retyped as shown,
+  // and kept in codes().
+  Finished add_key(const std::string& name, const std::vector<std::string>& options,
+                   const std::filesystem::path& provision = program("coprotect-provision"),
+                   const std::vector<std::string>& environment = {});
+  // The same with the invitations that are there.
+  Finished add_key_again(const std::string& name, const std::vector<std::string>& options,
+                         const std::filesystem::path& provision = program("coprotect-provision"),
+                         const std::vector<std::string>& environment = {});
+  Finished invite(const Agent& agent) const;
+  // A new client, whose configuration names the further keys that there are; returns the path of its
+  // configuration.
   std::filesystem::path add_client(const std::string& name, const std::vector<std::string>& options = {});
   Finished remove_client(const std::string& name) const;
   // `coprotect ARGS…` as the client with this configuration.
@@ -88,9 +103,14 @@ class System {
   std::filesystem::path bundle() const { return out() / (options_.tenant + ".bundle"); }
   std::filesystem::path kit() const { return out() / (options_.tenant + ".kit"); }
   const std::string& code() const { return code_; }
+  // Of a further key.
+  std::filesystem::path kit(const std::string& key) const { return key_folder(key) / (key + ".kit"); }
+  std::filesystem::path bundle(const std::string& key) const { return key_folder(key) / (key + ".bundle"); }
+  const std::string& code(const std::string& key) const { return codes_.at(key); }
   const Options& options() const { return options_; }
 
  private:
+  std::filesystem::path key_folder(const std::string& key) const { return out() / "keys" / key; }
   bool init_agent(Agent& agent, const std::string& role, const std::string& token_uri);
 
   Options options_;
@@ -100,6 +120,7 @@ class System {
   std::unique_ptr<Agent> cloud_;
   std::unique_ptr<Agent> company_;
   std::string code_;
+  std::map<std::string, std::string> codes_;  // of further keys
 };
 
 }  // namespace coprotect::harness
