@@ -118,6 +118,9 @@ TEST_P(SealedKeeperOnATpm, RefusesARecordUnderAnotherId) {
   others[4].epoch = 1;
   others[5].tenant = "";
   for (const ShareId& other : others) EXPECT_TRUE(case_.fails(*keeper, other, *record, Code::altered));
+  // The suite alone, with elements that are of it.
+  const Case another_suite(GetParam() == SuiteId::p256 ? SuiteId::ffdhe3072 : SuiteId::p256);
+  EXPECT_TRUE(another_suite.fails(*keeper, another_suite.id, *record, Code::altered));
   // While the share is held it is no different.
   EXPECT_TRUE(case_.computes(*keeper, *record));
   for (const ShareId& other : others) EXPECT_TRUE(case_.fails(*keeper, other, *record, Code::altered));

@@ -115,6 +115,8 @@ class LyingFront : public testing::Test {
     all.emplace_back(Route::partial_decrypt, signed_request(std::move(partial), chain, key));
     all.emplace_back(Route::recovery_share, signed_request(protocol::RecoveryShareBody{}, chain, key));
     all.emplace_back(Route::log, signed_request(protocol::LogBody{.from = 1, .limit = 100}, chain, key));
+    all.emplace_back(Route::derive,
+                     signed_request(protocol::DeriveBody{{locked_.stanza->ciphertext.c1}}, chain, key));
     return all;
   }
   // That a refusal has another cause than a custodian which answers nobody.
@@ -155,7 +157,7 @@ TEST_F(LyingFront, GetsNothingWithoutTheClientsSignature) {
 
   Bytes noise(700);
   system_random().fill(noise);
-  for (const Route route : {Route::partial_decrypt, Route::recovery_share, Route::log})
+  for (const Route route : {Route::partial_decrypt, Route::recovery_share, Route::log, Route::derive})
     for (const ByteView body : {ByteView(), ByteView(noise), ByteView(admin_->certificate.der())})
       EXPECT_TRUE(refuses(ask_about_key(route, body), Code::malformed));
   expect_honest_request_served();
@@ -182,7 +184,9 @@ TEST_F(LyingFront, CannotTurnARequestIntoAnother) {
   const auto requests = all_requests({alice_->certificate}, alice_->key);
   EXPECT_TRUE(refuses(ask_about_key(Route::recovery_share, requests[1].second), Code::denied));
   EXPECT_TRUE(refuses(ask_about_key(Route::log, requests[2].second), Code::denied));
-  for (const Route route : {Route::recovery_share, Route::log})
+  // The key is for files: c1 of one, raised to the share, would pass by its policy.
+  EXPECT_TRUE(refuses(ask_about_key(Route::derive, requests[3].second), Code::denied));
+  for (const Route route : {Route::recovery_share, Route::log, Route::derive})
     EXPECT_TRUE(refuses(ask_about_key(route, requests[0].second)));
   EXPECT_TRUE(refuses(ask_about_key(Route::partial_decrypt, requests[1].second)));
   EXPECT_TRUE(refuses(
