@@ -29,7 +29,8 @@ Status ClientLists::load(Transaction& transaction, const Keys& keys) {
     if (key == nullptr) return Error(Code::altered, name + " has no key: a row was removed");
     auto list = ClientList::parse(encoded, key->client_ca());
     if (!list) return std::move(list).error().in(name);
-    lists_.emplace(tenant, std::make_shared<const EnrolledClients>(*std::move(list), std::move(encoded)));
+    lists_.emplace(tenant, std::make_shared<const EnrolledClients>(
+                               EnrolledClients{*std::move(list), std::move(encoded)}));
   }
 }
 

@@ -64,7 +64,7 @@ void Server::use(std::shared_ptr<const ClientAuthorities> authorities) {
 
 void Server::drain() {
   draining_ = true;
-  ipc::Fd(MHD_quiesce_daemon(daemon_.get()));  // closes the listener
+  const ipc::Fd listener(MHD_quiesce_daemon(daemon_.get()));  // closed with this call
   for (unsigned left = running_; left != 0; left = running_) running_.wait(left);
 }
 

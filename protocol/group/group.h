@@ -27,11 +27,7 @@ class Element {
  public:
   Element(const Group& group, std::unique_ptr<ElementRep> rep) : group_(&group), rep_(std::move(rep)) {}
   Element(const Element& other) : group_(other.group_), rep_(other.rep_->clone()) {}
-  Element& operator=(const Element& other) {
-    group_ = other.group_;
-    rep_ = other.rep_->clone();
-    return *this;
-  }
+  Element& operator=(const Element& other) { return *this = Element(other); }
   Element(Element&&) noexcept = default;
   Element& operator=(Element&&) noexcept = default;
 
