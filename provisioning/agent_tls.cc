@@ -19,7 +19,7 @@ Status write_tls(const std::filesystem::path& folder, const AgentIdentity& agent
   const auto key = protocol::SigningKey::generate(random);
   auto certificate =
       issue_certificate({.common_name = url->host,
-                         .use = protocol::CertificateUse::server,
+                         .use = protocol::CertificateUse::agent,
                          .uris = {},
                          .hosts = {url->host},
                          .not_before_ms = now_ms - kBackdateMs,

@@ -3,6 +3,7 @@
 #include "protocol/crypto/hash.h"
 #include "protocol/dkg/test_ceremony.h"
 #include "protocol/message/base64url.h"
+#include "protocol/message/chain.h"
 #include "protocol/message/client_list.h"
 #include "protocol/message/log.h"
 #include "protocol/message/onboarding.h"
@@ -57,7 +58,7 @@ void read_client_list(ByteView input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);
-  switch (data[0] % 13) {
+  switch (data[0] % 15) {
     case 0:
       read<LogEntry>(input);
       break;
@@ -96,6 +97,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 12:
       read_client_list(input);
+      break;
+    case 13:
+      read<ForwardMessage>(input);
+      break;
+    case 14:
+      read<ChainReply>(input);
       break;
   }
   return 0;

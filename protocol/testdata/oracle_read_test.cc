@@ -8,6 +8,7 @@
 #include "protocol/dkg/bundle.h"
 #include "protocol/file/body.h"
 #include "protocol/file/header.h"
+#include "protocol/message/chain.h"
 #include "protocol/message/reply.h"
 #include "protocol/message/request.h"
 #include "protocol/recovery/code.h"
@@ -246,10 +247,38 @@ void check_derive(const Block& block) {
   EXPECT_EQ(raw.size(), group.suite() == SuiteId::p256 ? 32u : encoded.size());
 }
 
+void check_chain(const Block& block) {
+  static_cast<void>(group_of_block(block));
+  const Bytes parties = block.hex("Parties");
+  const auto party = [&](std::size_t n) {
+    PublicKeyBytes key{};
+    std::copy_n(parties.begin() + static_cast<std::ptrdiff_t>(33 * n), 33, key.begin());
+    return key;
+  };
+  const auto forward = ForwardMessage::parse(block.hex("Forward"));
+  ASSERT_TRUE(forward) << forward.error().message();
+  EXPECT_EQ(forward->request, block.hex("Request"));
+  EXPECT_EQ(forward->visited, (std::vector{party(0), party(1)}));
+  EXPECT_EQ(forward->budget_ms, block.number("Budget"));
+  EXPECT_EQ(forward->encode(), block.hex("Forward"));
+
+  const auto list = ChainReply::parse(block.hex("List"));
+  ASSERT_TRUE(list) << list.error().message();
+  ASSERT_EQ(list->entries.size(), 2u);
+  EXPECT_EQ(list->entries[0].party, party(0));
+  EXPECT_EQ(std::get<Bytes>(list->entries[0].answer), block.hex("Reply"));
+  EXPECT_EQ(list->entries[1].party, party(2));
+  const auto& refusal = std::get<ChainRefusal>(list->entries[1].answer);
+  EXPECT_EQ(code_name(refusal.code), block.text("Code"));
+  EXPECT_EQ(refusal.detail, block.text("Detail"));
+  EXPECT_EQ(to_hex(refusal.request_id), block.text("RequestId"));
+  EXPECT_EQ(list->encode(), block.hex("List"));
+}
+
 TEST(Oracle, ItsVectorsHoldHere) {
   const std::map<std::string, void (*)(const Block&)> checks = {
-      {"tdh2", check_tdh2}, {"batch", check_batch},     {"file", check_file},    {"recovery", check_recovery},
-      {"dkg", check_dkg},   {"request", check_request}, {"derive", check_derive}};
+      {"tdh2", check_tdh2}, {"batch", check_batch},     {"file", check_file},   {"recovery", check_recovery},
+      {"dkg", check_dkg},   {"request", check_request}, {"chain", check_chain}, {"derive", check_derive}};
   std::map<std::string, int> seen;
   for (const Block& block : testdata::read_vectors("oracle.vec")) {
     const std::string type = block.text("Type");

@@ -12,6 +12,7 @@
 #include "protocol/dkg/dealer.h"
 #include "protocol/file/body.h"
 #include "protocol/file/header.h"
+#include "protocol/message/chain.h"
 #include "protocol/message/reply.h"
 #include "protocol/message/request.h"
 #include "protocol/recovery/code.h"
@@ -273,6 +274,28 @@ void write_request(Blocks& blocks, const Group& group) {
   blocks.hex("K1", value.encode()).proof("Proof", proof).end();
 }
 
+void write_chain(Blocks& blocks, const Group& group) {
+  std::vector<PublicKeyBytes> parties;
+  Writer all;
+  for (int i = 0; i < 3; ++i) {
+    parties.push_back(SigningKey::generate(system_random()).public_key().bytes());
+    all.bytes(parties.back());
+  }
+  const Digest request = random_digest();
+  const Digest reply = random_digest();
+  const ChainRefusal refusal{
+      .code = Code::bad_proof, .detail = "does not hold, größer", .request_id = {1, 2, 3, 4, 5, 6, 7, 8}};
+  const ForwardMessage forward{.request = Bytes(request.begin(), request.end()),
+                               .visited = {parties[0], parties[1]},
+                               .budget_ms = 27'000};
+  const ChainReply list{.entries = {{.party = parties[0], .answer = Bytes(reply.begin(), reply.end())},
+                                    {.party = parties[2], .answer = refusal}}};
+  blocks.text("Type", "chain").text("Suite", suite_name(group.suite())).hex("Parties", all.view());
+  blocks.hex("Request", request).text("Budget", "27000").hex("Forward", forward.encode()).hex("Reply", reply);
+  blocks.text("Code", "bad-proof").text("Detail", refusal.detail).hex("RequestId", refusal.request_id);
+  blocks.hex("List", list.encode()).end();
+}
+
 TEST(Oracle, AcceptsWhatIsMadeHere) {
   const harness::Scratch scratch;
   const auto file = scratch / "made.vec";
@@ -288,12 +311,13 @@ TEST(Oracle, AcceptsWhatIsMadeHere) {
       write_recovery(blocks, group_of(suite));
       write_dkg(blocks, suite);
       write_request(blocks, group_of(suite));
+      write_chain(blocks, group_of(suite));
     }
   }
   const auto verify = std::string(COPROTECT_SOURCE_DIR) + "/protocol/testdata/oracle/verify_vectors.py";
   const auto run = harness::Command("/usr/bin/python3").args({"-B", verify, file.string()}).run();
   EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
-  EXPECT_EQ(run.out, "22 blocks hold\n");
+  EXPECT_EQ(run.out, "24 blocks hold\n");
 }
 
 }  // namespace

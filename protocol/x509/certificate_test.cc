@@ -153,5 +153,16 @@ TEST(Issue, NamesHostsAndAddressesOfServers) {
   EXPECT_EQ(X509_check_purpose(server.x509(), X509_PURPOSE_SSL_CLIENT, 0), 0);
 }
 
+TEST(Issue, LetsAnAgentServeAndAsk) {
+  const TestCa ca;
+  CertificateRequest request = client_request({});
+  request.use = CertificateUse::agent;
+  request.hosts = {"agent.example"};
+  const Certificate agent = ca.issue(request);
+  EXPECT_EQ(X509_check_purpose(agent.x509(), X509_PURPOSE_SSL_SERVER, 0), 1);
+  EXPECT_EQ(X509_check_purpose(agent.x509(), X509_PURPOSE_SSL_CLIENT, 0), 1);
+  EXPECT_EQ(X509_check_ca(agent.x509()), 0);
+}
+
 }  // namespace
 }  // namespace coprotect::protocol

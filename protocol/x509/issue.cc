@@ -49,8 +49,11 @@ void add_usage(X509* x509, CertificateUse use) {
 
   if (authority) return;
   const KeyUsages usages(EXTENDED_KEY_USAGE_new());
-  ASN1_OBJECT* const purpose = OBJ_nid2obj(use == CertificateUse::client ? NID_client_auth : NID_server_auth);
-  invariant(usages != nullptr && sk_ASN1_OBJECT_push(usages.get(), purpose) > 0);
+  invariant(usages != nullptr);
+  if (use != CertificateUse::client)
+    invariant(sk_ASN1_OBJECT_push(usages.get(), OBJ_nid2obj(NID_server_auth)) > 0);
+  if (use != CertificateUse::server)
+    invariant(sk_ASN1_OBJECT_push(usages.get(), OBJ_nid2obj(NID_client_auth)) > 0);
   add_extension(x509, NID_ext_key_usage, usages.get(), false);
 }
 

@@ -12,6 +12,7 @@ enum class CertificateUse {
   authority,  // CA, path length 0, keyCertSign
   client,     // digitalSignature, clientAuth
   server,     // digitalSignature, serverAuth
+  agent,      // digitalSignature, serverAuth and clientAuth: an agent serves, and asks other agents
 };
 
 struct CertificateRequest {

@@ -280,6 +280,26 @@ def derive_block(group):
     block(**values)
 
 
+def chain_block(group):
+    c = Counter(f"chain {group.name}")
+    parties = [messages.compressed(c.scalar(hpke.CURVE.q)) for _ in range(3)]
+    request, reply, request_id = c.bytes(200), c.bytes(100), c.bytes(8)
+    refusal = ("unavailable", "cannot connect", request_id)
+    block(
+        Type="chain",
+        Suite=group.name,
+        Parties=b"".join(parties),
+        Request=request,
+        Budget=24300,
+        Forward=messages.forward(request, parties[:2], 24300),
+        Reply=reply,
+        Code=refusal[0],
+        Detail=refusal[1],
+        RequestId=request_id,
+        List=messages.chain_list([(parties[0], reply), (parties[2], refusal)]),
+    )
+
+
 def main():
     print("# Made by oracle/make_vectors.py, an implementation of SPEC.md that shares no code with this one.\n")
     for name in ("p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"):
@@ -292,6 +312,7 @@ def main():
             dkg_block(group)
             request_block(group)
             derive_block(group)
+            chain_block(group)
     for size in (0, files.CHUNK - 1, files.CHUNK, files.CHUNK + 5):
         file_block(group_by_name("p256"), b'{"version":1,"allow":{"groups":["coprotect:acme:group:finance"]}}', size)
 

@@ -99,3 +99,44 @@ def parse_partial_replies(group, data):
         replies.append(Partial(index, epoch, items, proof))
     require(replies, "empty reply")
     return replies
+
+
+def forward(request, visited, budget_ms):
+    return b"CPFW" + u8(1) + lp4(request) + u8(len(visited)) + b"".join(visited) + u32(budget_ms)
+
+
+def parse_forward(data):
+    r = Reader(data)
+    r.literal(b"CPFW\x01")
+    request = r.lp4()
+    visited = [r.take(33) for _ in range(r.u8())]
+    budget_ms = r.u32()
+    r.end()
+    return request, visited, budget_ms
+
+
+def chain_list(entries):
+    """entries: (identity_key, sealed reply) or (identity_key, (code, detail, request_id))"""
+    data = b"CPRL" + u8(1) + u8(len(entries))
+    for identity_key, answer in entries:
+        if isinstance(answer, bytes):
+            data += identity_key + u8(1) + lp4(answer)
+        else:
+            code, detail, request_id = answer
+            data += identity_key + u8(0) + lp(code.encode()) + lp(detail.encode()) + request_id
+    return data
+
+
+def parse_chain_list(data):
+    r = Reader(data)
+    r.literal(b"CPRL\x01")
+    entries = []
+    for _ in range(r.u8()):
+        identity_key = r.take(33)
+        answered = r.u8()
+        require(answered in (0, 1), "neither an answer nor a refusal")
+        answer = r.lp4() if answered else (r.lp().decode(), r.lp().decode(), r.take(8))
+        entries.append((identity_key, answer))
+    r.end()
+    require(0 < len(entries) <= 16 and len(dict(entries)) == len(entries), "not 1 to 16 parties")
+    return entries

@@ -150,6 +150,14 @@ def check_request(b):
     require(partial.proof == b.proof("Proof"), "proof")
 
 
+def check_chain(b):
+    parties = [b.hex("Parties")[i : i + 33] for i in range(0, 99, 33)]
+    forward = messages.parse_forward(b.hex("Forward"))
+    require(forward == (b.hex("Request"), parties[:2], b.number("Budget")), "forward message")
+    refusal = b.values["Code"], b.values["Detail"], b.hex("RequestId")
+    require(messages.parse_chain_list(b.hex("List")) == [(parties[0], b.hex("Reply")), (parties[2], refusal)], "list")
+
+
 CHECKS = {
     "tdh2": check_tdh2,
     "batch": check_batch,
@@ -157,6 +165,7 @@ CHECKS = {
     "recovery": check_recovery,
     "dkg": check_dkg,
     "request": check_request,
+    "chain": check_chain,
 }
 
 
