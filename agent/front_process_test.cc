@@ -14,8 +14,8 @@ class HostileFront : public testing::Test {
  protected:
   // A "front" that runs this script; descriptor 3 is its end of the channel.
   void start(const std::string& script) {
-    auto started = FrontProcess::start({"/bin/sh", "-c", script}, {.call = [this](auto, auto) { ++calls_; },
-                                                                   .ready = [this](auto) { ++readies_; }});
+    auto started = start_front({"/bin/sh", "-c", script}, {.call = [this](auto, auto) { ++calls_; },
+                                                           .ready = [this](auto) { ++readies_; }});
     ASSERT_TRUE(started) << started.error().message();
     front_ = std::move(*started);
   }
@@ -26,7 +26,7 @@ class HostileFront : public testing::Test {
 
   std::atomic<int> calls_ = 0;
   std::atomic<int> readies_ = 0;
-  std::unique_ptr<FrontProcess> front_;
+  std::unique_ptr<ChildProcess> front_;
 };
 
 TEST_F(HostileFront, IsKilledForBytesThatAreNoFrame) {
@@ -73,7 +73,7 @@ TEST_F(HostileFront, IsKilledWithItsObject) {
 }
 
 TEST(FrontProcess, SaysWhyAProgramDoesNotStart) {
-  const auto started = FrontProcess::start({"/nowhere/coprotect-front"}, {[](auto, auto) {}, [](auto) {}});
+  const auto started = start_front({"/nowhere/coprotect-front"}, {[](auto, auto) {}, [](auto) {}});
   ASSERT_FALSE(started);
   EXPECT_NE(started.error().message().find("/nowhere/coprotect-front"), std::string::npos);
 }

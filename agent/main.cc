@@ -1,5 +1,6 @@
-// coprotect-agent: one party's agent. This process is the custodian; it starts coprotect-front, which talks
-// to the network, and coprotect-token, which talks to the token, from beside its own executable.
+// coprotect-agent: one party's agent. This process is the custodian; it starts coprotect-front, which serves
+// the network, coprotect-relay, which asks other agents, and coprotect-token, which talks to the token, from
+// beside its own executable.
 
 #include <CLI/CLI.hpp>
 
@@ -50,7 +51,7 @@ Status run(const std::filesystem::path& config_file) {
   const auto custodian = open_custodian(*config, programs);
   if (!custodian) return custodian.error();
   log_info("coprotect-agent " COPROTECT_VERSION " for \"" + config->role + "\" at " + config->url);
-  Service service(*config, programs / "coprotect-front", **custodian);
+  Service service(*config, programs, **custodian);
   return service.run(*signals);
 }
 

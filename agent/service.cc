@@ -13,8 +13,10 @@
 #include <cstring>
 #include <utility>
 
+#include "agent/front_process.h"
 #include "agent/ipc/messages.h"
 #include "agent/log.h"
+#include "agent/relay_process.h"
 #include "agent/supervisor_notice.h"
 
 namespace coprotect::agent {
@@ -22,13 +24,20 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds kFirstBackoff = 100ms;
-constexpr std::chrono::milliseconds kLongestBackoff = 10s;
-constexpr std::chrono::milliseconds kStable = 60s;  // a front that lived this long is restarted at once
 constexpr std::chrono::milliseconds kStopMargin = 5s;
 constexpr std::chrono::milliseconds kSweep = 1s;
 constexpr std::size_t kMaxWaitingCalls = 1024;
 constexpr std::size_t kMaxWaitingBytes = std::size_t{64} << 20;
+
+void log_answer(const std::string& request_id, ipc::Route route, const std::optional<Error>& error,
+                std::chrono::steady_clock::time_point received) {
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - received);
+  const std::string line = "request " + request_id + ": " + std::string(ipc::route_name(route)) + ": " +
+                           (error ? std::string(code_name(error->code())) + ": " + error->message() : "ok") +
+                           ", " + std::to_string(took.count()) + " ms";
+  error ? log_warning(line) : log_info(line);
+}
 
 unsigned worker_count() {
   return std::max(2u, std::thread::hardware_concurrency());
@@ -36,13 +45,15 @@ unsigned worker_count() {
 
 }  // namespace
 
-Service::Service(const Config& config, std::filesystem::path front, custodian::Custodian& custodian)
+Service::Service(const Config& config, std::filesystem::path programs, custodian::Custodian& custodian)
     : config_(config),
-      front_executable_(std::move(front)),
+      programs_(std::move(programs)),
       custodian_(custodian),
+      chains_([this](const Chains::Waiting& waiting) { finish(waiting); }),
       workers_(worker_count(), kMaxWaitingCalls, kMaxWaitingBytes),
       ready_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      backoff_(kFirstBackoff) {
+      front_("coprotect-front", [this] { return make_front(); }),
+      relay_("coprotect-relay", [this] { return make_relay(); }) {
   custodian_.on_trust_change([this] { send_trust(); });
 }
 
@@ -58,11 +69,12 @@ Result<ipc::Fd> Service::take_signals() {
 }
 
 Status Service::run(const ipc::Fd& signals) {
-  if (auto started = start_front(); !started) return started;
+  if (auto started = front_.start(); !started) return started;
+  if (auto started = relay_.start(); !started) log_error(started.error().message());
   for (Clock::time_point swept = Clock::now();;) {
-    std::array<pollfd, 3> events{pollfd{signals.get(), POLLIN, 0}, pollfd{ready_event_.get(), POLLIN, 0},
-                                 pollfd{front_ ? front_->handle() : -1, POLLIN, 0}};
-    const auto wait = front_ ? kSweep : std::min(kSweep, backoff_);
+    std::array<pollfd, 4> events{pollfd{signals.get(), POLLIN, 0}, pollfd{ready_event_.get(), POLLIN, 0},
+                                 pollfd{front_.handle(), POLLIN, 0}, pollfd{relay_.handle(), POLLIN, 0}};
+    const auto wait = chains_.due_within(relay_.due_within(front_.due_within(kSweep)));
     if (poll(events.data(), events.size(), static_cast<int>(wait.count())) < 0 && errno != EINTR)
       return Error(Code::internal, std::string("poll: ") + std::strerror(errno));
 
@@ -72,12 +84,18 @@ Status Service::run(const ipc::Fd& signals) {
     std::uint64_t ready = 0;
     if (read(ready_event_.get(), &ready, sizeof ready) == sizeof ready) on_ready();
     if (events[2].revents != 0) {
-      front_ended();
+      front_.ended(stopping_);
       if (stopping_) return Done{};
       if (!was_ready_) return Error(Code::unavailable, "coprotect-front did not become ready");
     }
-    if (stopping_ && (!front_ || Clock::now() >= stop_deadline_)) return Done{};
-    restart_front_when_due();
+    if (events[3].revents != 0) {
+      relay_.ended(false);
+      chains_.use(nullptr);
+    }
+    if (stopping_ && (front_.process() == nullptr || Clock::now() >= stop_deadline_)) return Done{};
+    if (!stopping_) front_.restart_when_due();
+    relay_.restart_when_due();  // also while requests that it carries are finished
+    chains_.sweep();
     if (Clock::now() - swept >= kSweep) {
       custodian_.sweep();
       swept = Clock::now();
@@ -85,9 +103,9 @@ Status Service::run(const ipc::Fd& signals) {
   }
 }
 
-Status Service::start_front() {
-  auto front = FrontProcess::start(
-      front_arguments(front_executable_, config_),
+Result<std::unique_ptr<ChildProcess>> Service::make_front() {
+  auto front = start_front(
+      front_arguments(programs_ / "coprotect-front", config_),
       {.call =
            [this](std::shared_ptr<ipc::Channel> channel, ipc::Call call) {
              const std::size_t weight = call.body.size();
@@ -99,34 +117,22 @@ Status Service::start_front() {
              const std::uint64_t one = 1;
              (void)!write(ready_event_.get(), &one, sizeof one);  // full only if a million are unread
            }});
-  if (!front) return std::move(front).error();
-  front_ = std::move(*front);
-  front_started_ = Clock::now();
+  if (!front) return front;
   {
     const std::lock_guard lock(trust_mutex_);
-    trust_channel_ = front_->channel();
+    trust_channel_ = (*front)->channel();
   }
   send_trust();
-  return Done{};
+  return front;
 }
 
-void Service::front_ended() {
-  const std::string end = front_->reap();
-  front_.reset();
-  if (stopping_) return;
-  if (Clock::now() - front_started_ >= kStable) backoff_ = kFirstBackoff;
-  log_error("coprotect-front " + end);
-  restart_at_ = Clock::now() + backoff_;
-  backoff_ = std::min(2 * backoff_, kLongestBackoff);
-}
-
-void Service::restart_front_when_due() {
-  if (front_ || stopping_ || Clock::now() < restart_at_) return;
-  if (auto started = start_front(); !started) {
-    log_error(started.error().message());
-    restart_at_ = Clock::now() + backoff_;
-    backoff_ = std::min(2 * backoff_, kLongestBackoff);
-  }
+Result<std::unique_ptr<ChildProcess>> Service::make_relay() {
+  auto relay = start_relay(programs_ / "coprotect-relay",
+                           [this](ipc::Forwarded answer) { chains_.answered(std::move(answer)); });
+  if (!relay) return relay;
+  if (auto sent = send_tls_files(*(*relay)->channel()); !sent) return std::move(sent).error().in("relay");
+  chains_.use((*relay)->channel());
+  return relay;
 }
 
 void Service::send_trust() {
@@ -138,19 +144,31 @@ void Service::send_trust() {
 void Service::answer(const std::shared_ptr<ipc::Channel>& channel, const ipc::Call& call,
                      Clock::time_point received) {
   // The front has given up a call whose time is over: nobody would get the answer.
-  if (Clock::now() - received >= std::chrono::milliseconds(call.budget_ms)) return;
-  const ipc::Reply reply = custodian_.answer(call);
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - received);
-  const std::string line =
-      "request " + reply.request_id + ": " + std::string(ipc::route_name(call.route)) + ": " +
-      (reply.error ? std::string(code_name(reply.error->code())) + ": " + reply.error->message() : "ok") +
-      ", " + std::to_string(took.count()) + " ms";
-  reply.error ? log_warning(line) : log_info(line);
-  if (!channel->send(reply.encode())) channel->shutdown();
+  const std::chrono::milliseconds budget(call.budget_ms);
+  if (Clock::now() - received >= budget) return;
+  custodian::Answer answer = custodian_.answer(call);
+  if (!answer.chain) {
+    log_answer(answer.reply.request_id, call.route, answer.reply.error, received);
+    if (!channel->send(answer.reply.encode())) channel->shutdown();
+    return;
+  }
+  const auto deadline = received + std::min(budget, answer.chain->budget());
+  chains_.begin({.front = channel,
+                 .reply = std::move(answer.reply),
+                 .chain = *std::move(answer.chain),
+                 .received = received,
+                 .deadline = deadline});
+}
+
+void Service::finish(const Chains::Waiting& waiting) {
+  ipc::Reply reply = waiting.reply;
+  reply.body = waiting.chain.list();
+  log_answer(reply.request_id, ipc::Route::decrypt, waiting.chain.refused(), waiting.received);
+  if (!waiting.front->send(reply.encode())) waiting.front->shutdown();
 }
 
 void Service::on_ready() {
-  if (!was_ready_ || Clock::now() - front_started_ < kStable) log_info("listening on " + config_.listen);
+  if (!was_ready_ || !front_.stable()) log_info("listening on " + config_.listen);
   was_ready_ = true;
   if (!stopping_) notify_supervisor("READY=1");
 }
@@ -161,19 +179,29 @@ void Service::on_signal(int number) {
   if (!stopping_) stop();
 }
 
-void Service::reload() {
-  if (!front_ || stopping_) return;
-  log_info("reloading the TLS certificate");
-  notify_reloading();
+Status Service::send_tls_files(ipc::Channel& channel) const {
   const ipc::Fd certificate(open(config_.tls.certificate.c_str(), O_RDONLY | O_CLOEXEC));
   const ipc::Fd key(open(config_.tls.key.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!certificate || !key) {
-    log_error("the old certificate stays: cannot open the new one or its key");
+  if (!certificate || !key)
+    return Error(Code::not_found,
+                 "cannot open the TLS certificate or its key: " + std::string(std::strerror(errno)));
+  const std::array files{certificate.get(), key.get()};
+  if (!channel.send(ipc::encode_reload(), files)) channel.shutdown();  // its end will be seen
+  return Done{};
+}
+
+void Service::reload() {
+  if (front_.process() == nullptr || stopping_) return;
+  log_info("reloading the TLS certificate");
+  notify_reloading();
+  if (auto sent = send_tls_files(*front_.process()->channel()); !sent) {
+    log_error("the old certificate stays: " + sent.error().message());
     notify_supervisor("READY=1");
     return;
   }
-  const std::array files{certificate.get(), key.get()};
-  if (!front_->channel()->send(ipc::encode_reload(), files)) front_->channel()->shutdown();
+  if (relay_.process() == nullptr) return;  // its next life reads the new one
+  if (auto sent = send_tls_files(*relay_.process()->channel()); !sent)
+    log_error("relay: " + sent.error().message());
 }
 
 void Service::stop() {
@@ -181,7 +209,8 @@ void Service::stop() {
   notify_supervisor("STOPPING=1");
   stopping_ = true;
   stop_deadline_ = Clock::now() + std::chrono::seconds(config_.limits.request_seconds) + kStopMargin;
-  if (front_ && !front_->channel()->send(ipc::encode_stop())) stop_deadline_ = Clock::now();
+  ChildProcess* const front = front_.process();
+  if (front != nullptr && !front->channel()->send(ipc::encode_stop())) stop_deadline_ = Clock::now();
 }
 
 }  // namespace coprotect::agent

@@ -5,9 +5,7 @@
 namespace coprotect::agent {
 
 Workers::Workers(unsigned threads, std::size_t capacity, std::size_t weight)
-    : capacity_(capacity), max_weight_(weight) {
-  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
-}
+    : max_threads_(threads), capacity_(capacity), max_weight_(weight) {}
 
 Workers::~Workers() {
   const std::lock_guard lock(mutex_);
@@ -22,6 +20,7 @@ void Workers::submit(std::size_t weight, std::function<void()> job) {
   });
   weight_ += weight;
   waiting_.push_back({weight, std::move(job)});
+  if (waiting_.size() > idle_ && threads_.size() < max_threads_) threads_.emplace_back([this] { run(); });
   changed_.notify_all();
 }
 
@@ -30,7 +29,9 @@ void Workers::run() {
     Job job;
     {
       std::unique_lock lock(mutex_);
+      ++idle_;
       changed_.wait(lock, [&] { return ending_ || !waiting_.empty(); });
+      --idle_;
       if (waiting_.empty()) return;
       job = std::move(waiting_.front());
       waiting_.pop_front();

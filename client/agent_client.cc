@@ -68,6 +68,7 @@ struct AgentClient::State {
   void configure(const std::string& url, std::array<char, CURL_ERROR_SIZE>& reason);
   Error failure(CURLcode code, std::string reason) const;
   Error named(Error error) const {
+    if (endpoint.party.empty()) return error;
     return std::move(error).in(endpoint.party + " agent \"" + address_of(endpoint.url) + "\"");
   }
 
@@ -188,6 +189,10 @@ Error AgentClient::State::failure(CURLcode code, std::string reason) const {
   }
 }
 
+void prepare_agent_clients() {
+  static_cast<void>(new_handle());
+}
+
 AgentClient::AgentClient(Endpoint endpoint, ClientCredentials credentials, std::chrono::milliseconds deadline)
     : state_(new State{.endpoint = std::move(endpoint),
                        .credentials = std::move(credentials),
@@ -208,6 +213,10 @@ Result<Bytes> AgentClient::post(std::string_view path, ByteView body) {
 }
 Result<Bytes> AgentClient::put(std::string_view path, ByteView body) {
   return state_->call("PUT", path, &body);
+}
+
+void AgentClient::set_deadline(std::chrono::milliseconds deadline) {
+  state_->deadline = deadline;
 }
 
 const Endpoint& AgentClient::endpoint() const {

@@ -12,7 +12,7 @@ namespace coprotect::client {
 
 // An agent as a bundle or an invitation names it.
 struct Endpoint {
-  std::string party;                           // "cloud", "company"
+  std::string party;                           // "cloud", "company"; if empty, errors name no agent
   std::string url;                             // https://host:port
   protocol::Certificate identity_certificate;  // the only trust anchor of its TLS certificate
 };
@@ -22,6 +22,10 @@ struct ClientCredentials {
   std::vector<protocol::Certificate> chain;  // its own first
   const protocol::SigningKey* key;           // outlives the client
 };
+
+// Does now what libcurl does once in a process, so that it needs no file later. Otherwise the first client
+// does it.
+void prepare_agent_clients();
 
 // Mutual TLS 1.3 with one agent, connection kept alive between calls. Not safe from several threads at once:
 // one each.
@@ -39,6 +43,8 @@ class AgentClient {
   Result<Bytes> post(std::string_view path, ByteView body);
   Result<Bytes> put(std::string_view path, ByteView body);
 
+  // Of each call from now on.
+  void set_deadline(std::chrono::milliseconds deadline);
   const Endpoint& endpoint() const;
 
  private:

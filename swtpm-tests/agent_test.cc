@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <fstream>
 #include <thread>
 
 #include "swtpm-tests/harness/system.h"
@@ -24,31 +23,13 @@ bool becomes_true(F&& holds) {
   return false;
 }
 
-std::string status_field(const path& process, const std::string& name) {
-  std::ifstream in(process / "status");
-  for (std::string line; std::getline(in, line);)
-    if (line.starts_with(name + ":\t")) return line.substr(name.size() + 2);
-  return "";
-}
-
-// The process of this name whose parent is `parent`; 0 if there is none.
-pid_t child_of(pid_t parent, const std::string& name) {
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string number = entry.path().filename().string();
-    if (number.find_first_not_of("0123456789") != std::string::npos) continue;
-    if (status_field(entry.path(), "Name") == name &&
-        status_field(entry.path(), "PPid") == std::to_string(parent))
-      return std::stoi(number);
-  }
-  return 0;
-}
-
 class AgentLife : public testing::Test {
  protected:
   AgentLife() : system_({.onboarded = false}) {}
 
   Agent& agent() { return system_.cloud(); }
   pid_t front() { return child_of(agent().daemon().pid(), "coprotect-front"); }
+  pid_t relay() { return child_of(agent().daemon().pid(), "coprotect-relay"); }
   bool logged(const std::string& text) { return read_file(agent().log()).find(text) != std::string::npos; }
   // The agent, stopped before, with another configuration: how it ends, and what it says.
   Finished run_with(const std::string& old, const std::string& replacement) {
@@ -66,6 +47,29 @@ TEST_F(AgentLife, FrontIsConfinedBeforeTheAgentIsReady) {
   const path process = "/proc/" + std::to_string(front());
   EXPECT_EQ(status_field(process, "Seccomp"), "2");
   EXPECT_EQ(status_field(process, "NoNewPrivs"), "1");
+}
+
+TEST_F(AgentLife, RelayConfinesItself) {
+  const path process = "/proc/" + std::to_string(relay());
+  EXPECT_TRUE(becomes_true([&] { return status_field(process, "Seccomp") == "2"; }));
+  EXPECT_EQ(status_field(process, "NoNewPrivs"), "1");
+}
+
+TEST_F(AgentLife, RelayThatDiesIsReplaced) {
+  for (int i = 0; i < 3; ++i) {
+    const pid_t first = relay();
+    ASSERT_GT(first, 0);
+    ASSERT_EQ(kill(first, SIGKILL), 0);
+    EXPECT_TRUE(becomes_true([&] {
+      const pid_t now = relay();
+      return now > 0 && now != first;
+    }));
+  }
+  EXPECT_TRUE(agent().running());
+  EXPECT_TRUE(logged("<3>coprotect-relay was killed by signal 9"));
+  const pid_t alone = relay();
+  agent().kill();
+  EXPECT_TRUE(becomes_true([&] { return kill(alone, 0) != 0; }));
 }
 
 TEST_F(AgentLife, FrontThatDiesIsReplaced) {

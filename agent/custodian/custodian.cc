@@ -11,17 +11,27 @@ using protocol::Operation;
 using protocol::SealedReply;
 using protocol::SignedRequest;
 
+namespace {
+
+bool yields_partials(Operation operation) {
+  return operation == Operation::partial_decrypt || operation == Operation::derive;
+}
+
+}  // namespace
+
 // One request, from the signature to the sealed reply. Whatever stops it after its signature held is
 // recorded; what cannot be recorded is not answered.
-Result<Bytes> Custodian::serve(const ipc::Call& call, Operation operation, const RequestId& id) {
+Result<Bytes> Custodian::serve(const Asked& asked, const RequestId& id, std::optional<Known>* known) {
   const std::int64_t now = settings_.now_ms();
   const auto& self = keyring_.identity().public_key().bytes();
 
   // Who asks: the signature, the chain to the CA of this key's tenant, the client list.
-  auto envelope = SignedRequest::parse_envelope(call.body);
+  auto envelope = SignedRequest::parse_envelope(asked.request);
   if (!envelope) return std::move(envelope).error();
   Record story(*envelope, id);
-  if (envelope->operation != operation || to_hex(envelope->request.key_id) != call.subject)
+  const bool fits =
+      asked.operation ? envelope->operation == *asked.operation : yields_partials(envelope->operation);
+  if (!fits || to_hex(envelope->request.key_id) != asked.key_id)
     return refuse(story, Error(Code::malformed, "the request is not for the address that it was sent to"));
   const auto client = identify(*envelope, keys_, clients_, self, now);
   if (!client) return refuse(story, client.error());
@@ -30,6 +40,7 @@ Result<Bytes> Custodian::serve(const ipc::Call& call, Operation operation, const
   // Whether it was answered before.
   if (auto fresh = look_for_replay(*client, envelope->request, now); !fresh)
     return refuse(story, fresh.error());
+  if (known != nullptr) *known = {.key = client->key, .audience = envelope->request.audience};
 
   // The key, and the body, which can be read in the key's suite only.
   const Key& key = *client->key;
@@ -58,6 +69,18 @@ Result<Bytes> Custodian::serve(const ipc::Call& call, Operation operation, const
       SealedReply::seal(self, plaintext->reveal(), request.reply_key, opened->hash, system_random());
   if (!sealed) return sealed.error();
   return sealed->encode();
+}
+
+// Others are asked too, whatever this agent's own answer is: it is for each party to refuse. But nothing is
+// passed on for somebody who is not known, or twice.
+Result<Chain> Custodian::join(const ipc::Call& call, const RequestId& id) {
+  auto message = protocol::ForwardMessage::parse(call.body);
+  if (!message) return std::move(message).error();
+  std::optional<Known> known;
+  auto own =
+      serve({.request = message->request, .key_id = call.subject, .operation = std::nullopt}, id, &known);
+  if (!own && (!known || own.error().code() == Code::replayed)) return std::move(own).error();
+  return Chain(known->key, known->audience, *std::move(message), std::move(own), id);
 }
 
 Result<Secret> Custodian::compute(const Client& client, const SignedRequest& request,

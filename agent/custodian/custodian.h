@@ -5,12 +5,20 @@
 
 #include "agent/custodian/caps.h"
 #include "agent/custodian/ceremonies.h"
+#include "agent/custodian/chain.h"
 #include "agent/custodian/health.h"
 #include "agent/custodian/record.h"
 #include "agent/custodian/server_policy.h"
 #include "agent/ipc/messages.h"
 
 namespace coprotect::agent::custodian {
+
+// What a call is answered with. If parties of a chain are still to be asked, the reply's body is what the
+// chain lists in the end; whoever carries messages to them sees to that.
+struct Answer {
+  ipc::Reply reply;
+  std::optional<Chain> chain;
+};
 
 // Where a request is judged, recorded and answered. Everything that it is called with comes from the front
 // and is treated as hostile. Safe from several threads: the store is taken in turn, public-key operations run
@@ -22,8 +30,9 @@ class Custodian {
   static Result<std::unique_ptr<Custodian>> open(Settings settings, hsm::Keyring keyring,
                                                  std::unique_ptr<hsm::ShareKeeper> keeper);
 
-  ipc::Reply answer(const ipc::Call& call);
-  // Whose certificates TLS may accept: the tenants' CAs and the agent's own, for invitations.
+  Answer answer(const ipc::Call& call);
+  // Whose certificates TLS may accept: the tenants' CAs and the agent's own, for invitations; and, to be
+  // heard on chained requests, the other parties' of active keys.
   ipc::Trust trust() const;
   // Called after a key became active, from the thread that answered. To be set before the first call.
   void on_trust_change(std::function<void()> changed) { trust_changed_ = std::move(changed); }
@@ -39,8 +48,21 @@ class Custodian {
   Status load();
 
   Result<Bytes> route(const ipc::Call& call, const RequestId& id);
+  // A client's request that others shall answer, too.
+  Result<Chain> join(const ipc::Call& call, const RequestId& id);
+  // A signed request and where it was sent to.
+  struct Asked {
+    ByteView request;
+    std::string_view key_id;                       // of the path
+    std::optional<protocol::Operation> operation;  // none: any that is answered with partials
+  };
+  // Whose request it is, once that is known and it was not answered before.
+  struct Known {
+    KeyPtr key;
+    std::vector<protocol::PublicKeyBytes> audience;
+  };
   // The requests of clients, signed and recorded.
-  Result<Bytes> serve(const ipc::Call& call, protocol::Operation operation, const RequestId& id);
+  Result<Bytes> serve(const Asked& asked, const RequestId& id, std::optional<Known>* known = nullptr);
   Result<Secret> compute(const Client& client, const protocol::SignedRequest& request,
                          std::span<const Decision> decisions);
   Status look_for_replay(const Client& client, const protocol::Request& request, std::int64_t now_ms);

@@ -76,34 +76,45 @@ Status Custodian::load() {
   return transaction->commit();
 }
 
-ipc::Reply Custodian::answer(const ipc::Call& call) {
+Answer Custodian::answer(const ipc::Call& call) {
   RequestId id{};
   system_random().fill(id);
-  ipc::Reply reply{.id = call.id, .error = std::nullopt, .request_id = to_hex(id), .body = {}};
+  Answer answer{.reply = {.id = call.id, .error = std::nullopt, .request_id = to_hex(id), .body = {}},
+                .chain = std::nullopt};
+  const auto take = [&answer](Result<Bytes> body) {
+    if (body)
+      answer.reply.body = *std::move(body);
+    else
+      answer.reply.error = std::move(body).error();
+  };
   // The boundary of the custodian: the standard library may throw for want of memory, and that costs the
   // request.
   try {
-    auto body = route(call, id);
-    if (body)
-      reply.body = *std::move(body);
-    else
-      reply.error = std::move(body).error();
+    if (call.route != Route::decrypt) {
+      take(route(call, id));
+    } else if (auto chain = join(call, id); !chain) {
+      take(std::move(chain).error());
+    } else if (chain->next() == nullptr) {
+      take(chain->list());
+    } else {
+      answer.chain = std::move(*chain);
+    }
   } catch (const std::exception&) {
-    reply.error = Error(Code::unavailable, "out of memory");
+    take(Error(Code::unavailable, "out of memory"));
   }
-  return reply;
+  return answer;
 }
 
 Result<Bytes> Custodian::route(const ipc::Call& call, const RequestId& id) {
   switch (call.route) {
     case Route::partial_decrypt:
-      return serve(call, Operation::partial_decrypt, id);
+      return serve({call.body, call.subject, Operation::partial_decrypt}, id);
     case Route::recovery_share:
-      return serve(call, Operation::recovery_share, id);
+      return serve({call.body, call.subject, Operation::recovery_share}, id);
     case Route::log:
-      return serve(call, Operation::log, id);
+      return serve({call.body, call.subject, Operation::log}, id);
     case Route::derive:
-      return serve(call, Operation::derive, id);
+      return serve({call.body, call.subject, Operation::derive}, id);
     default:
       break;
   }
@@ -172,8 +183,14 @@ Result<Bytes> Custodian::put_client_list(const ipc::Call& call, const Peer& peer
 
 ipc::Trust Custodian::trust() const {
   std::set<Bytes> authorities{settings_.identity_certificate.der()};
-  for (const auto& key : keys_.all_active()) authorities.insert(key->client_ca().der());
-  return {.authorities = {authorities.begin(), authorities.end()}};
+  std::set<Bytes> peers;
+  for (const auto& key : keys_.all_active()) {
+    authorities.insert(key->client_ca().der());
+    const auto& parties = key->parameters()->parties;
+    for (std::size_t i = 0; i < parties.size(); ++i)
+      if (i != key->self && parties[i].is_agent()) peers.insert(parties[i].identity_certificate->der());
+  }
+  return {.authorities = {authorities.begin(), authorities.end()}, .peers = {peers.begin(), peers.end()}};
 }
 
 void Custodian::sweep() {

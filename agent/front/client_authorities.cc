@@ -29,13 +29,27 @@ std::string reason(unsigned status) {
   return words;
 }
 
+// Done if the chain leads to one of the list, within its dates, for clientAuth.
+Status verify_with(gnutls_x509_trust_list_t list, std::vector<gnutls_x509_crt_t>& chain) {
+  std::string purpose = GNUTLS_KP_TLS_WWW_CLIENT;
+  gnutls_typed_vdata_st condition{
+      .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = reinterpret_cast<unsigned char*>(purpose.data()), .size = 0};
+  unsigned status = 0;
+  const int result = gnutls_x509_trust_list_verify_crt2(
+      list, chain.data(), static_cast<unsigned>(chain.size()), &condition, 1, 0, &status, nullptr);
+  if (result < 0)
+    return Error(Code::unauthenticated, std::string("client certificate: ") + gnutls_strerror(result));
+  if (status != 0) return Error(Code::unauthenticated, "client certificate: " + reason(status));
+  return Done{};
+}
+
 }  // namespace
 
-Result<std::shared_ptr<const ClientAuthorities>> ClientAuthorities::make(const ipc::Trust& trust) {
+Result<ClientAuthorities::List> ClientAuthorities::list_of(const std::vector<Bytes>& authorities) {
   List list;
   if (gnutls_x509_trust_list_init(out(list), 0) != GNUTLS_E_SUCCESS)
     return Error(Code::internal, "out of memory");
-  for (const Bytes& authority : trust.authorities) {
+  for (const Bytes& authority : authorities) {
     // GnuTLS only reads through the pointer.
     auto crt =
         import_der({const_cast<std::uint8_t*>(authority.data()), static_cast<unsigned>(authority.size())});
@@ -44,7 +58,16 @@ Result<std::shared_ptr<const ClientAuthorities>> ClientAuthorities::make(const i
     if (gnutls_x509_trust_list_add_cas(list.get(), &raw, 1, GNUTLS_TL_NO_DUPLICATES) < 0)
       return Error(Code::internal, "client authority: cannot be added");
   }
-  return std::shared_ptr<const ClientAuthorities>(new ClientAuthorities(std::move(list)));
+  return list;
+}
+
+Result<std::shared_ptr<const ClientAuthorities>> ClientAuthorities::make(const ipc::Trust& trust) {
+  auto clients = list_of(trust.authorities);
+  if (!clients) return std::move(clients).error();
+  auto agents = list_of(trust.peers);
+  if (!agents) return std::move(agents).error();
+  return std::shared_ptr<const ClientAuthorities>(
+      new ClientAuthorities(*std::move(clients), *std::move(agents)));
 }
 
 Result<Peer> ClientAuthorities::verify(gnutls_session_t session) const {
@@ -65,16 +88,12 @@ Result<Peer> ClientAuthorities::verify(gnutls_session_t session) const {
     raw.push_back(crt->get());
     chain.push_back(std::move(*crt));
   }
-  std::string purpose = GNUTLS_KP_TLS_WWW_CLIENT;
-  gnutls_typed_vdata_st condition{
-      .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = reinterpret_cast<unsigned char*>(purpose.data()), .size = 0};
-  unsigned status = 0;
-  const int result =
-      gnutls_x509_trust_list_verify_crt2(list_.get(), raw.data(), count, &condition, 1, 0, &status, nullptr);
-  if (result < 0)
-    return Error(Code::unauthenticated, std::string("client certificate: ") + gnutls_strerror(result));
-  if (status != 0) return Error(Code::unauthenticated, "client certificate: " + reason(status));
-  return Peer{.certificate = {ders[0].data, ders[0].data + ders[0].size}, .valid_until = valid_until};
+  auto verified = verify_with(clients_.get(), raw);
+  const bool is_agent = !verified && verify_with(agents_.get(), raw);
+  if (!verified && !is_agent) return std::move(verified).error();
+  return Peer{.certificate = {ders[0].data, ders[0].data + ders[0].size},
+              .valid_until = valid_until,
+              .is_agent = is_agent};
 }
 
 }  // namespace coprotect::agent::front

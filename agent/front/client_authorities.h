@@ -5,6 +5,7 @@
 
 #include <ctime>
 #include <memory>
+#include <vector>
 
 #include "agent/ipc/messages.h"
 #include "protocol/base/owned.h"
@@ -16,10 +17,11 @@ namespace coprotect::agent::front {
 struct Peer {
   Bytes certificate;        // DER
   std::time_t valid_until;  // end of the shortest-lived certificate of its chain
+  bool is_agent;            // another party's agent, which is heard on one route only
 };
 
-// The certificate authorities that clients may have their certificates from: those that the custodian named
-// last.
+// The certificate authorities that clients, and agents that pass requests on, may have their certificates
+// from: those that the custodian named last.
 class ClientAuthorities {
  public:
   static Result<std::shared_ptr<const ClientAuthorities>> make(const ipc::Trust& trust);
@@ -31,9 +33,11 @@ class ClientAuthorities {
  private:
   static void free_list(gnutls_x509_trust_list_t list) { gnutls_x509_trust_list_deinit(list, 1); }
   using List = Owned<gnutls_x509_trust_list_st, free_list>;
-  explicit ClientAuthorities(List list) : list_(std::move(list)) {}
+  static Result<List> list_of(const std::vector<Bytes>& authorities);
+  ClientAuthorities(List clients, List agents) : clients_(std::move(clients)), agents_(std::move(agents)) {}
 
-  List list_;
+  List clients_;
+  List agents_;
 };
 
 }  // namespace coprotect::agent::front

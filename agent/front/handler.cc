@@ -54,6 +54,10 @@ std::optional<Refusal> Callbacks::objection(Server& server, MHD_Connection* conn
   // Not only in the handshake: authorities come and go, and a certificate expires, while a connection lasts.
   auto checked = server.check_peer(*Connection::of(connection), Connection::session_of(connection));
   if (!checked) return Refusal{std::move(checked).error(), MHD_HTTP_UNAUTHORIZED};
+  const bool passes_on = found.kind == Match::Kind::found && found.route == ipc::Route::decrypt;
+  if (Connection::of(connection)->peer.is_agent && !passes_on)
+    return Refusal{Error(Code::denied, "an agent's certificate is good for passing requests on only"),
+                   MHD_HTTP_FORBIDDEN};
   if (found.kind == Match::Kind::no_such_path || has_query(connection))
     return Refusal{Error(Code::not_found, "no such path"), MHD_HTTP_NOT_FOUND};
   if (found.kind == Match::Kind::wrong_method)

@@ -11,9 +11,9 @@
 #include <cstdlib>
 
 #include "agent/front/listener.h"
-#include "agent/front/sandbox.h"
 #include "agent/front/server.h"
 #include "agent/log.h"
+#include "agent/sandbox/sandbox.h"
 #include "protocol/base/arena.h"
 
 namespace coprotect::agent::front {
@@ -103,7 +103,9 @@ Status serve(ipc::Channel& channel, Server& server, Exchange& exchange, const ip
       }
       case ipc::Kind::call:
       case ipc::Kind::ready:
-        return Error(Code::malformed, "a frame that only the front sends");
+      case ipc::Kind::forward:
+      case ipc::Kind::forwarded:
+        return Error(Code::malformed, "a frame that is not for the front");
     }
   }
 }

@@ -54,8 +54,7 @@ TEST_F(ProcessTest, DoesNotStartWithoutItsFiles) {
   config.listen = "127.0.0.1:0";
   config.tls = {.certificate = folder_ / "none.pem", .key = folder_ / "none.key.pem"};
   config.limits = {.request_seconds = 1, .idle_seconds = 1, .connections = 10};
-  auto started =
-      FrontProcess::start(front_arguments(COPROTECT_FRONT, config), {[](auto, auto) {}, [](auto) {}});
+  auto started = start_front(front_arguments(COPROTECT_FRONT, config), {[](auto, auto) {}, [](auto) {}});
   ASSERT_TRUE(started);
   front_ = std::move(*started);
   EXPECT_EQ(await_end(), "ended with status 1");

@@ -20,6 +20,7 @@ constexpr std::array kEndpoints{
     Endpoint{"GET", "/v1/health", false, "", Route::health},
     Endpoint{"GET", "/v1/keys/", true, "", Route::bundle},
     Endpoint{"POST", "/v1/keys/", true, "/partial-decrypt", Route::partial_decrypt},
+    Endpoint{"POST", "/v1/keys/", true, "/decrypt", Route::decrypt},
     Endpoint{"POST", "/v1/keys/", true, "/recovery-share", Route::recovery_share},
     Endpoint{"POST", "/v1/keys/", true, "/log", Route::log},
     Endpoint{"POST", "/v1/keys/", true, "/derive", Route::derive},

@@ -21,6 +21,7 @@ TEST(Routes, FindsEveryEndpoint) {
   finds("GET", "/v1/health", Route::health, "");
   finds("GET", "/v1/keys/" + kId, Route::bundle, kId);
   finds("POST", "/v1/keys/" + kId + "/partial-decrypt", Route::partial_decrypt, kId);
+  finds("POST", "/v1/keys/" + kId + "/decrypt", Route::decrypt, kId);
   finds("POST", "/v1/keys/" + kId + "/recovery-share", Route::recovery_share, kId);
   finds("POST", "/v1/keys/" + kId + "/log", Route::log, kId);
   finds("POST", "/v1/keys/" + kId + "/derive", Route::derive, kId);
@@ -46,7 +47,7 @@ TEST(Routes, KnowsNoOtherPath) {
                                           "/v1/keys/",
                                           "/v1/keys/" + kId.substr(1),
                                           "/v1/keys/" + kId + "/",
-                                          "/v1/keys/" + kId + "/decrypt",
+                                          "/v1/keys/" + kId + "/decrypts",
                                           "/v1/keys//log",
                                           "/v1/ceremonies/" + kId,
                                           "/v1/ceremonies/" + kId + "/log",

@@ -87,23 +87,23 @@ void FrontTest::start(Config::Limits limits) {
   config.tls = {.certificate = folder_ / "tls.pem", .key = folder_ / "tls.key.pem"};
   config.limits = limits;
   auto started =
-      FrontProcess::start(front_arguments(COPROTECT_FRONT, config),
-                          {.call =
-                               [this](const std::shared_ptr<ipc::Channel>& channel, const ipc::Call& call) {
-                                 ++calls_;
-                                 std::optional<ipc::Reply> reply;
-                                 {
-                                   const std::lock_guard lock(mutex_);
-                                   reply = answering_(channel, call);
-                                 }
-                                 if (reply) (void)channel->send(reply->encode());
-                               },
-                           .ready =
-                               [this](const ipc::Ready& ready) {
-                                 const std::lock_guard lock(mutex_);
-                                 ready_.push_back(ready);
-                                 ready_changed_.notify_all();
-                               }});
+      start_front(front_arguments(COPROTECT_FRONT, config),
+                  {.call =
+                       [this](const std::shared_ptr<ipc::Channel>& channel, const ipc::Call& call) {
+                         ++calls_;
+                         std::optional<ipc::Reply> reply;
+                         {
+                           const std::lock_guard lock(mutex_);
+                           reply = answering_(channel, call);
+                         }
+                         if (reply) (void)channel->send(reply->encode());
+                       },
+                   .ready =
+                       [this](const ipc::Ready& ready) {
+                         const std::lock_guard lock(mutex_);
+                         ready_.push_back(ready);
+                         ready_changed_.notify_all();
+                       }});
   ASSERT_TRUE(started) << started.error().message();
   front_ = std::move(*started);
   send_trust({&acme_});

@@ -51,7 +51,7 @@ class FrontTest : public testing::Test {
   void send_trust(const std::vector<const TestAuthority*>& authorities);
   // Waits for the next "ready".
   void await_ready();
-  // How the process ended: as FrontProcess::reap().
+  // How the process ended: as ChildProcess::reap().
   std::string await_end();
 
   Target target() const { return {.port = port_, .authority = &identity_.certificate()}; }
@@ -67,7 +67,7 @@ class FrontTest : public testing::Test {
   TestAuthority identity_{"the agent"};
   TestAuthority acme_{"acme clients"};
   Identity alice_ = acme_.client();
-  std::unique_ptr<FrontProcess> front_;
+  std::unique_ptr<ChildProcess> front_;
 
  private:
   std::mutex mutex_;

@@ -1,36 +1,11 @@
 #include "agent/front/tls_identity.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <string>
 
-#include "protocol/base/secret.h"
+#include "agent/ipc/open_file.h"
 
 namespace coprotect::agent::front {
 namespace {
-
-constexpr off_t kMaxPem = 64 << 10;
-
-// The whole file, from its beginning wherever the descriptor stands; in locked memory since one of the two is
-// a key.
-Result<Secret> read_file(int file) {
-  struct stat about {};
-  if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size > kMaxPem)
-    return Error(Code::malformed, "not a regular file of at most 64 KiB");
-  Secret content(static_cast<std::size_t>(about.st_size));
-  std::size_t have = 0;
-  while (have < content.size()) {
-    const ssize_t n =
-        pread(file, content.fill().data() + have, content.size() - have, static_cast<off_t>(have));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return Error(Code::unavailable, n == 0 ? "file became shorter" : std::strerror(errno));
-    have += static_cast<std::size_t>(n);
-  }
-  return content;
-}
 
 gnutls_datum_t datum(Secret& content) {
   return {content.fill().data(), static_cast<unsigned>(content.size())};
@@ -39,9 +14,9 @@ gnutls_datum_t datum(Secret& content) {
 }  // namespace
 
 Result<std::shared_ptr<const TlsIdentity>> TlsIdentity::read(int certificate_file, int key_file) {
-  auto certificate = read_file(certificate_file);
+  auto certificate = ipc::read_open_file(certificate_file);
   if (!certificate) return std::move(certificate).error().in("TLS certificate");
-  auto key = read_file(key_file);
+  auto key = ipc::read_open_file(key_file);
   if (!key) return std::move(key).error().in("TLS key");
 
   Credentials credentials;

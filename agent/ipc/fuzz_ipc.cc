@@ -1,5 +1,5 @@
-// Every decoder of the channel between front and custodian, over bytes that either might send when it was
-// taken over.
+// Every decoder of the channels between the custodian and its front and relay, over bytes that any of them
+// might send when it was taken over.
 
 #include <algorithm>
 #include <cstdint>
@@ -25,5 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   round_trip<agent::ipc::Reply>(frame);
   round_trip<agent::ipc::Trust>(frame);
   round_trip<agent::ipc::Ready>(frame);
+  round_trip<agent::ipc::Forward>(frame);
+  round_trip<agent::ipc::Forwarded>(frame);
   return 0;
 }

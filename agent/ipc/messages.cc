@@ -40,7 +40,7 @@ bool is_tenant(std::string_view text) {
 
 std::optional<Route> route_of(std::optional<std::uint8_t> number) {
   if (!number || *number < static_cast<std::uint8_t>(Route::health) ||
-      *number > static_cast<std::uint8_t>(Route::derive))
+      *number > static_cast<std::uint8_t>(Route::decrypt))
     return std::nullopt;
   return static_cast<Route>(*number);
 }
@@ -50,11 +50,49 @@ std::optional<Code> code_of(std::uint8_t number) {
   return static_cast<Code>(number);
 }
 
+// An error, or none: u8 ‖ lp(message).
+void write_error(Writer& w, const std::optional<Error>& error) {
+  if (!error) {
+    w.u8(kNoError).lp("");
+    return;
+  }
+  const std::string_view message = error->message();
+  w.u8(static_cast<std::uint8_t>(static_cast<int>(error->code()) + 1))
+      .lp(message.substr(0, kMaxErrorMessage));
+}
+
+// False if what stands there is neither.
+bool read_error(Reader& r, std::optional<Error>& error) {
+  const auto number = r.u8();
+  auto message = r.text();
+  if (!number || !message || message->size() > kMaxErrorMessage) return false;
+  if (*number == kNoError) return message->empty();
+  const auto code = code_of(static_cast<std::uint8_t>(*number - 1));
+  if (code) error.emplace(*code, std::move(*message));
+  return code.has_value();
+}
+
+void write_certificates(Writer& w, const std::vector<Bytes>& certificates) {
+  w.u32(static_cast<std::uint32_t>(certificates.size()));
+  for (const Bytes& certificate : certificates) w.lp(certificate);
+}
+
+bool read_certificates(Reader& r, std::vector<Bytes>& certificates) {
+  const auto count = r.u32();
+  if (!count) return false;
+  for (std::uint32_t i = 0; i < *count; ++i) {  // each takes two bytes at least, so a lying count ends soon
+    const auto certificate = r.lp();
+    if (!certificate || certificate->empty() || certificate->size() > kMaxCertificate) return false;
+    certificates.emplace_back(certificate->begin(), certificate->end());
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<Kind> kind_of(ByteView frame) {
   if (frame.empty() || frame[0] < static_cast<std::uint8_t>(Kind::call) ||
-      frame[0] > static_cast<std::uint8_t>(Kind::stop))
+      frame[0] > static_cast<std::uint8_t>(Kind::forwarded))
     return malformed("frame of an unknown kind");
   return static_cast<Kind>(frame[0]);
 }
@@ -95,6 +133,8 @@ std::string_view route_name(Route route) {
       return "client-list-put";
     case Route::derive:
       return "derive";
+    case Route::decrypt:
+      return "decrypt";
   }
   return "";
 }
@@ -113,6 +153,7 @@ bool valid_subject(Route route, std::string_view subject) {
     case Route::recovery_share:
     case Route::log:
     case Route::derive:
+    case Route::decrypt:
     case Route::parameters:
     case Route::reveal:
     case Route::deal:
@@ -155,13 +196,7 @@ Result<Call> Call::parse(ByteView frame) {
 Bytes Reply::encode() const {
   Writer w = begin(Kind::reply);
   w.u64(id);
-  if (error) {
-    const std::string_view message = error->message();
-    w.u8(static_cast<std::uint8_t>(static_cast<int>(error->code()) + 1))
-        .lp(message.substr(0, kMaxErrorMessage));
-  } else {
-    w.u8(kNoError).lp("");
-  }
+  write_error(w, error);
   w.lp(request_id).lp4(body);
   return std::move(w).take();
 }
@@ -170,22 +205,13 @@ Result<Reply> Reply::parse(ByteView frame) {
   Reader r(frame);
   if (!begins(r, Kind::reply)) return malformed("not a reply");
   const auto id = r.u64();
-  const auto error_number = r.u8();
-  auto message = r.text();
+  std::optional<Error> error;
+  if (!id || !read_error(r, error)) return malformed("reply: bad error");
   auto request_id = r.text();
   const auto body = r.lp4();
-  if (!id || !error_number || !message || !request_id || !body || !r.empty())
-    return malformed("reply: wrong length");
-  if (message->size() > kMaxErrorMessage || body->size() > kMaxBody) return malformed("reply: too large");
+  if (!request_id || !body || !r.empty()) return malformed("reply: wrong length");
+  if (body->size() > kMaxBody || (error && !body->empty())) return malformed("reply: too large");
   if (!is_lower_hex(*request_id, kRequestIdDigits)) return malformed("reply: bad request id");
-  std::optional<Error> error;
-  if (*error_number != kNoError) {
-    const auto code = code_of(static_cast<std::uint8_t>(*error_number - 1));
-    if (!code || !body->empty()) return malformed("reply: bad error");
-    error.emplace(*code, std::move(*message));
-  } else if (!message->empty()) {
-    return malformed("reply: a message without an error");
-  }
   return Reply{.id = *id,
                .error = std::move(error),
                .request_id = std::move(*request_id),
@@ -194,25 +220,65 @@ Result<Reply> Reply::parse(ByteView frame) {
 
 Bytes Trust::encode() const {
   Writer w = begin(Kind::trust);
-  w.u32(static_cast<std::uint32_t>(authorities.size()));
-  for (const Bytes& authority : authorities) w.lp(authority);
+  write_certificates(w, authorities);
+  write_certificates(w, peers);
   return std::move(w).take();
 }
 
 Result<Trust> Trust::parse(ByteView frame) {
   Reader r(frame);
   if (!begins(r, Kind::trust)) return malformed("not a trust message");
-  const auto count = r.u32();
-  if (!count) return malformed("trust: wrong length");
   Trust trust;
-  for (std::uint32_t i = 0; i < *count; ++i) {  // each takes two bytes at least, so a lying count ends soon
-    const auto authority = r.lp();
-    if (!authority || authority->empty() || authority->size() > kMaxCertificate)
-      return malformed("trust: wrong length");
-    trust.authorities.emplace_back(authority->begin(), authority->end());
-  }
-  if (!r.empty()) return malformed("trust: wrong length");
+  if (!read_certificates(r, trust.authorities) || !read_certificates(r, trust.peers) || !r.empty())
+    return malformed("trust: wrong length");
   return trust;
+}
+
+Bytes Forward::encode() const {
+  Writer w = begin(Kind::forward);
+  w.u64(id).lp(url).lp(identity_certificate).bytes(key_id).u32(budget_ms).lp4(body);
+  return std::move(w).take();
+}
+
+Result<Forward> Forward::parse(ByteView frame) {
+  Reader r(frame);
+  if (!begins(r, Kind::forward)) return malformed("not a forward");
+  const auto id = r.u64();
+  auto url = r.text();
+  const auto certificate = r.lp();
+  const auto key_id = r.array<32>();
+  const auto budget_ms = r.u32();
+  const auto body = r.lp4();
+  if (!id || !url || !certificate || !key_id || !budget_ms || !body || !r.empty())
+    return malformed("forward: wrong length");
+  if (certificate->size() > kMaxCertificate || body->size() > kMaxBody)
+    return malformed("forward: too large");
+  return Forward{.id = *id,
+                 .url = std::move(*url),
+                 .identity_certificate = {certificate->begin(), certificate->end()},
+                 .key_id = *key_id,
+                 .budget_ms = *budget_ms,
+                 .body = {body->begin(), body->end()}};
+}
+
+Bytes Forwarded::encode() const {
+  Writer w = begin(Kind::forwarded);
+  w.u64(id);
+  write_error(w, error);
+  w.lp4(body);
+  return std::move(w).take();
+}
+
+Result<Forwarded> Forwarded::parse(ByteView frame) {
+  Reader r(frame);
+  if (!begins(r, Kind::forwarded)) return malformed("not an answer of a peer");
+  const auto id = r.u64();
+  std::optional<Error> error;
+  if (!id || !read_error(r, error)) return malformed("answer of a peer: bad error");
+  const auto body = r.lp4();
+  if (!body || !r.empty()) return malformed("answer of a peer: wrong length");
+  if (body->size() > kMaxBody || (error && !body->empty())) return malformed("answer of a peer: too large");
+  return Forwarded{.id = *id, .error = std::move(error), .body = {body->begin(), body->end()}};
 }
 
 Bytes Ready::encode() const {

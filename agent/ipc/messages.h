@@ -11,20 +11,23 @@
 
 namespace coprotect::agent::ipc {
 
-// What the front passes to the custodian and back, over one socketpair. Each side treats the other's bytes as
-// hostile. A frame is u32 length (≤ kMaxFrame) and that many bytes; the first is its Kind.
+// What the custodian and its network processes, front and relay, tell each other, over a socketpair each.
+// Each side treats the other's bytes as hostile. A frame is u32 length (≤ kMaxFrame) and that many bytes; the
+// first is its Kind.
 constexpr std::size_t kMaxFrame = std::size_t{9} << 20;
 constexpr std::size_t kMaxBody = std::size_t{8} << 20;          // of a Call or a Reply
 constexpr std::size_t kMaxCertificate = std::size_t{16} << 10;  // DER
 
 enum class Kind : std::uint8_t {
-  call = 1,   // front → custodian
-  reply = 2,  // custodian → front
-  trust = 3,  // custodian → front: whose certificates TLS may accept
-  ready = 4,  // front → custodian: listening, sandboxed; again after each reload
-  reload =
-      5,  // custodian → front, with the opened files of the TLS certificate and its key: use them from now on
-  stop = 6,  // custodian → front: accept nothing more, finish what runs, exit
+  call = 1,     // front → custodian
+  reply = 2,    // custodian → front
+  trust = 3,    // custodian → front: whose certificates TLS may accept
+  ready = 4,    // front → custodian: listening, sandboxed; again after each reload
+  reload = 5,   // custodian → front or relay, with the opened files of the TLS certificate and its key: use
+                // them from now on
+  stop = 6,     // custodian → front: accept nothing more, finish what runs, exit
+  forward = 7,  // custodian → relay: ask this peer
+  forwarded = 8,  // relay → custodian: what the peer answered
 };
 
 // The kind of a frame, from its first byte.
@@ -49,6 +52,7 @@ enum class Route : std::uint8_t {
   client_list_get,  // GET  /v1/tenants/{tenant}/clients
   client_list_put,  // PUT  /v1/tenants/{tenant}/clients
   derive,           // POST /v1/keys/{key_id}/derive
+  decrypt,          // POST /v1/keys/{key_id}/decrypt
 };
 
 // What a route is called in the log, e.g. "partial-decrypt".
@@ -81,10 +85,11 @@ struct Reply {
   static Result<Reply> parse(ByteView frame);
 };
 
-// The certificate authorities that TLS accepts client certificates from, all tenants' and the agent's own
-// (invitations).
+// Whose certificates TLS accepts from those who connect.
 struct Trust {
-  std::vector<Bytes> authorities;  // DER
+  std::vector<Bytes>
+      authorities;           // DER: all tenants' client CAs, and the agent's own identity for invitations
+  std::vector<Bytes> peers;  // DER: the identities of agents that may pass requests on, and nothing else
 
   Bytes encode() const;
   static Result<Trust> parse(ByteView frame);
@@ -95,6 +100,28 @@ struct Ready {
 
   Bytes encode() const;
   static Result<Ready> parse(ByteView frame);
+};
+
+// A chained request for one peer, whom the custodian names from a bundle.
+struct Forward {
+  std::uint64_t id;            // chosen by the custodian
+  std::string url;             // https://host:port
+  Bytes identity_certificate;  // DER: the only trust anchor
+  ByteArray<32> key_id;
+  std::uint32_t budget_ms;  // for the whole of it
+  Bytes body;               // POST /v1/keys/{key_id}/decrypt
+
+  Bytes encode() const;
+  static Result<Forward> parse(ByteView frame);
+};
+
+struct Forwarded {
+  std::uint64_t id;
+  std::optional<Error> error;
+  Bytes body;  // of a 2xx answer
+
+  Bytes encode() const;
+  static Result<Forwarded> parse(ByteView frame);
 };
 
 // The frames that consist of their kind alone.

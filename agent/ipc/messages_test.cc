@@ -49,7 +49,7 @@ TEST(IpcMessages, CallRoundTrips) {
 
 TEST(IpcMessages, CallRefusesAnUnknownRoute) {
   Bytes frame = example_call().encode();
-  for (const int route : {0, 18, 255}) {
+  for (const int route : {0, 19, 255}) {
     frame[9] = static_cast<std::uint8_t>(route);
     EXPECT_FALSE(Call::parse(frame)) << route;
   }
@@ -120,14 +120,60 @@ TEST(IpcMessages, ReplyCutsALongMessage) {
 }
 
 TEST(IpcMessages, TrustRoundTrips) {
-  const Trust trust{.authorities = {Bytes{1, 2}, Bytes(3000, 3)}};
+  const Trust trust{.authorities = {Bytes{1, 2}, Bytes(3000, 3)}, .peers = {Bytes{4}}};
   const auto parsed = Trust::parse(trust.encode());
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->authorities, trust.authorities);
+  EXPECT_EQ(parsed->peers, trust.peers);
   EXPECT_TRUE(Trust::parse(Trust{}.encode()));
-  EXPECT_FALSE(Trust::parse(Trust{.authorities = {Bytes{}}}.encode()));
+  EXPECT_FALSE(Trust::parse(Trust{.authorities = {Bytes{}}, .peers = {}}.encode()));
+  EXPECT_FALSE(Trust::parse(Trust{.authorities = {}, .peers = {Bytes{}}}.encode()));
   EXPECT_FALSE(Trust::parse(Bytes{3, 0xff, 0xff, 0xff, 0xff}));  // a count that lies
   refuses_other_lengths(trust.encode(), [](ByteView f) { return static_cast<bool>(Trust::parse(f)); });
+}
+
+TEST(IpcMessages, ForwardRoundTrips) {
+  const Forward forward{.id = 11,
+                        .url = "https://company.example:8443",
+                        .identity_certificate = {0x30, 0x01},
+                        .key_id = {7, 8},
+                        .budget_ms = 24'000,
+                        .body = {1, 2, 3}};
+  const auto parsed = Forward::parse(forward.encode());
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->id, forward.id);
+  EXPECT_EQ(parsed->url, forward.url);
+  EXPECT_EQ(parsed->identity_certificate, forward.identity_certificate);
+  EXPECT_EQ(parsed->key_id, forward.key_id);
+  EXPECT_EQ(parsed->budget_ms, forward.budget_ms);
+  EXPECT_EQ(parsed->body, forward.body);
+  refuses_other_lengths(forward.encode(), [](ByteView f) { return static_cast<bool>(Forward::parse(f)); });
+
+  Forward large = forward;
+  large.body.resize(kMaxBody);
+  EXPECT_TRUE(Forward::parse(large.encode()));
+  EXPECT_LE(large.encode().size(), kMaxFrame);
+  large.body.resize(kMaxBody + 1);
+  EXPECT_FALSE(Forward::parse(large.encode()));
+}
+
+TEST(IpcMessages, ForwardedRoundTrips) {
+  const Forwarded good{.id = 12, .error = std::nullopt, .body = {4, 5}};
+  const auto parsed = Forwarded::parse(good.encode());
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->id, good.id);
+  EXPECT_FALSE(parsed->error);
+  EXPECT_EQ(parsed->body, good.body);
+  Forwarded bad{.id = 12, .error = Error(Code::unavailable, "cannot connect"), .body = {}};
+  const auto why = Forwarded::parse(bad.encode());
+  ASSERT_TRUE(why && why->error);
+  EXPECT_EQ(why->error->code(), Code::unavailable);
+  EXPECT_EQ(why->error->message(), "cannot connect");
+  for (const Forwarded& message : {good, bad})
+    refuses_other_lengths(message.encode(),
+                          [](ByteView f) { return static_cast<bool>(Forwarded::parse(f)); });
+  bad.body = {1};  // an error with an answer
+  EXPECT_FALSE(Forwarded::parse(bad.encode()));
 }
 
 TEST(IpcMessages, ReadyRoundTrips) {
@@ -142,7 +188,7 @@ TEST(IpcMessages, KindIsTheFirstByte) {
   EXPECT_EQ(*kind_of(encode_stop()), Kind::stop);
   EXPECT_FALSE(kind_of(Bytes{}));
   EXPECT_FALSE(kind_of(Bytes{0}));
-  EXPECT_FALSE(kind_of(Bytes{7}));
+  EXPECT_FALSE(kind_of(Bytes{9}));
   EXPECT_FALSE(Reply::parse(example_call().encode()));
   EXPECT_FALSE(Call::parse(Trust{}.encode()));
 }

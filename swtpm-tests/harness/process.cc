@@ -246,6 +246,24 @@ bool Daemon::wait_for_end(std::chrono::milliseconds limit) {
   return true;
 }
 
+std::string status_field(const std::filesystem::path& process, const std::string& name) {
+  std::ifstream in(process / "status");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with(name + ":\t")) return line.substr(name.size() + 2);
+  return "";
+}
+
+pid_t child_of(pid_t parent, const std::string& name) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string number = entry.path().filename().string();
+    if (number.find_first_not_of("0123456789") != std::string::npos) continue;
+    if (status_field(entry.path(), "Name") == name &&
+        status_field(entry.path(), "PPid") == std::to_string(parent))
+      return std::stoi(number);
+  }
+  return 0;
+}
+
 std::filesystem::path installed_program(const std::string& name) {
   const char* const path = std::getenv("PATH");
   std::istringstream folders(path == nullptr ? "/usr/bin" : path);

@@ -104,6 +104,11 @@ class Daemon {
   std::optional<int> exit_code_;
 };
 
+// The process of this name whose parent is `parent`; 0 if there is none.
+pid_t child_of(pid_t parent, const std::string& name);
+// A line of /proc/PID/status, without its name: "2" for Seccomp. `process` is /proc/PID.
+std::string status_field(const std::filesystem::path& process, const std::string& name);
+
 // Where PATH has a program. Fails with an exception that names it if it is not installed.
 std::filesystem::path installed_program(const std::string& name);
 

@@ -21,9 +21,9 @@
 #include <string>
 #include <vector>
 
-#include "agent/front/sandbox.h"
 #include "agent/ipc/channel.h"
 #include "agent/ipc/messages.h"
+#include "agent/sandbox/sandbox.h"
 
 namespace coprotect::harness {
 namespace {
@@ -115,7 +115,7 @@ int intrude(const path& folder) {
     return write(report.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size());
   };
 
-  if (!unconfined && !agent::front::enter_sandbox()) return 1;
+  if (!unconfined && !agent::enter_sandbox()) return 1;
   if (!channel.receive() || !note("inherit a descriptor", more)) return 1;
   for (const Attempt& attempt : attempts(folder, custodian))
     if (!unconfined || attempt.only_looks)

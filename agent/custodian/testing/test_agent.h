@@ -33,7 +33,8 @@ class TestAgent {
   void close() { custodian_.reset(); }
   Custodian& custodian() { return *custodian_; }
 
-  // Answered under the TLS certificate `peer` (DER).
+  // Answered under the TLS certificate `peer` (DER). A chained request goes on through `carry`; without it
+  // nobody else can be reached.
   Result<Bytes> call(ipc::Route route, const std::string& subject, ByteView peer, Bytes body);
   HeldInvitation invite(std::int64_t valid_ms);
 
@@ -49,6 +50,8 @@ class TestAgent {
   std::uint64_t requests_per_key_per_day = 1000;
   bool allow_recover = true;
   std::optional<DerivePolicy> derive = DerivePolicy{.tenants = {"acme"}};
+  // Takes a chain's message to its next party.
+  std::function<Result<Bytes>(const Chain&)> carry;
 
  private:
   hsm::Keyring keyring() const;

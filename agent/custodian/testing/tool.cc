@@ -78,7 +78,7 @@ void Tool::offer() {
         party_of(*agents_[i], static_cast<std::uint8_t>(i + 1), must(protocol::OfferMessage::parse(reply))));
   }
   protocol::Party self{.name = "recovery",
-                       .indices = {3},
+                       .indices = {recovery_index()},
                        .nonce = {},
                        .identity_key = identity_.public_key(),
                        .ceremony_key = ceremony_key_.public_key(),
@@ -90,7 +90,7 @@ void Tool::offer() {
   fields_ = Parameters::Fields{.suite = suite_,
                                .purpose = purpose_,
                                .t = 2,
-                               .n = 3,
+                               .n = recovery_index(),
                                .tenant = company_.tenant(),
                                .parties = std::move(parties),
                                .client_ca = company_.ca(),
@@ -129,15 +129,16 @@ void Tool::prepare() {
 }
 
 void Tool::store_blob() {
-  const protocol::RecoveryBlob::Binding binding{outcome_->transcript.key_id(), 3, 0,
-                                                outcome_->transcript.public_share(3)};
+  const protocol::RecoveryBlob::Binding binding{outcome_->transcript.key_id(), recovery_index(), 0,
+                                                outcome_->transcript.public_share(recovery_index())};
   const Secret code = Secret::copy_of(bytes_of("0123456789ABCDEFGHJKMNPQRSTV"));
   blob_ = must(protocol::RecoveryBlob::seal_with(protocol::RecoveryKind::code, {64, 1, 1}, {}, {}, code,
                                                  binding, recovery_share(), recovery_key_))
               .first.encoded();
   const Digest hash = protocol::sha256(blob_);
   const Bytes own =
-      CeremonyMessage::sign(Round::stored, sid(), 2, Bytes(hash.begin(), hash.end()), identity_).encode();
+      CeremonyMessage::sign(Round::stored, sid(), position(), Bytes(hash.begin(), hash.end()), identity_)
+          .encode();
   for (std::size_t i = 0; i < agents_.size(); ++i) {
     blob_messages_.push_back(protocol::StoreBlobMessage{sid(), blob_, own}.encode());
     const Bytes stored = must(post(i, Route::store_blob, blob_messages_[i]));
@@ -148,7 +149,7 @@ void Tool::store_blob() {
 }
 
 void Tool::sign() {
-  confirms_.back() = protocol::confirm(outcome_->transcript, 2, identity_);
+  confirms_.back() = protocol::confirm(outcome_->transcript, position(), identity_);
   bundle_ = must(protocol::Bundle::assemble(outcome_->transcript, confirms_));
 }
 

@@ -12,8 +12,9 @@ namespace coprotect::agent::custodian::testing {
 // A new message of an invitation's holder about its ceremony.
 Bytes control(const HeldInvitation& invitation, protocol::ControlKind kind, const protocol::Sid& sid);
 
-// The provisioning tool's side of a key generation between two agents and itself, step by step, so that a
-// test can stop anywhere. 2 of 3, the recovery share is the tool's.
+// The provisioning tool's side of a key generation between some agents and itself, step by step, so that a
+// test can stop anywhere. Each party holds one share, any two of them do; the last one, for recovery, is the
+// tool's.
 class Tool {
  public:
   Tool(std::vector<TestAgent*> agents, const Company& company, protocol::SuiteId suite,
@@ -41,9 +42,11 @@ class Tool {
   const protocol::Bundle& bundle() const { return *bundle_; }
   const Bytes& blob() const { return blob_; }
   const Bytes& blob_message(std::size_t agent) const { return blob_messages_[agent]; }
-  const protocol::Scalar& recovery_share() const { return outcome_->shares.at(3); }
+  const protocol::Scalar& recovery_share() const { return outcome_->shares.at(recovery_index()); }
 
  private:
+  std::uint8_t position() const { return static_cast<std::uint8_t>(agents_.size()); }
+  std::uint8_t recovery_index() const { return static_cast<std::uint8_t>(agents_.size() + 1); }
   std::vector<Bytes> from_all(ipc::Route route, const std::vector<Bytes>& messages, Bytes own);
 
   std::vector<TestAgent*> agents_;

@@ -1,10 +1,13 @@
-#include "agent/front/sandbox.h"
+#include "agent/sandbox/sandbox.h"
 
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,7 +20,7 @@
 #include "agent/ipc/fd.h"
 #include "protocol/base/owned.h"
 
-namespace coprotect::agent::front {
+namespace coprotect::agent {
 namespace {
 
 Error failed(std::string_view what, int number) {
@@ -31,24 +34,44 @@ struct RulesetAttributes {
   std::uint64_t scoped;
 };
 
-// Everything that this version of Landlock can forbid (landlock(7)).
-RulesetAttributes everything(int version) {
+constexpr std::uint64_t kBindTcp = 1;
+constexpr std::uint64_t kConnectTcp = 2;
+
+// Everything that this version of Landlock can forbid (landlock(7)), but for what is needed.
+RulesetAttributes everything_but(const SandboxNeeds& needs, int version) {
   constexpr std::array<unsigned, 6> kFileRights{13, 14, 15, 15, 16, 16};  // how many bits each version knows
   const std::size_t known = static_cast<std::size_t>(version > 6 ? 6 : version);
   return {.handled_access_fs = (std::uint64_t{1} << kFileRights[known - 1]) - 1,
-          .handled_access_net = version >= 4 ? std::uint64_t{3} : 0,  // bind and connect TCP
-          .scoped = version >= 6 ? std::uint64_t{3} : 0};             // abstract sockets and signals
+          .handled_access_net = version < 4     ? 0
+                                : needs.connect ? kBindTcp
+                                                : kBindTcp | kConnectTcp,
+          .scoped = version >= 6 ? std::uint64_t{3} : 0};  // abstract sockets and signals
 }
 
-// A ruleset without rules: no path may be reached. What is open already stays usable.
-Result<int> forbid_paths() {
+// Lets a file be read, or every file of a folder. What a name leads to counts, not the name: a file that
+// takes its place later is another one.
+Status allow_reading(const ipc::Fd& ruleset, const std::filesystem::path& path) {
+  const ipc::Fd place(open(path.c_str(), O_PATH | O_CLOEXEC));
+  struct stat about {};
+  if (!place || fstat(place.get(), &about) != 0) return Done{};
+  const landlock_path_beneath_attr rule{.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+                                        .parent_fd = place.get()};
+  if (syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
+    return failed("landlock_add_rule", errno);
+  return Done{};
+}
+
+// What is open already stays usable.
+Result<int> forbid_paths(const SandboxNeeds& needs) {
   const int version =
       static_cast<int>(syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION));
   if (version < 1) return 0;
-  const RulesetAttributes attributes = everything(version);
+  const RulesetAttributes attributes = everything_but(needs, version);
   const ipc::Fd ruleset(
       static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
   if (!ruleset) return failed("landlock_create_ruleset", errno);
+  for (const auto& path : needs.read)
+    if (auto allowed = allow_reading(ruleset, path); !allowed) return std::move(allowed).error();
   if (syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
     return failed("landlock_restrict_self", errno);
   return version;
@@ -76,6 +99,13 @@ constexpr std::array kAllowed{
     SCMP_SYS(getrusage), SCMP_SYS(getrandom), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
     SCMP_SYS(getegid)};
 
+// What libcurl and glibc's resolver add: the resolver asks over UDP, and the kernel over netlink for
+// addresses.
+constexpr std::array kAllowedToConnect{SCMP_SYS(connect),  SCMP_SYS(bind),     SCMP_SYS(socketpair),
+                                       SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(ioctl),
+                                       SCMP_SYS(uname),    SCMP_SYS(select),   SCMP_SYS(pselect6),
+                                       SCMP_SYS(pipe2),    SCMP_SYS(sysinfo)};
+
 using Filter = Owned<void, seccomp_release>;
 
 // The calls that are allowed with some arguments only.
@@ -100,15 +130,36 @@ int allow_conditionally(scmp_filter_ctx filter) {
   return result;
 }
 
+int allow_connecting(scmp_filter_ctx filter) {
+  int result = 0;
+  for (const int call : kAllowedToConnect)
+    if (result == 0) result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 0, nullptr);
+  for (const int family : {AF_INET, AF_INET6, AF_NETLINK}) {
+    const scmp_arg_cmp of_family{
+        .arg = 0, .op = SCMP_CMP_EQ, .datum_a = static_cast<scmp_datum_t>(family), .datum_b = 0};
+    if (result == 0) result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &of_family);
+  }
+  return result;
+}
+
+// Only for reading; Landlock says which files.
+int allow_opening(scmp_filter_ctx filter) {
+  const scmp_arg_cmp for_reading{
+      .arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = O_ACCMODE | O_CREAT | O_TRUNC, .datum_b = O_RDONLY};
+  return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, &for_reading);
+}
+
 // EPERM rather than death for the rest: it denies as much, and a library that tries something new does not
 // become an outage.
-Status forbid_calls() {
+Status forbid_calls(const SandboxNeeds& needs, bool landlock) {
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (filter == nullptr) return failed("seccomp_init", ENOMEM);
   int result = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);
   for (const int call : kAllowed)
     if (result == 0) result = seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, call, 0, nullptr);
   if (result == 0) result = allow_conditionally(filter.get());
+  if (result == 0 && needs.connect) result = allow_connecting(filter.get());
+  if (result == 0 && landlock && !needs.read.empty()) result = allow_opening(filter.get());
   if (result == 0) result = seccomp_load(filter.get());
   if (result != 0) return failed("seccomp", -result);
   return Done{};
@@ -116,12 +167,12 @@ Status forbid_calls() {
 
 }  // namespace
 
-Result<int> enter_sandbox() {
+Result<int> enter_sandbox(const SandboxNeeds& needs) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("no_new_privs", errno);
-  auto version = forbid_paths();
+  auto version = forbid_paths(needs);
   if (!version) return version;
-  if (auto filtered = forbid_calls(); !filtered) return std::move(filtered).error();
+  if (auto filtered = forbid_calls(needs, *version > 0); !filtered) return std::move(filtered).error();
   return version;
 }
 
-}  // namespace coprotect::agent::front
+}  // namespace coprotect::agent

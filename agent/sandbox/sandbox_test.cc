@@ -1,7 +1,7 @@
-// What a stranger's code could do that runs inside the front. Each test enters the sandbox in a process of
-// its own.
+// What a stranger's code could do that runs inside the front or the relay. Each test enters the sandbox in a
+// process of its own.
 
-#include "agent/front/sandbox.h"
+#include "agent/sandbox/sandbox.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -21,15 +21,15 @@
 
 #include "agent/ipc/channel.h"
 
-namespace coprotect::agent::front {
+namespace coprotect::agent {
 namespace {
 
 // Exits with 0 if `denied` says, after the sandbox was entered, that what it tried failed.
 template <typename F>
-void expect_in_sandbox(F&& holds) {
+void expect_in_sandbox(F&& holds, const SandboxNeeds& needs = {}) {
   EXPECT_EXIT(
       {
-        const auto entered = enter_sandbox();
+        const auto entered = enter_sandbox(needs);
         if (!entered) std::fprintf(stderr, "%s\n", entered.error().message().c_str());
         const bool good = entered && holds();
         _exit(good ? 0 : 1);
@@ -125,5 +125,28 @@ TEST(SandboxDeathTest, LeavesOpenSocketsAndGivenFiles) {
   });
 }
 
+// What the relay is left with: it connects, and reads what it named.
+TEST(SandboxDeathTest, LeavesWhatAClientNeeds) {
+  const SandboxNeeds needs{.connect = true, .read = {"/etc/hosts", "/usr/share", "/nowhere"}};
+  expect_in_sandbox(
+      [] {
+        const ipc::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const ipc::Fd file(open("/etc/hosts", O_RDONLY | O_CLOEXEC));
+        return socket && (file || errno == EPERM);  // EPERM: a kernel without Landlock
+      },
+      needs);
+  expect_in_sandbox(
+      [] {
+        char* const arguments[] = {nullptr};
+        return denied(open("/etc/passwd", O_RDONLY)) && denied(open("/etc", O_RDONLY | O_DIRECTORY)) &&
+               denied(open("/proc/self/maps", O_RDONLY)) && denied(open("/etc/hosts", O_RDWR)) &&
+               denied(open("/tmp/x", O_WRONLY | O_CREAT, 0600)) && denied(socket(AF_UNIX, SOCK_STREAM, 0)) &&
+               denied(listen(0, 1)) && denied(execve("/bin/true", arguments, arguments)) && denied(fork()) &&
+               denied(kill(getppid(), 0)) && denied(ptrace(PTRACE_ATTACH, 1, nullptr, nullptr)) &&
+               mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
+      },
+      needs);
+}
+
 }  // namespace
-}  // namespace coprotect::agent::front
+}  // namespace coprotect::agent

@@ -1,0 +1,135 @@
+// coprotect-relay: asks other parties' agents for coprotect-agent, which starts it with their channel as
+// descriptor 3. It speaks to nobody but those whom the custodian names, by URL and identity, and is trusted
+// with nothing but the TLS key.
+
+#include <netdb.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "agent/ipc/channel.h"
+#include "agent/log.h"
+#include "agent/relay/peers.h"
+#include "agent/sandbox/sandbox.h"
+#include "agent/workers.h"
+#include "protocol/base/arena.h"
+
+namespace coprotect::agent::relay {
+namespace {
+
+constexpr int kChannel = 3;
+constexpr unsigned kThreads = 64;
+constexpr std::size_t kMaxWaiting = 4096;  // more than the custodian asks at a time, so that it never waits
+constexpr std::size_t kMaxWaitingBytes = std::size_t{256} << 20;
+
+// Nothing of the parent's environment, and no life without the parent.
+Status confine() {
+  clearenv();
+  std::signal(SIGPIPE, SIG_IGN);
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return Error(Code::internal, "cannot follow the agent's end");
+  return Done{};
+}
+
+// What glibc reads to resolve a name. resolv.conf is often a link into a folder of the service that replaces
+// the file.
+std::vector<std::filesystem::path> resolver_files() {
+  std::vector<std::filesystem::path> files = {"/etc/resolv.conf", "/etc/hosts",    "/etc/nsswitch.conf",
+                                              "/etc/host.conf",   "/etc/gai.conf", "/etc/services"};
+  std::error_code none;
+  const auto real = std::filesystem::canonical("/etc/resolv.conf", none);
+  if (!none && real.parent_path() != "/etc") files.push_back(real.parent_path());
+  return files;
+}
+
+// What libraries read once is read before the sandbox closes.
+void warm_up() {
+  addrinfo* list = nullptr;
+  if (getaddrinfo("localhost", "443", nullptr, &list) == 0) freeaddrinfo(list);
+  client::prepare_agent_clients();
+}
+
+Result<std::shared_ptr<const TlsIdentity>> identity_from(const std::vector<ipc::Fd>& files) {
+  if (files.size() != 2) return Error(Code::malformed, "two files are needed");
+  return TlsIdentity::read(files[0].get(), files[1].get());
+}
+
+// The error's words without its code, which goes beside them.
+Error bare(const Error& error) {
+  const std::string prefix = std::string(code_name(error.code())) + ": ";
+  const std::string& message = error.message();
+  return {error.code(), message.starts_with(prefix) ? message.substr(prefix.size()) : message};
+}
+
+void carry(ipc::Channel& channel, Peers& peers, const ipc::Forward& forward,
+           Peers::Clock::time_point deadline) {
+  ipc::Forwarded answer{.id = forward.id, .error = std::nullopt, .body = {}};
+  auto body = peers.post(forward, deadline);
+  if (!body)
+    answer.error = bare(body.error());
+  else if (body->size() > ipc::kMaxBody)
+    answer.error = Error(Code::malformed, "its answer is longer than 8 MiB");
+  else
+    answer.body = *std::move(body);
+  if (!channel.send(answer.encode())) channel.shutdown();
+}
+
+// Does what the custodian sends, until its channel ends.
+Status serve(ipc::Channel& channel, Peers& peers, Workers& workers) {
+  for (;;) {
+    std::vector<ipc::Fd> files;
+    const auto frame = channel.receive(&files);
+    if (!frame) return frame.error();
+    if (ipc::kind_of(*frame) && *ipc::kind_of(*frame) == ipc::Kind::reload) {
+      auto self = identity_from(files);
+      if (self)
+        peers.use(*std::move(self));
+      else
+        log_error("relay: the old certificate stays: " + self.error().message());
+      continue;
+    }
+    auto forward = ipc::Forward::parse(*frame);
+    if (!forward) return std::move(forward).error();
+    const auto deadline = Peers::Clock::now() + std::chrono::milliseconds(forward->budget_ms);
+    workers.submit(forward->body.size(), [&channel, &peers, forward = *std::move(forward), deadline] {
+      carry(channel, peers, forward, deadline);
+    });
+  }
+}
+
+// It ends with its channel, at once: not exit(), since threads may still wait for peers, and libraries may
+// want what the sandbox denies.
+[[noreturn]] void end(const Status& done) {
+  const bool closed = !done && done.error().code() == Code::unavailable;
+  if (!done && !closed) log_error("relay: " + done.error().message());
+  std::_Exit(done || closed ? 0 : 1);
+}
+
+Status run() {
+  if (auto confined = confine(); !confined) return confined;
+  ipc::Channel channel{ipc::Fd(kChannel)};
+  warm_up();
+  const auto landlock = enter_sandbox({.connect = true, .read = resolver_files()});
+  if (!landlock) return landlock.error();
+  if (*landlock == 0) log_warning("relay: the kernel has no Landlock; names are looked up in DNS only");
+
+  std::vector<ipc::Fd> files;
+  const auto first = channel.receive(&files);
+  if (!first) return first.error();
+  auto self = identity_from(files);
+  if (!self) return std::move(self).error();
+  Peers peers(*std::move(self));
+  Workers workers(kThreads, kMaxWaiting, kMaxWaitingBytes);
+  end(serve(channel, peers, workers));
+}
+
+}  // namespace
+}  // namespace coprotect::agent::relay
+
+int main() {
+  using namespace coprotect;
+  // OpenSSL takes memory for strangers' bytes here; only the TLS key's file passes through locked memory.
+  if (const auto locked = locked_memory::install_arena_only(); !locked) agent::relay::end(locked.error());
+  agent::relay::end(agent::relay::run());
+}
