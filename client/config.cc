@@ -12,8 +12,8 @@ namespace coprotect::client {
 namespace {
 
 constexpr std::size_t kMaxConfigSize = 64 * 1024;
-constexpr std::array<std::string_view, 6> kEntries = {"key_id", "bundle", "certificate",
-                                                      "key",    "keys",   "deadline_seconds"};
+constexpr std::array<std::string_view, 7> kEntries = {"key_id", "bundle",           "certificate", "key",
+                                                      "keys",   "deadline_seconds", "via"};
 
 Error malformed(const std::filesystem::path& file, const std::string& what) {
   return {Code::malformed, "configuration \"" + file.string() + "\": " + what};
@@ -94,6 +94,11 @@ Result<Config> read_config(const std::filesystem::path& file) {
     if (!seconds || *seconds < 1 || *seconds > 3600)
       return malformed(file, "\"deadline_seconds\" is not 1 to 3600");
     config.deadline = std::chrono::seconds(*seconds);
+  }
+  if (const auto named = table["via"]) {
+    const auto via = Via::parse(named.value_or(std::string()));
+    if (!via) return malformed(file, "\"via\" is " + via.error().message());
+    config.via = *via;
   }
   return config;
 }

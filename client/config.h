@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "client/via.h"
 #include "protocol/file/header.h"
 
 namespace coprotect::client {
@@ -25,6 +26,7 @@ struct Config {
   std::filesystem::path certificate;
   std::filesystem::path key;
   std::chrono::milliseconds deadline{30'000};  // of one request to an agent
+  Via via{};
 };
 
 // Reads a configuration. Unknown or missing entries are errors (Code::malformed). Paths in it are relative to

@@ -44,6 +44,16 @@ TEST_F(ConfigTest, TakesPathsFromItsFolder) {
   EXPECT_EQ(read(whole_ + "deadline_seconds = 5\n")->deadline, std::chrono::seconds(5));
 }
 
+TEST_F(ConfigTest, SaysHowAgentsAreReached) {
+  EXPECT_FALSE(read(whole_)->via.chain);
+  EXPECT_FALSE(read(whole_ + "via = \"parallel\"\n")->via.chain);
+  EXPECT_TRUE(read(whole_ + "via = \"chain\"\n")->via.chain);
+  EXPECT_FALSE(read(whole_ + "via = \"chain\"\n")->via.first);
+  EXPECT_EQ(read(whole_ + "via = \"chain:company\"\n")->via.first, "company");
+  for (const char* const bad : {"1", "\"\"", "\"chains\"", "\"chain:\"", "\"chain:The Company\"", "true"})
+    EXPECT_NE(refusal(whole_ + "via = " + bad + "\n").find("\"via\""), std::string::npos) << bad;
+}
+
 TEST_F(ConfigTest, RefusesOtherEntries) {
   EXPECT_NE(refusal(whole_ + "bundles = \"x\"\n").find("unknown entry \"bundles\""), std::string::npos);
   EXPECT_NE(refusal(whole_ + "[bundle2]\n"), "");

@@ -53,7 +53,7 @@ std::size_t request_share(const LockedFile& file) {
   return file.header->core_bytes().size() + 2 * group.element_size() + group.scalar_size() + 80;
 }
 
-PartialExchange PartialExchange::make(const protocol::Bundle& bundle, std::size_t party,
+PartialExchange PartialExchange::make(const protocol::Bundle& bundle, Audience audience,
                                       std::span<const LockedFile> files, const Asker& asker,
                                       std::int64_t now_ms, Random& random) {
   protocol::PartialDecryptBody body;
@@ -65,33 +65,35 @@ PartialExchange PartialExchange::make(const protocol::Bundle& bundle, std::size_
                           .capsule = file.stanza->ciphertext.capsule()});
     bases.push_back(file.stanza->ciphertext.c1);
   }
-  return {bundle, party, std::move(body), std::move(bases), asker, now_ms, random};
+  return {bundle, std::move(audience), std::move(body), std::move(bases), asker, now_ms, random};
 }
 
-PartialExchange PartialExchange::make(const protocol::Bundle& bundle, std::size_t party,
+PartialExchange PartialExchange::make(const protocol::Bundle& bundle, Audience audience,
                                       std::span<const protocol::Element> peers, const Asker& asker,
                                       std::int64_t now_ms, Random& random) {
   std::vector<protocol::Element> bases(peers.begin(), peers.end());
-  return {bundle, party, protocol::DeriveBody{bases}, std::move(bases), asker, now_ms, random};
+  return {bundle, std::move(audience), protocol::DeriveBody{bases}, std::move(bases), asker, now_ms, random};
 }
 
-PartialExchange::PartialExchange(const protocol::Bundle& bundle, std::size_t party,
+PartialExchange::PartialExchange(const protocol::Bundle& bundle, Audience audience,
                                  protocol::RequestBody body, std::vector<protocol::Element> bases,
                                  const Asker& asker, std::int64_t now_ms, Random& random)
     : bundle_(bundle),
-      party_(party),
+      audience_(std::move(audience)),
       bases_(std::move(bases)),
       reply_key_(protocol::HpkePrivateKey::generate(random)) {
   protocol::Request request{.tenant = bundle_.tenant(),
                             .key_id = bundle_.key_id(),
                             .epoch = bundle_.epoch(),
-                            .audience = {this->party().identity_key.bytes()},
+                            .audience = {},
                             .action = asker.action,
                             .reason = asker.reason,
                             .nonce = {},
                             .time_ms = now_ms,
                             .reply_key = reply_key_.public_key(),
                             .body = std::move(body)};
+  for (const std::size_t party : audience_.parties)
+    request.audience.push_back(bundle_.parameters()->parties[party].identity_key.bytes());
   random.fill(request.nonce);
   operation_ = request.operation();
   request_ = protocol::SignedRequest::sign(request, {*asker.certificate}, *asker.key);
@@ -103,57 +105,70 @@ std::string PartialExchange::path() const {
          (operation_ == protocol::Operation::derive ? "/derive" : "/partial-decrypt");
 }
 
-Error PartialExchange::wrong(std::string_view what) const {
-  return {Code::bad_proof,
-          agent_name(party()) + " " + std::string(what) + "; do not trust it before it is repaired"};
-}
+struct PartialExchange::Reading {
+  const PartialExchange& exchange;
+  const protocol::Party& party;
+  const protocol::Party* through;
 
-Status PartialExchange::check(const PartialReply& reply) const {
-  const auto& own = party().indices;
-  if (std::find(own.begin(), own.end(), reply.index) == own.end())
-    return wrong("answers with another party's share");
-  if (reply.epoch != bundle_.epoch()) {
-    return Error(Code::conflict, agent_name(party()) + " has shares of epoch " + std::to_string(reply.epoch) +
-                                     ", the bundle describes epoch " + std::to_string(bundle_.epoch()));
+  Error wrong(std::string_view what) const {
+    std::string who = agent_name(party);
+    if (through != nullptr) who += ", or " + agent_name(*through) + " which passed its reply on,";
+    return {Code::bad_proof, who + " " + std::string(what) + "; do not trust it before it is repaired"};
   }
-  if (reply.items.size() != bases_.size()) return wrong("leaves out items");
+  Status check(const PartialReply& reply) const;
+};
+
+Status PartialExchange::Reading::check(const PartialReply& reply) const {
+  const protocol::Bundle& bundle = exchange.bundle_;
+  const std::size_t size = exchange.size();
+  if (std::find(party.indices.begin(), party.indices.end(), reply.index) == party.indices.end())
+    return wrong("answers with another party's share");
+  if (reply.epoch != bundle.epoch()) {
+    return Error(Code::conflict, agent_name(party) + " has shares of epoch " + std::to_string(reply.epoch) +
+                                     ", the bundle describes epoch " + std::to_string(bundle.epoch()));
+  }
+  if (reply.items.size() != size) return wrong("leaves out items");
   std::vector<protocol::Element> bases;
   std::vector<protocol::Element> values;
-  for (std::size_t i = 0; i < bases_.size(); ++i) {
+  for (std::size_t i = 0; i < size; ++i) {
     if (reply.items[i].status != ItemStatus::done) continue;
-    bases.push_back(bases_[i]);
+    bases.push_back(exchange.bases_[i]);
     values.push_back(*reply.items[i].value);
   }
   if (bases.empty()) return Done{};
-  const Digest context = protocol::partial_context(bundle_.group().suite(), bundle_.key_id(), bundle_.epoch(),
-                                                   reply.index, request_hash_);
+  const Digest context = protocol::partial_context(bundle.group().suite(), bundle.key_id(), bundle.epoch(),
+                                                   reply.index, exchange.request_hash_);
   const protocol::PartialSet set{
       .values = std::move(values),
       .proof = {.c = reply.proof->c, .z = reply.proof->z.clone()},
   };
-  if (!protocol::verify_partials(bundle_.public_share(reply.index), bases, set, context)) {
+  if (!protocol::verify_partials(bundle.public_share(reply.index), bases, set, context)) {
     return wrong("sent a wrong partial decryption");
   }
   return Done{};
 }
 
-Result<std::vector<PartialAnswer>> PartialExchange::read(ByteView encoded) const {
+Result<std::vector<PartialAnswer>> PartialExchange::read(std::size_t position, ByteView encoded,
+                                                         std::optional<std::size_t> through) const {
+  const auto& parties = bundle_.parameters()->parties;
+  const protocol::Party& party = parties[position];
+  const Reading reading{.exchange = *this, .party = party, .through = through ? &parties[*through] : nullptr};
   const auto sealed = protocol::SealedReply::parse(encoded);
-  if (!sealed) return wrong("sent what is not a reply");
-  if (sealed->party != party().identity_key.bytes()) return wrong("answers in another party's name");
+  if (!sealed) return reading.wrong("sent what is not a reply");
+  if (sealed->party != party.identity_key.bytes()) return reading.wrong("answers in another party's name");
   const auto plaintext = sealed->open(reply_key_, request_hash_);
-  if (!plaintext) return wrong("sent a reply to another request");
+  if (!plaintext) return reading.wrong("sent a reply to another request");
   const auto replies = protocol::parse_partial_replies(plaintext->reveal(), bundle_.group());
-  if (!replies) return wrong("sent a malformed reply: " + replies.error().message());
-  if (replies->size() != party().indices.size()) return wrong("leaves out indices");
+  if (!replies) return reading.wrong("sent a malformed reply: " + replies.error().message());
+  if (replies->size() != party.indices.size()) return reading.wrong("leaves out indices");
 
-  std::vector<PartialAnswer> answers(bases_.size(), std::vector<IndexedPartial>{});
+  std::vector<PartialAnswer> answers(size(), std::vector<IndexedPartial>{});
   for (const PartialReply& reply : *replies) {
-    if (auto sound = check(reply); !sound) return std::move(sound).error();
-    for (std::size_t i = 0; i < bases_.size(); ++i) {
+    if (auto sound = reading.check(reply); !sound) return std::move(sound).error();
+    for (std::size_t i = 0; i < size(); ++i) {
       const PartialReply::Item& item = reply.items[i];
       if (item.status != ItemStatus::done) {
-        answers[i] = refusal(party(), item);
+        answers[i] = refusal(party, item);
       } else if (answers[i]) {
         answers[i]->push_back({.index = reply.index, .value = *item.value});
       }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -31,40 +32,51 @@ struct Asker {
 // What a party gives for one file: the partials of its indices, or why not.
 using PartialAnswer = Result<std::vector<protocol::IndexedPartial>>;
 
-// One signed request to one party for its part of some files, or of some derivations, and the reading of its
-// reply. No I/O.
+// Whom a request is for, as positions in the bundle's parties: one party, or all that a chain reaches.
+struct Audience {
+  Audience(std::size_t party) : parties{party} {}
+  Audience(std::vector<std::size_t> all) : parties(std::move(all)) {}
+  std::vector<std::size_t> parties;  // not empty
+};
+
+// One signed request for parts of some files, or of some derivations, and the reading of the replies. No I/O.
 class PartialExchange {
  public:
-  // `party` is a position in the bundle's parties; the request is for it alone. At most kMaxItems files.
-  static PartialExchange make(const protocol::Bundle& bundle, std::size_t party,
+  // The request is for these parties alone. At most kMaxItems files.
+  static PartialExchange make(const protocol::Bundle& bundle, Audience audience,
                               std::span<const LockedFile> files, const Asker& asker, std::int64_t now_ms,
                               Random& random);
   // The same for values to derive with.
-  static PartialExchange make(const protocol::Bundle& bundle, std::size_t party,
+  static PartialExchange make(const protocol::Bundle& bundle, Audience audience,
                               std::span<const protocol::Element> peers, const Asker& asker,
                               std::int64_t now_ms, Random& random);
 
   const Bytes& request() const { return request_; }
-  // Where the request goes at the agent.
+  // Where the request goes at the agent that answers for itself alone.
   std::string path() const;
   // How many answers it asks for.
   std::size_t size() const { return bases_.size(); }
 
-  // An answer for each item. Code::bad_proof, naming the party, if the reply is not this party's to this
-  // request, or if a partial in it was not computed with the party's share: then none of it is used.
-  Result<std::vector<PartialAnswer>> read(ByteView reply) const;
+  // A party's answer for each item. Code::bad_proof, naming the party, if the reply is not its own to this
+  // request, or if a partial in it was not computed with its share: then none of it is used. `through` is who
+  // passed the reply on, if anybody did: then it can be the one who is wrong, and is named too.
+  Result<std::vector<PartialAnswer>> read(std::size_t party, ByteView reply,
+                                          std::optional<std::size_t> through = std::nullopt) const;
+  // The same for a request to one party.
+  Result<std::vector<PartialAnswer>> read(ByteView reply) const {
+    return read(audience_.parties.front(), reply);
+  }
 
  private:
-  PartialExchange(const protocol::Bundle& bundle, std::size_t party, protocol::RequestBody body,
+  PartialExchange(const protocol::Bundle& bundle, Audience audience, protocol::RequestBody body,
                   std::vector<protocol::Element> bases, const Asker& asker, std::int64_t now_ms,
                   Random& random);
-  const protocol::Party& party() const { return bundle_.parameters()->parties[party_]; }
-  Error wrong(std::string_view what) const;
-  Status check(const protocol::PartialReply& reply) const;
+  // The reading of one reply: whose it is, and who is blamed for what is wrong with it.
+  struct Reading;
 
   protocol::Bundle bundle_;
-  std::size_t party_;
-  std::vector<protocol::Element> bases_;  // what the party's share is to be used on
+  Audience audience_;
+  std::vector<protocol::Element> bases_;  // what the parties' shares are to be used on
   protocol::HpkePrivateKey reply_key_;
   protocol::Operation operation_;
   Bytes request_;

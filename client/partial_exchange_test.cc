@@ -203,6 +203,34 @@ TEST_P(PartialExchangeTest, BlamesAReplyToAnotherRequest) {
   EXPECT_NE(blame(e, 1, blocks(1, before)), "");
 }
 
+// Whoever passed a reply on knows the reply key and could have sealed one of his own.
+TEST_P(PartialExchangeTest, BlamesNobodyAloneForWhatWasPassedOn) {
+  const PartialExchange before = exchange(1);
+  const PartialExchange e = exchange(1);
+  for (const Bytes& wrong : {sealed(1, before, blocks(1, before)), sealed(1, e, blocks(1, before))}) {
+    const auto answers = e.read(1, wrong, 0);
+    ASSERT_FALSE(answers);
+    EXPECT_EQ(answers.error().code(), Code::bad_proof);
+    EXPECT_EQ(answers.error().message().find("company agent"), 0u);
+    EXPECT_NE(
+        answers.error().message().find("or cloud agent \"cloud.example:8443\" which passed its reply on"),
+        std::string::npos)
+        << answers.error().message();
+  }
+  EXPECT_TRUE(e.read(1, sealed(1, e, blocks(1, e)), 0));
+}
+
+TEST_P(PartialExchangeTest, OneRequestServesAllParties) {
+  const std::vector<std::size_t> parties{0, 1};
+  const auto e = PartialExchange::make(run_.bundle, parties, files_, asker_, kNow, system_random());
+  const auto cloud = must(e.read(0, sealed(0, e, blocks(0, e))));
+  const auto company = must(e.read(1, sealed(1, e, blocks(1, e))));
+  const std::vector<const PartialAnswer*> answers{&cloud[0], &company[0]};
+  EXPECT_TRUE(combine(0, answers));
+  const auto envelope = must(protocol::SignedRequest::parse_envelope(e.request()));
+  EXPECT_EQ(envelope.request.audience.size(), 2u);
+}
+
 TEST_P(PartialExchangeTest, BlamesAReplyInAnotherName) {
   const PartialExchange e = exchange(1);
   const auto answers = e.read(sealed(0, e, blocks(1, e)));

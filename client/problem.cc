@@ -21,20 +21,6 @@ std::string member(const nlohmann::json& object, const char* name) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
-// UTF-8 in, as the JSON reader has seen to it. C1 controls are C2 80 to C2 9F.
-std::string printable(const std::string& text) {
-  std::string clean;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const bool c1 = byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (c1) ++i;
-    const bool lead = (byte & 0xc0) != 0x80;  // never cut inside a character
-    if (lead && clean.size() >= kMaxDetail) return clean + "…";
-    clean += c1 || byte < 0x20 || byte == 0x7f ? '?' : text[i];
-  }
-  return clean;
-}
-
 bool is_request_id(const std::string& id) {
   return !id.empty() && id.size() <= kMaxRequestId && std::all_of(id.begin(), id.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-';
@@ -50,6 +36,20 @@ Error unexplained(long status) {
 
 }  // namespace
 
+// C1 controls are C2 80 to C2 9F.
+std::string shown(const std::string& text) {
+  std::string clean;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool c1 = byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (c1) ++i;
+    const bool lead = (byte & 0xc0) != 0x80;  // never cut inside a character
+    if (lead && clean.size() >= kMaxDetail) return clean + "…";
+    clean += c1 || byte < 0x20 || byte == 0x7f ? '?' : text[i];
+  }
+  return clean;
+}
+
 Error read_problem(long status, ByteView body) {
   if (body.size() > kMaxProblem) return unexplained(status);
   const auto problem = nlohmann::json::parse(body.begin(), body.end(), nullptr, false);
@@ -62,7 +62,7 @@ Error read_problem(long status, ByteView body) {
   std::string detail = member(problem, "detail");
   if (detail.empty()) detail = member(problem, "title");
   std::string message = name;
-  if (!detail.empty()) message += ": " + printable(detail);
+  if (!detail.empty()) message += ": " + shown(detail);
   const std::string id = member(problem, "request_id");
   if (is_request_id(id)) message += " (request " + id + ")";
   return {*code, std::move(message)};

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "protocol/base/bytes.h"
 #include "protocol/base/result.h"
 
@@ -9,5 +11,8 @@ namespace coprotect::client {
 // body (agent/API.md), or what the status says if the body is none. The text of the other side is shortened
 // and freed of control characters, because it will be shown on a terminal.
 Error read_problem(long status, ByteView body);
+
+// Another side's text (UTF-8) as it may be shown: shortened and freed of control characters.
+std::string shown(const std::string& text);
 
 }  // namespace coprotect::client

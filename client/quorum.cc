@@ -1,8 +1,10 @@
 #include "client/quorum.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "client/agents.h"
+#include "client/problem.h"
 
 namespace coprotect::client {
 
@@ -20,12 +22,15 @@ std::vector<const PartialAnswer*> of_item(const std::vector<std::vector<PartialA
 }  // namespace
 
 Quorum::Quorum(protocol::Bundle bundle, const Credentials& credentials, protocol::Action action,
-               std::string reason, std::chrono::milliseconds deadline, std::optional<LocalShare> local)
+               std::string reason, std::chrono::milliseconds deadline, std::optional<LocalShare> local,
+               Via via)
     : bundle_(std::move(bundle)),
       asker_{.certificate = &credentials.certificate,
              .key = &credentials.key,
              .action = action,
              .reason = std::move(reason)},
+      deadline_(deadline),
+      via_(std::move(via)),
       local_(std::move(local)) {
   const auto& parties = bundle_.parameters()->parties;
   for (std::size_t i = 0; i < parties.size(); ++i) {
@@ -68,8 +73,8 @@ Quorum::Answers Quorum::own_part(std::span<const protocol::Element> peers) const
 }
 
 template <typename Item>
-std::vector<Quorum::Answers> Quorum::ask_all(std::span<const Item> items) {
-  std::vector<Answers> answers(agents_.size() + (local_ ? 1 : 0));
+std::vector<Quorum::Answers> Quorum::ask_each(std::span<const Item> items) {
+  std::vector<Answers> answers(agents_.size());
   std::vector<std::jthread> threads;
   for (std::size_t i = 0; i < agents_.size(); ++i) {
     threads.emplace_back([this, i, items, &answers] {
@@ -78,8 +83,75 @@ std::vector<Quorum::Answers> Quorum::ask_all(std::span<const Item> items) {
       answers[i] = ask(agents_[i], exchange);
     });
   }
-  if (local_) answers.back() = own_part(items);
   threads.clear();
+  return answers;
+}
+
+template <typename Item>
+std::vector<Quorum::Answers> Quorum::ask_along(std::span<const Item> items) {
+  std::vector<std::size_t> parties;
+  for (const Agent& agent : agents_) parties.push_back(agent.party);
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < agents_.size(); ++i)
+    order.insert(party(agents_[i]).name == via_.first ? order.begin() : order.end(), i);
+
+  std::vector<Answers> answers(agents_.size());
+  for (const std::size_t asked : order) {
+    // A request of its own for each: who does not answer may have recorded it.
+    const auto exchange = PartialExchange::make(bundle_, parties, items, asker_, now_ms(), system_random());
+    const protocol::ForwardMessage message{
+        .request = exchange.request(),
+        .visited = {},
+        .budget_ms = static_cast<std::uint32_t>(deadline_.count() * 9 / 10)};
+    const auto list =
+        agents_[asked].client.post("/v1/keys/" + to_hex(bundle_.key_id()) + "/decrypt", message.encode());
+    if (list) return read_list(exchange, agents_[asked], *list);
+    answers[asked] = Answers(items.size(), list.error());
+  }
+  return answers;
+}
+
+// One party's answer as the list of another, or its own, has it.
+Quorum::Answers Quorum::read_entry(const PartialExchange& exchange, const Agent& agent, const Agent& asked,
+                                   const protocol::ChainReply::Entry& entry) const {
+  const bool passed_on = agent.party != asked.party;
+  if (const auto* const refusal = std::get_if<protocol::ChainRefusal>(&entry.answer)) {
+    const std::string teller = passed_on ? "says " + agent_name(party(asked)) + ", " : "";
+    return Answers(exchange.size(), Error(refusal->code, agent_name(party(agent)) + ": " +
+                                                             std::string(code_name(refusal->code)) + ": " +
+                                                             shown(refusal->detail) + " (" + teller +
+                                                             "request " + to_hex(refusal->request_id) + ")"));
+  }
+  auto answers = exchange.read(agent.party, std::get<Bytes>(entry.answer),
+                               passed_on ? std::optional(asked.party) : std::nullopt);
+  if (!answers) return Answers(exchange.size(), answers.error());
+  return *std::move(answers);
+}
+
+std::vector<Quorum::Answers> Quorum::read_list(const PartialExchange& exchange, const Agent& asked,
+                                               ByteView encoded) const {
+  const std::string teller = agent_name(party(asked));
+  const auto list = protocol::ChainReply::parse(encoded);
+  if (!list) {
+    const Error why(Code::bad_proof, teller + " sent what is not a list of replies");
+    return std::vector<Answers>(agents_.size(), Answers(exchange.size(), why));
+  }
+  std::vector<Answers> answers;
+  for (const Agent& agent : agents_) {
+    const auto of_agent = [&](const auto& entry) { return entry.party == party(agent).identity_key.bytes(); };
+    const auto entry = std::find_if(list->entries.begin(), list->entries.end(), of_agent);
+    const Error none(Code::unavailable,
+                     agent_name(party(agent)) + ": unavailable: " + teller + " brings no answer of it");
+    answers.push_back(entry == list->entries.end() ? Answers(exchange.size(), none)
+                                                   : read_entry(exchange, agent, asked, *entry));
+  }
+  return answers;
+}
+
+template <typename Item>
+std::vector<Quorum::Answers> Quorum::ask_all(std::span<const Item> items) {
+  auto answers = via_.chain ? ask_along(items) : ask_each(items);
+  if (local_) answers.push_back(own_part(items));
   return answers;
 }
 

@@ -5,6 +5,8 @@
 #include "client/agent_client.h"
 #include "client/enrolment.h"
 #include "client/partial_exchange.h"
+#include "client/via.h"
+#include "protocol/message/chain.h"
 
 namespace coprotect::client {
 
@@ -17,12 +19,14 @@ struct LocalShare {
 // All agents of a key, asked together. Connections are kept between calls. One caller at a time.
 class Quorum {
  public:
-  // `credentials` outlives the quorum. With a local share, one agent less is needed.
+  // `credentials` outlives the quorum. With a local share, one agent less is needed. A party that `via` names
+  // is an agent of the bundle.
   Quorum(protocol::Bundle bundle, const Credentials& credentials, protocol::Action action, std::string reason,
-         std::chrono::milliseconds deadline, std::optional<LocalShare> local);
+         std::chrono::milliseconds deadline, std::optional<LocalShare> local, Via via = {});
 
-  // m of each file. Each agent is asked once, at the same time as the others, with a request of its own. At
-  // most kMaxItems files and about kMaxBatchSize.
+  // m of each file. Each agent is asked once: at the same time as the others, with a request of its own; or,
+  // via a chain, by the one before it, with a request for all. At most kMaxItems files and about
+  // kMaxBatchSize.
   std::vector<Result<protocol::Element>> open(std::span<const LockedFile> files);
   // peer^s of each of a derive key's peers, encoded: the secret that the joint private key s shares with it.
   // Asked in the same way; at most kMaxItems. The reason is what the agents' policies know as the purpose.
@@ -38,12 +42,25 @@ class Quorum {
   using Answers = std::vector<PartialAnswer>;  // one party's, for each item
   template <typename Item>
   std::vector<Answers> ask_all(std::span<const Item> items);
+  template <typename Item>
+  std::vector<Answers> ask_each(std::span<const Item> items);
   static Answers ask(Agent& agent, const PartialExchange& exchange);
+  // The first agent that can be reached is asked for all.
+  template <typename Item>
+  std::vector<Answers> ask_along(std::span<const Item> items);
+  std::vector<Answers> read_list(const PartialExchange& exchange, const Agent& asked, ByteView list) const;
+  Answers read_entry(const PartialExchange& exchange, const Agent& agent, const Agent& asked,
+                     const protocol::ChainReply::Entry& entry) const;
+  const protocol::Party& party(const Agent& agent) const {
+    return bundle_.parameters()->parties[agent.party];
+  }
   Answers own_part(std::span<const LockedFile> files) const;
   Answers own_part(std::span<const protocol::Element> peers) const;
 
   protocol::Bundle bundle_;
   Asker asker_;
+  std::chrono::milliseconds deadline_;
+  Via via_;
   std::vector<Agent> agents_;
   std::optional<LocalShare> local_;
 };

@@ -62,6 +62,8 @@ int run(int argc, char** argv) {
   add_common(decrypt_command, options);
   add_output(decrypt_command, options);
   decrypt_command.add_option("--reason", options.reason, "why; the agents record it");
+  decrypt_command.add_option("--via", options.via,
+                             "parallel: ask each agent; chain, chain:PARTY: ask one, which asks the others");
   CLI::Option* const recover =
       decrypt_command.add_flag("--recover", options.recover, "with the recovery code and any one agent");
   decrypt_command

@@ -8,14 +8,25 @@ namespace coprotect::client {
 namespace {
 
 constexpr std::size_t kMaxKitSize = std::size_t{2} << 20;
-constexpr std::chrono::milliseconds kDeadline{30'000};
 
-Opening make_opening(const protocol::Bundle& bundle, Credentials credentials, protocol::Action action,
-                     const Options& options, std::chrono::milliseconds deadline,
-                     std::optional<LocalShare> share) {
+// As the command line says, else the configuration.
+Result<Via> find_via(const Options& options, const Via& configured, const protocol::Bundle& bundle) {
+  auto via = options.via ? Via::parse(*options.via) : Result<Via>(configured);
+  if (!via) return std::move(via).error().in("--via");
+  if (!via->first) return via;
+  const auto position = bundle.parameters().position_of(*via->first);
+  if (!position || !bundle.parameters()->parties[*position].is_agent())
+    return Error(Code::malformed, "via: the key has no agent \"" + *via->first + "\"");
+  return via;
+}
+
+Result<Opening> make_opening(const protocol::Bundle& bundle, Credentials credentials, protocol::Action action,
+                             const Options& options, const Config& config, std::optional<LocalShare> share) {
+  auto via = find_via(options, config.via, bundle);
+  if (!via) return std::move(via).error();
   Opening opening{.credentials = std::make_unique<Credentials>(std::move(credentials)), .quorum = nullptr};
-  opening.quorum = std::make_unique<Quorum>(bundle, *opening.credentials, action, options.reason, deadline,
-                                            std::move(share));
+  opening.quorum = std::make_unique<Quorum>(bundle, *opening.credentials, action, options.reason,
+                                            config.deadline, std::move(share), *std::move(via));
   return opening;
 }
 
@@ -40,7 +51,7 @@ Result<Opening> recover_with_kit(const Options& options) {
   if (!opened) return std::move(opened).error();
   auto credentials = open_kit_key(*kit, opened->recovery_key);
   if (!credentials) return std::move(credentials).error();
-  return make_opening(*bundle, *std::move(credentials), protocol::Action::recover, options, kDeadline,
+  return make_opening(*bundle, *std::move(credentials), protocol::Action::recover, options, Config{},
                       std::move(opened->share));
 }
 
@@ -76,8 +87,8 @@ Result<Opening> recover_with_agent(const Options& options) {
   if (!opened) return std::move(opened).error();
   const auto action =
       identity->role == protocol::Role::recovery ? protocol::Action::recover : protocol::Action::view;
-  return make_opening(client->bundle, std::move(client->credentials), action, options,
-                      client->config.deadline, std::move(opened->share));
+  return make_opening(client->bundle, std::move(client->credentials), action, options, client->config,
+                      std::move(opened->share));
 }
 
 }  // namespace
@@ -87,7 +98,7 @@ Result<Opening> prepare_opening(const Options& options) {
   auto client = enrolled(options);
   if (!client) return std::move(client).error();
   return make_opening(client->bundle, std::move(client->credentials), protocol::Action::view, options,
-                      client->config.deadline, std::nullopt);
+                      client->config, std::nullopt);
 }
 
 }  // namespace coprotect::client

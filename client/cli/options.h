@@ -26,6 +26,7 @@ struct Options {
   std::vector<std::string> allow_groups;
   // decrypt
   std::string reason;
+  std::optional<std::string> via;
   bool recover = false;
   std::optional<std::string> kit;
   std::optional<int> code_fd;
