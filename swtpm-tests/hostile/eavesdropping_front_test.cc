@@ -12,9 +12,9 @@
 #include "agent/ipc/messages.h"
 #include "protocol/file/header.h"
 #include "protocol/message/reply.h"
-#include "protocol/threshold/partial.h"
 #include "swtpm-tests/harness/memory_search.h"
 #include "swtpm-tests/hostile/front_place.h"
+#include "swtpm-tests/secrets_of.h"
 #include "swtpm-tests/share_of.h"
 
 namespace coprotect::harness {
@@ -127,49 +127,22 @@ TEST_P(EavesdroppingFront, RecordsNothingSecret) {
     if (reply && protocol::SealedReply::parse(reply->body)) ++sealed_replies;
   }
 
-  // Everything that there is to know of the key and the file, from the agents' own shares.
-  system_->token().use();
-  const auto cloud = share_of(system_->cloud());
-  const auto company = share_of(system_->company());
-  ASSERT_EQ(cloud.index, 1);
-  ASSERT_EQ(company.index, 2);
-  const auto& group = bundle.group();
-  const auto recovery = company.share + company.share - cloud.share;
-  ASSERT_TRUE(group.generator_power_secret(recovery) == bundle.public_share(3));
-  const auto key = cloud.share + cloud.share - company.share;
-  ASSERT_TRUE(group.generator_power_secret(key) == bundle.public_key().h());
+  // What must pass is found.
+  EXPECT_GT(sealed_replies, 0u);
   const std::string file = read_file(system_->folder() / "f.cop");
   const auto header = protocol::Header::parse(bytes_of(file));
   ASSERT_TRUE(header);
   const auto stanza = header->stanza_for(bundle.key_id());
   ASSERT_TRUE(stanza);
-  const auto& ciphertext = (*stanza)->ciphertext;
-  const std::vector<protocol::IndexedPartial> partials{
-      {.index = 1, .value = group.power_secret(ciphertext.c1, cloud.share)},
-      {.index = 2, .value = group.power_secret(ciphertext.c1, company.share)}};
-  const auto m = protocol::combine(ciphertext.c2, partials);
-  ASSERT_TRUE(m);
-  const auto file_key = header->unlock(*m);
-  ASSERT_TRUE(file_key);
-
-  // What must pass is found.
-  EXPECT_GT(sealed_replies, 0u);
-  EXPECT_FALSE(forms_in(all, ciphertext.c1.encode()).empty());
+  EXPECT_FALSE(forms_in(all, (*stanza)->ciphertext.c1.encode()).empty());
   EXPECT_FALSE(forms_in(all, bundle.key_id()).empty());
-  const auto expect_absent = [&](const char* what, ByteView secret) {
+  const auto expect_absent = [&](const std::string& what, ByteView secret) {
     const auto forms = forms_in(all, secret);
     EXPECT_TRUE(forms.empty()) << what << " as " << forms.front();
   };
-  expect_absent("share of the cloud", cloud.share.bytes().reveal());
-  expect_absent("share of the company", company.share.bytes().reveal());
-  expect_absent("recovery share", recovery.bytes().reveal());
-  expect_absent("key", key.bytes().reveal());
-  expect_absent("partial of the cloud", partials[0].value.encode());
-  expect_absent("partial of the company", partials[1].value.encode());
-  expect_absent("m", m->encode());
-  expect_absent("file key", file_key->reveal());
+  for (const auto& [what, secret] : secrets_of(*system_, system_->folder() / "f.cop"))
+    expect_absent(what, secret.reveal());
   expect_absent("content", bytes_of(kContent));
-  expect_absent("recovery code", bytes_of(system_->code()));
 }
 
 TEST_P(EavesdroppingFront, GainsNothingByAltering) {

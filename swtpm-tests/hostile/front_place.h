@@ -6,13 +6,9 @@
 #include <memory>
 #include <optional>
 
-#include "agent/ipc/channel.h"
-#include "swtpm-tests/harness/system.h"
+#include "swtpm-tests/hostile/puppet_place.h"
 
 namespace coprotect::harness {
-
-// A folder of an agent's programs with another program in the place of coprotect-front.
-void install_with_front(const std::filesystem::path& programs, const std::filesystem::path& front);
 
 // The place of an agent's front, in the test's own hands: whatever talks to the custodian through channel()
 // is, for the custodian, its coprotect-front.
@@ -26,7 +22,7 @@ class FrontPlace {
 
   // As the custodian sent it when this front began.
   const Bytes& trust() const { return front_->trust; }
-  agent::ipc::Channel& channel() { return *front_->channel; }
+  agent::ipc::Channel& channel() { return *front_->puppet.channel; }
   // Stops the agent and starts it again.
   void restart();
   // Waits until the custodian, which ended this front, has started another.
@@ -35,8 +31,7 @@ class FrontPlace {
  private:
   // One life of the front.
   struct Front {
-    std::unique_ptr<agent::ipc::Channel> program;  // the puppet ends with it
-    std::unique_ptr<agent::ipc::Channel> channel;
+    PuppetPlace::Puppet puppet;
     Bytes trust;
   };
   // Takes the next front's channel and reports to the custodian that it is ready.
@@ -44,7 +39,7 @@ class FrontPlace {
 
   Agent& agent_;
   std::filesystem::path programs_;
-  agent::ipc::Fd listener_;
+  PuppetPlace place_;
   std::unique_ptr<Front> front_;
 };
 

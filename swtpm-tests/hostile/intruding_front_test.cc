@@ -16,7 +16,7 @@ class IntrudingFront : public testing::Test {
   void SetUp() override {
     system_ = std::make_unique<System>(System::Options{});
     if (HasFailure()) GTEST_FAIL() << "no system";
-    install_with_front(programs(), COPROTECT_INTRUDER_FRONT);
+    install_programs(programs(), "coprotect-front", COPROTECT_INTRUDER_FRONT);
   }
 
   std::filesystem::path programs() const { return system_->folder() / "programs"; }

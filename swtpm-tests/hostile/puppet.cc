@@ -1,5 +1,5 @@
-// In the place of coprotect-front: hands its channel to the custodian over to the test that listens beside
-// this executable, and stays until that test lets go of it.
+// In the place of coprotect-front or coprotect-relay: hands its channel to the custodian over to the test
+// that listens beside this executable, and stays until that test lets go of it.
 
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -8,6 +8,7 @@
 #include <array>
 #include <csignal>
 #include <filesystem>
+#include <string>
 
 #include "agent/ipc/channel.h"
 
@@ -19,10 +20,10 @@ constexpr int kChannel = 3;
 int hand_over() {
   agent::ipc::Fd channel(kChannel);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const auto address_file = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "front.socket";
+  const std::string address_file = std::filesystem::read_symlink("/proc/self/exe").string() + ".socket";
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  address_file.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  address_file.copy(address.sun_path, sizeof address.sun_path - 1);
   agent::ipc::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return 1;
 
