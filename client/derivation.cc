@@ -48,16 +48,16 @@ Result<Derivation> Derivation::open(const Config& config, const std::string& nam
   auto credentials = load_credentials(config);
   if (!credentials) return std::move(credentials).error();
   return make(*std::move(bundle), *std::move(credentials), protocol::Action::view, std::move(purpose),
-              config.deadline, std::nullopt);
+              config.deadline, std::nullopt, config.via);
 }
 
 Result<Derivation> Derivation::make(protocol::Bundle bundle, Credentials credentials, protocol::Action action,
                                     std::string purpose, std::chrono::milliseconds deadline,
-                                    std::optional<LocalShare> local) {
+                                    std::optional<LocalShare> local, Via via) {
   if (auto fits = check_purpose(bundle, protocol::Purpose::derive); !fits) return std::move(fits).error();
   auto kept = std::make_unique<const Credentials>(std::move(credentials));
   auto quorum = std::make_unique<Quorum>(std::move(bundle), *kept, action, std::move(purpose), deadline,
-                                         std::move(local));
+                                         std::move(local), std::move(via));
   return Derivation(std::move(kept), std::move(quorum));
 }
 

@@ -25,7 +25,7 @@ class Derivation {
   // is `recover` if the credentials are the recovery administrator's, else `view`.
   static Result<Derivation> make(protocol::Bundle bundle, Credentials credentials, protocol::Action action,
                                  std::string purpose, std::chrono::milliseconds deadline,
-                                 std::optional<LocalShare> local);
+                                 std::optional<LocalShare> local, Via via = {});
 
   const protocol::Bundle& bundle() const { return quorum_->bundle(); }
 

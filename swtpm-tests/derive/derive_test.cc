@@ -99,6 +99,20 @@ TEST_P(Derive, IsDiffieHellmanAsOpenSslKnowsIt) {
   }
 }
 
+TEST_P(Derive, GoesThroughOneAgent) {
+  write_file(alice_, "via = \"chain:company\"\n" + read_file(alice_));
+  Derivation key = key_of(alice_);
+  const Peer peer(GetParam());
+  const auto secret = key.shared_secret(peer.public_value());
+  ASSERT_TRUE(secret) << secret.error().message();
+  EXPECT_TRUE(equal_in_constant_time(*secret, peer.shared_secret(client::public_value(key.bundle()))));
+  const auto cloud = records("cloud");
+  const auto company = records("company");
+  ASSERT_EQ(cloud.size(), 2u);
+  ASSERT_EQ(company.size(), 2u);
+  EXPECT_EQ(cloud[1]["request_hash"], company[1]["request_hash"]);
+}
+
 TEST_P(Derive, KeepsFilesAndDerivationsApart) {
   const std::filesystem::path plain = system_->folder() / "plain";
   write_file(plain, "still readable");
