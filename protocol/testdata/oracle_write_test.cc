@@ -274,6 +274,45 @@ void write_request(Blocks& blocks, const Group& group) {
   blocks.hex("K1", value.encode()).proof("Proof", proof).end();
 }
 
+void write_derive(Blocks& blocks, const Group& group) {
+  const Polynomial polynomial = Polynomial::random(group, 2, system_random());
+  const SigningKey client = SigningKey::generate(system_random());
+  const SigningKey party = SigningKey::generate(system_random());
+  const std::vector<Certificate> chain = {
+      self_signed("alice", CertificateUse::client, client, {"coprotect:acme:user:alice"})};
+  const Scalar secret = Scalar::random(group.scalars(), system_random());
+  const std::vector<Element> peers = {group.generator_power_secret(secret)};
+  const Request request{.tenant = "acme",
+                        .key_id = random_digest(),
+                        .epoch = 0,
+                        .audience = {party.public_key().bytes()},
+                        .action = Action::view,
+                        .reason = "cms",
+                        .nonce = {},
+                        .time_ms = kNow,
+                        .reply_key = HpkePrivateKey::generate(system_random()).public_key(),
+                        .body = DeriveBody{.peers = peers}};
+  const Bytes encoded = SignedRequest::sign(request, chain, client);
+  const Digest hash = sha256(encoded);
+  // As the peer has it: h and its own secret.
+  const Element z = group.power_secret(group.generator_power_secret(polynomial.constant()), secret);
+  const Bytes z_encoded = z.encode();
+  const ByteView raw = ByteView(z_encoded).subspan(group.suite() == SuiteId::p256 ? 1 : 0);
+  blocks.text("Type", "derive").text("Suite", suite_name(group.suite())).hex("Request", encoded);
+  blocks.hex("RequestHash", hash).hex("KeyId", request.key_id).text("Reason", request.reason);
+  blocks.hex("Peer", peers.front().encode()).hex("Z", z_encoded).hex("Raw", raw);
+  for (std::uint8_t i = 1; i <= 3; ++i) {
+    const std::string n = std::to_string(i);
+    const Scalar share = polynomial.at(i);
+    const Digest context = partial_context(group.suite(), request.key_id, 0, i, hash);
+    const PartialSet set =
+        compute_partials(share, group.generator_power_secret(share), peers, context, system_random());
+    blocks.hex("Share" + n, share.bytes().reveal()).hex("K" + n, set.values[0].encode());
+    blocks.proof("Proof" + n, set.proof);
+  }
+  blocks.end();
+}
+
 void write_chain(Blocks& blocks, const Group& group) {
   std::vector<PublicKeyBytes> parties;
   Writer all;
@@ -311,13 +350,14 @@ TEST(Oracle, AcceptsWhatIsMadeHere) {
       write_recovery(blocks, group_of(suite));
       write_dkg(blocks, suite);
       write_request(blocks, group_of(suite));
+      write_derive(blocks, group_of(suite));
       write_chain(blocks, group_of(suite));
     }
   }
   const auto verify = std::string(COPROTECT_SOURCE_DIR) + "/protocol/testdata/oracle/verify_vectors.py";
   const auto run = harness::Command("/usr/bin/python3").args({"-B", verify, file.string()}).run();
   EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
-  EXPECT_EQ(run.out, "24 blocks hold\n");
+  EXPECT_EQ(run.out, "26 blocks hold\n");
 }
 
 }  // namespace

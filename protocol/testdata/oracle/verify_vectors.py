@@ -150,6 +150,33 @@ def check_request(b):
     require(partial.proof == b.proof("Proof"), "proof")
 
 
+def check_derive(b):
+    g = b.group
+    data = b.hex("Request")
+    require(sha256(data) == b.hex("RequestHash"), "request hash")
+    r = Reader(data)
+    r.literal(b"CPRQ\x01\x04")
+    r.lp()
+    require(r.take(32) == b.hex("KeyId") and r.u32() == 0, "key_id")
+    r.take(33 * r.u8())
+    require(r.u8() == 1 and r.lp().decode() == b.values["Reason"], "action, reason")
+    r.take(16 + 8 + 65)
+    peer = b.element("Peer")
+    require(r.lp4() == messages.derive_body(g, [peer]), "body")
+    partials = {}
+    for i in (1, 2, 3):
+        share, k = b.scalar(f"Share{i}"), b.element(f"K{i}")
+        require(g.exp(peer, share) == k, "partial")
+        x = threshold.context(g, b.hex("KeyId"), 0, i, b.hex("RequestHash"))
+        require(threshold.verify_partials(g, x, g.exp(g.g, share), [peer], [k], b.proof(f"Proof{i}")), f"proof {i}")
+        partials[i] = k
+    z = b.element("Z")
+    for i, j in ((1, 2), (1, 3), (2, 3)):
+        # combine() divides by what the partials make, which is z.
+        require(threshold.combine(g, g.mul(z, g.g), {i: partials[i], j: partials[j]}) == g.g, "combination")
+    require(b.hex("Raw") == g.encode(z)[1 if g.name == "p256" else 0 :], "shared secret")
+
+
 def check_chain(b):
     parties = [b.hex("Parties")[i : i + 33] for i in range(0, 99, 33)]
     forward = messages.parse_forward(b.hex("Forward"))
@@ -165,6 +192,7 @@ CHECKS = {
     "recovery": check_recovery,
     "dkg": check_dkg,
     "request": check_request,
+    "derive": check_derive,
     "chain": check_chain,
 }
 
