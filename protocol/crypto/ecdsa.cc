@@ -7,6 +7,7 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -63,6 +64,25 @@ Secret private_scalar(const EVP_PKEY* key) {
 // Encrypted keys are refused instead of asking for a password on the terminal.
 int no_password(char*, int, int, void*) {
   return -1;
+}
+
+// Gives OpenSSL a passphrase that is a Secret. More than it has room for opens nothing.
+int give_passphrase(char* into, int room, int, void* secret) {
+  const ByteView passphrase = static_cast<const Secret*>(secret)->reveal();
+  if (passphrase.size() > static_cast<std::size_t>(room)) return -1;
+  std::copy(passphrase.begin(), passphrase.end(), into);
+  return static_cast<int>(passphrase.size());
+}
+
+// Null if there is no private key in the text, or `password` does not open it.
+EvpKey read_pem(ByteView pem, pem_password_cb* password, void* data) {
+  // OpenSSL takes no buffer without bytes, nor one whose size is no int.
+  if (pem.empty() || pem.size() > kMaxPem) return nullptr;
+  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  invariant(bio != nullptr);
+  EvpKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, password, data));
+  ERR_clear_error();
+  return key;
 }
 
 EvpKey share(const EvpKey& key) {
@@ -133,16 +153,25 @@ Result<SigningKey> SigningKey::from_scalar(ByteView scalar) {
 }
 
 Result<SigningKey> SigningKey::from_pem(ByteView pem) {
-  // OpenSSL takes no buffer without bytes, nor one whose size is no int.
-  if (pem.empty() || pem.size() > kMaxPem) return Error(Code::malformed, "not a private key in PEM");
-  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  invariant(bio != nullptr);
-  const EvpKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));
+  const EvpKey key = read_pem(pem, no_password, nullptr);
   if (!is_p256(key.get())) {
     ERR_clear_error();
     return Error(Code::malformed, "not an unencrypted P-256 private key in PEM");
   }
   return from_scalar(private_scalar(key.get()).reveal());
+}
+
+Result<SigningKey> SigningKey::from_encrypted_pem(ByteView pem, const Secret& passphrase) {
+  if (!is_encrypted_pem(pem)) return Error(Code::malformed, "not an encrypted private key in PEM");
+  // The callback only reads through this pointer.
+  const EvpKey key = read_pem(pem, give_passphrase, const_cast<Secret*>(&passphrase));
+  if (key == nullptr) return Error(Code::wrong_code, "the passphrase does not open it");
+  if (!is_p256(key.get())) return Error(Code::malformed, "not a P-256 private key");
+  return from_scalar(private_scalar(key.get()).reveal());
+}
+
+bool SigningKey::is_encrypted_pem(ByteView pem) {
+  return text_of(pem).find("-----BEGIN ENCRYPTED PRIVATE KEY-----") != std::string_view::npos;
 }
 
 Signature SigningKey::sign(const Digest& digest) const {

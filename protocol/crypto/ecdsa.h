@@ -47,6 +47,10 @@ class SigningKey {
   static Result<SigningKey> from_scalar(ByteView scalar);
   // PKCS#8 or SEC 1 in PEM, unencrypted.
   static Result<SigningKey> from_pem(ByteView pem);
+  // Encrypted PKCS#8 in PEM (RFC 5958 §3). Code::wrong_code if the passphrase does not open it.
+  static Result<SigningKey> from_encrypted_pem(ByteView pem, const Secret& passphrase);
+  // Whether a PEM file holds an encrypted PKCS#8 key; says nothing of whether it is a good one.
+  static bool is_encrypted_pem(ByteView pem);
 
   Signature sign(const Digest& digest) const;
   const VerifyKey& public_key() const { return public_key_; }

@@ -54,6 +54,25 @@ TEST(Ecdsa, VerifiesWhatItSignedAndNothingElse) {
   EXPECT_FALSE(key.public_key().verify(digest, signature));
 }
 
+TEST(Ecdsa, OpensAnEncryptedKeyWithItsPassphraseAlone) {
+  const SigningKey key = SigningKey::generate(system_random());
+  const Bytes pem = written_by_openssl(key.evp(), true);
+  const Bytes plain = written_by_openssl(key.evp(), false);
+  EXPECT_TRUE(SigningKey::is_encrypted_pem(pem));
+  EXPECT_FALSE(SigningKey::is_encrypted_pem(plain));
+  const auto opened = SigningKey::from_encrypted_pem(pem, Secret::copy_of(bytes_of("password")));
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->public_key().bytes(), key.public_key().bytes());
+  for (const std::string& wrong : {std::string("Password"), std::string(), std::string(5000, 'x')}) {
+    const auto refused = SigningKey::from_encrypted_pem(pem, Secret::copy_of(bytes_of(wrong)));
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_EQ(refused.error().code(), Code::wrong_code) << wrong;
+  }
+  const auto refused = SigningKey::from_encrypted_pem(plain, Secret::copy_of(bytes_of("password")));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::malformed);
+}
+
 TEST(Ecdsa, RefusesSignaturesOutOfRange) {
   const SigningKey key = SigningKey::generate(system_random());
   const Digest digest = sha256({});
