@@ -1,0 +1,19 @@
+#pragma once
+
+#include <p11-kit/pkcs11.h>
+
+#include "protocol/base/result.h"
+
+namespace coprotect::pkcs11 {
+
+// The return value that stands for an error of the helper (client/keyclient/message.h); its reason goes to
+// standard error if COPROTECT_DEBUG is set, and otherwise nowhere: a module writes into nobody's output.
+//   malformed        CKR_MECHANISM_PARAM_INVALID
+//   unauthenticated  CKR_USER_NOT_LOGGED_IN
+//   denied           CKR_FUNCTION_REJECTED
+//   wrong_code       CKR_PIN_INCORRECT
+//   not_found, unavailable  CKR_DEVICE_REMOVED
+//   everything else  CKR_DEVICE_ERROR
+CK_RV report(const Error& error);
+
+}  // namespace coprotect::pkcs11
