@@ -6,14 +6,18 @@
 #include <cstdlib>
 
 #include "client/files/small_file.h"
+#include "protocol/base/text.h"
 #include "protocol/x509/certificate.h"
 
 namespace coprotect::client {
 namespace {
 
 constexpr std::size_t kMaxConfigSize = 64 * 1024;
-constexpr std::array<std::string_view, 7> kEntries = {"key_id", "bundle",           "certificate", "key",
-                                                      "keys",   "deadline_seconds", "via"};
+constexpr std::array<std::string_view, 9> kEntries = {
+    "key_id",      "bundle", "purpose", "encryption_certificate",
+    "certificate", "key",    "keys",    "deadline_seconds",
+    "via"};
+constexpr std::size_t kMaxPurpose = 255;
 
 Error malformed(const std::filesystem::path& file, const std::string& what) {
   return {Code::malformed, "configuration \"" + file.string() + "\": " + what};
@@ -27,7 +31,7 @@ Status refuse_others(const std::filesystem::path& file, const toml::table& table
   return Done{};
 }
 
-// `key_id` and `bundle` of a table.
+// What a table says of a key.
 Result<ConfiguredKey> read_key(const std::filesystem::path& file, const toml::table& table) {
   ConfiguredKey key;
   const auto pin = from_hex(table["key_id"].value_or(std::string()));
@@ -37,12 +41,24 @@ Result<ConfiguredKey> read_key(const std::filesystem::path& file, const toml::ta
   const auto bundle = table["bundle"].value<std::string>();
   if (!bundle || bundle->empty()) return malformed(file, "\"bundle\" is not a path");
   key.bundle = file.parent_path() / *bundle;
+  if (const auto entry = table["purpose"]) {
+    const auto purpose = entry.value<std::string>();
+    if (!purpose || purpose->size() > kMaxPurpose || !valid_utf8(*purpose))
+      return malformed(file, "\"purpose\" is not a text of at most 255 bytes");
+    key.purpose = *purpose;
+  }
+  if (const auto entry = table["encryption_certificate"]) {
+    const auto path = entry.value<std::string>();
+    if (!path || path->empty()) return malformed(file, "\"encryption_certificate\" is not a path");
+    key.encryption_certificate = file.parent_path() / *path;
+  }
   return key;
 }
 
 // [keys.NAME]
 Status read_keys(const std::filesystem::path& file, const toml::table& keys, Config& config) {
-  constexpr std::array<std::string_view, 2> kKeyEntries = {"key_id", "bundle"};
+  constexpr std::array<std::string_view, 4> kKeyEntries = {"key_id", "bundle", "purpose",
+                                                           "encryption_certificate"};
   for (const auto& [name, value] : keys) {
     const std::string label(name.str());
     const toml::table* const table = value.as_table();
@@ -73,12 +89,11 @@ Result<Config> read_config(const std::filesystem::path& file) {
   const toml::table& table = parsed.table();
   if (auto strict = refuse_others(file, table, kEntries); !strict) return std::move(strict).error();
 
-  Config config;
-  config.file = file;
   auto first = read_key(file, table);
   if (!first) return std::move(first).error();
-  config.key_id = first->key_id;
-  config.bundle = std::move(first->bundle);
+  Config config;
+  static_cast<ConfiguredKey&>(config) = *std::move(first);
+  config.file = file;
   const std::array paths = {std::pair("certificate", &config.certificate), std::pair("key", &config.key)};
   for (const auto& [name, path] : paths) {
     const auto value = table[name].value<std::string>();
@@ -104,7 +119,7 @@ Result<Config> read_config(const std::filesystem::path& file) {
 }
 
 Result<ConfiguredKey> find_key(const Config& config, const std::string& name) {
-  if (name.empty()) return ConfiguredKey{.key_id = config.key_id, .bundle = config.bundle};
+  if (name.empty()) return ConfiguredKey(config);
   const auto key = config.keys.find(name);
   if (key == config.keys.end())
     return Error(Code::not_found,

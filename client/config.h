@@ -15,13 +15,15 @@ namespace coprotect::client {
 struct ConfiguredKey {
   protocol::KeyId key_id;  // the pin: no bundle of another key is used
   std::filesystem::path bundle;
+  // Of a derive key, for programs that know nothing of agents (docs/integrations.md):
+  std::string purpose = {};  // what agents are told that its secrets are for
+  std::optional<std::filesystem::path> encryption_certificate = {};  // by which others encrypt to it
 };
 
-// A client's configuration: where the parts of its enrolment lie, and the key that it trusts.
-struct Config {
-  std::filesystem::path file;  // itself
-  protocol::KeyId key_id;      // of its first key, the one for files
-  std::filesystem::path bundle;
+// A client's configuration: where the parts of its enrolment lie, and the keys that it trusts, of which the
+// first one, usually the one for files, stands in it without a name.
+struct Config : ConfiguredKey {
+  std::filesystem::path file;                 // itself
   std::map<std::string, ConfiguredKey> keys;  // further ones, by the name that the client gave them
   std::filesystem::path certificate;
   std::filesystem::path key;

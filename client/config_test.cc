@@ -63,6 +63,22 @@ TEST_F(ConfigTest, RefusesOtherEntries) {
   EXPECT_NE(refusal("not toml"), "");
 }
 
+TEST_F(ConfigTest, SaysWhatOtherProgramsNeedOfAKey) {
+  const auto config =
+      read(whole_ + "purpose = \"cms\"\n[keys.mail]\nkey_id = \"" + std::string(64, 'b') +
+           "\"\nbundle = \"mail.bundle\"\npurpose = \"mail\"\nencryption_certificate = \"mail.pem\"\n");
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->purpose, "cms");
+  EXPECT_FALSE(config->encryption_certificate);
+  const auto mail = find_key(*config, "mail");
+  ASSERT_TRUE(mail);
+  EXPECT_EQ(mail->purpose, "mail");
+  EXPECT_EQ(mail->encryption_certificate, folder_ / "mail.pem");
+  EXPECT_NE(refusal(whole_ + "purpose = 5\n"), "");
+  EXPECT_NE(refusal(whole_ + "purpose = \"" + std::string(256, 'x') + "\"\n"), "");
+  EXPECT_NE(refusal(whole_ + "encryption_certificate = \"\"\n"), "");
+}
+
 TEST_F(ConfigTest, RefusesMissingEntries) {
   EXPECT_NE(refusal(""), "");
   for (const char* const name : {"key_id", "bundle", "certificate", "key ="}) {

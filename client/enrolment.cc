@@ -12,6 +12,15 @@ std::string quoted(const std::filesystem::path& file) {
   return "\"" + file.string() + "\"";
 }
 
+Result<protocol::SigningKey> read_key(ByteView pem, const AskPassphrase& ask) {
+  if (!protocol::SigningKey::is_encrypted_pem(pem)) return protocol::SigningKey::from_pem(pem);
+  if (!ask)
+    return Error(Code::unauthenticated, "it is encrypted, and nobody can be asked for its passphrase");
+  const auto passphrase = ask();
+  if (!passphrase) return passphrase.error();
+  return protocol::SigningKey::from_encrypted_pem(pem, *passphrase);
+}
+
 }  // namespace
 
 Result<protocol::Bundle> load_bundle(const std::filesystem::path& file,
@@ -38,14 +47,20 @@ Status check_purpose(const protocol::Bundle& bundle, protocol::Purpose purpose) 
                                  : key + " is of purpose envelope: it is for files and derives nothing");
 }
 
-Result<Credentials> load_credentials(const Config& config) {
+Result<bool> key_is_encrypted(const Config& config) {
+  const auto pem = read_secret_file(config.key, kMaxPemSize);
+  if (!pem) return Error(pem.error()).in("key");
+  return protocol::SigningKey::is_encrypted_pem(pem->reveal());
+}
+
+Result<Credentials> load_credentials(const Config& config, const AskPassphrase& ask) {
   const auto certificate_pem = read_small_file(config.certificate, kMaxPemSize);
   if (!certificate_pem) return Error(certificate_pem.error()).in("certificate");
   auto certificate = protocol::Certificate::parse_pem(*certificate_pem);
   if (!certificate) return std::move(certificate).error().in("certificate " + quoted(config.certificate));
   const auto key_pem = read_secret_file(config.key, kMaxPemSize);
   if (!key_pem) return Error(key_pem.error()).in("key");
-  auto key = protocol::SigningKey::from_pem(key_pem->reveal());
+  auto key = read_key(key_pem->reveal(), ask);
   if (!key) return std::move(key).error().in("key " + quoted(config.key));
   if (!(key->public_key() == certificate->key())) {
     return Error(Code::malformed, "key " + quoted(config.key) + " is not the one of certificate " +

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "client/config.h"
 #include "protocol/dkg/bundle.h"
 
@@ -18,7 +20,12 @@ struct Credentials {
   protocol::Certificate certificate;
   protocol::SigningKey key;
 };
-// Code::malformed if the key is not the certificate's.
-Result<Credentials> load_credentials(const Config& config);
+// Asks for the passphrase of an encrypted key.
+using AskPassphrase = std::function<Result<Secret>()>;
+// Code::malformed if the key is not the certificate's. An encrypted key's passphrase is asked for; without
+// `ask` that is Code::unauthenticated, and Code::wrong_code if it is not the one.
+Result<Credentials> load_credentials(const Config& config, const AskPassphrase& ask = nullptr);
+// Whether the key is encrypted.
+Result<bool> key_is_encrypted(const Config& config);
 
 }  // namespace coprotect::client

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "protocol/crypto/ecdsa.h"
+#include "protocol/dkg/bundle.h"
+
+namespace coprotect::client {
+
+// A key's public half as X.509, CMS and TLS know it: id-ecPublicKey on P-256 (RFC 5480), or dhKeyAgreement
+// with p and g (PKCS #3).
+protocol::EvpKey joint_public_key(const protocol::Bundle& bundle);
+// The same as SubjectPublicKeyInfo in PEM, for whoever issues a certificate for it.
+std::string joint_public_key_pem(const protocol::Bundle& bundle);
+// p, big-endian; empty for P-256.
+Bytes prime_of(const protocol::Bundle& bundle);
+
+// A certificate of a joint key, and what programs look it up by, in DER.
+struct EncryptionCertificate {
+  Bytes der;
+  Bytes subject;
+  Bytes issuer;
+  Bytes serial;
+};
+// Reads one from PEM or DER. Code::malformed if there is none in the file, or it is of another key than the
+// bundle's. Who issued it is for those to judge who encrypt to it.
+Result<EncryptionCertificate> load_encryption_certificate(const std::filesystem::path& file,
+                                                          const protocol::Bundle& bundle);
+
+}  // namespace coprotect::client
