@@ -55,6 +55,9 @@ CK_RV read_dh(const CK_MECHANISM& mechanism, keyclient::Derivation& derivation) 
     return CKR_MECHANISM_PARAM_INVALID;
   derivation.kdf = Kdf::none;
   derivation.peer = {static_cast<const std::uint8_t*>(mechanism.pParameter), mechanism.ulParameterLen};
+  // A number; some programs put a sign before it.
+  while (!derivation.peer.empty() && derivation.peer.front() == 0)
+    derivation.peer = derivation.peer.subspan(1);
   return CKR_OK;
 }
 

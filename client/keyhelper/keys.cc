@@ -1,0 +1,204 @@
+#include "client/keyhelper/keys.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "client/joint_public_key.h"
+#include "protocol/crypto/x963.h"
+
+namespace coprotect::keyhelper {
+namespace {
+
+using keyclient::Kdf;
+using protocol::X963Hash;
+
+constexpr std::size_t kMaxIdle = 64;
+
+void say(const Error& error) {
+  std::cerr << "coprotect-keyd: " + error.message() + "\n" << std::flush;
+}
+
+// The agents' refusals, whatever their reason, are one to a program; so are their defects.
+Error of_agents(const Error& error) {
+  switch (error.code()) {
+    case Code::denied:
+    case Code::limited:
+    case Code::locked_out:
+    case Code::unauthenticated:
+      return {Code::denied, error.message()};
+    case Code::unavailable:
+      return error;
+    default:
+      return {Code::internal, error.message()};
+  }
+}
+
+Secret finish(const keyclient::Derivation& wanted, const Secret& z) {
+  switch (wanted.kdf) {
+    case Kdf::none:
+      break;
+    case Kdf::sha1:
+      return protocol::x963_kdf(X963Hash::sha1, z, wanted.shared_info, wanted.size);
+    case Kdf::sha256:
+      return protocol::x963_kdf(X963Hash::sha256, z, wanted.shared_info, wanted.size);
+    case Kdf::sha384:
+      return protocol::x963_kdf(X963Hash::sha384, z, wanted.shared_info, wanted.size);
+    case Kdf::sha512:
+      return protocol::x963_kdf(X963Hash::sha512, z, wanted.shared_info, wanted.size);
+  }
+  return Secret::copy_of(z.reveal().last(wanted.size));
+}
+
+}  // namespace
+
+void Keys::watch(const std::filesystem::path& file) {
+  std::error_code ignored;  // a file that is not there has a time and size of its own
+  watched_.push_back({.file = file,
+                      .time = std::filesystem::last_write_time(file, ignored),
+                      .size = std::filesystem::file_size(file, ignored)});
+}
+
+bool Keys::outdated() const {
+  return std::ranges::any_of(watched_, [](const Watched& watched) {
+    std::error_code ignored;
+    return std::filesystem::last_write_time(watched.file, ignored) != watched.time ||
+           std::filesystem::file_size(watched.file, ignored) != watched.size;
+  });
+}
+
+Result<std::shared_ptr<Keys>> Keys::read(const std::filesystem::path& file) {
+  std::shared_ptr<Keys> keys(new Keys);
+  keys->watch(file);
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return keys;
+  const auto config = client::read_config(file);
+  if (!config) return config.error();
+  keys->watch(config->certificate);
+  keys->watch(config->key);
+  auto client_key = ClientKey::find(*config);
+  if (!client_key) return std::move(client_key).error();
+  keys->client_key_ = *std::move(client_key);
+  keys->deadline_ = config->deadline;
+  if (auto added = keys->add("", *client::find_key(*config, ""), *config); !added) say(added.error());
+  for (const auto& [name, key] : config->keys) {
+    if (keys->entries_.size() == keyclient::kMaxKeys)
+      return Error(Code::malformed,
+                   "the configuration has more keys than " + std::to_string(keyclient::kMaxKeys));
+    if (auto added = keys->add(name, key, *config); !added) say(added.error());
+  }
+  return keys;
+}
+
+Status Keys::add(const std::string& name, const client::ConfiguredKey& configured,
+                 const client::Config& config) {
+  watch(configured.bundle);
+  if (configured.encryption_certificate) watch(*configured.encryption_certificate);
+  auto bundle = client::load_bundle(configured.bundle, configured.key_id);
+  if (!bundle) return std::move(bundle).error();
+  keyclient::Certificate certificate;
+  if (configured.encryption_certificate) {
+    auto loaded = client::load_encryption_certificate(*configured.encryption_certificate, *bundle);
+    if (!loaded) return std::move(loaded).error();
+    certificate = {.der = std::move(loaded->der),
+                   .subject = std::move(loaded->subject),
+                   .issuer = std::move(loaded->issuer),
+                   .serial = std::move(loaded->serial)};
+  }
+  keyclient::Key key{// The first key has no name of its own: it is the company's.
+                     .name = name.empty() ? bundle->tenant() : name,
+                     .key_id = bundle->key_id(),
+                     .suite = static_cast<keyclient::Suite>(bundle->group().suite()),
+                     .purpose = static_cast<keyclient::Purpose>(bundle->parameters()->purpose),
+                     .login_needed = client_key_->login_needed(),
+                     .patience = config.deadline,
+                     .public_key = client::public_value(*bundle),
+                     .prime = client::prime_of(*bundle)};
+  entries_.push_back({.key = std::move(key),
+                      .purpose = configured.purpose,
+                      .bundle = *std::move(bundle),
+                      .certificate = std::move(certificate)});
+  return Done{};
+}
+
+std::vector<keyclient::Key> Keys::list() const {
+  std::vector<keyclient::Key> keys;
+  for (const Entry& entry : entries_) keys.push_back(entry.key);
+  return keys;
+}
+
+const Keys::Entry* Keys::find(const keyclient::KeyId& key_id) const {
+  const auto found = std::ranges::find(entries_, key_id, [](const Entry& entry) { return entry.key.key_id; });
+  return found == entries_.end() ? nullptr : &*found;
+}
+
+Result<keyclient::Certificate> Keys::certificate(const keyclient::KeyId& key_id) const {
+  const Entry* const entry = find(key_id);
+  if (entry == nullptr) return Error(Code::not_found, "the configuration has no key " + to_hex(key_id));
+  return entry->certificate;
+}
+
+Status Keys::log_in(const Secret& passphrase) {
+  if (client_key_ == nullptr) return Error(Code::not_found, "there is no configuration");
+  return client_key_->log_in(passphrase);
+}
+
+void Keys::log_out() {
+  if (client_key_ == nullptr || !client_key_->login_needed()) return;
+  client_key_->log_out();
+  const std::lock_guard lock(mutex_);
+  idle_.clear();
+  ++login_;
+}
+
+Result<Keys::Connection> Keys::connection(const Entry& entry) {
+  {
+    const std::lock_guard lock(mutex_);
+    auto& idle = idle_[entry.key.key_id];
+    if (!idle.empty()) {
+      Connection last = std::move(idle.back());
+      idle.pop_back();
+      return last;
+    }
+  }
+  auto credentials = client_key_->credentials();
+  if (!credentials) return std::move(credentials).error();
+  auto made = client::Derivation::make(entry.bundle, *std::move(credentials), protocol::Action::view,
+                                       entry.purpose, deadline_, std::nullopt);
+  if (!made) return std::move(made).error();
+  return std::make_unique<client::Derivation>(*std::move(made));
+}
+
+Result<Secret> Keys::shared_secret(const Entry& entry, ByteView peer) {
+  std::uint64_t login = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    login = login_;
+  }
+  auto taken = connection(entry);
+  if (!taken) return std::move(taken).error();
+  auto z = (*taken)->shared_secret(peer);
+  {
+    const std::lock_guard lock(mutex_);
+    auto& idle = idle_[entry.key.key_id];
+    if (login == login_ && idle.size() < kMaxIdle) idle.push_back(*std::move(taken));
+  }
+  if (!z) return of_agents(z.error());
+  return z;
+}
+
+Result<Secret> Keys::derive(const keyclient::Derivation& wanted) {
+  const Entry* const entry = find(wanted.key_id);
+  if (entry == nullptr)
+    return Error(Code::not_found, "the configuration has no key " + to_hex(wanted.key_id));
+  if (auto fits = client::check_purpose(entry->bundle, protocol::Purpose::derive); !fits)
+    return std::move(fits).error();
+  if (wanted.kdf == Kdf::none && wanted.size > keyclient::shared_secret_size(entry->key.suite))
+    return Error(Code::malformed, "more bytes are wanted than the shared secret has");
+  if (auto peer = client::parse_peer(entry->bundle.group(), wanted.peer); !peer)
+    return std::move(peer).error();
+  const auto z = shared_secret(*entry, wanted.peer);
+  if (!z) return z.error();
+  return finish(wanted, *z);
+}
+
+}  // namespace coprotect::keyhelper

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+
+#include "client/keyclient/descriptor.h"
+#include "client/keyhelper/keys.h"
+
+namespace coprotect::keyhelper {
+
+// Answers the requests of one program (client/keyclient/message.h), each in a thread of its own, until the
+// program has closed its end, or has asked for nothing for a while and is not logged in.
+class Server {
+ public:
+  // `channel`: the helper's end.
+  Server(keyclient::Descriptor channel, std::filesystem::path config, std::chrono::milliseconds idle)
+      : channel_(std::move(channel)), config_(std::move(config)), idle_(idle) {}
+
+  // Ends the process when all is done. At the program's end nobody waits for the answers that are still
+  // worked on.
+  [[noreturn]] void run();
+
+ private:
+  struct Job {
+    Secret packet;
+    keyclient::Descriptor reply;
+  };
+  // A reply's two parts, of which the second one is secret.
+  struct Answer {
+    Bytes head;
+    Secret tail;
+  };
+  enum class Next { request, quiet, end };
+
+  Next wait_for_request();
+  bool take_request();
+  void work(Job job);
+  Answer answer(ByteView packet);
+  Result<Secret> serve(const keyclient::Request& request, Bytes& head);
+  Result<std::shared_ptr<Keys>> keys(bool look_again);
+
+  keyclient::Descriptor channel_;
+  std::filesystem::path config_;
+  std::chrono::milliseconds idle_;
+
+  std::mutex mutex_;
+  std::condition_variable finished_;
+  std::size_t working_ = 0;
+  std::shared_ptr<Keys> keys_;
+};
+
+}  // namespace coprotect::keyhelper
