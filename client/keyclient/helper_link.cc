@@ -41,17 +41,22 @@ bool wait_for(int fd, short event, Deadline deadline) {
   }
 }
 
-Result<WipedBytes> receive(int socket, Deadline deadline) {
-  if (!wait_for(socket, POLLIN, deadline)) return Error(Code::internal, "coprotect-keyd does not answer");
+Error not_answering() {
+  return {Code::internal, "coprotect-keyd does not answer"};
+}
+
+// Nothing if the helper ended without an answer.
+Result<std::optional<WipedBytes>> receive(int socket, Deadline deadline) {
+  if (!wait_for(socket, POLLIN, deadline)) return not_answering();
   std::uint8_t nothing = 0;
   const ssize_t size = recv(socket, &nothing, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-  if (size <= 0) return Error(Code::internal, "coprotect-keyd ended without an answer");
+  if (size <= 0) return std::optional<WipedBytes>();
   if (static_cast<std::size_t>(size) > kMaxReply)
     return Error(Code::internal, "coprotect-keyd sent more than a reply");
   WipedBytes reply(static_cast<std::size_t>(size));
   if (recv(socket, reply.fill().data(), reply.size(), MSG_DONTWAIT) != size)
-    return Error(Code::internal, "coprotect-keyd ended without an answer");
-  return reply;
+    return std::optional<WipedBytes>();
+  return std::optional(std::move(reply));
 }
 
 }  // namespace
@@ -110,9 +115,12 @@ Result<WipedBytes> HelperLink::exchange(ByteView head, ByteView tail, Deadline d
     if (!reply_ends) return std::move(reply_ends).error();
     const bool sent = (*open)->send(head, tail, reply_ends->second.get(), deadline);
     reply_ends->second.reset();
-    if (sent) return receive(reply_ends->first.get(), deadline);
-    if (std::chrono::steady_clock::now() >= deadline)
-      return Error(Code::internal, "coprotect-keyd does not answer");
+    if (sent) {
+      auto reply = receive(reply_ends->first.get(), deadline);
+      if (!reply) return std::move(reply).error();
+      if (*reply) return **std::move(reply);
+    }
+    if (std::chrono::steady_clock::now() >= deadline) return not_answering();
     dead = *std::move(open);
   }
   return Error(Code::internal, "coprotect-keyd ended without an answer");

@@ -45,8 +45,8 @@ class HelperLink {
  public:
   HelperLink() = default;
 
-  // One request, one reply: Code::internal if none comes before the deadline. A request that found a dead
-  // helper goes to a new one; one whose helper died over it fails.
+  // One request, one reply: Code::internal if none comes before the deadline. What a dead helper left
+  // unanswered goes to a new one, once: every request may be repeated, a derivation is then recorded twice.
   Result<WipedBytes> exchange(ByteView head, ByteView tail, Deadline deadline);
   // Lets the helper go, which then ends.
   void close();
