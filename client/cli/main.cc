@@ -7,6 +7,7 @@
 #include "client/cli/decrypt.h"
 #include "client/cli/encrypt.h"
 #include "client/cli/inspect.h"
+#include "client/cli/public_key.h"
 #include "protocol/base/arena.h"
 #include "protocol/base/text.h"
 
@@ -76,6 +77,11 @@ int run(int argc, char** argv) {
   CLI::App& inspect_command = *app.add_subcommand("inspect", "show what files say about themselves");
   add_common(inspect_command, options);
 
+  CLI::App& public_key_command =
+      *app.add_subcommand("public-key", "write a key's public half in PEM, for a CA that certifies it");
+  public_key_command.add_option("key", options.key_name, "its name in the configuration; else the first one");
+  public_key_command.add_option("--config", options.config, "configuration (else $COPROTECT_CONFIG)");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -95,6 +101,7 @@ int run(int argc, char** argv) {
   if (encrypt_command.parsed()) return static_cast<int>(encrypt(options, report));
   if (decrypt_command.parsed()) return static_cast<int>(decrypt(options, report));
   if (inspect_command.parsed()) return static_cast<int>(inspect(options, report));
+  if (public_key_command.parsed()) return static_cast<int>(write_public_key(options, report));
   std::cout << app.help();
   return static_cast<int>(ExitCode::usage);
 }

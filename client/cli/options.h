@@ -30,6 +30,8 @@ struct Options {
   bool recover = false;
   std::optional<std::string> kit;
   std::optional<int> code_fd;
+  // public-key
+  std::string key_name;  // empty: the first key
 };
 
 // The configuration that was named, or the one at its usual place if there is one there.
