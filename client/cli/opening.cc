@@ -70,7 +70,7 @@ Result<Enrolled> enrolled(const Options& options) {
   const auto bundle = find_bundle(options, *config);
   if (!bundle) return bundle.error();
   auto credentials =
-      load_credentials(**config, [] { return ask_secret("passphrase of the client's key", std::nullopt); });
+      load_credentials(**config, [] { return ask_secret("passphrase of the client's key: ", std::nullopt); });
   if (!credentials) return std::move(credentials).error();
   return Enrolled{.config = **config, .bundle = *bundle, .credentials = *std::move(credentials)};
 }

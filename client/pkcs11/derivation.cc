@@ -26,11 +26,16 @@ std::optional<Kdf> kdf_of(CK_ULONG number) {
   }
 }
 
-// A point may also come as an OCTET STRING in DER, as CKA_EC_POINT is.
+// A point may also come as an OCTET STRING in DER, as CKA_EC_POINT is: told by its size, since both begin
+// with 4.
 ByteView without_octet_string(ByteView point) {
-  const bool wrapped =
-      point.size() > 2 && point[0] == 0x04 && point[1] == point.size() - 2 && point[1] < 0x80;
-  return wrapped ? point.subspan(2) : point;
+  constexpr std::size_t kHeader = 2;
+  constexpr std::size_t kCompressed = 33;
+  constexpr std::size_t kUncompressed = 65;
+  const bool size_of_wrapped =
+      point.size() == kHeader + kUncompressed || point.size() == kHeader + kCompressed;
+  return size_of_wrapped && point[0] == 0x04 && point[1] == point.size() - kHeader ? point.subspan(kHeader)
+                                                                                   : point;
 }
 
 CK_RV read_ecdh(const CK_MECHANISM& mechanism, keyclient::Derivation& derivation) {
