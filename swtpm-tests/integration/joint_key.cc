@@ -1,0 +1,89 @@
+#include "swtpm-tests/integration/joint_key.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace coprotect::harness {
+
+using std::filesystem::path;
+
+std::string done(const Finished& run) {
+  EXPECT_EQ(run.exit_code, 0) << (run.timed_out ? "(timed out)\n" : "") << run.out << run.err;
+  return run.out;
+}
+
+path JointKey::module() {
+  return COPROTECT_PKCS11_MODULE;
+}
+
+void JointKey::SetUp() {
+  system_ = std::make_unique<System>(System::Options{.suite = GetParam(), .derive_key = true});
+  if (HasFailure()) GTEST_FAIL() << "no system";
+  work_ = system_->folder() / "work";
+  std::filesystem::create_directory(work_);
+  alice_ = system_->add_client("alice");
+  done(openssl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                work_ / "ca.key", "-out", work_ / "ca.pem", "-subj", "/CN=Acme internal CA", "-days", "3650"})
+           .run());
+  write_file(work_ / "derive.pub", done(system_->coprotect(alice_, {"public-key", "derive"})));
+  certify(work_ / "derive.pub", certificate());
+  std::ofstream(alice_, std::ios::app)
+      << "purpose = \"cms\"\nencryption_certificate = \"" << certificate().string()
+      << "\"\n";  // of [keys.derive], which stands last
+}
+
+void JointKey::certify(const path& public_key, const path& certificate) const {
+  write_file(
+      work_ / "extensions",
+      "keyUsage = critical, keyAgreement\nsubjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n");
+  done(openssl({"x509", "-new", "-subj", "/O=Acme/CN=archive", "-force_pubkey", public_key, "-CA",
+                work_ / "ca.pem", "-CAkey", work_ / "ca.key", "-extfile", work_ / "extensions", "-days",
+                "365", "-out", certificate})
+           .run());
+}
+
+Command JointKey::with_key(const path& program) const {
+  Command command(program);
+  command.env("COPROTECT_CONFIG=" + alice_.string());
+  command.env("COPROTECT_KEYD=" + System::program("coprotect-keyd").string());
+  command.env("COPROTECT_DEBUG=1");
+  command.env("PKCS11_MODULE_PATH=" + module().string());  // for libengine-pkcs11-openssl
+  return command;
+}
+
+void JointKey::make_peer(const std::string& name) const {
+  const path key = work_ / (name + ".key");
+  const path pub = work_ / (name + ".pub");
+  const std::vector<std::string> group =
+      is_p256() ? std::vector<std::string>{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"}
+                : std::vector<std::string>{"-algorithm", "DH", "-pkeyopt", "group:" + GetParam()};
+  Command make = openssl({"genpkey", "-out", key});
+  done(make.args(group).run());
+  done(openssl({"pkey", "-in", key, "-pubout", "-out", pub}).run());
+  const std::string der = done(openssl({"pkey", "-in", key, "-pubout", "-outform", "DER"}).run());
+  write_file(work_ / (name + ".der"), der);
+  // In a SubjectPublicKeyInfo the public value stands last, with a 0 before it if it is a number that begins
+  // with a 1 bit. (PKCS#11 takes either.)
+  write_file(work_ / (name + ".raw"), der.substr(der.size() - (is_p256() ? 65 : 384)));
+}
+
+std::string JointKey::secret_of_peer(const std::string& name) const {
+  return done(
+      openssl({"pkeyutl", "-derive", "-inkey", work_ / (name + ".key"), "-peerkey", work_ / "derive.pub"})
+          .run());
+}
+
+std::size_t JointKey::recorded(const std::string& party, const std::string& kind) const {
+  const Finished log =
+      system_->provision({"log", "--dir", system_->out().string(), "--party", party, "--json"});
+  std::istringstream lines(done(log));
+  std::size_t count = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const auto entry = nlohmann::json::parse(line);
+    if (entry.value("kind", "") == kind && entry.value("client", "") == "coprotect:acme:user:alice") ++count;
+  }
+  return count;
+}
+
+}  // namespace coprotect::harness

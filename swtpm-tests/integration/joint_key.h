@@ -1,0 +1,47 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "protocol/base/bytes.h"
+#include "swtpm-tests/harness/system.h"
+
+namespace coprotect::harness {
+
+// A company with a key of purpose derive, alice as its client, and an encryption certificate for it from a CA
+// of the company's own, made with the commands of docs/integrations.md. The suite is the test's parameter.
+class JointKey : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override;
+
+  // A program with the environment by which it finds module, helper and alice's configuration.
+  Command with_key(const std::filesystem::path& program) const;
+  // The same for a program that PATH has.
+  Command tool(const std::string& name) const { return with_key(installed_program(name)); }
+  Command openssl(const std::vector<std::string>& args) const { return tool("openssl").args(args); }
+  // A new key pair of the suite's group for the other side: work()/NAME.key, NAME.pub (PEM) and NAME.raw, its
+  // public value as PKCS#11 takes it.
+  void make_peer(const std::string& name) const;
+  // The raw secret that the peer computes with the joint public key.
+  std::string secret_of_peer(const std::string& name) const;
+  // A new certificate for the key in the PEM file `public_key`.
+  void certify(const std::filesystem::path& public_key, const std::filesystem::path& certificate) const;
+
+  static std::filesystem::path module();
+  bool is_p256() const { return GetParam() == "p256"; }
+  System& system() { return *system_; }
+  const std::filesystem::path& work() const { return work_; }
+  const std::filesystem::path& alice() const { return alice_; }
+  std::filesystem::path certificate() const { return work_ / "derive.pem"; }
+  // How many derivations this agent has recorded as done, and how many refusals of any kind, of alice.
+  std::size_t recorded(const std::string& party, const std::string& kind) const;
+
+ private:
+  std::unique_ptr<System> system_;
+  std::filesystem::path work_;
+  std::filesystem::path alice_;
+};
+
+// Standard output, after a check that the program ended well.
+std::string done(const Finished& run);
+
+}  // namespace coprotect::harness
