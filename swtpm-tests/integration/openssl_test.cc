@@ -1,6 +1,8 @@
 // OpenSSL with libengine-pkcs11-openssl, and what that is for: a message that anybody encrypts with plain
 // `openssl cms -encrypt` opens only with the consent of both agents.
 
+#include <sstream>
+
 #include "swtpm-tests/integration/joint_key.h"
 
 namespace coprotect::harness {
@@ -89,6 +91,30 @@ TEST_P(OpenSsl, OpensNothingForARemovedClient) {
   encrypt("for the archive", "sha256");
   ASSERT_EQ(system().remove_client("alice").exit_code, 0);
   refused();
+}
+
+// The blocks of docs/integrations.md that are marked as sh, one after the other.
+TEST_P(OpenSsl, RunsTheCommandsOfTheDocumentation) {
+  std::istringstream page(read_file(COPROTECT_SOURCE_DIR "/docs/integrations.md"));
+  std::string script = "set -eux\nPATH=" + System::program("coprotect").parent_path().string() + ":$PATH\n";
+  bool inside = false;
+  std::size_t blocks = 0;
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with("```")) {
+      inside = line == "```sh";
+      blocks += inside ? 1 : 0;
+    } else if (inside) {
+      script += line + "\n";
+    }
+  }
+  EXPECT_EQ(blocks, 6u);
+  std::filesystem::create_directory(work() / "docs");
+  done(tool("sh")
+           .args({"-c", "cd \"$1\" && exec sh -s", "sh", work() / "docs"})
+           .env("MODULE=" + module().string())
+           .feed(0, script)
+           .run(std::chrono::seconds(120)));
+  EXPECT_EQ(read_file(work() / "docs" / "opened"), "for the archive\n");
 }
 
 // As a company that loads the engine for every program does it: the helper, a program too, must not.
