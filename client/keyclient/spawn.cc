@@ -33,8 +33,7 @@ struct Prepared {
   std::string path = keyd_path();
   std::vector<std::string> variables;
   std::vector<char*> environment;
-  std::string name = "coprotect-keyd";
-  std::array<char*, 2> arguments = {name.data(), nullptr};
+  std::array<char*, 2> arguments = {path.data(), nullptr};
   bool keep_stderr = secure_getenv("COPROTECT_DEBUG") != nullptr;
   int channel;
 

@@ -55,7 +55,8 @@ class HelperTest : public testing::TestWithParam<SuiteId> {
                        .pem()));
     configure();
     setenv("COPROTECT_CONFIG", (folder() / "config.toml").c_str(), 1);
-    setenv("COPROTECT_KEYD", COPROTECT_KEYD, 1);
+    std::filesystem::create_symlink(COPROTECT_KEYD, keyd());
+    setenv("COPROTECT_KEYD", keyd().c_str(), 1);
   }
   ~HelperTest() override { client_.close(); }
 
@@ -65,6 +66,7 @@ class HelperTest : public testing::TestWithParam<SuiteId> {
     return layout;
   }
   const path& folder() const { return scratch_.path(); }
+  path keyd() const { return folder() / "coprotect-keyd"; }
   void write(const std::string& name, ByteView content) const {
     std::ofstream(folder() / name, std::ios::binary) << text_of(content);
   }
@@ -83,22 +85,17 @@ class HelperTest : public testing::TestWithParam<SuiteId> {
     const auto keys = client_.list();
     return keys && keys->size() == 1;
   }
-  // Helpers of this test, by what they were started with.
-  static std::set<pid_t> helpers() {
+  // Helpers of this test, which starts them by a name of its own.
+  std::set<pid_t> helpers() const {
     std::set<pid_t> found;
     for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-      const std::string name = entry.path().filename();
-      if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-      std::ifstream environment(entry.path() / "environ", std::ios::binary);
-      const std::string text{std::istreambuf_iterator<char>(environment), {}};
-      std::error_code ignored;
-      const auto program = std::filesystem::read_symlink(entry.path() / "exe", ignored);
-      if (program == COPROTECT_KEYD && text.find(std::getenv("COPROTECT_CONFIG")) != std::string::npos)
-        found.insert(static_cast<pid_t>(std::stol(name)));
+      const std::string command = harness::read_file(entry.path() / "cmdline");
+      if (command == keyd().string() + std::string(1, '\0'))
+        found.insert(static_cast<pid_t>(std::stol(entry.path().filename())));
     }
     return found;
   }
-  static bool wait_for_helpers(std::size_t count) {
+  bool wait_for_helpers(std::size_t count) const {
     for (int i = 0; i < 500; ++i) {
       if (helpers().size() == count) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -267,7 +264,7 @@ TEST_P(HelperTest, BearsAProgramThatClosesEveryDescriptor) {
 TEST_P(HelperTest, ServesManyThreadsWhileHelpersDie) {
   std::atomic<bool> over = false;
   std::atomic<int> answered = 0;
-  std::thread killer([&over] {
+  std::thread killer([this, &over] {
     while (!over) {
       for (const pid_t helper : helpers()) kill(helper, SIGKILL);
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -295,7 +292,7 @@ TEST_P(HelperTest, NamesAHelperThatIsNotThere) {
   EXPECT_NE(keys.error().message().find("/nonexistent/coprotect-keyd"), std::string::npos);
   setenv("COPROTECT_KEYD", "/bin/true", 1);
   EXPECT_FALSE(client_.list());
-  setenv("COPROTECT_KEYD", COPROTECT_KEYD, 1);
+  setenv("COPROTECT_KEYD", keyd().c_str(), 1);
   EXPECT_TRUE(lists());
 }
 

@@ -49,7 +49,8 @@ class Module : public JointKey {
     JointKey::SetUp();
     if (HasFailure()) return;
     setenv("COPROTECT_CONFIG", alice().c_str(), 1);
-    setenv("COPROTECT_KEYD", System::program("coprotect-keyd").c_str(), 1);
+    std::filesystem::create_symlink(System::program("coprotect-keyd"), keyd());
+    setenv("COPROTECT_KEYD", keyd().c_str(), 1);
     make_peer("bob");
     peer_ = read_file(work() / "bob.raw");
     expected_ = secret_of_peer("bob");
@@ -94,18 +95,13 @@ class Module : public JointKey {
     EXPECT_EQ(module->C_DestroyObject(session, key), CKR_OK);
     return CKR_OK;
   }
-  // The helper of this process: the only coprotect-keyd whose configuration is this test's.
+  path keyd() const { return work() / "coprotect-keyd"; }
+  // Helpers of this test, which starts them by a name of its own.
   std::vector<pid_t> helpers() const {
     std::vector<pid_t> found;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-      const std::string name = entry.path().filename();
-      std::ifstream environment(entry.path() / "environ", std::ios::binary);
-      const std::string text{std::istreambuf_iterator<char>(environment), {}};
-      std::error_code ignored;
-      if (std::filesystem::read_symlink(entry.path() / "exe", ignored) == System::program("coprotect-keyd") &&
-          text.find("COPROTECT_CONFIG=" + alice().string()) != std::string::npos)
-        found.push_back(static_cast<pid_t>(std::stol(name)));
-    }
+    for (const auto& entry : std::filesystem::directory_iterator("/proc"))
+      if (read_file(entry.path() / "cmdline") == keyd().string() + std::string(1, '\0'))
+        found.push_back(static_cast<pid_t>(std::stol(entry.path().filename())));
     return found;
   }
   bool wait_for_helpers(std::size_t count) const {
@@ -248,7 +244,7 @@ TEST_P(Module, GoesOnAfterItsHelperWasKilled) {
   for (const pid_t helper : helpers()) kill(helper, SIGKILL);
   ASSERT_TRUE(wait_for_helpers(0));
   EXPECT_EQ(derive(module, session), CKR_DEVICE_ERROR);
-  setenv("COPROTECT_KEYD", System::program("coprotect-keyd").c_str(), 1);
+  setenv("COPROTECT_KEYD", keyd().c_str(), 1);
   EXPECT_EQ(derive(module, session), CKR_OK);
   EXPECT_EQ(module->C_Finalize(nullptr), CKR_OK);
 }
