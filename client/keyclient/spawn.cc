@@ -55,23 +55,31 @@ pid_t fork_unseen() {
   return static_cast<pid_t>(syscall(SYS_clone, 0, nullptr, nullptr, nullptr, nullptr));
 }
 
-// In the new process: only calls of signal-safety(7).
+// In the new process. Straight to the kernel: what stands around the C library in this program (a preloaded
+// library, a sanitizer) may take locks, which other threads held at the fork.
+[[noreturn]] void exit_now(int status) {
+  for (;;) syscall(SYS_exit_group, status);
+}
+
 [[noreturn]] void become_keyd(Prepared& prepared) {
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &standard, nullptr);
-  setsid();
-  const int null = open("/dev/null", O_RDWR);
-  const int channel = fcntl(prepared.channel, F_DUPFD, kKeydChannel + 1);  // out of the way of what follows
-  if (null < 0 || channel < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0) _exit(126);
-  if (!prepared.keep_stderr && dup2(null, 2) < 0) _exit(126);
-  if (dup2(channel, kKeydChannel) < 0) _exit(126);
-  if (syscall(SYS_close_range, kKeydChannel + 1, ~0U, 0) != 0) _exit(126);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  execve(prepared.path.c_str(), prepared.arguments.data(), prepared.environment.data());
-  _exit(127);
+  constexpr std::size_t kSignalSet = 8;          // bytes of the kernel's set of signals
+  const std::array<unsigned long, 4> as_zero{};  // the kernel's sigaction of SIG_DFL, and a set of no signals
+  for (int signal = 1; signal < NSIG; ++signal)
+    syscall(SYS_rt_sigaction, signal, as_zero.data(), nullptr, kSignalSet);
+  syscall(SYS_setsid);
+  const long null = syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
+  const long channel =
+      syscall(SYS_fcntl, prepared.channel, F_DUPFD, kKeydChannel + 1);  // out of the way of the next
+  if (null < 0 || channel < 0) exit_now(126);
+  for (const int standard : {0, 1, 2}) {
+    if (null == standard || (standard == 2 && prepared.keep_stderr)) continue;
+    if (syscall(SYS_dup3, null, standard, 0) < 0) exit_now(126);
+  }
+  if (syscall(SYS_dup3, channel, kKeydChannel, 0) < 0) exit_now(126);
+  if (syscall(SYS_close_range, kKeydChannel + 1, ~0U, 0) != 0) exit_now(126);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, as_zero.data(), nullptr, kSignalSet);
+  syscall(SYS_execve, prepared.path.c_str(), prepared.arguments.data(), prepared.environment.data());
+  exit_now(127);
 }
 
 }  // namespace
@@ -89,7 +97,7 @@ Status spawn_keyd(int channel) {
     // Ends at once, so that the helper's parent is the system's first process, which reaps it.
     const pid_t keyd = fork_unseen();
     if (keyd == 0) become_keyd(prepared);
-    _exit(keyd < 0 ? 1 : 0);
+    exit_now(keyd < 0 ? 1 : 0);
   }
   const int failure = errno;
   int status = 0;
