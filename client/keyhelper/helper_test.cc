@@ -264,10 +264,11 @@ TEST_P(HelperTest, BearsAProgramThatClosesEveryDescriptor) {
 TEST_P(HelperTest, ServesManyThreadsWhileHelpersDie) {
   std::atomic<bool> over = false;
   std::atomic<int> answered = 0;
-  std::thread killer([this, &over] {
+  std::thread killer([this, &over, &answered] {
     while (!over) {
+      const int before = answered;
       for (const pid_t helper : helpers()) kill(helper, SIGKILL);
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      while (!over && answered == before) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   });
   {
