@@ -9,8 +9,8 @@ namespace coprotect::keyclient {
 // The joint keys of this user's configuration, as programs use them that know nothing of agents: everything
 // is asked of coprotect-keyd, a process of our own. This library is made to run inside other people's
 // programs: it starts no thread, opens no network connection, initialises nothing of another library, raises
-// no signal, and every wait has a deadline. Safe from any number of threads and across fork(). Errors carry
-// the codes of message.h.
+// no signal, and every wait has a deadline. Safe from any number of threads and across fork(). One, of static
+// storage, is enough for a program, and never destroyed. Errors carry the codes of message.h.
 class KeyClient {
  public:
   constexpr KeyClient() = default;

@@ -107,7 +107,7 @@ class HelperTest : public testing::TestWithParam<SuiteId> {
   const protocol::test::TestCeremony ceremony_;
   const protocol::Bundle bundle_;
   const harness::Scratch scratch_;
-  KeyClient client_;
+  static inline constinit KeyClient client_;
 };
 INSTANTIATE_TEST_SUITE_P(Suites, HelperTest, testing::Values(SuiteId::p256, SuiteId::ffdhe3072),
                          [](const auto& tested) { return std::string(protocol::suite_name(tested.param)); });
