@@ -79,6 +79,7 @@ Result<std::shared_ptr<Keys>> Keys::read(const std::filesystem::path& file) {
   if (!client_key) return std::move(client_key).error();
   keys->client_key_ = *std::move(client_key);
   keys->deadline_ = config->deadline;
+  keys->via_ = config->via;
   if (auto added = keys->add("", *client::find_key(*config, ""), *config); !added) say(added.error());
   for (const auto& [name, key] : config->keys) {
     if (keys->entries_.size() == keyclient::kMaxKeys)
@@ -163,7 +164,7 @@ Result<Keys::Connection> Keys::connection(const Entry& entry) {
   auto credentials = client_key_->credentials();
   if (!credentials) return std::move(credentials).error();
   auto made = client::Derivation::make(entry.bundle, *std::move(credentials), protocol::Action::view,
-                                       entry.purpose, deadline_, std::nullopt);
+                                       entry.purpose, deadline_, std::nullopt, via_);
   if (!made) return std::move(made).error();
   return std::make_unique<client::Derivation>(*std::move(made));
 }

@@ -58,6 +58,7 @@ class Keys {
   std::vector<Entry> entries_;
   std::unique_ptr<ClientKey> client_key_;
   std::chrono::milliseconds deadline_{};
+  client::Via via_;
 
   std::mutex mutex_;
   std::map<keyclient::KeyId, std::vector<Connection>> idle_;
