@@ -25,9 +25,10 @@ check() {  # check FOLDER ALLOWED...
 check protocol
 check hsm protocol
 check client protocol
-# These two live inside other people's programs.
+# These three live inside other people's programs.
 check client/keyclient protocol/base
 check client/pkcs11 protocol/base client/keyclient
+check client/provider protocol/base client/keyclient
 check agent protocol hsm
 check provisioning protocol hsm client
 check swtpm-tests/harness protocol

@@ -26,6 +26,8 @@ class KeyClient {
 
   // Lets the helper end; the next call starts another one.
   void close() { link_.get().close(); }
+  // The same, at the end of all use: nobody else may be inside.
+  void end() { link_.reset(); }
   // After a fork, lets go of what is the parent's. Every call does this by itself.
   void notice_fork() { link_.get(); }
 

@@ -28,6 +28,15 @@ class PerProcess {
     if (seen != nullptr) seen->value.abandon();
     return mine->value;
   }
+  // Destroys this process's, or lets go of the parent's. For when nobody else is inside any more.
+  void reset() {
+    Entry* const last = current_.exchange(nullptr, std::memory_order_acq_rel);
+    if (last == nullptr) return;
+    if (last->process == getpid())
+      delete last;
+    else
+      last->value.abandon();
+  }
 
  private:
   struct Entry {

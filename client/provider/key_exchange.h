@@ -1,0 +1,14 @@
+#pragma once
+
+#include <openssl/core_dispatch.h>
+
+namespace coprotect::provider {
+
+// OpenSSL's KEYEXCH (provider-keyexch(7)) for joint keys. They have names of their own, which only our
+// KEYMGMT mentions, so that no other key's derivation ever comes here.
+constexpr const char* kEcdhName = "COPROTECT-ECDH";
+constexpr const char* kDhName = "COPROTECT-DH";
+const OSSL_DISPATCH* ecdh_exchange();
+const OSSL_DISPATCH* dh_exchange();
+
+}  // namespace coprotect::provider

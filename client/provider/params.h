@@ -1,0 +1,44 @@
+#pragma once
+
+#include <openssl/params.h>
+
+#include <optional>
+#include <string>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/result.h"
+
+// OpenSSL's lists of parameters (OSSL_PARAM(3)).
+namespace coprotect::provider {
+
+// What a list says; nothing if the parameter is not there or is of another type.
+std::optional<std::string> text_param(const OSSL_PARAM params[], const char* name);
+std::optional<Bytes> bytes_param(const OSSL_PARAM params[], const char* name);
+std::optional<Bytes> number_param(const OSSL_PARAM params[], const char* name);  // big-endian
+std::optional<int> int_param(const OSSL_PARAM params[], const char* name);
+std::optional<std::size_t> size_param(const OSSL_PARAM params[], const char* name);
+
+// Fills in those parameters that a list asks for.
+class ParamAnswer {
+ public:
+  explicit ParamAnswer(OSSL_PARAM params[]) : params_(params) {}
+
+  void set_int(const char* name, int value);
+  void set_size(const char* name, std::size_t value);
+  void set_text(const char* name, const std::string& value);
+  void set_bytes(const char* name, ByteView value);
+  void set_bytes_pointer(const char* name, ByteView value);  // the bytes must outlive their use
+  void set_number(const char* name, ByteView value);         // big-endian
+
+  // Code::malformed, naming one, if there was no room for some.
+  Status status() const;
+
+ private:
+  template <typename Set>
+  void answer(const char* name, Set set);
+
+  OSSL_PARAM* params_;
+  const char* failed_ = nullptr;
+};
+
+}  // namespace coprotect::provider

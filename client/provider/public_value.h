@@ -1,0 +1,23 @@
+#pragma once
+
+#include <openssl/bn.h>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/owned.h"
+#include "protocol/base/result.h"
+
+namespace coprotect::provider {
+
+using Number = Owned<BIGNUM, BN_free>;
+Number number_of(ByteView bytes);
+
+// Public values in the one form that this provider keeps them in: a point of P-256 uncompressed (65 bytes), a
+// number in the prime's width. Both refuse, with Code::malformed, what is no member of the group other than
+// the identity. Nothing here is secret.
+
+// SEC 1 §2.3.4: compressed or uncompressed.
+Result<Bytes> parse_point(ByteView encoded);
+// Of the quadratic residues modulo a safe prime; `value` big-endian, of which leading zeros may be left out.
+Result<Bytes> parse_residue(ByteView prime, ByteView value);
+
+}  // namespace coprotect::provider
