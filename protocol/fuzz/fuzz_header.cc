@@ -1,14 +1,19 @@
-// Headers and cores: what is read is written back as it was.
+// Headers, cores and encapsulations: what is read is written back as it was.
 
 #include <algorithm>
 
-#include "protocol/file/header.h"
+#include "protocol/file/encapsulation.h"
 
 using namespace coprotect;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const ByteView input(data, size);
   if (const auto core = protocol::Core::parse(input)) invariant(core->encode() == Bytes(data, data + size));
+  const protocol::KeyId key_id{};
+  if (const auto header = protocol::parse_encapsulation(input, key_id)) {
+    invariant(header->core().policy.empty() && header->stanzas().front().key_id == key_id);
+    invariant(header->encoded().size() < size);
+  }
   const auto header = protocol::Header::parse(input);
   if (!header) return 0;
   invariant(header->encoded().size() <= protocol::kMaxHeaderSize);

@@ -7,7 +7,7 @@
 #include "protocol/crypto/hash.h"
 #include "protocol/dkg/bundle.h"
 #include "protocol/file/body.h"
-#include "protocol/file/header.h"
+#include "protocol/file/encapsulation.h"
 #include "protocol/message/chain.h"
 #include "protocol/message/reply.h"
 #include "protocol/message/request.h"
@@ -99,6 +99,19 @@ void check_batch(const Block& block) {
   EXPECT_TRUE(
       verify_partials(group.generator_power_secret(share), elements_of(group, block, "Bases"), set, context))
       << block.where();
+}
+
+void check_encapsulation(const Block& block) {
+  const Group& group = group_of_block(block);
+  const Digest key_id = digest_of(block, "KeyId");
+  const auto header = parse_encapsulation(block.hex("Encapsulation"), key_id);
+  ASSERT_TRUE(header) << header.error().message();
+  const PublicKey key = *PublicKey::make(element_of(group, block, "H"));
+  EXPECT_TRUE(verify(key, header->stanzas().front().ciphertext.capsule(),
+                     stanza_label(header->core_hash(), kStanzaTdh2, key_id)));
+  const auto file_key = header->unlock(element_of(group, block, "M"));
+  ASSERT_TRUE(file_key) << file_key.error().message();
+  EXPECT_EQ(to_hex(encapsulated_secret(*file_key).reveal()), to_hex(block.hex("Secret")));
 }
 
 void check_file(const Block& block) {
@@ -277,8 +290,9 @@ void check_chain(const Block& block) {
 
 TEST(Oracle, ItsVectorsHoldHere) {
   const std::map<std::string, void (*)(const Block&)> checks = {
-      {"tdh2", check_tdh2}, {"batch", check_batch},     {"file", check_file},   {"recovery", check_recovery},
-      {"dkg", check_dkg},   {"request", check_request}, {"chain", check_chain}, {"derive", check_derive}};
+      {"tdh2", check_tdh2},       {"batch", check_batch},       {"encapsulation", check_encapsulation},
+      {"file", check_file},       {"recovery", check_recovery}, {"dkg", check_dkg},
+      {"request", check_request}, {"chain", check_chain},       {"derive", check_derive}};
   std::map<std::string, int> seen;
   for (const Block& block : testdata::read_vectors("oracle.vec")) {
     const std::string type = block.text("Type");

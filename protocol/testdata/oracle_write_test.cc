@@ -11,7 +11,7 @@
 #include "protocol/dkg/bundle.h"
 #include "protocol/dkg/dealer.h"
 #include "protocol/file/body.h"
-#include "protocol/file/header.h"
+#include "protocol/file/encapsulation.h"
 #include "protocol/message/chain.h"
 #include "protocol/message/reply.h"
 #include "protocol/message/request.h"
@@ -122,6 +122,19 @@ void write_file(Blocks& blocks, const Group& group, std::size_t size) {
   blocks.text("Type", "file").text("Suite", suite_name(group.suite())).hex("H", key.h().encode());
   blocks.hex("KeyId", key_id).hex("M", m.encode()).hex("FileKey", file_key.reveal()).text("Policy", "");
   blocks.text("PlaintextSize", std::to_string(size)).hex("File", file).end();
+}
+
+void write_encapsulation(Blocks& blocks, const Group& group) {
+  const Scalar secret = Scalar::random(group.scalars(), system_random());
+  const PublicKey key = *PublicKey::make(group.generator_power_secret(secret));
+  const Digest key_id = random_digest();
+  const Encapsulated made = encapsulate(key, key_id, system_random());
+  const auto header = parse_encapsulation(made.encapsulation, key_id);
+  const Ciphertext& c = header->stanzas().front().ciphertext;
+  const std::vector<IndexedPartial> whole = {{1, group.power_secret(c.c1, secret)}};
+  blocks.text("Type", "encapsulation").text("Suite", suite_name(group.suite())).hex("H", key.h().encode());
+  blocks.hex("KeyId", key_id).hex("M", combine(c.c2, whole)->encode()).hex("Secret", made.secret.reveal());
+  blocks.hex("Encapsulation", made.encapsulation).end();
 }
 
 Certificate self_signed(const std::string& name, CertificateUse use, const SigningKey& key,
@@ -347,6 +360,7 @@ TEST(Oracle, AcceptsWhatIsMadeHere) {
     for (const SuiteId suite : {SuiteId::p256, SuiteId::ffdhe3072}) {
       for (const std::size_t size : {std::size_t{0}, kChunkSize - 1, kChunkSize, 2 * kChunkSize + 7})
         write_file(blocks, group_of(suite), size);
+      write_encapsulation(blocks, group_of(suite));
       write_recovery(blocks, group_of(suite));
       write_dkg(blocks, suite);
       write_request(blocks, group_of(suite));

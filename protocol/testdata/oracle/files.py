@@ -1,4 +1,4 @@
-"""SPEC.md section 9: header and body."""
+"""SPEC.md section 9: header, body, encapsulation."""
 
 from collections import namedtuple
 
@@ -71,6 +71,20 @@ def unlock(header, m):
     fk = file_key(header.group, m, header.nonce, header.core)
     require(header_mac(fk, header.unsigned) == header.mac, "header altered")
     return fk
+
+
+KEM = b"CPKM" + u8(1)
+
+
+def encapsulated_secret(fk):
+    return hkdf(b"", fk, b"CPV1-KEM", 32)
+
+
+def parse_encapsulation(data):
+    require(data.startswith(KEM), "not an encapsulation")
+    header = parse_header(data[len(KEM) :])
+    require(header.policy == b"" and len(header.stanzas) == 1 and len(KEM) + header.body_at == len(data), "form")
+    return header
 
 
 def body_keys(fk, salt, core_):

@@ -144,6 +144,24 @@ def file_block(group, policy, size):
     )
 
 
+def encapsulation_block(group):
+    c = Counter(f"encapsulation {group.name}")
+    secret = c.scalar(group.q)
+    h = group.exp(group.g, secret)
+    m = group.message(c.scalar(group.q))
+    key_id = c.bytes(32)
+    header, _, fk = files.make_header(group, h, key_id, m, c.bytes(32), b"", c.scalar(group.q), c.scalar(group.q))
+    block(
+        Type="encapsulation",
+        Suite=group.name,
+        H=group.encode(h),
+        KeyId=key_id,
+        M=group.encode(m),
+        Secret=files.encapsulated_secret(fk),
+        Encapsulation=files.KEM + header,
+    )
+
+
 def recovery_block(group):
     c = Counter(f"recovery {group.name}")
     code = recovery.write_code([b % 32 for b in c.bytes(28)])
@@ -315,6 +333,8 @@ def main():
             chain_block(group)
     for size in (0, files.CHUNK - 1, files.CHUNK, files.CHUNK + 5):
         file_block(group_by_name("p256"), b'{"version":1,"allow":{"groups":["coprotect:acme:group:finance"]}}', size)
+    for name in ("p256", "ffdhe3072"):
+        encapsulation_block(group_by_name(name))
 
 
 if __name__ == "__main__":

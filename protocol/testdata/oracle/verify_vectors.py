@@ -93,6 +93,13 @@ def check_file(b):
     require(plaintext == bytes(i % 251 for i in range(b.number("PlaintextSize"))), "plaintext")
 
 
+def check_encapsulation(b):
+    header = files.parse_encapsulation(b.hex("Encapsulation"))
+    capsule = threshold.capsule(b.group, header.stanzas[b.hex("KeyId")])
+    require(threshold.verify(b.group, b.element("H"), capsule, files.label(header.core, b.hex("KeyId"))), "TDH2 proof")
+    require(files.encapsulated_secret(files.unlock(header, b.element("M"))) == b.hex("Secret"), "secret")
+
+
 def check_recovery(b):
     blob = recovery.parse_blob(b.hex("Blob"))
     require(blob.key_id == b.hex("KeyId"), "key_id")
@@ -189,6 +196,7 @@ CHECKS = {
     "tdh2": check_tdh2,
     "batch": check_batch,
     "file": check_file,
+    "encapsulation": check_encapsulation,
     "recovery": check_recovery,
     "dkg": check_dkg,
     "request": check_request,
