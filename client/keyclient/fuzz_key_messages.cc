@@ -26,6 +26,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto keys = parse_keys(bytes)) require_equal(encode_keys(*keys), bytes);
   if (const auto certificate = parse_certificate(bytes))
     require_equal(encode_certificate(*certificate), bytes);
+  if (const auto made = parse_encapsulation(bytes)) {
+    const Bytes head = encode_encapsulation_head(made->bytes);
+    require_equal(bytes.first(head.size()), head);
+    require_equal(bytes.subspan(head.size()), made->secret.reveal());
+  }
   if (parse_done(bytes)) require_equal(encode_done(), bytes);
   for (const std::size_t wanted : {1u, 32u, 384u})
     if (const auto secret = parse_secret(bytes, wanted)) invariant(secret->size() == wanted);

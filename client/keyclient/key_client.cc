@@ -52,4 +52,25 @@ Result<WipedBytes> KeyClient::derive(const Derivation& derivation, std::chrono::
   return parse_secret(reply->reveal(), derivation.size);
 }
 
+Result<Encapsulation> KeyClient::encapsulate(const Key& key) {
+  Request request{.operation = Operation::encapsulate};
+  request.derivation.key_id = key.key_id;
+  const auto reply = ask(request, kLocalPatience);
+  if (!reply) return reply.error();
+  auto made = parse_encapsulation(reply->reveal());
+  if (made && made->bytes.size() != encapsulation_size(key.suite))
+    return Error(Code::internal, "coprotect-keyd sent an encapsulation of another size");
+  return made;
+}
+
+Result<WipedBytes> KeyClient::decapsulate(const Key& key, ByteView encapsulation) {
+  if (encapsulation.size() != encapsulation_size(key.suite))
+    return Error(Code::malformed, "not an encapsulation for \"" + key.name + "\"");
+  Request request{.operation = Operation::decapsulate, .encapsulation = encapsulation};
+  request.derivation.key_id = key.key_id;
+  const auto reply = ask(request, key.patience + kMargin);
+  if (!reply) return reply.error();
+  return parse_secret(reply->reveal(), kEncapsulatedSecretSize);
+}
+
 }  // namespace coprotect::keyclient

@@ -24,6 +24,10 @@ class KeyClient {
   // `patience`: the key's.
   Result<WipedBytes> derive(const Derivation& derivation, std::chrono::milliseconds patience);
 
+  // A fresh secret for whoever may use an envelope key. No agent is asked.
+  Result<Encapsulation> encapsulate(const Key& key);
+  Result<WipedBytes> decapsulate(const Key& key, ByteView encapsulation);
+
   // Lets the helper end; the next call starts another one.
   void close() { link_.get().close(); }
   // The same, at the end of all use: nobody else may be inside.

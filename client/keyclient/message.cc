@@ -52,9 +52,26 @@ std::optional<Operation> operation_of(std::uint8_t number) {
     case Operation::login:
     case Operation::logout:
     case Operation::derive:
+    case Operation::encapsulate:
+    case Operation::decapsulate:
       return operation;
   }
   return std::nullopt;
+}
+
+bool names_a_key(Operation operation) {
+  switch (operation) {
+    case Operation::certificate:
+    case Operation::derive:
+    case Operation::encapsulate:
+    case Operation::decapsulate:
+      return true;
+    case Operation::list:
+    case Operation::login:
+    case Operation::logout:
+      break;
+  }
+  return false;
 }
 
 std::optional<Kdf> kdf_of(std::uint8_t number) {
@@ -74,19 +91,17 @@ std::optional<Bytes> read_bytes(Reader& reader, std::size_t max) {
   return Bytes(view->begin(), view->end());
 }
 
-std::optional<Derivation> read_derivation(Reader& reader) {
-  const auto key_id = reader.array<32>();
+std::optional<Derivation> read_derivation(Reader& reader, const KeyId& key_id) {
   const auto number = reader.u8();
   const auto kdf = number ? kdf_of(*number) : std::nullopt;
   const auto size = reader.u16();
   const auto peer = reader.lp();
   const auto shared_info = reader.lp();
-  if (!key_id || !kdf || !size || *size == 0 || *size > kMaxDerived || !peer || peer->empty() ||
+  if (!kdf || !size || *size == 0 || *size > kMaxDerived || !peer || peer->empty() ||
       peer->size() > kMaxPeer || !shared_info || shared_info->size() > kMaxSharedInfo ||
       (*kdf == Kdf::none && !shared_info->empty()))
     return std::nullopt;
-  return Derivation{
-      .key_id = *key_id, .peer = *peer, .kdf = *kdf, .shared_info = *shared_info, .size = *size};
+  return Derivation{.key_id = key_id, .peer = *peer, .kdf = *kdf, .shared_info = *shared_info, .size = *size};
 }
 
 std::optional<Key> read_key(Reader& reader) {
@@ -152,6 +167,16 @@ std::size_t shared_secret_size(Suite suite) {
   std::abort();
 }
 
+// Core, one stanza and HMAC of SPEC.md §9.1 behind the 5 bytes of §9.5.
+std::size_t encapsulation_size(Suite suite) {
+  const bool point = suite == Suite::p256;
+  const std::size_t scalar = shared_secret_size(suite);
+  const std::size_t element = point ? scalar + 1 : scalar;
+  const std::size_t core = 8 + 2 + 2 + 32 + 4;
+  const std::size_t stanzas = 1 + 2 + 2 + 32 + 3 * element + 32 + scalar;
+  return 5 + core + stanzas + 32;
+}
+
 std::string one_line(std::string_view text) {
   std::string line(text.substr(0, kMaxReason));
   std::replace_if(
@@ -162,11 +187,12 @@ std::string one_line(std::string_view text) {
 Bytes Request::encode_head() const {
   Writer writer;
   writer.literal("CPKQ").u8(kVersion).u8(static_cast<std::uint8_t>(operation));
-  if (operation == Operation::certificate) writer.bytes(derivation.key_id);
+  if (names_a_key(operation)) writer.bytes(derivation.key_id);
   if (operation == Operation::derive) {
-    writer.bytes(derivation.key_id).u8(static_cast<std::uint8_t>(derivation.kdf)).u16(derivation.size);
+    writer.u8(static_cast<std::uint8_t>(derivation.kdf)).u16(derivation.size);
     writer.lp(derivation.peer).lp(derivation.shared_info);
   }
+  if (operation == Operation::decapsulate) writer.lp(encapsulation);
   return std::move(writer).take();
 }
 
@@ -182,15 +208,21 @@ Result<Request> Request::parse(ByteView encoded) {
     if (request.passphrase.size() > kMaxPassphrase) return not_a_request();
     return request;
   }
-  if (*operation == Operation::certificate) {
+  if (names_a_key(*operation)) {
     const auto key_id = reader.array<32>();
     if (!key_id) return not_a_request();
     request.derivation.key_id = *key_id;
   }
   if (*operation == Operation::derive) {
-    const auto derivation = read_derivation(reader);
+    const auto derivation = read_derivation(reader, request.derivation.key_id);
     if (!derivation) return not_a_request();
     request.derivation = *derivation;
+  }
+  if (*operation == Operation::decapsulate) {
+    const auto encapsulation = reader.lp();
+    if (!encapsulation || encapsulation->empty() || encapsulation->size() > kMaxEncapsulation)
+      return not_a_request();
+    request.encapsulation = *encapsulation;
   }
   if (!reader.empty()) return not_a_request();
   return request;
@@ -222,6 +254,10 @@ Bytes encode_certificate(const Certificate& certificate) {
   Writer writer = reply_head(0);
   writer.lp(certificate.der).lp(certificate.subject).lp(certificate.issuer).lp(certificate.serial);
   return std::move(writer).take();
+}
+
+Bytes encode_encapsulation_head(ByteView encapsulation) {
+  return std::move(reply_head(0).lp(encapsulation)).take();
 }
 
 Status parse_done(ByteView reply) {
@@ -267,6 +303,14 @@ Result<WipedBytes> parse_secret(ByteView reply, std::size_t size) {
   if (!body) return body.error();
   if (body->size() != size) return not_a_reply();
   return WipedBytes::copy_of(body->rest());
+}
+
+Result<Encapsulation> parse_encapsulation(ByteView reply) {
+  auto body = body_of(reply);
+  if (!body) return body.error();
+  auto bytes = read_bytes(*body, kMaxEncapsulation);
+  if (!bytes || bytes->empty() || body->size() != kEncapsulatedSecretSize) return not_a_reply();
+  return Encapsulation{.bytes = *std::move(bytes), .secret = WipedBytes::copy_of(body->rest())};
 }
 
 }  // namespace coprotect::keyclient

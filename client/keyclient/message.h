@@ -26,8 +26,10 @@ constexpr std::size_t kMaxPeer = 1'024;
 constexpr std::size_t kMaxSharedInfo = 4'096;
 constexpr std::size_t kMaxPassphrase = 1'024;
 constexpr std::size_t kMaxDerived = 4'096;
+constexpr std::size_t kMaxEncapsulation = 4'096;
 constexpr std::size_t kMaxCertificate = 32 * 1024;
 constexpr std::size_t kMaxReason = 512;
+constexpr std::size_t kEncapsulatedSecretSize = 32;
 
 using KeyId = ByteArray<32>;
 
@@ -36,8 +38,18 @@ enum class Suite : std::uint16_t { ffdhe2048 = 1, ffdhe3072 = 2, ffdhe4096 = 3, 
 enum class Purpose : std::uint8_t { envelope = 1, derive = 2 };
 // Bytes of a raw shared secret: of x in p256, of p in the others.
 std::size_t shared_secret_size(Suite suite);
+// Bytes of an encapsulation (protocol/SPEC.md §9.5).
+std::size_t encapsulation_size(Suite suite);
 
-enum class Operation : std::uint8_t { list = 1, certificate = 2, login = 3, logout = 4, derive = 5 };
+enum class Operation : std::uint8_t {
+  list = 1,
+  certificate = 2,
+  login = 3,
+  logout = 4,
+  derive = 5,
+  encapsulate = 6,
+  decapsulate = 7,
+};
 
 // ANSI X9.63 with this hash, or the raw shared secret.
 enum class Kdf : std::uint8_t { none = 0, sha1 = 1, sha256 = 2, sha384 = 3, sha512 = 4 };
@@ -57,10 +69,13 @@ struct Derivation {
 //     certificate   key_id 32
 //     login         passphrase: the rest of the packet
 //     derive        key_id 32 | kdf u8 | size u16 | peer lp | shared_info lp
+//     encapsulate   key_id 32
+//     decapsulate   key_id 32 | encapsulation lp
 struct Request {
   Operation operation;
-  Derivation derivation = {};  // of derive; its key_id also of certificate
-  ByteView passphrase = {};    // of login
+  Derivation derivation = {};   // of derive; its key_id of all that name a key
+  ByteView passphrase = {};     // of login
+  ByteView encapsulation = {};  // of decapsulate
 
   // All but the passphrase, which is sent from where it lies.
   Bytes encode_head() const;
@@ -88,6 +103,12 @@ struct Certificate {
   Bytes serial;  // INTEGER, in DER as the two names
 };
 
+// A fresh secret, and what only the agents together get it out of again.
+struct Encapsulation {
+  Bytes bytes;
+  WipedBytes secret;
+};
+
 // A reply.
 //   "CPKR" | version u8 = 1 | code u8 | body; code 0: done
 //     list          count u8, for each: name lp | key_id 32 | suite u16 | purpose u8 | login_needed u8 |
@@ -95,9 +116,11 @@ struct Certificate {
 //                   public_key lp | prime lp
 //     certificate   der lp | subject lp | issuer lp | serial lp
 //     login, logout empty
-//     derive        the secret: the rest of the packet
+//     derive, decapsulate  the secret: the rest of the packet
+//     encapsulate   encapsulation lp | the secret: the rest of the packet
 //   another code: reason (text)
-// Codes: malformed      the request is none, or the peer's value is no member of the group
+// Codes: malformed      the request is none, the peer's value is no member of the group, or an
+//                       encapsulation is none of this key or was changed
 //        unauthenticated  a passphrase is needed first
 //        denied         an agent refuses, by policy, a cap, or because it does not know the client
 //        not_found      there is no such key
@@ -108,6 +131,8 @@ Bytes encode_done();
 Bytes encode_failure(const Error& error);
 Bytes encode_keys(const std::vector<Key>& keys);
 Bytes encode_certificate(const Certificate& certificate);
+// All but the secret, which is sent from where it lies.
+Bytes encode_encapsulation_head(ByteView encapsulation);
 
 // Each gives the helper's error, or Code::internal for what is no reply.
 Status parse_done(ByteView reply);
@@ -115,6 +140,7 @@ Result<std::vector<Key>> parse_keys(ByteView reply);
 Result<Certificate> parse_certificate(ByteView reply);
 // `size`: of what was asked for.
 Result<WipedBytes> parse_secret(ByteView reply, std::size_t size);
+Result<Encapsulation> parse_encapsulation(ByteView reply);
 
 // A text from elsewhere as one line of printable ASCII of at most kMaxReason bytes.
 std::string one_line(std::string_view text);

@@ -43,6 +43,33 @@ TEST(KeyMessages, CarryADerivation) {
   EXPECT_EQ(parsed->derivation.size, 48);
 }
 
+TEST(KeyMessages, CarryEncapsulations) {
+  const Bytes encapsulation(285, 5);
+  Request request{.operation = Operation::decapsulate, .encapsulation = encapsulation};
+  request.derivation.key_id = key_id(9);
+  const Bytes encoded = request.encode_head();
+  const auto parsed = Request::parse(encoded);
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->derivation.key_id, key_id(9));
+  EXPECT_TRUE(std::ranges::equal(parsed->encapsulation, encapsulation));
+  for (const Bytes& wrong : {Bytes(), Bytes(kMaxEncapsulation + 1)}) {
+    request.encapsulation = wrong;
+    EXPECT_FALSE(Request::parse(request.encode_head()));
+  }
+
+  const Bytes secret(kEncapsulatedSecretSize, 6);
+  Bytes reply = encode_encapsulation_head(encapsulation);
+  reply.insert(reply.end(), secret.begin(), secret.end());
+  const auto made = parse_encapsulation(reply);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->bytes, encapsulation);
+  EXPECT_TRUE(std::ranges::equal(made->secret.reveal(), secret));
+  for (std::size_t size = 0; size < reply.size(); ++size)
+    EXPECT_FALSE(parse_encapsulation(ByteView(reply).first(size))) << size;
+  reply.push_back(0);
+  EXPECT_FALSE(parse_encapsulation(reply));
+}
+
 TEST(KeyMessages, CarryAPassphraseBehindTheHead) {
   Bytes encoded = Request{.operation = Operation::login}.encode_head();
   const std::string passphrase = "open sesame";
@@ -59,7 +86,10 @@ TEST(KeyMessages, RefuseRequestsThatAreNotExact) {
   const Request derive{.operation = Operation::derive,
                        .derivation = {.key_id = key_id(9), .peer = peer, .shared_info = {}, .size = 32}};
   const Request certificate{.operation = Operation::certificate};
-  for (const Request& request : {derive, certificate, Request{.operation = Operation::list}}) {
+  const Request encapsulate{.operation = Operation::encapsulate};
+  const Request decapsulate{.operation = Operation::decapsulate, .encapsulation = peer};
+  for (const Request& request :
+       {derive, certificate, encapsulate, decapsulate, Request{.operation = Operation::list}}) {
     const Bytes good = request.encode_head();
     ASSERT_TRUE(Request::parse(good));
     for (std::size_t size = 0; size < good.size(); ++size)

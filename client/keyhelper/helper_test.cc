@@ -43,10 +43,13 @@ Bytes to_pem(const protocol::SigningKey& key, const char* passphrase) {
   return {data, data + size};
 }
 
-// A client of one key of purpose derive, whose configuration this process' environment names.
+// A client of one key, of purpose derive if nothing else is said, whose configuration this process'
+// environment names.
 class HelperTest : public testing::TestWithParam<SuiteId> {
  protected:
-  HelperTest() : ceremony_(GetParam(), derive_layout()), bundle_(ceremony_.run().bundle) {
+  HelperTest() : HelperTest(protocol::Purpose::derive) {}
+  explicit HelperTest(protocol::Purpose purpose)
+      : ceremony_(GetParam(), layout_for(purpose)), bundle_(ceremony_.run().bundle) {
     write("mail.bundle", bundle_.encoded());
     write("alice.key", to_pem(client_key_, nullptr));
     write("alice.pem",
@@ -60,9 +63,9 @@ class HelperTest : public testing::TestWithParam<SuiteId> {
   }
   ~HelperTest() override { client_.close(); }
 
-  static protocol::test::Layout derive_layout() {
+  static protocol::test::Layout layout_for(protocol::Purpose purpose) {
     auto layout = protocol::test::default_layout();
-    layout.purpose = protocol::Purpose::derive;
+    layout.purpose = purpose;
     return layout;
   }
   const path& folder() const { return scratch_.path(); }
@@ -188,6 +191,37 @@ TEST_P(HelperTest, GivesTheCertificateOfTheKeyAndRefusesAnothers) {
   const auto keys = client_.list();
   ASSERT_TRUE(keys);
   EXPECT_TRUE(keys->empty());
+}
+
+class EnvelopeHelperTest : public HelperTest {
+ protected:
+  EnvelopeHelperTest() : HelperTest(protocol::Purpose::envelope) {}
+};
+INSTANTIATE_TEST_SUITE_P(Suites, EnvelopeHelperTest, testing::Values(SuiteId::p256, SuiteId::ffdhe3072),
+                         [](const auto& tested) { return std::string(protocol::suite_name(tested.param)); });
+
+TEST_P(EnvelopeHelperTest, EncapsulatesAloneAndAsksTheAgentsForTheRest) {
+  const auto keys = client_.list();
+  ASSERT_TRUE(keys) << keys.error().message();
+  const keyclient::Key& key = keys->front();
+  const auto made = client_.encapsulate(key);
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(made->bytes.size(), keyclient::encapsulation_size(key.suite));
+  EXPECT_EQ(client_.decapsulate(key, made->bytes).error().code(), Code::unavailable);
+  Bytes other = made->bytes;
+  other[0] ^= 1;
+  EXPECT_EQ(client_.decapsulate(key, other).error().code(), Code::malformed);
+  EXPECT_EQ(client_.decapsulate(key, Bytes(10)).error().code(), Code::malformed);
+  EXPECT_EQ(derive(client::public_value(bundle_)).error().code(), Code::denied);
+}
+
+TEST_P(HelperTest, EncapsulatesNothingWithAKeyThatDerives) {
+  const auto keys = client_.list();
+  ASSERT_TRUE(keys) << keys.error().message();
+  const keyclient::Key& key = keys->front();
+  EXPECT_EQ(client_.encapsulate(key).error().code(), Code::denied);
+  const Bytes any(keyclient::encapsulation_size(key.suite));
+  EXPECT_EQ(client_.decapsulate(key, any).error().code(), Code::denied);
 }
 
 TEST_P(HelperTest, IsNoChildOfTheProgram) {

@@ -12,13 +12,12 @@ namespace {
 using keyclient::Kdf;
 using protocol::X963Hash;
 
-constexpr std::size_t kMaxIdle = 64;
-
 void say(const Error& error) {
   std::cerr << "coprotect-keyd: " + error.message() + "\n" << std::flush;
 }
 
-// The agents' refusals, whatever their reason, are one to a program; so are their defects.
+// The agents' refusals, whatever their reason, are one to a program; so are their defects. What was altered
+// is an encapsulation.
 Error of_agents(const Error& error) {
   switch (error.code()) {
     case Code::denied:
@@ -28,6 +27,8 @@ Error of_agents(const Error& error) {
       return {Code::denied, error.message()};
     case Code::unavailable:
       return error;
+    case Code::altered:
+      return {Code::malformed, error.message()};
     default:
       return {Code::internal, error.message()};
   }
@@ -146,60 +147,66 @@ Status Keys::log_in(const Secret& passphrase) {
 void Keys::log_out() {
   if (client_key_ == nullptr || !client_key_->login_needed()) return;
   client_key_->log_out();
-  const std::lock_guard lock(mutex_);
-  idle_.clear();
-  ++login_;
+  derivations_.drop();
+  decapsulations_.drop();
 }
 
-Result<Keys::Connection> Keys::connection(const Entry& entry) {
-  {
-    const std::lock_guard lock(mutex_);
-    auto& idle = idle_[entry.key.key_id];
-    if (!idle.empty()) {
-      Connection last = std::move(idle.back());
-      idle.pop_back();
-      return last;
-    }
-  }
-  auto credentials = client_key_->credentials();
-  if (!credentials) return std::move(credentials).error();
-  auto made = client::Derivation::make(entry.bundle, *std::move(credentials), protocol::Action::view,
-                                       entry.purpose, deadline_, std::nullopt, via_);
-  if (!made) return std::move(made).error();
-  return std::make_unique<client::Derivation>(*std::move(made));
+Result<const Keys::Entry*> Keys::find(const keyclient::KeyId& key_id, protocol::Purpose purpose) const {
+  const Entry* const entry = find(key_id);
+  if (entry == nullptr) return Error(Code::not_found, "the configuration has no key " + to_hex(key_id));
+  if (auto fits = client::check_purpose(entry->bundle, purpose); !fits) return std::move(fits).error();
+  return entry;
 }
 
-Result<Secret> Keys::shared_secret(const Entry& entry, ByteView peer) {
-  std::uint64_t login = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    login = login_;
+template <typename T, typename Connect, typename Use>
+Result<Secret> Keys::with(Idle<T>& idle, const Entry& entry, Connect connect, Use use) {
+  auto taken = idle.take(entry.key.key_id);
+  if (taken.connection == nullptr) {
+    auto credentials = client_key_->credentials();
+    if (!credentials) return std::move(credentials).error();
+    Result<T> made = connect(*std::move(credentials));
+    if (!made) return std::move(made).error();
+    taken.connection = std::make_unique<T>(*std::move(made));
   }
-  auto taken = connection(entry);
-  if (!taken) return std::move(taken).error();
-  auto z = (*taken)->shared_secret(peer);
-  {
-    const std::lock_guard lock(mutex_);
-    auto& idle = idle_[entry.key.key_id];
-    if (login == login_ && idle.size() < kMaxIdle) idle.push_back(*std::move(taken));
-  }
-  if (!z) return of_agents(z.error());
-  return z;
+  auto secret = use(*taken.connection);
+  idle.give_back(entry.key.key_id, std::move(taken));
+  if (!secret) return of_agents(secret.error());
+  return secret;
 }
 
 Result<Secret> Keys::derive(const keyclient::Derivation& wanted) {
-  const Entry* const entry = find(wanted.key_id);
-  if (entry == nullptr)
-    return Error(Code::not_found, "the configuration has no key " + to_hex(wanted.key_id));
-  if (auto fits = client::check_purpose(entry->bundle, protocol::Purpose::derive); !fits)
-    return std::move(fits).error();
-  if (wanted.kdf == Kdf::none && wanted.size > keyclient::shared_secret_size(entry->key.suite))
+  const auto entry = find(wanted.key_id, protocol::Purpose::derive);
+  if (!entry) return entry.error();
+  if (wanted.kdf == Kdf::none && wanted.size > keyclient::shared_secret_size((*entry)->key.suite))
     return Error(Code::malformed, "more bytes are wanted than the shared secret has");
-  if (auto peer = client::parse_peer(entry->bundle.group(), wanted.peer); !peer)
+  if (auto peer = client::parse_peer((*entry)->bundle.group(), wanted.peer); !peer)
     return std::move(peer).error();
-  const auto z = shared_secret(*entry, wanted.peer);
+  const auto connect = [&](client::Credentials credentials) {
+    return client::Derivation::make((*entry)->bundle, std::move(credentials), protocol::Action::view,
+                                    (*entry)->purpose, deadline_, std::nullopt, via_);
+  };
+  const auto z = with(derivations_, **entry, connect,
+                      [&](auto& derivation) { return derivation.shared_secret(wanted.peer); });
   if (!z) return z.error();
   return finish(wanted, *z);
+}
+
+Result<protocol::Encapsulated> Keys::encapsulate(const keyclient::KeyId& key_id) const {
+  const auto entry = find(key_id, protocol::Purpose::envelope);
+  if (!entry) return entry.error();
+  return protocol::encapsulate((*entry)->bundle.public_key(), key_id, system_random());
+}
+
+Result<Secret> Keys::decapsulate(const keyclient::KeyId& key_id, ByteView encapsulation) {
+  const auto entry = find(key_id, protocol::Purpose::envelope);
+  if (!entry) return entry.error();
+  if (auto header = protocol::parse_encapsulation(encapsulation, key_id); !header)
+    return Error(Code::malformed, header.error().message());
+  const auto connect = [&](client::Credentials credentials) {
+    return client::Decapsulation::make((*entry)->bundle, std::move(credentials), (*entry)->purpose, deadline_,
+                                       via_);
+  };
+  return with(decapsulations_, **entry, connect, [&](auto& key) { return key.secret(encapsulation); });
 }
 
 }  // namespace coprotect::keyhelper

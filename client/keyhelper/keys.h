@@ -1,15 +1,16 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "client/config.h"
+#include "client/decapsulation.h"
 #include "client/derivation.h"
 #include "client/keyclient/message.h"
 #include "client/keyhelper/client_key.h"
+#include "client/keyhelper/idle.h"
+#include "protocol/file/encapsulation.h"
 
 namespace coprotect::keyhelper {
 
@@ -31,6 +32,9 @@ class Keys {
 
   // The secret in the size and form that is asked for. Errors have the codes of keyclient/message.h.
   Result<Secret> derive(const keyclient::Derivation& wanted);
+  // With an envelope key: a fresh secret, for which nobody is asked, and what the agents make of one.
+  Result<protocol::Encapsulated> encapsulate(const keyclient::KeyId& key_id) const;
+  Result<Secret> decapsulate(const keyclient::KeyId& key_id, ByteView encapsulation);
 
  private:
   struct Entry {
@@ -45,24 +49,24 @@ class Keys {
     std::filesystem::file_time_type time;
     std::uintmax_t size;
   };
-  using Connection = std::unique_ptr<client::Derivation>;
 
   Keys() = default;
   void watch(const std::filesystem::path& file);
   Status add(const std::string& name, const client::ConfiguredKey& configured, const client::Config& config);
   const Entry* find(const keyclient::KeyId& key_id) const;
-  Result<Connection> connection(const Entry& entry);
-  Result<Secret> shared_secret(const Entry& entry, ByteView peer);
+  // The key, if it is for this purpose.
+  Result<const Entry*> find(const keyclient::KeyId& key_id, protocol::Purpose purpose) const;
+  // Runs `use` on a connection that `connect` makes from credentials if none is idle.
+  template <typename T, typename Connect, typename Use>
+  Result<Secret> with(Idle<T>& idle, const Entry& entry, Connect connect, Use use);
 
   std::vector<Watched> watched_;
   std::vector<Entry> entries_;
   std::unique_ptr<ClientKey> client_key_;
   std::chrono::milliseconds deadline_{};
   client::Via via_;
-
-  std::mutex mutex_;
-  std::map<keyclient::KeyId, std::vector<Connection>> idle_;
-  std::uint64_t login_ = 0;  // counts log-outs: a connection of an earlier login is not kept
+  Idle<client::Derivation> derivations_;
+  Idle<client::Decapsulation> decapsulations_;
 };
 
 }  // namespace coprotect::keyhelper

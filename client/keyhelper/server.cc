@@ -161,6 +161,14 @@ Result<Secret> Server::serve(const keyclient::Request& request, Bytes& head) {
       return Secret(0);
     case Operation::derive:
       return (*keys)->derive(request.derivation);
+    case Operation::encapsulate: {
+      auto made = (*keys)->encapsulate(request.derivation.key_id);
+      if (!made) return std::move(made).error();
+      head = keyclient::encode_encapsulation_head(made->encapsulation);
+      return std::move(made->secret);
+    }
+    case Operation::decapsulate:
+      return (*keys)->decapsulate(request.derivation.key_id, request.encapsulation);
   }
   return Error(Code::malformed, "not a request");
 }
