@@ -39,18 +39,6 @@ std::string name_of(Suite suite) {
   return "";
 }
 
-// NIST SP 800-57 Part 1, table 2; RFC 7919 §A for what is between.
-int security_bits(const Group& group) {
-  switch (group.prime.size()) {
-    case 256:
-      return 112;
-    case 512:
-      return 152;
-    default:
-      return 128;
-  }
-}
-
 Error not_this_group() {
   return {Code::malformed, "a key is of another group than joint keys are: P-256, ffdhe2048, 3072 or 4096"};
 }
@@ -126,7 +114,7 @@ Status KeyObject::get(OSSL_PARAM params[]) const {
   const int width = kind == Kind::ec ? kCoordinate : static_cast<int>(group->prime.size());
   ParamAnswer answer(params);
   answer.set_int(OSSL_PKEY_PARAM_BITS, width * 8);
-  answer.set_int(OSSL_PKEY_PARAM_SECURITY_BITS, security_bits(*group));
+  answer.set_int(OSSL_PKEY_PARAM_SECURITY_BITS, security_bits(static_cast<std::size_t>(width)));
   answer.set_int(OSSL_PKEY_PARAM_MAX_SIZE, width);
   answer.set_text(OSSL_PKEY_PARAM_GROUP_NAME, group->name);
   if (kind == Kind::ec) {

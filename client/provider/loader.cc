@@ -7,11 +7,13 @@
 
 #include <array>
 
+#include "client/provider/envelope_key.h"
+#include "client/provider/key_object.h"
+
 namespace coprotect::provider {
 namespace {
 
 using keyclient::Key;
-using keyclient::Purpose;
 
 // A list of parameters refers to values that are not const; OpenSSL only reads them.
 char* text(const std::string& value) {
@@ -28,15 +30,10 @@ Result<Loader> Loader::open(Context& context, std::string_view uri) {
   Loader loader(context);
   for (Key& key : *keys) {
     if (!wanted->means(key)) continue;
-    if (key.purpose == Purpose::derive) {
-      if (auto added = loader.add(std::move(key)); !added) return std::move(added).error();
-    } else if (!wanted->means_all()) {
-      return Error(Code::not_found, "\"" + key.name + "\" is a key for files, not one of purpose derive");
-    }
+    if (auto added = loader.add(std::move(key)); !added) return std::move(added).error();
   }
   if (loader.items_.empty() && !wanted->means_all())
-    return Error(Code::not_found,
-                 "the configuration has no key \"" + keyclient::one_line(uri) + "\" of purpose derive");
+    return Error(Code::not_found, "the configuration has no key \"" + keyclient::one_line(uri) + "\"");
   return loader;
 }
 
@@ -73,15 +70,15 @@ Status Loader::log_in(const Key& key, const Prompt& prompt) {
   return opened;
 }
 
-// OpenSSL takes the key over through the reference (key_management.cc), if it finds our KEYMGMT.
-Status Loader::give_key(const Item& item, OSSL_CALLBACK* callback, void* argument) {
-  auto made = std::make_unique<KeyObject>(*context_, item.key, item.type == OSSL_STORE_INFO_PKEY);
-  const std::string kind = made->kind == Kind::ec ? "EC" : "DH";
+// OpenSSL takes the key, a T, over through the reference, if it finds our KEYMGMT of this name.
+template <typename T>
+Status Loader::give_key(const Item& item, std::string type_name, OSSL_CALLBACK* callback, void* argument) {
+  auto made = std::make_unique<T>(*context_, item.key, item.type == OSSL_STORE_INFO_PKEY);
   int type = OSSL_OBJECT_PKEY;
-  KeyObject* reference = made.release();
+  T* reference = made.release();
   const std::array params = {
       OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
-      OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, text(kind), kind.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, text(type_name), type_name.size()),
       OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DESC, text(item.key->name), item.key->name.size()),
       OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &reference, sizeof reference),
       OSSL_PARAM_construct_end()};
@@ -103,22 +100,27 @@ Status Loader::give_key(const Item& item, OSSL_CALLBACK* callback, void* argumen
   return Done{};
 }
 
+Status Loader::give_certificate(Item& item, OSSL_CALLBACK* callback, void* argument) {
+  int type = OSSL_OBJECT_CERT;
+  const std::array params = {OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
+                             OSSL_PARAM_construct_octet_string(
+                                 OSSL_OBJECT_PARAM_DATA, item.certificate.data(), item.certificate.size()),
+                             OSSL_PARAM_construct_end()};
+  if (callback(params.data(), argument) != 1)
+    return Error(Code::malformed, "OpenSSL does not take the certificate of \"" + item.key->name + "\"");
+  return Done{};
+}
+
 Status Loader::load(OSSL_CALLBACK* callback, void* argument, const Prompt& prompt) {
   if (at_end()) return Error(Code::not_found, "there is no further object");
   Item& item = items_[next_++];
-  if (item.type == OSSL_STORE_INFO_CERT) {
-    int type = OSSL_OBJECT_CERT;
-    const std::array params = {OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
-                               OSSL_PARAM_construct_octet_string(
-                                   OSSL_OBJECT_PARAM_DATA, item.certificate.data(), item.certificate.size()),
-                               OSSL_PARAM_construct_end()};
-    if (callback(params.data(), argument) != 1)
-      return Error(Code::malformed, "OpenSSL does not take the certificate of \"" + item.key->name + "\"");
-    return Done{};
-  }
+  if (item.type == OSSL_STORE_INFO_CERT) return give_certificate(item, callback, argument);
   if (item.type == OSSL_STORE_INFO_PKEY)
     if (auto opened = log_in(*item.key, prompt); !opened) return opened;
-  return give_key(item, callback, argument);
+  if (item.key->purpose == keyclient::Purpose::envelope)
+    return give_key<EnvelopeKey>(item, kEnvelopeName, callback, argument);
+  return give_key<KeyObject>(item, item.key->suite == keyclient::Suite::p256 ? "EC" : "DH", callback,
+                             argument);
 }
 
 }  // namespace coprotect::provider

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "client/provider/key_object.h"
+#include "client/provider/context.h"
 #include "client/provider/uri.h"
 
 namespace coprotect::provider {
@@ -17,8 +17,7 @@ class Loader {
     void* argument;
   };
 
-  // Asks the helper for the keys. Code::not_found if the URI names one that is not configured or is not for
-  // deriving.
+  // Asks the helper for the keys. Code::not_found if the URI names one that is not configured.
   static Result<Loader> open(Context& context, std::string_view uri);
 
   Context& context() const { return *context_; }
@@ -38,7 +37,9 @@ class Loader {
   explicit Loader(Context& context) : context_(&context) {}
   Status add(keyclient::Key key);
   Status log_in(const keyclient::Key& key, const Prompt& prompt);
-  Status give_key(const Item& item, OSSL_CALLBACK* callback, void* argument);
+  template <typename T>
+  Status give_key(const Item& item, std::string type_name, OSSL_CALLBACK* callback, void* argument);
+  Status give_certificate(Item& item, OSSL_CALLBACK* callback, void* argument);
 
   Context* context_;
   std::vector<Item> items_;

@@ -4,6 +4,8 @@
 #include <openssl/params.h>
 
 #include "client/provider/context.h"
+#include "client/provider/encapsulation.h"
+#include "client/provider/envelope_key.h"
 #include "client/provider/key_exchange.h"
 #include "client/provider/key_management.h"
 #include "client/provider/store.h"
@@ -21,11 +23,14 @@ const OSSL_ALGORITHM* query(void* provider, int operation, int* no_cache) {
   static const OSSL_ALGORITHM key_management[] = {
       {kEcNames, kProperties, ec_key_management(), "joint EC keys"},
       {kDhNames, kProperties, dh_key_management(), "joint DH keys"},
+      {kEnvelopeName, kProperties, envelope_key_management(), "joint keys for files"},
       kNone};
   static const OSSL_ALGORITHM key_exchange[] = {
       {kEcdhName, kProperties, ecdh_exchange(), "ECDH with a joint key"},
       {kDhName, kProperties, dh_exchange(), "DH with a joint key"},
       kNone};
+  static const OSSL_ALGORITHM kems[] = {
+      {kEnvelopeName, kProperties, envelope_kem(), "secrets for whoever may use a joint key"}, kNone};
   static const OSSL_ALGORITHM stores[] = {
       {"coprotect", kProperties, key_store(), "the joint keys of the client's configuration"}, kNone};
   *no_cache = 0;
@@ -36,6 +41,8 @@ const OSSL_ALGORITHM* query(void* provider, int operation, int* no_cache) {
       return nullptr;
     case OSSL_OP_KEYEXCH:
       return key_exchange;
+    case OSSL_OP_KEM:
+      return kems;
     case OSSL_OP_STORE:
       return stores;
     default:

@@ -15,6 +15,11 @@ Number number_of(ByteView bytes);
 // number in the prime's width. Both refuse, with Code::malformed, what is no member of the group other than
 // the identity. Nothing here is secret.
 
+// The strength of a group whose shared secrets have this size (NIST SP 800-57 Part 1, table 2; RFC 7919 §A).
+constexpr int security_bits(std::size_t shared_secret_size) {
+  return shared_secret_size == 256 ? 112 : shared_secret_size == 512 ? 152 : 128;
+}
+
 // SEC 1 §2.3.4: compressed or uncompressed.
 Result<Bytes> parse_point(ByteView encoded);
 // Of the quadratic residues modulo a safe prime; `value` big-endian, of which leading zeros may be left out.
