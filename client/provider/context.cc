@@ -57,16 +57,12 @@ std::unique_ptr<Context> Context::make(const OSSL_CORE_HANDLE* handle, const OSS
       case OSSL_FUNC_CORE_POP_ERROR_TO_MARK:
         context->pop_to_mark_ = OSSL_FUNC_core_pop_error_to_mark(offered);
         break;
-      case OSSL_FUNC_CORE_CLEAR_LAST_ERROR_MARK:
-        context->clear_mark_ = OSSL_FUNC_core_clear_last_error_mark(offered);
-        break;
       default:
         break;
     }
   }
   const bool complete = context->new_error_ != nullptr && context->vset_error_ != nullptr &&
-                        context->set_mark_ != nullptr && context->pop_to_mark_ != nullptr &&
-                        context->clear_mark_ != nullptr;
+                        context->set_mark_ != nullptr && context->pop_to_mark_ != nullptr;
   return complete ? std::move(context) : nullptr;
 }
 

@@ -23,14 +23,13 @@ class Context {
 
   // Puts an error on OpenSSL's queue: the reason of its code (reasons()), with its message as data.
   void raise(const Error& error) const;
-  // What is put there from mark_errors() on is taken off again, or kept.
+  // drop_errors() takes off what was put there since mark_errors().
   void mark_errors() const { set_mark_(handle_); }
   void drop_errors() const { pop_to_mark_(handle_); }
-  void keep_errors() const { clear_mark_(handle_); }
   static const OSSL_ITEM* reasons();
 
   // Whether OpenSSL gets to see our kinds of keys. They have the names of everybody's, so before the first
-  // key of ours is loaded nobody is to find them (store.cc).
+  // key of ours is loaded nobody is to find them (loader.cc).
   bool offers_keys() const { return offers_keys_; }
   void offer_keys() { offers_keys_ = true; }
 
@@ -44,7 +43,6 @@ class Context {
   OSSL_FUNC_core_vset_error_fn* vset_error_ = nullptr;
   OSSL_FUNC_core_set_error_mark_fn* set_mark_ = nullptr;
   OSSL_FUNC_core_pop_error_to_mark_fn* pop_to_mark_ = nullptr;
-  OSSL_FUNC_core_clear_last_error_mark_fn* clear_mark_ = nullptr;
 };
 
 // An entry of a table that OpenSSL reads. `Signature`: OpenSSL's type of this function.

@@ -70,6 +70,27 @@ Status Loader::log_in(const Key& key, const Prompt& prompt) {
   return opened;
 }
 
+// OpenSSL gives a program that asks for "EC" the KEYMGMT that it came to know first, and remembers that. So
+// that it knows and remembers the other providers' before ours, it is led to look through all of them twice,
+// by an object of a type that none has: while we have none, and then for ours. Both fail, as they are meant
+// to.
+void Loader::introduce_keys(OSSL_CALLBACK* callback, void* argument) {
+  if (context_->offers_keys()) return;
+  std::string nobodys_type = "COPROTECT-NONE";
+  int type = OSSL_OBJECT_PKEY;
+  std::uint8_t nothing = 0;
+  const std::array params = {
+      OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
+      OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, nobodys_type.data(), nobodys_type.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &nothing, sizeof nothing),
+      OSSL_PARAM_construct_end()};
+  context_->mark_errors();
+  callback(params.data(), argument);
+  context_->offer_keys();
+  callback(params.data(), argument);
+  context_->drop_errors();
+}
+
 // OpenSSL takes the key, a T, over through the reference, if it finds our KEYMGMT of this name.
 template <typename T>
 Status Loader::give_key(const Item& item, std::string type_name, OSSL_CALLBACK* callback, void* argument) {
@@ -82,19 +103,7 @@ Status Loader::give_key(const Item& item, std::string type_name, OSSL_CALLBACK* 
       OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DESC, text(item.key->name), item.key->name.size()),
       OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &reference, sizeof reference),
       OSSL_PARAM_construct_end()};
-  bool taken = false;
-  if (!context_->offers_keys()) {
-    // OpenSSL gives a program that asks for "EC" the first provider's that it came to know. For it to know
-    // the others' before ours, it looks here once while we have none.
-    context_->mark_errors();
-    taken = callback(params.data(), argument) == 1;
-    if (taken)
-      context_->keep_errors();
-    else
-      context_->drop_errors();
-    context_->offer_keys();
-  }
-  taken = taken || callback(params.data(), argument) == 1;
+  const bool taken = callback(params.data(), argument) == 1;
   made.reset(reference);
   if (!taken) return Error(Code::internal, "OpenSSL does not take the key \"" + item.key->name + "\"");
   return Done{};
@@ -117,6 +126,7 @@ Status Loader::load(OSSL_CALLBACK* callback, void* argument, const Prompt& promp
   if (item.type == OSSL_STORE_INFO_CERT) return give_certificate(item, callback, argument);
   if (item.type == OSSL_STORE_INFO_PKEY)
     if (auto opened = log_in(*item.key, prompt); !opened) return opened;
+  introduce_keys(callback, argument);
   if (item.key->purpose == keyclient::Purpose::envelope)
     return give_key<EnvelopeKey>(item, kEnvelopeName, callback, argument);
   return give_key<KeyObject>(item, item.key->suite == keyclient::Suite::p256 ? "EC" : "DH", callback,

@@ -37,6 +37,7 @@ class Loader {
   explicit Loader(Context& context) : context_(&context) {}
   Status add(keyclient::Key key);
   Status log_in(const keyclient::Key& key, const Prompt& prompt);
+  void introduce_keys(OSSL_CALLBACK* callback, void* argument);
   template <typename T>
   Status give_key(const Item& item, std::string type_name, OSSL_CALLBACK* callback, void* argument);
   Status give_certificate(Item& item, OSSL_CALLBACK* callback, void* argument);
