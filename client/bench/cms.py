@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`openssl cms -decrypt` with a key that two agents hold, through libcoprotect-pkcs11.so, against one in a SoftHSM2 token.
+"""`openssl cms -decrypt` with a key that two agents hold, through libcoprotect-pkcs11.so and through the OpenSSL provider, against one in a SoftHSM2 token.
 
 cms.py [--rounds N] SYSTEM     SYSTEM is the folder of `scripts/demo --keep`
 """
@@ -13,13 +13,15 @@ import tempfile
 from interleaved import environment, medians, run
 
 PIN = "1234"
+ENGINE = ["-engine", "pkcs11", "-keyform", "engine", "-inkey"]
+PROVIDER = ["-provider", "coprotect", "-provider", "default", "-inkey"]
 EXTENSIONS = "keyUsage = critical, keyAgreement\n"
 
 
 class Message:
     """A message to a key in a token, and the command that opens it."""
 
-    def __init__(self, folder, name, public_key, uri, env):
+    def __init__(self, folder, name, public_key, key, env):
         self.env = env
         self.folder = folder
         certificate = self.path(f"{name}.pem")
@@ -27,8 +29,7 @@ class Message:
               self.path("ca.key"), "-extfile", self.path("extensions"), "-days", "2", "-out", certificate], env)
         call(["openssl", "cms", "-encrypt", "-binary", "-aes256", "-in", self.path("message"), "-outform", "DER", "-out",
               self.path(f"{name}.cms"), "-recip", certificate, "-keyopt", "ecdh_kdf_md:sha256"], env)
-        self.command = ["openssl", "cms", "-decrypt", "-binary", "-engine", "pkcs11", "-keyform", "engine", "-inkey", uri, "-recip",
-                        certificate, "-inform", "DER", "-in", self.path(f"{name}.cms"), "-out", self.path(f"{name}.opened")]
+        self.command = ["openssl", "cms", "-decrypt", "-binary", *key, "-recip", certificate, "-inform", "DER", "-in", self.path(f"{name}.cms"), "-out", self.path(f"{name}.opened")]
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -75,19 +76,23 @@ def main():
         call(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
               os.path.join(folder, "ca.key"), "-out", os.path.join(folder, "ca.pem"), "-subj", "/CN=CA", "-days", "2"], env)
         soft_env, soft_key = soft_token(folder, env)
+        joint_key = os.path.join(folder, "joint.pub")
         messages = {
-            "two agents, PKCS#11 module": Message(folder, "joint", os.path.join(folder, "joint.pub"),
-                                                  "pkcs11:token=derive;object=derive;type=private",
-                                                  {**env, "PKCS11_MODULE_PATH": env["MODULE"]}),
             "SoftHSM2": Message(folder, "soft", soft_key,
-                                f"pkcs11:token=bench;object=key;type=private?pin-value={PIN}", soft_env),
+                                [*ENGINE, f"pkcs11:token=bench;object=key;type=private?pin-value={PIN}"], soft_env),
+            "two agents, PKCS#11 module": Message(folder, "module", joint_key,
+                                                  [*ENGINE, "pkcs11:token=derive;object=derive;type=private"],
+                                                  {**env, "PKCS11_MODULE_PATH": env["MODULE"]}),
+            "two agents, OpenSSL provider": Message(folder, "provider", joint_key, [*PROVIDER, "coprotect:derive"], env),
         }
         runs = {name: [] for name in messages}
         for _ in range(arguments.rounds):
             for name, message in messages.items():
                 runs[name].append(message.open())
+        reference = medians(runs["SoftHSM2"]).wall
         for name, measured in runs.items():
-            print(f"{'openssl cms -decrypt, ' + name:<58} {medians(measured).wall * 1000:>7.0f} ms", flush=True)
+            wall = medians(measured).wall
+            print(f"{'openssl cms -decrypt, ' + name:<58} {wall * 1000:>7.0f} ms {wall / reference:>8.2f}×", flush=True)
 
 
 if __name__ == "__main__":
