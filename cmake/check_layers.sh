@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fails if a folder includes a header of a folder that it may not depend on. Tests (*_test.cc) may also use the
 # software tokens of swtpm-tests/harness/, which includes nothing but protocol/. agent/relay/ is a client of other agents
-# (docs/decisions/0010).
+# (docs/decisions/0011).
 set -eu
 cd "$1"
 
