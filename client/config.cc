@@ -14,9 +14,8 @@ namespace {
 
 constexpr std::size_t kMaxConfigSize = 64 * 1024;
 constexpr std::array<std::string_view, 9> kEntries = {
-    "key_id",      "bundle", "purpose", "encryption_certificate",
-    "certificate", "key",    "keys",    "deadline_seconds",
-    "via"};
+    "key_id", "bundle",           "purpose", "encryption_certificate", "certificate", "key",
+    "keys",   "deadline_seconds", "via"};
 constexpr std::size_t kMaxPurpose = 255;
 
 Error malformed(const std::filesystem::path& file, const std::string& what) {
