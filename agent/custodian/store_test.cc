@@ -42,6 +42,13 @@ class Tampering : public ::testing::Test {
     EXPECT_EQ(opened.error().code(), Code::altered) << statements;
     return opened.error().message();
   }
+  // A column with another byte at a place, counted from 1, or from the end if it is negative.
+  static std::string altered(const std::string& column, int at = -1) {
+    const std::string place = at > 0 ? std::to_string(at) : "length(" + column + ")+1" + std::to_string(at);
+    const std::string byte = "substr(" + column + ", " + place + ", 1)";
+    return column + "=CAST(substr(" + column + ", 1, " + place + "-1) || CASE " + byte +
+           " WHEN x'00' THEN x'01' ELSE x'00' END || substr(" + column + ", " + place + "+1) AS BLOB)";
+  }
   static bool says(const std::string& message, const std::string& part) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
     return true;
@@ -56,13 +63,9 @@ class Tampering : public ::testing::Test {
 TEST_F(Tampering, WithEachColumnOfAKeyIsFound) {
   const std::string key = "key " + to_hex(pair.bundle().key_id());
   // The description holds tenant, CA, purpose, suite, parties and the bundle.
-  const std::string last_byte = "=CAST(substr($, 1, length($)-1) || x'ff' AS BLOB)";
   for (const std::string column :
        {"description", "shares", "recovery_blob", "invitation", "sid", "key_id", "mac"}) {
-    std::string change = last_byte;
-    for (auto at = change.find('$'); at != std::string::npos; at = change.find('$'))
-      change.replace(at, 1, column);
-    const std::string message = refusal("UPDATE keys SET " + column + change);
+    const std::string message = refusal("UPDATE keys SET " + altered(column));
     if (column == "key_id") continue;  // then it is named by the altered one
     says(message, key);
     says(message, "MAC");
@@ -93,8 +96,7 @@ TEST_F(Tampering, WithTheKeysPurposeOrSuiteIsFound) {
 }
 
 TEST_F(Tampering, WithAClientListIsFound) {
-  says(refusal("UPDATE client_lists SET list=CAST(substr(list, 1, length(list)-1) || x'ff' AS BLOB)"),
-       "\"acme\"");
+  says(refusal("UPDATE client_lists SET " + altered("list")), "\"acme\"");
   says(refusal("UPDATE client_lists SET tenant='other'"), "\"other\"");
   says(refusal("DELETE FROM client_lists"), "\"acme\"");
   says(refusal("DELETE FROM keys"), "\"acme\"");
@@ -117,8 +119,7 @@ TEST_F(Tampering, WithTheLogIsFound) {
   says(refusal("DELETE FROM log_head"), "head is missing");
   says(refusal("UPDATE log SET entry=(SELECT entry FROM log WHERE seq=1) WHERE seq=2"), "entry 2 is missing");
   // The last byte of an entry without items is of its item count; one of its time keeps it an entry.
-  says(refusal("UPDATE log SET entry=CAST(substr(entry, 1, 15) || x'00' || substr(entry, 17) AS BLOB) WHERE "
-               "seq=1"),
+  says(refusal("UPDATE log SET " + altered("entry", 16) + " WHERE seq=1"),
        "not the one under the signed head");
 }
 
@@ -128,8 +129,7 @@ TEST_F(Tampering, WithTheHeadIsFound) {
   const auto other = protocol::SigningKey::generate(system_random());
   const auto head = protocol::LogHead::sign(1, 1, {}, other).encode();
   says(refusal("UPDATE log_head SET head=x'" + to_hex(head) + "'"), "not signed by this agent");
-  says(refusal("UPDATE log_head SET head=CAST(substr(head, 1, length(head)-1) || x'ff' AS BLOB)"),
-       "not signed by this agent");
+  says(refusal("UPDATE log_head SET " + altered("head")), "not signed by this agent");
 }
 
 TEST_F(Tampering, WithNothingIsNotFound) {

@@ -1,5 +1,7 @@
 #include "agent/front/server.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <ctime>
@@ -64,7 +66,7 @@ void Server::use(std::shared_ptr<const ClientAuthorities> authorities) {
 
 void Server::drain() {
   draining_ = true;
-  const ipc::Fd listener(MHD_quiesce_daemon(daemon_.get()));  // closed with this call
+  close(MHD_quiesce_daemon(daemon_.get()));  // the listener: who comes now is refused at once
   for (unsigned left = running_; left != 0; left = running_) running_.wait(left);
 }
 
