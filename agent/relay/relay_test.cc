@@ -112,6 +112,7 @@ TEST_F(Relay, CarriesARequestAndItsAnswer) {
   start_peer();
   const auto asked = forward(Bytes(3'000'000, 7));
   expect_echo(asked);
+  answer_with_echo();  // nobody else writes `seen` from here on
   EXPECT_EQ(seen.route, ipc::Route::decrypt);
   EXPECT_EQ(seen.subject, to_hex(asked.key_id));
   EXPECT_LE(seen.budget_ms, 27'000u);
