@@ -82,7 +82,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(std::string name,
   if (failure != 0)
     return Error(Code::unavailable, "cannot start \"" + arguments[0] + "\": " + std::strerror(failure));
   std::unique_ptr<ChildProcess> process(
-      new ChildProcess(std::move(name), pid, ipc::Fd(open_handle(pid)), std::move(channel)));
+      new ChildProcess(std::move(name), pid, Fd(open_handle(pid)), std::move(channel)));
   if (!process->handle_) return Error(Code::internal, std::string("pidfd_open: ") + std::strerror(errno));
   process->reader_ = std::jthread([raw = process.get(), take = std::move(take)] { raw->read(take); });
   return process;

@@ -34,14 +34,14 @@ class ChildProcess {
   std::string reap();
 
  private:
-  ChildProcess(std::string name, pid_t pid, ipc::Fd handle, std::shared_ptr<ipc::Channel> channel)
+  ChildProcess(std::string name, pid_t pid, Fd handle, std::shared_ptr<ipc::Channel> channel)
       : name_(std::move(name)), pid_(pid), handle_(std::move(handle)), channel_(std::move(channel)) {}
   // Reads until the channel ends. A process that sends anything but what it may is killed.
   void read(const Take& take);
 
   std::string name_;
   pid_t pid_;  // −1 once reaped
-  ipc::Fd handle_;
+  Fd handle_;
   std::shared_ptr<ipc::Channel> channel_;
   std::jthread reader_;
 };

@@ -57,18 +57,18 @@ Service::Service(const Config& config, std::filesystem::path programs, custodian
   custodian_.on_trust_change([this] { send_trust(); });
 }
 
-Result<ipc::Fd> Service::take_signals() {
+Result<Fd> Service::take_signals() {
   sigset_t set;
   sigemptyset(&set);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
-  ipc::Fd signals(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  Fd signals(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   const int failure = pthread_sigmask(SIG_BLOCK, &set, nullptr);
   if (!signals || failure != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
     return Error(Code::internal, "cannot take over signals");
   return signals;
 }
 
-Status Service::run(const ipc::Fd& signals) {
+Status Service::run(const Fd& signals) {
   if (auto started = front_.start(); !started) return started;
   if (auto started = relay_.start(); !started) log_error(started.error().message());
   for (Clock::time_point swept = Clock::now();;) {
@@ -180,8 +180,8 @@ void Service::on_signal(int number) {
 }
 
 Status Service::send_tls_files(ipc::Channel& channel) const {
-  const ipc::Fd certificate(open(config_.tls.certificate.c_str(), O_RDONLY | O_CLOEXEC));
-  const ipc::Fd key(open(config_.tls.key.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd certificate(open(config_.tls.certificate.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd key(open(config_.tls.key.c_str(), O_RDONLY | O_CLOEXEC));
   if (!certificate || !key)
     return Error(Code::not_found,
                  "cannot open the TLS certificate or its key: " + std::string(std::strerror(errno)));

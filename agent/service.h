@@ -23,9 +23,9 @@ class Service {
   Service(const Config& config, std::filesystem::path programs, custodian::Custodian& custodian);
 
   // Blocks signals in the calling thread and those that it starts. Before any thread is started.
-  static Result<ipc::Fd> take_signals();
+  static Result<Fd> take_signals();
   // Returns when the service was stopped. Code::unavailable if the front never became ready.
-  Status run(const ipc::Fd& signals);
+  Status run(const Fd& signals);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -52,7 +52,7 @@ class Service {
   std::mutex trust_mutex_;  // keeps an older trust from being sent after a newer one; guards trust_channel_
   std::shared_ptr<ipc::Channel> trust_channel_;
 
-  ipc::Fd ready_event_;
+  Fd ready_event_;
   KeptProcess front_;
   KeptProcess relay_;
   bool was_ready_ = false;  // some front was ready once

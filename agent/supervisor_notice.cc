@@ -9,7 +9,7 @@
 #include <ctime>
 #include <string>
 
-#include "agent/ipc/fd.h"
+#include "protocol/base/fd.h"
 
 namespace coprotect::agent {
 
@@ -21,7 +21,7 @@ void notify_supervisor(std::string_view state) {
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path, length);
   if (path[0] == '@') address.sun_path[0] = '\0';  // a name in the abstract namespace
-  const ipc::Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
   // A supervisor that cannot be told is no reason to stop.
   (void)sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),

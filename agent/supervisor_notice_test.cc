@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <string>
 
-#include "agent/ipc/fd.h"
+#include "protocol/base/fd.h"
 
 namespace coprotect::agent {
 namespace {
@@ -34,7 +34,7 @@ class Supervisor {
   }
 
  private:
-  ipc::Fd socket_;
+  Fd socket_;
 };
 
 TEST(SupervisorNotice, ReachesASocketInTheFileSystem) {

@@ -7,26 +7,12 @@
 #include <cerrno>
 #include <string>
 #include <system_error>
-#include <utility>
 
 #include "protocol/base/fault.h"
+#include "protocol/base/fd.h"
 
 namespace coprotect::hsm {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Error failure(std::string_view what, const std::filesystem::path& file) {
   const int error = errno;
@@ -47,8 +33,8 @@ bool write_all(int fd, ByteView content) {
 
 // Makes the names in a folder durable.
 bool sync_folder(const std::filesystem::path& folder) {
-  const Descriptor fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return fd.get() >= 0 && fsync(fd.get()) == 0;
+  const Fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return fd && fsync(fd.get()) == 0;
 }
 
 }  // namespace
@@ -57,8 +43,8 @@ Status write_new_file(const std::filesystem::path& file, ByteView content) {
   std::filesystem::path folder = file.parent_path();
   if (folder.empty()) folder = ".";
   std::string temporary = (folder / ("." + file.filename().string() + ".XXXXXX")).string();
-  const Descriptor fd(mkostemp(temporary.data(), O_CLOEXEC));
-  if (fd.get() < 0) return failure("cannot make a file for", file);
+  const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) return failure("cannot make a file for", file);
   fault_point("write_new_file: before the write");
   // A link never replaces what stands at its new name, as a rename would.
   const bool written =
@@ -71,8 +57,8 @@ Status write_new_file(const std::filesystem::path& file, ByteView content) {
 }
 
 Result<Bytes> read_file(const std::filesystem::path& file, std::size_t limit) {
-  const Descriptor fd(open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (fd.get() < 0) return failure("cannot read", file);
+  const Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return failure("cannot read", file);
   Bytes content(limit + 1);
   std::size_t size = 0;
   while (size < content.size()) {

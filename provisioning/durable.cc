@@ -29,7 +29,7 @@ fs::path folder_of(const fs::path& path) {
 }  // namespace
 
 Status sync_directory(const fs::path& directory) {
-  const client::Fd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Fd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || fsync(fd.get()) != 0) return failure("cannot write to disk", directory);
   return Done{};
 }
@@ -38,7 +38,7 @@ Status write_durable(const fs::path& file, ByteView content, mode_t mode) {
   const std::string point = "write " + file.filename().string();
   fault_point(("before " + point).c_str());
   std::string temporary = file.string() + ".tmp-XXXXXX";
-  const client::Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
+  const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return failure("cannot write", file);
   if (!client::write_all(fd.get(), content) || fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0) {
     Error error = failure("cannot write", file);
@@ -81,7 +81,7 @@ Status remove_tree(const fs::path& directory) {
 }
 
 Result<DirectoryLock> DirectoryLock::acquire(const fs::path& directory) {
-  client::Fd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Fd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return failure("cannot open", directory);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)

@@ -35,8 +35,8 @@ class DirectoryLock {
   static Result<DirectoryLock> acquire(const std::filesystem::path& directory);
 
  private:
-  explicit DirectoryLock(client::Fd fd) : fd_(std::move(fd)) {}
-  client::Fd fd_;
+  explicit DirectoryLock(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
 };
 
 }  // namespace coprotect::provisioning

@@ -16,16 +16,16 @@ struct Pipe {
   Pipe() {
     std::array<int, 2> ends{};
     EXPECT_EQ(pipe(ends.data()), 0);
-    read_end = client::Fd(ends[0]);
-    write_end = client::Fd(ends[1]);
+    read_end = Fd(ends[0]);
+    write_end = Fd(ends[1]);
   }
   void put(std::string_view text) const {
     EXPECT_EQ(write(write_end.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
   }
-  void close_writing() { write_end = client::Fd(); }
+  void close_writing() { write_end = Fd(); }
 
-  client::Fd read_end;
-  client::Fd write_end;
+  Fd read_end;
+  Fd write_end;
 };
 
 TEST(Operator, ShowsAndReadsTheCodeThroughDescriptors) {

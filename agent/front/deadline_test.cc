@@ -26,7 +26,7 @@ class DeadlineTest : public FrontTest {
 };
 
 TEST_F(DeadlineTest, CutsASilentConnection) {
-  const ipc::Fd socket = RawClient::connect_plain(target().port);
+  const Fd socket = RawClient::connect_plain(target().port);
   ASSERT_TRUE(socket);
   const timeval patience{.tv_sec = 30, .tv_usec = 0};
   setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -37,7 +37,7 @@ TEST_F(DeadlineTest, CutsASilentConnection) {
 }
 
 TEST_F(DeadlineTest, CutsADribbledHandshake) {
-  const ipc::Fd socket = RawClient::connect_plain(target().port);
+  const Fd socket = RawClient::connect_plain(target().port);
   ASSERT_TRUE(socket);
   const timeval step{.tv_sec = 0, .tv_usec = 50'000};
   setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &step, sizeof step);

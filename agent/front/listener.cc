@@ -33,11 +33,11 @@ Result<AddressList> resolve(const std::string& address) {
 
 }  // namespace
 
-Result<ipc::Fd> listen_on(const std::string& address) {
+Result<Fd> listen_on(const std::string& address) {
   const auto list = resolve(address);
   if (!list) return list.error();
   const addrinfo& first = **list;
-  ipc::Fd fd(socket(first.ai_family, first.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, first.ai_protocol));
+  Fd fd(socket(first.ai_family, first.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, first.ai_protocol));
   const int on = 1;
   if (!fd || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       bind(fd.get(), first.ai_addr, first.ai_addrlen) != 0 || listen(fd.get(), kBacklog) != 0)
@@ -45,7 +45,7 @@ Result<ipc::Fd> listen_on(const std::string& address) {
   return fd;
 }
 
-Result<std::uint16_t> port_of(const ipc::Fd& listener) {
+Result<std::uint16_t> port_of(const Fd& listener) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&storage), &size) != 0)

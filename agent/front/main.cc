@@ -43,9 +43,9 @@ Status confine(const Options& options) {
 }
 
 Result<std::shared_ptr<const TlsIdentity>> open_identity(const Options& options) {
-  const ipc::Fd certificate(open(options.certificate.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd certificate(open(options.certificate.c_str(), O_RDONLY | O_CLOEXEC));
   if (!certificate) return Error(Code::not_found, "cannot open \"" + options.certificate + "\"");
-  const ipc::Fd key(open(options.key.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd key(open(options.key.c_str(), O_RDONLY | O_CLOEXEC));
   if (!key) return Error(Code::not_found, "cannot open \"" + options.key + "\"");
   return TlsIdentity::read(certificate.get(), key.get());
 }
@@ -57,7 +57,7 @@ Result<std::shared_ptr<const ClientAuthorities>> authorities_from(ByteView frame
 }
 
 // A certificate that does not load leaves the one that is in use.
-void reload(Server& server, const std::vector<ipc::Fd>& files) {
+void reload(Server& server, const std::vector<Fd>& files) {
   auto identity = files.size() == 2 ? TlsIdentity::read(files[0].get(), files[1].get())
                                     : Error(Code::malformed, "two files are needed");
   if (!identity) return log_error("front: the old certificate stays: " + identity.error().message());
@@ -69,7 +69,7 @@ void reload(Server& server, const std::vector<ipc::Fd>& files) {
 Status serve(ipc::Channel& channel, Server& server, Exchange& exchange, const ipc::Ready& ready) {
   std::jthread drainer;
   for (;;) {
-    std::vector<ipc::Fd> files;
+    std::vector<Fd> files;
     const auto frame = channel.receive(&files);
     if (!frame && drainer.joinable()) return Done{};
     if (!frame) return frame.error();
@@ -112,7 +112,7 @@ Status serve(ipc::Channel& channel, Server& server, Exchange& exchange, const ip
 
 Status run(const Options& options) {
   if (auto confined = confine(options); !confined) return confined;
-  ipc::Channel channel{ipc::Fd(kChannel)};
+  ipc::Channel channel{Fd(kChannel)};
   auto identity = open_identity(options);
   if (!identity) return std::move(identity).error();
   auto listener = listen_on(options.listen);

@@ -21,7 +21,7 @@ constexpr const char* kPriorities =
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::start(ipc::Fd listener, const Limits& limits,
+Result<std::unique_ptr<Server>> Server::start(Fd listener, const Limits& limits,
                                               std::shared_ptr<const TlsIdentity> identity,
                                               std::shared_ptr<const ClientAuthorities> authorities,
                                               Exchange& exchange) {

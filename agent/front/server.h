@@ -11,7 +11,7 @@
 #include "agent/front/deadlines.h"
 #include "agent/front/exchange.h"
 #include "agent/front/tls_identity.h"
-#include "agent/ipc/fd.h"
+#include "protocol/base/fd.h"
 
 namespace coprotect::agent::front {
 
@@ -42,7 +42,7 @@ struct Connection {
 class Server {
  public:
   // Starts to accept. `exchange` must outlive the server.
-  static Result<std::unique_ptr<Server>> start(ipc::Fd listener, const Limits& limits,
+  static Result<std::unique_ptr<Server>> start(Fd listener, const Limits& limits,
                                                std::shared_ptr<const TlsIdentity> identity,
                                                std::shared_ptr<const ClientAuthorities> authorities,
                                                Exchange& exchange);

@@ -103,18 +103,18 @@ Answer HttpClient::run(const std::string& method, const std::string& path, std::
   return answer;
 }
 
-ipc::Fd RawClient::connect_plain(std::uint16_t port) {
-  ipc::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Fd RawClient::connect_plain(std::uint16_t port) {
+  Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return ipc::Fd();
+  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return Fd();
   return socket;
 }
 
 std::optional<RawClient> RawClient::connect(Target target, const Identity& identity) {
-  ipc::Fd socket = connect_plain(target.port);
+  Fd socket = connect_plain(target.port);
   Context context(SSL_CTX_new(TLS_client_method()));
   SSL_CTX_use_certificate(context.get(), identity.certificate.x509());
   SSL_CTX_use_PrivateKey(context.get(), identity.key.evp());

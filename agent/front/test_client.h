@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/ipc/fd.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/owned.h"
 #include "protocol/x509/issue.h"
 
@@ -61,7 +61,7 @@ class RawClient {
   // Connected, after the handshake (in TLS 1.3 the server may still refuse the certificate).
   static std::optional<RawClient> connect(Target target, const Identity& identity);
   // Only TCP.
-  static ipc::Fd connect_plain(std::uint16_t port);
+  static Fd connect_plain(std::uint16_t port);
 
   bool send(std::string_view text);
   // Bytes until the server closes, or until `limit` is over.
@@ -73,9 +73,9 @@ class RawClient {
  private:
   using Context = Owned<SSL_CTX, SSL_CTX_free>;
   using Session = Owned<SSL, SSL_free>;
-  RawClient(ipc::Fd socket, Context context, Session session)
+  RawClient(Fd socket, Context context, Session session)
       : socket_(std::move(socket)), context_(std::move(context)), session_(std::move(session)) {}
-  ipc::Fd socket_;
+  Fd socket_;
   Context context_;
   Session session_;
 };

@@ -139,8 +139,8 @@ TEST_F(TlsTest, CertificateThatExpiresIsRefusedOnOpenConnections) {
 class ReloadTest : public TlsTest {
  protected:
   void reload() {
-    const ipc::Fd certificate(open((folder_ / "tls.pem").c_str(), O_RDONLY | O_CLOEXEC));
-    const ipc::Fd key(open((folder_ / "tls.key.pem").c_str(), O_RDONLY | O_CLOEXEC));
+    const Fd certificate(open((folder_ / "tls.pem").c_str(), O_RDONLY | O_CLOEXEC));
+    const Fd key(open((folder_ / "tls.key.pem").c_str(), O_RDONLY | O_CLOEXEC));
     const int files[] = {certificate.get(), key.get()};
     ASSERT_TRUE(front_->channel()->send(ipc::encode_reload(), files));
     await_ready();

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "agent/ipc/fd.h"
 #include "protocol/base/bytes.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 
 namespace coprotect::agent::ipc {

@@ -50,7 +50,7 @@ void warm_up() {
   client::prepare_agent_clients();
 }
 
-Result<std::shared_ptr<const TlsIdentity>> identity_from(const std::vector<ipc::Fd>& files) {
+Result<std::shared_ptr<const TlsIdentity>> identity_from(const std::vector<Fd>& files) {
   if (files.size() != 2) return Error(Code::malformed, "two files are needed");
   return TlsIdentity::read(files[0].get(), files[1].get());
 }
@@ -78,7 +78,7 @@ void carry(ipc::Channel& channel, Peers& peers, const ipc::Forward& forward,
 // Does what the custodian sends, until its channel ends.
 Status serve(ipc::Channel& channel, Peers& peers, Workers& workers) {
   for (;;) {
-    std::vector<ipc::Fd> files;
+    std::vector<Fd> files;
     const auto frame = channel.receive(&files);
     if (!frame) return frame.error();
     if (ipc::kind_of(*frame) && *ipc::kind_of(*frame) == ipc::Kind::reload) {
@@ -108,13 +108,13 @@ Status serve(ipc::Channel& channel, Peers& peers, Workers& workers) {
 
 Status run() {
   if (auto confined = confine(); !confined) return confined;
-  ipc::Channel channel{ipc::Fd(kChannel)};
+  ipc::Channel channel{Fd(kChannel)};
   warm_up();
   const auto landlock = enter_sandbox({.connect = true, .read = resolver_files()});
   if (!landlock) return landlock.error();
   if (*landlock == 0) log_warning("relay: the kernel has no Landlock; names are looked up in DNS only");
 
-  std::vector<ipc::Fd> files;
+  std::vector<Fd> files;
   const auto first = channel.receive(&files);
   if (!first) return first.error();
   auto self = identity_from(files);

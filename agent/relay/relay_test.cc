@@ -52,8 +52,8 @@ class Relay : public front::FrontTest {
     std::ofstream(folder_ / "own.key.pem") << text_of(identity.key.to_pem().reveal());
   }
   void hand_over_identity() {
-    const ipc::Fd certificate(open((folder_ / "own.pem").c_str(), O_RDONLY | O_CLOEXEC));
-    const ipc::Fd key(open((folder_ / "own.key.pem").c_str(), O_RDONLY | O_CLOEXEC));
+    const Fd certificate(open((folder_ / "own.pem").c_str(), O_RDONLY | O_CLOEXEC));
+    const Fd key(open((folder_ / "own.key.pem").c_str(), O_RDONLY | O_CLOEXEC));
     const std::array files{certificate.get(), key.get()};
     ASSERT_TRUE(relay_->channel()->send(ipc::encode_reload(), files));
   }

@@ -17,7 +17,7 @@
 #include <cstring>
 #include <string>
 
-#include "agent/ipc/fd.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/owned.h"
 
 namespace coprotect::agent {
@@ -50,8 +50,8 @@ RulesetAttributes everything_but(const SandboxNeeds& needs, int version) {
 
 // Lets a file be read, or every file of a folder. What a name leads to counts, not the name: a file that
 // takes its place later is another one.
-Status allow_reading(const ipc::Fd& ruleset, const std::filesystem::path& path) {
-  const ipc::Fd place(open(path.c_str(), O_PATH | O_CLOEXEC));
+Status allow_reading(const Fd& ruleset, const std::filesystem::path& path) {
+  const Fd place(open(path.c_str(), O_PATH | O_CLOEXEC));
   struct stat about {};
   if (!place || fstat(place.get(), &about) != 0) return Done{};
   const landlock_path_beneath_attr rule{.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
@@ -67,8 +67,7 @@ Result<int> forbid_paths(const SandboxNeeds& needs) {
       static_cast<int>(syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION));
   if (version < 1) return 0;
   const RulesetAttributes attributes = everything_but(needs, version);
-  const ipc::Fd ruleset(
-      static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
+  const Fd ruleset(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
   if (!ruleset) return failed("landlock_create_ruleset", errno);
   for (const auto& path : needs.read)
     if (auto allowed = allow_reading(ruleset, path); !allowed) return std::move(allowed).error();

@@ -115,10 +115,10 @@ TEST(SandboxDeathTest, LeavesOpenSocketsAndGivenFiles) {
   ASSERT_TRUE(pair);
   ipc::Channel near(std::move(pair->first));
   ipc::Channel far(std::move(pair->second));
-  const ipc::Fd file(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  const Fd file(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   expect_in_sandbox([&] {
     const int files[] = {file.get()};
-    std::vector<ipc::Fd> received;
+    std::vector<Fd> received;
     char byte = 0;
     return near.send(Bytes{1}, files) && far.receive(&received) && received.size() == 1 &&
            pread(received[0].get(), &byte, 1, 0) == 1;
@@ -130,8 +130,8 @@ TEST(SandboxDeathTest, LeavesWhatAClientNeeds) {
   const SandboxNeeds needs{.connect = true, .read = {"/etc/hosts", "/usr/share", "/nowhere"}};
   expect_in_sandbox(
       [] {
-        const ipc::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        const ipc::Fd file(open("/etc/hosts", O_RDONLY | O_CLOEXEC));
+        const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const Fd file(open("/etc/hosts", O_RDONLY | O_CLOEXEC));
         return socket && (file || errno == EPERM);  // EPERM: a kernel without Landlock
       },
       needs);

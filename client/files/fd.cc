@@ -31,10 +31,6 @@ Status all_of(const Result<std::size_t>& done, std::size_t size) {
 
 }  // namespace
 
-Fd::~Fd() {
-  if (fd_ >= 0) close(fd_);
-}
-
 Error os_error(std::string_view what) {
   const int number = errno;
   const Code code = number == ENOENT || number == ENOTDIR     ? Code::not_found

@@ -3,30 +3,12 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <utility>
 
 #include "protocol/base/bytes.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 
 namespace coprotect::client {
-
-// An open file descriptor, closed with the object.
-class Fd {
- public:
-  explicit Fd(int fd = -1) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd();
-
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 // What errno says went wrong: "cannot be read: permission denied". Code::not_found, denied, conflict or, for
 // a disk that is full or broken, unavailable.

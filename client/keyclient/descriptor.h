@@ -1,33 +1,8 @@
 #pragma once
 
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <utility>
 
 namespace coprotect::keyclient {
-
-// An open socket, closed with the object.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    Descriptor taken(std::move(other));
-    std::swap(fd_, taken.fd_);
-    return *this;
-  }
-  ~Descriptor() { reset(); }
-
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-  void reset() {
-    if (fd_ >= 0) close(std::exchange(fd_, -1));
-  }
-
- private:
-  int fd_;
-};
 
 // Which open socket a number stood for. Programs close numbers that they did not open (daemons close all of
 // them), and then give them to other files: a long-lived number is used, or closed, only while it is still

@@ -20,11 +20,11 @@ Error system_error(const char* what) {
   return {Code::internal, std::string(what) + ": " + std::strerror(errno)};
 }
 
-Result<std::pair<Descriptor, Descriptor>> socket_pair() {
+Result<std::pair<Fd, Fd>> socket_pair() {
   std::array<int, 2> ends;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return system_error("cannot make a channel to coprotect-keyd");
-  return std::pair(Descriptor(ends[0]), Descriptor(ends[1]));
+  return std::pair(Fd(ends[0]), Fd(ends[1]));
 }
 
 // Waits until the socket can be read or written. False at the deadline.

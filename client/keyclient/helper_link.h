@@ -7,6 +7,7 @@
 
 #include "client/keyclient/descriptor.h"
 #include "client/keyclient/wiped.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 
 namespace coprotect::keyclient {
@@ -18,7 +19,7 @@ class Channel {
  public:
   // Starts a helper.
   static Result<std::shared_ptr<Channel>> open();
-  Channel(Descriptor fd, SocketIdentity identity) : fd_(std::move(fd)), identity_(identity) {}
+  Channel(Fd fd, SocketIdentity identity) : fd_(std::move(fd)), identity_(identity) {}
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
   ~Channel() {
@@ -35,7 +36,7 @@ class Channel {
   bool send(ByteView head, ByteView tail, int reply_socket, Deadline deadline) const;
 
  private:
-  Descriptor fd_;
+  Fd fd_;
   SocketIdentity identity_;
 };
 

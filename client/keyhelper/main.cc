@@ -10,6 +10,7 @@
 #include <iostream>
 #include <string_view>
 
+#include "client/keyclient/descriptor.h"
 #include "client/keyhelper/server.h"
 #include "protocol/base/arena.h"
 
@@ -48,8 +49,7 @@ int main(int argc, char** argv) {
   }
   std::signal(SIGPIPE, SIG_IGN);
   try {
-    keyhelper::Server(keyclient::Descriptor(keyclient::kKeydChannel), client::default_config_file(),
-                      std::chrono::seconds(idle))
+    keyhelper::Server(Fd(keyclient::kKeydChannel), client::default_config_file(), std::chrono::seconds(idle))
         .run();
   } catch (const std::exception& error) {
     std::cerr << "coprotect-keyd: error: " << error.what() << std::endl;

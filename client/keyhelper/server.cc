@@ -23,14 +23,14 @@ bool given_up(int reply) {
 }
 
 // The descriptor that came with a message, if it was exactly one.
-keyclient::Descriptor descriptor_of(msghdr& message) {
+Fd descriptor_of(msghdr& message) {
   const cmsghdr* const header = CMSG_FIRSTHDR(&message);
   if (header == nullptr || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
       header->cmsg_len != CMSG_LEN(sizeof(int)))
-    return keyclient::Descriptor();
+    return Fd();
   int fd = -1;
   std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return keyclient::Descriptor(fd);
+  return Fd(fd);
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ Server::Next Server::wait_for_request() {
 
 // False if the program has closed its end.
 bool Server::take_request() {
-  Job job{.packet = Secret(keyclient::kMaxRequest), .reply = keyclient::Descriptor()};
+  Job job{.packet = Secret(keyclient::kMaxRequest), .reply = Fd()};
   iovec part{job.packet.fill().data(), job.packet.size()};
   struct alignas(cmsghdr) {
     std::array<char, CMSG_SPACE(sizeof(int))> bytes{};

@@ -6,8 +6,8 @@
 #include <memory>
 #include <mutex>
 
-#include "client/keyclient/descriptor.h"
 #include "client/keyhelper/keys.h"
+#include "protocol/base/fd.h"
 
 namespace coprotect::keyhelper {
 
@@ -16,7 +16,7 @@ namespace coprotect::keyhelper {
 class Server {
  public:
   // `channel`: the helper's end.
-  Server(keyclient::Descriptor channel, std::filesystem::path config, std::chrono::milliseconds idle)
+  Server(Fd channel, std::filesystem::path config, std::chrono::milliseconds idle)
       : channel_(std::move(channel)), config_(std::move(config)), idle_(idle) {}
 
   // Ends the process when all is done. At the program's end nobody waits for the answers that are still
@@ -26,7 +26,7 @@ class Server {
  private:
   struct Job {
     Secret packet;
-    keyclient::Descriptor reply;
+    Fd reply;
   };
   // A reply's two parts, of which the second one is secret.
   struct Answer {
@@ -42,7 +42,7 @@ class Server {
   Result<Secret> serve(const keyclient::Request& request, Bytes& head);
   Result<std::shared_ptr<Keys>> keys(bool look_again);
 
-  keyclient::Descriptor channel_;
+  Fd channel_;
   std::filesystem::path config_;
   std::chrono::milliseconds idle_;
 

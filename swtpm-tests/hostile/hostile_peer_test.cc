@@ -147,7 +147,7 @@ class HostileRelay : public HostilePeer {
 
   void carry(Channel& from, Channel& to, const Meddle& meddle) {
     for (;;) {
-      std::vector<agent::ipc::Fd> files;
+      std::vector<Fd> files;
       const auto frame = from.receive(&files);
       if (!frame) break;
       Meddle present;

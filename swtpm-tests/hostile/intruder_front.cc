@@ -39,7 +39,7 @@ struct Attempt {
 };
 
 bool opens(const path& file, int flags) {
-  return bool(agent::ipc::Fd(open(file.c_str(), flags | O_CLOEXEC, 0600)));
+  return bool(Fd(open(file.c_str(), flags | O_CLOEXEC, 0600)));
 }
 
 bool reads_memory_of(pid_t process) {
@@ -102,14 +102,13 @@ bool has_more_descriptors() {
 }
 
 int intrude(const path& folder) {
-  agent::ipc::Channel channel{agent::ipc::Fd(kChannel)};
+  agent::ipc::Channel channel{Fd(kChannel)};
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const bool more = has_more_descriptors();
   const pid_t custodian = getppid();
   const path here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   const bool unconfined = std::filesystem::exists(here / "unconfined");
-  const agent::ipc::Fd report(
-      open((here / "report").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  const Fd report(open((here / "report").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   const auto note = [&](const std::string& name, bool success) {
     const std::string line = name + (success ? ": succeeded\n" : ": failed\n");
     return write(report.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size());

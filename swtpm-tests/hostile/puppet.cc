@@ -18,19 +18,19 @@ namespace {
 constexpr int kChannel = 3;
 
 int hand_over() {
-  agent::ipc::Fd channel(kChannel);
+  Fd channel(kChannel);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const std::string address_file = std::filesystem::read_symlink("/proc/self/exe").string() + ".socket";
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   address_file.copy(address.sun_path, sizeof address.sun_path - 1);
-  agent::ipc::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return 1;
 
   agent::ipc::Channel test(std::move(socket));
   const std::array files{channel.get()};
   if (!test.send(Bytes{1}, files)) return 1;
-  channel = {};
+  channel.reset();
   static_cast<void>(test.receive());
   return 0;
 }

@@ -11,11 +11,11 @@ namespace {
 
 constexpr int kPatienceMs = 30'000;
 
-agent::ipc::Fd listen_at(const std::string& file) {
+Fd listen_at(const std::string& file) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   file.copy(address.sun_path, sizeof address.sun_path - 1);
-  agent::ipc::Fd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Fd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       listen(listener.get(), 8) != 0)
     throw std::runtime_error("cannot listen at " + file);
@@ -42,9 +42,8 @@ PuppetPlace::Puppet PuppetPlace::accept() const {
   pollfd waiting{listener_.get(), POLLIN, 0};
   if (poll(&waiting, 1, kPatienceMs) <= 0) throw std::runtime_error("the agent starts no such process");
   Puppet puppet;
-  puppet.program =
-      std::make_unique<Channel>(agent::ipc::Fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)));
-  std::vector<agent::ipc::Fd> files;
+  puppet.program = std::make_unique<Channel>(Fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)));
+  std::vector<Fd> files;
   if (!puppet.program->receive(&files) || files.size() != 1)
     throw std::runtime_error("the puppet's channel is missing");
   puppet.channel = std::make_unique<Channel>(std::move(files.front()));

@@ -29,7 +29,7 @@ class PuppetPlace {
   Puppet accept() const;
 
  private:
-  agent::ipc::Fd listener_;
+  Fd listener_;
 };
 
 }  // namespace coprotect::harness

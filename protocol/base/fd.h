@@ -4,29 +4,29 @@
 
 #include <utility>
 
-namespace coprotect::agent::ipc {
+namespace coprotect {
 
-// An open file descriptor, closed when the object goes.
+// An open file descriptor, closed with the object.
 class Fd {
  public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  explicit Fd(int fd = -1) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(other.release()) {}
   Fd& operator=(Fd&& other) noexcept {
     Fd taken(std::move(other));
     std::swap(fd_, taken.fd_);
     return *this;
   }
-  ~Fd() {
-    if (fd_ >= 0) close(fd_);
-  }
+  ~Fd() { reset(); }
 
   int get() const { return fd_; }
   int release() { return std::exchange(fd_, -1); }
+  void reset() {
+    if (fd_ >= 0) close(release());
+  }
   explicit operator bool() const { return fd_ >= 0; }
 
  private:
-  int fd_ = -1;
+  int fd_;
 };
 
-}  // namespace coprotect::agent::ipc
+}  // namespace coprotect
