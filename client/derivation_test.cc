@@ -9,7 +9,6 @@ namespace coprotect::client {
 namespace {
 
 using protocol::SuiteId;
-using protocol::test::must;
 
 class DerivationTest : public testing::TestWithParam<SuiteId> {
  protected:

@@ -12,7 +12,6 @@ namespace {
 using protocol::IndexedPartial;
 using protocol::ItemStatus;
 using protocol::PartialReply;
-using protocol::test::must;
 using protocol::test::TestCeremony;
 
 constexpr std::int64_t kNow = protocol::test::kNow;

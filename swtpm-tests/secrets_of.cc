@@ -2,20 +2,12 @@
 
 #include <stdexcept>
 
+#include "protocol/base/test_must.h"
 #include "protocol/file/header.h"
 #include "protocol/threshold/partial.h"
 #include "swtpm-tests/share_of.h"
 
 namespace coprotect::harness {
-namespace {
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message());
-  return *std::move(result);
-}
-
-}  // namespace
 
 std::vector<std::pair<std::string, Secret>> secrets_of(System& system, const std::filesystem::path& file) {
   system.token().use();

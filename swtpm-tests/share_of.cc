@@ -6,15 +6,10 @@
 #include "agent/custodian/keys.h"
 #include "hsm/share_record.h"
 #include "hsm/token.h"
+#include "protocol/base/test_must.h"
 
 namespace coprotect::harness {
 namespace {
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message());
-  return *std::move(result);
-}
 
 // The running agent keeps the store itself to itself.
 std::filesystem::path copy_store(const std::filesystem::path& folder, const Scratch& scratch) {

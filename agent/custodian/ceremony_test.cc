@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "agent/custodian/testing/must.h"
 #include "agent/custodian/testing/pair.h"
+#include "protocol/base/test_must.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
 #include "swtpm-tests/harness/soft_tpm.h"
@@ -17,7 +17,6 @@ using protocol::SuiteId;
 using testing::control;
 using testing::HeldInvitation;
 using testing::kHourMs;
-using testing::must;
 using testing::Tool;
 
 class Ceremony : public ::testing::TestWithParam<SuiteId> {

@@ -6,8 +6,8 @@
 
 #include <map>
 
-#include "agent/custodian/testing/must.h"
 #include "agent/custodian/testing/pair.h"
+#include "protocol/base/test_must.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/message/chain.h"
 #include "protocol/threshold/partial.h"
@@ -23,7 +23,6 @@ using protocol::ForwardMessage;
 using protocol::SuiteId;
 using testing::Asking;
 using testing::encrypt;
-using testing::must;
 using testing::TestAgent;
 
 // Three agents, and who carries their messages.

@@ -2,8 +2,8 @@
 
 #include <thread>
 
-#include "agent/custodian/testing/must.h"
 #include "agent/custodian/testing/pair.h"
+#include "protocol/base/test_must.h"
 #include "protocol/threshold/partial.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
@@ -17,7 +17,6 @@ using protocol::EntryKind;
 using protocol::ItemStatus;
 using protocol::SuiteId;
 using testing::encrypt;
-using testing::must;
 
 class Decrypt : public ::testing::TestWithParam<SuiteId> {
  protected:

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "agent/custodian/testing/must.h"
 #include "agent/custodian/testing/pair.h"
+#include "protocol/base/test_must.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/threshold/partial.h"
 #include "swtpm-tests/harness/scratch.h"
@@ -22,7 +22,6 @@ using protocol::Purpose;
 using protocol::SuiteId;
 using testing::Asking;
 using testing::encrypt;
-using testing::must;
 
 constexpr const char* kAlice = "coprotect:acme:user:alice";
 

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "agent/custodian/testing/must.h"
 #include "agent/custodian/testing/pair.h"
+#include "protocol/base/test_must.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
 
@@ -17,7 +17,6 @@ using testing::Asking;
 using testing::Company;
 using testing::encrypt;
 using testing::kHourMs;
-using testing::must;
 using testing::TestClient;
 
 class Refusal : public ::testing::Test {

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "agent/custodian/testing/must.h"
 #include "agent/custodian/testing/pair.h"
+#include "protocol/base/test_must.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
 
@@ -11,8 +11,6 @@
 // write is not answered.
 namespace coprotect::agent::custodian {
 namespace {
-
-using testing::must;
 
 class Tampering : public ::testing::Test {
  protected:

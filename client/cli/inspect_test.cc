@@ -52,7 +52,6 @@ TEST_F(Inspect, RefusesWhatIsNoEncryptedFile) {
 struct Kit {
   explicit Kit(const protocol::test::TestCeremony& ceremony, const protocol::test::TestCeremony::Run& run)
       : code(protocol::generate_code(system_random())) {
-    using protocol::test::must;
     const auto hpke = protocol::HpkePrivateKey::generate(system_random());
     const auto [blob, recovery_key] = must(protocol::RecoveryBlob::seal(
         protocol::RecoveryKind::code, must(protocol::read_code(code.reveal())),

@@ -37,17 +37,17 @@ class Company : public testing::Test {
 
   // The content of an encrypted file, opened with two of the shares.
   std::string open_with_shares(const std::filesystem::path& file) const {
-    auto input = protocol::test::must(Input::open(folder_ / file));
-    const auto header = protocol::test::must(read_header(input));
-    const auto& stanza = *protocol::test::must(header.stanza_for(run_.bundle.key_id()));
+    auto input = must(Input::open(folder_ / file));
+    const auto header = must(read_header(input));
+    const auto& stanza = *must(header.stanza_for(run_.bundle.key_id()));
     std::vector<protocol::IndexedPartial> partials;
     for (const std::uint8_t index : {std::uint8_t{1}, std::uint8_t{3}}) {
       partials.push_back(
           {index, run_.bundle.group().power_secret(stanza.ciphertext.c1, run_.shares.at(index))});
     }
-    const auto m = protocol::test::must(protocol::combine(stanza.ciphertext.c2, partials));
-    const auto file_key = protocol::test::must(header.unlock(m));
-    auto target = protocol::test::must(Target::open(folder_ / "opened", true, 0600));
+    const auto m = must(protocol::combine(stanza.ciphertext.c2, partials));
+    const auto file_key = must(header.unlock(m));
+    auto target = must(Target::open(folder_ / "opened", true, 0600));
     Progress progress(0, false);
     const auto written = write_decrypted(input, header, file_key, target, progress);
     EXPECT_TRUE(written) << written.error().message();

@@ -27,7 +27,6 @@ namespace {
 
 using keyclient::KeyClient;
 using protocol::SuiteId;
-using protocol::test::must;
 using std::filesystem::path;
 
 constexpr const char* kPassphrase = "a passphrase";

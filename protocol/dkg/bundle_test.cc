@@ -9,7 +9,6 @@ namespace coprotect::protocol {
 namespace {
 
 using test::Forger;
-using test::must;
 using test::TestCeremony;
 
 class BundleTest : public testing::TestWithParam<SuiteId> {

@@ -13,7 +13,6 @@ namespace coprotect::protocol {
 namespace {
 
 using test::Layout;
-using test::must;
 using test::TestCeremony;
 
 class DealerTest : public testing::TestWithParam<SuiteId> {};

@@ -10,7 +10,6 @@ namespace coprotect::protocol {
 namespace {
 
 using test::Forger;
-using test::must;
 using test::TestCeremony;
 
 class MaliciousDealer : public testing::TestWithParam<SuiteId> {

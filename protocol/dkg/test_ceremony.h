@@ -1,10 +1,9 @@
 #pragma once
 
-#include <cstdlib>
-#include <iostream>
 #include <string>
 #include <vector>
 
+#include "protocol/base/test_must.h"
 #include "protocol/dkg/bundle.h"
 #include "protocol/dkg/dealer.h"
 #include "protocol/x509/issue.h"
@@ -13,16 +12,6 @@ namespace coprotect::protocol::test {
 
 constexpr std::int64_t kNow = 1'800'000'000'000;  // milliseconds, in 2027
 constexpr std::int64_t kDay = 24ll * 3600 * 1000;
-
-// The value of a result that a test depends on.
-template <typename T>
-T must(Result<T> result) {
-  if (!result) {
-    std::cerr << result.error().message() << "\n";
-    std::abort();
-  }
-  return *std::move(result);
-}
 
 inline Certificate make_certificate(const std::string& name, CertificateUse use, const SigningKey& subject,
                                     const Certificate* issuer, const SigningKey& issuer_key,

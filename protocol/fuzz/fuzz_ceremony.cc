@@ -18,7 +18,7 @@ class Fixture {
         .encode();
   }
   Bytes body_of(const Bytes& message, Round round) const {
-    return test::must(CeremonyMessage::parse(message, round, ceremony.parameters)).body;
+    return must(CeremonyMessage::parse(message, round, ceremony.parameters)).body;
   }
   // The second party's bodies of rounds 1 to 3 are good but for the changes to one of them.
   void run(Round changed, ByteView changes) const {
@@ -30,12 +30,12 @@ class Fixture {
     };
     const Bytes commit_0 = first.commit();
     const Bytes commit_1 = second.commit();
-    const Bytes reveal_1 = test::must(second.reveal(std::vector<Bytes>{commit_0, commit_1}));
+    const Bytes reveal_1 = must(second.reveal(std::vector<Bytes>{commit_0, commit_1}));
     const auto reveal_0 = first.reveal(std::vector<Bytes>{commit_0, sent(Round::commit, commit_1)});
     if (!reveal_0) return;
     const auto deal_0 = first.deal(std::vector<Bytes>{*reveal_0, sent(Round::reveal, reveal_1)});
     if (!deal_0) return;
-    const Bytes deal_1 = test::must(second.deal(std::vector<Bytes>{*reveal_0, reveal_1}));
+    const Bytes deal_1 = must(second.deal(std::vector<Bytes>{*reveal_0, reveal_1}));
     const auto outcome = first.receive(std::vector<Bytes>{*deal_0, sent(Round::deal, deal_1)});
     if (!outcome) return;
     const Group& group = ceremony.parameters.group();

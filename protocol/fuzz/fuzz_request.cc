@@ -25,11 +25,11 @@ void read_body(const test::TestClient& client, Operation operation, ByteView bod
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const test::TestClient client(SuiteId::p256);
   static const Bytes good = client.sign(client.request());
-  static const Bytes good_body = test::must(SignedRequest::parse_envelope(good)).body;
+  static const Bytes good_body = must(SignedRequest::parse_envelope(good)).body;
   static const Bytes good_derivation = [] {
     Request request = client.request({});
     request.body = DeriveBody{std::vector<Element>(3, client.public_key.h())};
-    return test::must(SignedRequest::parse_envelope(client.sign(request))).body;
+    return must(SignedRequest::parse_envelope(client.sign(request))).body;
   }();
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);

@@ -10,8 +10,6 @@
 namespace coprotect::protocol {
 namespace {
 
-using test::must;
-
 std::string text_of_secret(const Secret& secret) {
   return std::string(text_of(secret.reveal()));
 }

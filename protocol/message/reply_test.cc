@@ -9,8 +9,6 @@
 namespace coprotect::protocol {
 namespace {
 
-using test::must;
-
 class PartialReplyTest : public testing::TestWithParam<SuiteId> {
  protected:
   // A reply for the index with one done item per `true`.

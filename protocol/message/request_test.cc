@@ -9,8 +9,6 @@
 namespace coprotect::protocol {
 namespace {
 
-using test::must;
-
 Result<SignedRequest> parse(ByteView encoded, SuiteId suite) {
   auto envelope = SignedRequest::parse_envelope(encoded);
   if (!envelope) return std::move(envelope).error();

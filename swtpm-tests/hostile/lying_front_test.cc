@@ -6,6 +6,7 @@
 #include "agent/ipc/messages.h"
 #include "client/agents.h"
 #include "client/partial_exchange.h"
+#include "protocol/base/test_must.h"
 #include "protocol/message/client_list.h"
 #include "protocol/message/onboarding.h"
 #include "protocol/x509/issue.h"
@@ -18,12 +19,6 @@ namespace {
 using agent::ipc::Route;
 using protocol::ControlKind;
 using protocol::ControlMessage;
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message());
-  return *std::move(result);
-}
 
 client::Credentials credentials_of(const std::filesystem::path& config) {
   return must(client::load_credentials(must(client::read_config(config))));

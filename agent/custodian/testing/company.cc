@@ -1,7 +1,7 @@
 #include "agent/custodian/testing/company.h"
 
-#include "agent/custodian/testing/must.h"
 #include "protocol/base/random.h"
+#include "protocol/base/test_must.h"
 
 namespace coprotect::agent::custodian::testing {
 

@@ -1,6 +1,6 @@
 #include "agent/custodian/testing/pair.h"
 
-#include "agent/custodian/testing/must.h"
+#include "protocol/base/test_must.h"
 
 namespace coprotect::agent::custodian::testing {
 

@@ -3,8 +3,8 @@
 #include <fstream>
 
 #include "agent/custodian/testing/company.h"
-#include "agent/custodian/testing/must.h"
 #include "hsm/sealed_keeper.h"
+#include "protocol/base/test_must.h"
 #include "protocol/base/writer.h"
 
 namespace coprotect::agent::custodian::testing {

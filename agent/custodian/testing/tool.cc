@@ -1,6 +1,6 @@
 #include "agent/custodian/testing/tool.h"
 
-#include "agent/custodian/testing/must.h"
+#include "protocol/base/test_must.h"
 #include "protocol/crypto/hash.h"
 
 namespace coprotect::agent::custodian::testing {

@@ -5,7 +5,7 @@
 
 #include "protocol/base/result.h"
 
-namespace coprotect::agent::custodian::testing {
+namespace coprotect {
 
 // The value, or the end of the test with the error's message.
 template <typename T>
@@ -15,4 +15,4 @@ T must(Result<T> result) {
   return *std::move(result);
 }
 
-}  // namespace coprotect::agent::custodian::testing
+}  // namespace coprotect
