@@ -1,9 +1,10 @@
 #include "agent/config.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <fstream>
+
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::agent {
 namespace {
@@ -20,12 +21,6 @@ key = "/etc/keys/tls.key.pem"
 
 class ConfigTest : public testing::Test {
  protected:
-  ConfigTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "config-test-XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-  }
-  ~ConfigTest() override { std::filesystem::remove_all(folder_); }
-
   Result<Config> load(const std::string& content) const {
     std::ofstream(folder_ / "agent.toml") << content;
     return Config::load(folder_ / "agent.toml");
@@ -43,7 +38,8 @@ class ConfigTest : public testing::Test {
     return text;
   }
 
-  std::filesystem::path folder_;
+  const harness::Scratch scratch_;
+  const std::filesystem::path folder_ = scratch_.path();
 };
 
 TEST_F(ConfigTest, HasDefaults) {

@@ -6,10 +6,10 @@
 #include <sys/un.h>
 
 #include <cstring>
-#include <filesystem>
 #include <string>
 
 #include "protocol/base/fd.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::agent {
 namespace {
@@ -38,16 +38,12 @@ class Supervisor {
 };
 
 TEST(SupervisorNotice, ReachesASocketInTheFileSystem) {
-  std::string folder = (std::filesystem::temp_directory_path() / "notice-XXXXXX").string();
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  {
-    const Supervisor supervisor(folder + "/notify");
-    notify_supervisor("READY=1");
-    EXPECT_EQ(supervisor.heard(), "READY=1");
-    notify_reloading();
-    EXPECT_TRUE(supervisor.heard().starts_with("RELOADING=1\nMONOTONIC_USEC="));
-  }
-  std::filesystem::remove_all(folder);
+  const harness::Scratch scratch;
+  const Supervisor supervisor(scratch / "notify");
+  notify_supervisor("READY=1");
+  EXPECT_EQ(supervisor.heard(), "READY=1");
+  notify_reloading();
+  EXPECT_TRUE(supervisor.heard().starts_with("RELOADING=1\nMONOTONIC_USEC="));
 }
 
 TEST(SupervisorNotice, ReachesAnAbstractSocket) {

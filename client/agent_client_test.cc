@@ -8,6 +8,7 @@
 
 #include "client/tls_server.h"
 #include "protocol/x509/issue.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::client {
 namespace {
@@ -205,9 +206,8 @@ TEST_F(AgentClientTest, RefusesUrlsThatAreNotHttps) {
 }
 
 TEST_F(AgentClientTest, HeedsNoEnvironment) {
-  char folder[] = "/tmp/coprotect-agent-client-XXXXXX";
-  ASSERT_NE(mkdtemp(folder), nullptr);
-  const std::string log = std::string(folder) + "/keys";
+  const harness::Scratch scratch;
+  const std::filesystem::path log = scratch / "keys";
   for (const char* const name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
     setenv(name, "http://127.0.0.1:1", 1);
   setenv("SSLKEYLOGFILE", log.c_str(), 1);
@@ -216,7 +216,6 @@ TEST_F(AgentClientTest, HeedsNoEnvironment) {
   EXPECT_TRUE(answer) << answer.error().message();
   std::error_code none;
   EXPECT_TRUE(!std::filesystem::exists(log) || std::filesystem::file_size(log, none) == 0);
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

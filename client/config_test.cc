@@ -2,21 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
+
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::client {
 namespace {
 
 class ConfigTest : public testing::Test {
  protected:
-  ConfigTest() {
-    std::string name = testing::TempDir() + "coprotect-config-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "no scratch folder";
-    folder_ = name;
-  }
-  ~ConfigTest() override { std::filesystem::remove_all(folder_); }
-
   Result<Config> read(const std::string& text) const {
     std::ofstream(folder_ / "config.toml") << text;
     return read_config(folder_ / "config.toml");
@@ -28,7 +22,8 @@ class ConfigTest : public testing::Test {
     return config.error().message();
   }
 
-  std::filesystem::path folder_;
+  const harness::Scratch scratch_;
+  const std::filesystem::path folder_ = scratch_.path();
   const std::string whole_ =
       "key_id = \"" + std::string(64, 'a') +
       "\"\nbundle = \"acme.bundle\"\ncertificate = \"alice.pem\"\nkey = \"/keys/alice.pem\"\n";

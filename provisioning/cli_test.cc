@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "provisioning/durable.h"
-#include "provisioning/test_scratch.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -30,7 +30,7 @@ TEST(CommandLine, ExplainsItself) {
 }
 
 TEST(CommandLine, RefusesWrongUse) {
-  const Scratch scratch;
+  const harness::Scratch scratch;
   const std::string folder = scratch.path().string();
   const std::vector<std::vector<std::string>> cases = {
       {},
@@ -61,7 +61,7 @@ TEST(CommandLine, RefusesWrongUse) {
 }
 
 TEST(CommandLine, RefusesAnInvitationThatIsNotOne) {
-  const Scratch scratch;
+  const harness::Scratch scratch;
   ASSERT_TRUE(write_durable(scratch / "invitation", bytes_of("coprotect-invitation-1.AAAA\n"), kPrivateMode));
   const std::string file = (scratch / "invitation").string();
   EXPECT_EQ(run({"onboard", "--tenant", "acme", "--out", (scratch / "out").string(), "--cloud-invitation",
@@ -71,7 +71,7 @@ TEST(CommandLine, RefusesAnInvitationThatIsNotOne) {
 }
 
 TEST(CommandLine, RefusesAFolderThatIsNotAnOnboardings) {
-  const Scratch scratch;
+  const harness::Scratch scratch;
   EXPECT_EQ(run({"remove-client", "alice", "--dir", scratch.path().string(), "--ca-passphrase-fd", "0"}),
             Exit::refused);
   EXPECT_EQ(run({"log", "--dir", scratch.path().string()}), Exit::refused);

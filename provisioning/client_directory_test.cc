@@ -4,8 +4,8 @@
 
 #include <fstream>
 
-#include "provisioning/test_scratch.h"
 #include "provisioning/test_tenant.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -24,7 +24,7 @@ class ClientFolder : public testing::Test {
   const protocol::SigningKey key_ = protocol::SigningKey::generate(system_random());
   const protocol::Certificate certificate_ =
       tenant_.client({"coprotect:acme:user:alice", "coprotect:acme:group:finance"}, key_.public_key());
-  const Scratch scratch_;
+  const harness::Scratch scratch_;
   const fs::path folder_ = scratch_ / "alice";
 };
 

@@ -1,8 +1,9 @@
 #include "provisioning/durable.h"
 
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "provisioning/test_scratch.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -14,7 +15,7 @@ std::size_t entries(const fs::path& folder) {
 }
 
 TEST(Durable, ReplacesAFileAndLeavesNothingBeside) {
-  const Scratch scratch;
+  const harness::Scratch scratch;
   ASSERT_TRUE(write_durable(scratch / "file", bytes_of("old"), kPublicMode));
   ASSERT_TRUE(write_durable(scratch / "file", bytes_of("new"), kPrivateMode));
   EXPECT_EQ(text_of(*client::read_small_file(scratch / "file", kMaxFile)), "new");
@@ -26,12 +27,12 @@ TEST(Durable, ReplacesAFileAndLeavesNothingBeside) {
 }
 
 TEST(Durable, SaysWhyAFileCannotBeWritten) {
-  const Scratch scratch;
+  const harness::Scratch scratch;
   EXPECT_FALSE(write_durable(scratch / "no-folder/file", bytes_of("x"), kPublicMode));
 }
 
 TEST(Durable, RenamesAFolderOntoAnEmptyOneOnly) {
-  const Scratch scratch;
+  const harness::Scratch scratch;
   ASSERT_TRUE(make_private_directory(scratch / "from"));
   ASSERT_TRUE(write_durable(scratch / "from/file", bytes_of("x"), kPublicMode));
   ASSERT_TRUE(make_private_directory(scratch / "empty"));
@@ -44,7 +45,7 @@ TEST(Durable, RenamesAFolderOntoAnEmptyOneOnly) {
 }
 
 TEST(Durable, AFolderIsLockedByOneAtATime) {
-  const Scratch scratch;
+  const harness::Scratch scratch;
   auto first = DirectoryLock::acquire(scratch.path());
   ASSERT_TRUE(first);
   EXPECT_EQ(DirectoryLock::acquire(scratch.path()).error().code(), Code::conflict);

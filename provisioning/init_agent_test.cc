@@ -1,8 +1,10 @@
 #include "provisioning/init_agent.h"
 
+#include <gtest/gtest.h>
+
 #include "provisioning/clock.h"
 #include "provisioning/durable.h"
-#include "provisioning/test_scratch.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -24,7 +26,7 @@ class InitAgent : public testing::Test {
   }
   Status run(const AgentSetup& wanted) const { return init_agent(wanted, now_ms(), system_random()); }
 
-  const Scratch scratch_;
+  const harness::Scratch scratch_;
 };
 
 TEST_F(InitAgent, LeavesNothingIfTheTokenFails) {

@@ -1,7 +1,7 @@
 #include "provisioning/onboarding_directory.h"
 
-#include "provisioning/test_scratch.h"
 #include "provisioning/test_tenant.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -19,7 +19,7 @@ class OnboardingFolder : public testing::Test {
   }
 
   const TestTenant tenant_;
-  const Scratch scratch_;
+  const harness::Scratch scratch_;
   const fs::path folder_ = scratch_ / "acme";
 };
 

@@ -1,7 +1,6 @@
 #include "agent/front/test_front.h"
 
 #include <poll.h>
-#include <stdlib.h>
 
 #include <csignal>
 #include <fstream>
@@ -56,13 +55,10 @@ ipc::Reply echo(const ipc::Call& call) {
 FrontTest::FrontTest() {
   std::signal(SIGPIPE, SIG_IGN);  // a front that ends a connection must not end the test
   answer_with_echo();
-  std::string name = (std::filesystem::temp_directory_path() / "front-test-XXXXXX").string();
-  folder_ = mkdtemp(name.data());
 }
 
 FrontTest::~FrontTest() {
   front_.reset();
-  std::filesystem::remove_all(folder_);
 }
 
 void FrontTest::answer_with(Answering answering) {

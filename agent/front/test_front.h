@@ -14,6 +14,7 @@
 #include "agent/front/deadlines.h"
 #include "agent/front/test_client.h"
 #include "agent/front_process.h"
+#include "swtpm-tests/harness/scratch.h"
 
 // A real coprotect-front, at whose channel the test sits in the custodian's place.
 namespace coprotect::agent::front {
@@ -63,7 +64,8 @@ class FrontTest : public testing::Test {
   void answer_with(Answering answering);
   void answer_with_echo();
 
-  std::filesystem::path folder_;
+  const harness::Scratch scratch_;
+  const std::filesystem::path folder_ = scratch_.path();
   TestAuthority identity_{"the agent"};
   TestAuthority acme_{"acme clients"};
   Identity alice_ = acme_.client();

@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
+
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::client {
 namespace {
@@ -13,15 +14,11 @@ namespace fs = std::filesystem;
 class PlanTest : public testing::Test {
  protected:
   PlanTest() {
-    std::string name = testing::TempDir() + "coprotect-plan-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "no scratch folder";
-    folder_ = name;
     fs::create_directories(folder_ / "tree/sub");
     for (const char* const file : {"x", "x.cop", "tree/a", "tree/a.cop", "tree/sub/b.cop"}) {
       std::ofstream(folder_ / file) << "12345";
     }
   }
-  ~PlanTest() override { fs::remove_all(folder_); }
 
   std::string in(const std::string& name) const { return (folder_ / name).string(); }
   Result<Plan> plan(Direction direction, const std::vector<std::string>& inputs, bool recursive = false,
@@ -34,7 +31,8 @@ class PlanTest : public testing::Test {
     return plan ? plan->jobs.front().output_name() : plan.error().message();
   }
 
-  fs::path folder_;
+  const harness::Scratch scratch_;
+  const fs::path folder_ = scratch_.path();
 };
 
 TEST_F(PlanTest, NamesTheOutputAfterTheInput) {

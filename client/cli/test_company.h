@@ -2,13 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <string>
 
 #include "client/cli/test_program.h"
 #include "client/files/encrypted_file.h"
 #include "protocol/dkg/test_ceremony.h"
 #include "protocol/threshold/partial.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::client::test {
 
@@ -17,12 +17,8 @@ class Company : public testing::Test {
  protected:
   explicit Company(protocol::SuiteId suite = protocol::SuiteId::p256)
       : ceremony_(suite), run_(ceremony_.run()) {
-    std::string name = testing::TempDir() + "coprotect-cli-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "no scratch folder";
-    folder_ = name;
     write_file(folder_ / "acme.bundle", text_of(run_.bundle.encoded()));
   }
-  ~Company() override { std::filesystem::remove_all(folder_); }
 
   Program program(std::vector<std::string> args) const {
     return {
@@ -59,7 +55,8 @@ class Company : public testing::Test {
 
   const protocol::test::TestCeremony ceremony_;
   const protocol::test::TestCeremony::Run run_;
-  std::filesystem::path folder_;
+  const harness::Scratch scratch_;
+  const std::filesystem::path folder_ = scratch_.path();
 };
 
 inline std::string some_bytes(std::size_t size) {

@@ -5,8 +5,9 @@
 #include <pty.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
+
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::client {
 namespace {
@@ -14,13 +15,6 @@ namespace {
 // A header made for a key that nobody holds, and its file key: what a quorum's m would unlock.
 class EncryptedFileTest : public testing::Test {
  protected:
-  EncryptedFileTest() {
-    std::string name = testing::TempDir() + "coprotect-encrypted-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "no scratch folder";
-    folder_ = name;
-  }
-  ~EncryptedFileTest() override { std::filesystem::remove_all(folder_); }
-
   std::filesystem::path put(const std::string& name, const std::string& content) const {
     std::ofstream(folder_ / name, std::ios::binary) << content;
     return folder_ / name;
@@ -49,7 +43,8 @@ class EncryptedFileTest : public testing::Test {
       *protocol::PublicKey::make(protocol::group_of(protocol::SuiteId::p256).generator().base()), {}, {},
       system_random());
   Progress progress_{0, false};
-  std::filesystem::path folder_;
+  const harness::Scratch scratch_;
+  const std::filesystem::path folder_ = scratch_.path();
 };
 
 TEST_F(EncryptedFileTest, RoundTrips) {

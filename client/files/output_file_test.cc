@@ -3,21 +3,15 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <fstream>
+
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::client {
 namespace {
 
 class OutputFileTest : public testing::Test {
  protected:
-  OutputFileTest() {
-    std::string name = testing::TempDir() + "coprotect-output-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "no scratch folder";
-    folder_ = name;
-  }
-  ~OutputFileTest() override { std::filesystem::remove_all(folder_); }
-
   std::string content(const std::string& name) const {
     std::ifstream in(folder_ / name);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -27,7 +21,8 @@ class OutputFileTest : public testing::Test {
   }
   void put(const std::string& name, std::string_view text) const { std::ofstream(folder_ / name) << text; }
 
-  std::filesystem::path folder_;
+  const harness::Scratch scratch_;
+  const std::filesystem::path folder_ = scratch_.path();
 };
 
 TEST_F(OutputFileTest, AppearsWhenItIsComplete) {
