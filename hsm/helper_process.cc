@@ -1,9 +1,7 @@
 #include "hsm/helper_process.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,6 +19,8 @@
 #include <vector>
 
 #include "hsm/helper/message.h"
+#include "hsm/spawn.h"
+#include "protocol/base/fd.h"
 
 namespace coprotect::hsm {
 namespace {
@@ -37,55 +37,6 @@ std::vector<std::string> environment_of_helper() {
     if (const char* const value = std::getenv(name)) environment.push_back(std::string(name) + "=" + value);
   return environment;
 }
-
-std::string description_of(int error) {
-  return std::error_code(error, std::generic_category()).message();
-}
-
-class Spawn {
- public:
-  Spawn() {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawnattr_init(&attributes_);
-  }
-  ~Spawn() {
-    posix_spawnattr_destroy(&attributes_);
-    posix_spawn_file_actions_destroy(&actions_);
-  }
-  Spawn(const Spawn&) = delete;
-  Spawn& operator=(const Spawn&) = delete;
-
-  // 0, or what posix_spawn returns. The child is the leader of a process group, so that what a module starts
-  // can be killed with it.
-  int run(const std::string& executable, int channel, pid_t& pid) {
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    std::vector<std::string> variables = environment_of_helper();
-    std::vector<char*> environment;
-    environment.reserve(variables.size() + 1);
-    for (std::string& variable : variables) environment.push_back(variable.data());
-    environment.push_back(nullptr);
-    std::string name = "coprotect-token";
-    const std::array<char*, 2> argv = {name.data(), nullptr};
-    if (posix_spawn_file_actions_adddup2(&actions_, channel, kTokenChannel) != 0 ||
-        posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0) != 0 ||
-        posix_spawn_file_actions_addopen(&actions_, 1, "/dev/null", O_WRONLY, 0) != 0 ||
-        posix_spawn_file_actions_addclosefrom_np(&actions_, kTokenChannel + 1) != 0 ||
-        posix_spawnattr_setflags(
-            &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) != 0 ||
-        posix_spawnattr_setpgroup(&attributes_, 0) != 0 ||
-        posix_spawnattr_setsigmask(&attributes_, &none) != 0 ||
-        posix_spawnattr_setsigdefault(&attributes_, &all) != 0)
-      return ENOMEM;
-    return posix_spawn(&pid, executable.c_str(), &actions_, &attributes_, argv.data(), environment.data());
-  }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
 
 // Milliseconds until the deadline, for poll(); rounded up so that it is not polled too early again and again.
 int milliseconds_until(Deadline deadline) {
@@ -127,16 +78,13 @@ std::optional<int> kill_and_reap(pid_t pid) {
 Result<HelperProcess> HelperProcess::start(const std::filesystem::path& executable) {
   std::array<int, 2> ends;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
-    return Error(Code::unavailable, "cannot make a channel to coprotect-token: " + description_of(errno));
-  pid_t pid = -1;
-  const int failure = Spawn().run(executable, ends[1], pid);
-  close(ends[1]);
-  if (failure != 0) {
-    close(ends[0]);
-    return Error(Code::unavailable,
-                 "cannot start \"" + executable.string() + "\": " + description_of(failure));
-  }
-  return HelperProcess(pid, ends[0]);
+    return Error(Code::unavailable, "cannot make a channel to coprotect-token: " +
+                                        std::error_code(errno, std::generic_category()).message());
+  Fd ours(ends[0]);
+  const Fd its(ends[1]);
+  const auto pid = spawn(executable, {"coprotect-token"}, environment_of_helper(), its.get(), kTokenChannel);
+  if (!pid) return pid.error();
+  return HelperProcess(*pid, ours.release());
 }
 
 HelperProcess::HelperProcess(HelperProcess&& other) noexcept

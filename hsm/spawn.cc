@@ -1,0 +1,78 @@
+#include "hsm/spawn.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace coprotect::hsm {
+namespace {
+
+std::vector<char*> pointers_to(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
+  for (std::string& string : strings) pointers.push_back(string.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// What the new process begins with.
+class Settings {
+ public:
+  Settings() {
+    posix_spawn_file_actions_init(&actions_);
+    posix_spawnattr_init(&attributes_);
+  }
+  ~Settings() {
+    posix_spawnattr_destroy(&attributes_);
+    posix_spawn_file_actions_destroy(&actions_);
+  }
+  Settings(const Settings&) = delete;
+  Settings& operator=(const Settings&) = delete;
+
+  // False if there is no memory for them.
+  bool set(int channel, int its_channel) {
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    return posix_spawn_file_actions_adddup2(&actions_, channel, its_channel) == 0 &&
+           posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0 &&
+           posix_spawn_file_actions_addopen(&actions_, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) == 0 &&
+           posix_spawn_file_actions_addclosefrom_np(&actions_, its_channel + 1) == 0 &&
+           posix_spawnattr_setflags(
+               &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) == 0 &&
+           posix_spawnattr_setpgroup(&attributes_, 0) == 0 &&
+           posix_spawnattr_setsigmask(&attributes_, &none) == 0 &&
+           posix_spawnattr_setsigdefault(&attributes_, &all) == 0;
+  }
+  const posix_spawn_file_actions_t* actions() const { return &actions_; }
+  const posix_spawnattr_t* attributes() const { return &attributes_; }
+
+ private:
+  posix_spawn_file_actions_t actions_;
+  posix_spawnattr_t attributes_;
+};
+
+}  // namespace
+
+Result<pid_t> spawn(const std::filesystem::path& executable, std::vector<std::string> arguments,
+                    std::vector<std::string> environment, int channel, int its_channel) {
+  const auto argv = pointers_to(arguments);
+  const auto envp = pointers_to(environment);
+  Settings settings;
+  pid_t pid = -1;
+  const int failure = settings.set(channel, its_channel)
+                          ? posix_spawn(&pid, executable.c_str(), settings.actions(), settings.attributes(),
+                                        argv.data(), envp.data())
+                          : ENOMEM;
+  if (failure != 0)
+    return Error(Code::unavailable, "cannot start \"" + executable.string() +
+                                        "\": " + std::error_code(failure, std::generic_category()).message());
+  return pid;
+}
+
+}  // namespace coprotect::hsm
