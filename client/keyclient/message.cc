@@ -153,6 +153,20 @@ Result<Reader> body_of(ByteView reply) {
 
 }  // namespace
 
+std::string_view suite_name(Suite suite) {
+  switch (suite) {
+    case Suite::ffdhe2048:
+      return "ffdhe2048";
+    case Suite::ffdhe3072:
+      return "ffdhe3072";
+    case Suite::ffdhe4096:
+      return "ffdhe4096";
+    case Suite::p256:
+      return "p256";
+  }
+  return "";
+}
+
 std::size_t shared_secret_size(Suite suite) {
   switch (suite) {
     case Suite::ffdhe2048:

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/keyclient/wiped.h"
@@ -36,6 +37,8 @@ using KeyId = ByteArray<32>;
 // The numbers of protocol/SPEC.md §2 and §5.1.
 enum class Suite : std::uint16_t { ffdhe2048 = 1, ffdhe3072 = 2, ffdhe4096 = 3, p256 = 0x10 };
 enum class Purpose : std::uint8_t { envelope = 1, derive = 2 };
+// "p256", "ffdhe3072"
+std::string_view suite_name(Suite suite);
 // Bytes of a raw shared secret: of x in p256, of p in the others.
 std::size_t shared_secret_size(Suite suite);
 // Bytes of an encapsulation (protocol/SPEC.md §9.5).

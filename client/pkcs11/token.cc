@@ -16,20 +16,6 @@ constexpr ByteArray<10> kP256 = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03,
 constexpr ByteArray<2> kPointHead = {0x04, 65};  // OCTET STRING of a point's 65 bytes
 constexpr ByteArray<1> kTwo = {2};               // the generator of RFC 7919's groups
 
-std::string_view model_of(Suite suite) {
-  switch (suite) {
-    case Suite::ffdhe2048:
-      return "ffdhe2048";
-    case Suite::ffdhe3072:
-      return "ffdhe3072";
-    case Suite::ffdhe4096:
-      return "ffdhe4096";
-    case Suite::p256:
-      return "p256";
-  }
-  return "";
-}
-
 // What the three objects have in common.
 Object common(CK_OBJECT_CLASS kind, const Key& key, bool is_private) {
   Object object;
@@ -95,7 +81,7 @@ void Token::describe(CK_TOKEN_INFO& info) const {
   info = {};
   fill_text(info.label, key_.name);
   fill_text(info.manufacturerID, "CoProtect");
-  fill_text(info.model, model_of(key_.suite));
+  fill_text(info.model, keyclient::suite_name(key_.suite));
   fill_text(info.serialNumber, to_hex(ByteView(key_.key_id).first(8)));
   // Nothing on it can be changed; read-write sessions are accepted all the same, because programs open them.
   info.flags = CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | CKF_RNG;

@@ -25,18 +25,9 @@ constexpr int kParameters = OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS;
 constexpr int kPublic = OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
 constexpr int kPrivate = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
 
-std::string name_of(Suite suite) {
-  switch (suite) {
-    case Suite::ffdhe2048:
-      return "ffdhe2048";
-    case Suite::ffdhe3072:
-      return "ffdhe3072";
-    case Suite::ffdhe4096:
-      return "ffdhe4096";
-    case Suite::p256:
-      return kP256;
-  }
-  return "";
+// As OpenSSL calls it.
+std::string group_name(Suite suite) {
+  return suite == Suite::p256 ? kP256 : std::string(keyclient::suite_name(suite));
 }
 
 Error not_this_group() {
@@ -62,7 +53,7 @@ Result<Group> read_group(Kind kind, const OSSL_PARAM params[]) {
 KeyObject::KeyObject(Context& its_context, std::shared_ptr<const keyclient::Key> key, bool with_private_half)
     : context(&its_context),
       kind(key->suite == Suite::p256 ? Kind::ec : Kind::dh),
-      group(Group{.name = name_of(key->suite), .prime = key->prime}),
+      group(Group{.name = group_name(key->suite), .prime = key->prime}),
       value(key->public_key) {
   if (with_private_half) joint = std::move(key);
 }
