@@ -17,10 +17,8 @@ class Decapsulation {
   Result<Secret> secret(ByteView encapsulation);
 
  private:
-  Decapsulation(std::unique_ptr<const Credentials> credentials, std::unique_ptr<Quorum> quorum)
-      : credentials_(std::move(credentials)), quorum_(std::move(quorum)) {}
-  std::unique_ptr<const Credentials> credentials_;  // the quorum refers to them
-  std::unique_ptr<Quorum> quorum_;
+  explicit Decapsulation(Quorum quorum) : quorum_(std::move(quorum)) {}
+  Quorum quorum_;
 };
 
 }  // namespace coprotect::client

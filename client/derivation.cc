@@ -55,16 +55,14 @@ Result<Derivation> Derivation::make(protocol::Bundle bundle, Credentials credent
                                     std::string purpose, std::chrono::milliseconds deadline,
                                     std::optional<LocalShare> local, Via via) {
   if (auto fits = check_purpose(bundle, protocol::Purpose::derive); !fits) return std::move(fits).error();
-  auto kept = std::make_unique<const Credentials>(std::move(credentials));
-  auto quorum = std::make_unique<Quorum>(std::move(bundle), *kept, action, std::move(purpose), deadline,
-                                         std::move(local), std::move(via));
-  return Derivation(std::move(kept), std::move(quorum));
+  return Derivation(Quorum(std::move(bundle), std::move(credentials), action, std::move(purpose), deadline,
+                           std::move(local), std::move(via)));
 }
 
 Result<Secret> Derivation::shared_secret(ByteView peer) {
   const auto element = parse_peer(bundle().group(), peer);
   if (!element) return element.error();
-  auto derived = quorum_->derive(std::span(&*element, 1));
+  auto derived = quorum_.derive(std::span(&*element, 1));
   if (!derived.front()) return std::move(derived.front()).error();
   return raw_secret(bundle().group().suite(), *derived.front());
 }

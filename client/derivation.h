@@ -27,7 +27,7 @@ class Derivation {
                                  std::string purpose, std::chrono::milliseconds deadline,
                                  std::optional<LocalShare> local, Via via = {});
 
-  const protocol::Bundle& bundle() const { return quorum_->bundle(); }
+  const protocol::Bundle& bundle() const { return quorum_.bundle(); }
 
   // The raw shared secret: P-256 the x-coordinate (32 bytes), MODP as long as the prime. Code::malformed for
   // a bad peer, before anyone is asked; Code::denied, limited, unavailable and others as the agents say;
@@ -35,10 +35,8 @@ class Derivation {
   Result<Secret> shared_secret(ByteView peer);
 
  private:
-  Derivation(std::unique_ptr<const Credentials> credentials, std::unique_ptr<Quorum> quorum)
-      : credentials_(std::move(credentials)), quorum_(std::move(quorum)) {}
-  std::unique_ptr<const Credentials> credentials_;  // the quorum refers to them
-  std::unique_ptr<Quorum> quorum_;
+  explicit Derivation(Quorum quorum) : quorum_(std::move(quorum)) {}
+  Quorum quorum_;
 };
 
 }  // namespace coprotect::client

@@ -21,12 +21,12 @@ std::vector<const PartialAnswer*> of_item(const std::vector<std::vector<PartialA
 
 }  // namespace
 
-Quorum::Quorum(protocol::Bundle bundle, const Credentials& credentials, protocol::Action action,
-               std::string reason, std::chrono::milliseconds deadline, std::optional<LocalShare> local,
-               Via via)
+Quorum::Quorum(protocol::Bundle bundle, Credentials credentials, protocol::Action action, std::string reason,
+               std::chrono::milliseconds deadline, std::optional<LocalShare> local, Via via)
     : bundle_(std::move(bundle)),
-      asker_{.certificate = &credentials.certificate,
-             .key = &credentials.key,
+      credentials_(std::make_unique<const Credentials>(std::move(credentials))),
+      asker_{.certificate = &credentials_->certificate,
+             .key = &credentials_->key,
              .action = action,
              .reason = std::move(reason)},
       deadline_(deadline),
@@ -35,7 +35,7 @@ Quorum::Quorum(protocol::Bundle bundle, const Credentials& credentials, protocol
   const auto& parties = bundle_.parameters()->parties;
   for (std::size_t i = 0; i < parties.size(); ++i) {
     if (!parties[i].is_agent()) continue;
-    agents_.push_back({.party = i, .client = connect(parties[i], credentials, deadline)});
+    agents_.push_back({.party = i, .client = connect(parties[i], *credentials_, deadline)});
   }
 }
 

@@ -19,9 +19,8 @@ struct LocalShare {
 // All agents of a key, asked together. Connections are kept between calls. One caller at a time.
 class Quorum {
  public:
-  // `credentials` outlives the quorum. With a local share, one agent less is needed. A party that `via` names
-  // is an agent of the bundle.
-  Quorum(protocol::Bundle bundle, const Credentials& credentials, protocol::Action action, std::string reason,
+  // With a local share, one agent less is needed. A party that `via` names is an agent of the bundle.
+  Quorum(protocol::Bundle bundle, Credentials credentials, protocol::Action action, std::string reason,
          std::chrono::milliseconds deadline, std::optional<LocalShare> local, Via via = {});
 
   // m of each file. Each agent is asked once: at the same time as the others, with a request of its own; or,
@@ -58,6 +57,7 @@ class Quorum {
   Answers own_part(std::span<const protocol::Element> peers) const;
 
   protocol::Bundle bundle_;
+  std::unique_ptr<const Credentials> credentials_;  // asker_ and the clients refer to them
   Asker asker_;
   std::chrono::milliseconds deadline_;
   Via via_;

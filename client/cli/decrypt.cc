@@ -29,8 +29,8 @@ Result<Waiting> read_front(const Job& job, const protocol::KeyId& key_id, bool f
 // Decrypts files in batches, so that a folder costs each agent few requests and the client little memory.
 class Batches {
  public:
-  Batches(Opening& opening, const Options& options, Report& report, Progress& progress)
-      : quorum_(*opening.quorum), options_(options), report_(report), progress_(progress) {}
+  Batches(Quorum& quorum, const Options& options, Report& report, Progress& progress)
+      : quorum_(quorum), options_(options), report_(report), progress_(progress) {}
 
   void add(const Job& job) {
     auto front = read_front(job, quorum_.bundle().key_id(), options_.force);
@@ -97,15 +97,15 @@ ExitCode decrypt(const Options& options, Report& report) {
     report.failed(plan.error(), ExitCode::usage);
     return ExitCode::usage;
   }
-  auto opening = prepare_opening(options);
-  if (!opening) {
-    report.failed(opening.error(), exit_code_of_bundle(opening.error().code()));
+  auto quorum = prepare_opening(options);
+  if (!quorum) {
+    report.failed(quorum.error(), exit_code_of_bundle(quorum.error().code()));
     return report.exit_code();
   }
   Progress progress(plan->input_size, !options.json && isatty(2) == 1);
   report.set_progress(&progress);
   for (const auto& [file, why] : plan->skipped) report.skipped(file, why);
-  Batches batches(*opening, options, report, progress);
+  Batches batches(*quorum, options, report, progress);
   for (const Job& job : plan->jobs) batches.add(job);
   batches.flush();
   report.set_progress(nullptr);

@@ -20,14 +20,12 @@ Result<Via> find_via(const Options& options, const Via& configured, const protoc
   return via;
 }
 
-Result<Opening> make_opening(const protocol::Bundle& bundle, Credentials credentials, protocol::Action action,
-                             const Options& options, const Config& config, std::optional<LocalShare> share) {
+Result<Quorum> make_quorum(const protocol::Bundle& bundle, Credentials credentials, protocol::Action action,
+                           const Options& options, const Config& config, std::optional<LocalShare> share) {
   auto via = find_via(options, config.via, bundle);
   if (!via) return std::move(via).error();
-  Opening opening{.credentials = std::make_unique<Credentials>(std::move(credentials)), .quorum = nullptr};
-  opening.quorum = std::make_unique<Quorum>(bundle, *opening.credentials, action, options.reason,
-                                            config.deadline, std::move(share), *std::move(via));
-  return opening;
+  return Quorum(bundle, std::move(credentials), action, options.reason, config.deadline, std::move(share),
+                *std::move(via));
 }
 
 Result<OpenedBlob> ask_and_open(const protocol::RecoveryBlob& blob, const protocol::Bundle& bundle,
@@ -39,7 +37,7 @@ Result<OpenedBlob> ask_and_open(const protocol::RecoveryBlob& blob, const protoc
 }
 
 // With kit and code alone: nothing else of the company need be left.
-Result<Opening> recover_with_kit(const Options& options) {
+Result<Quorum> recover_with_kit(const Options& options) {
   const auto content = read_small_file(*options.kit, kMaxKitSize);
   if (!content) return Error(content.error()).in("recovery kit");
   const auto kit = protocol::RecoveryKit::parse(*content);
@@ -51,8 +49,8 @@ Result<Opening> recover_with_kit(const Options& options) {
   if (!opened) return std::move(opened).error();
   auto credentials = open_kit_key(*kit, opened->recovery_key);
   if (!credentials) return std::move(credentials).error();
-  return make_opening(*bundle, *std::move(credentials), protocol::Action::recover, options, Config{},
-                      std::move(opened->share));
+  return make_quorum(*bundle, *std::move(credentials), protocol::Action::recover, options, Config{},
+                     std::move(opened->share));
 }
 
 struct Enrolled {
@@ -77,7 +75,7 @@ Result<Enrolled> enrolled(const Options& options) {
 
 // An administrator, with a share that an agent keeps. The files' policies hold unless it is the recovery
 // administrator.
-Result<Opening> recover_with_agent(const Options& options) {
+Result<Quorum> recover_with_agent(const Options& options) {
   auto client = enrolled(options);
   if (!client) return std::move(client).error();
   const auto identity = protocol::client_identity(client->credentials.certificate);
@@ -88,18 +86,18 @@ Result<Opening> recover_with_agent(const Options& options) {
   if (!opened) return std::move(opened).error();
   const auto action =
       identity->role == protocol::Role::recovery ? protocol::Action::recover : protocol::Action::view;
-  return make_opening(client->bundle, std::move(client->credentials), action, options, client->config,
-                      std::move(opened->share));
+  return make_quorum(client->bundle, std::move(client->credentials), action, options, client->config,
+                     std::move(opened->share));
 }
 
 }  // namespace
 
-Result<Opening> prepare_opening(const Options& options) {
+Result<Quorum> prepare_opening(const Options& options) {
   if (options.recover) return options.kit ? recover_with_kit(options) : recover_with_agent(options);
   auto client = enrolled(options);
   if (!client) return std::move(client).error();
-  return make_opening(client->bundle, std::move(client->credentials), protocol::Action::view, options,
-                      client->config, std::nullopt);
+  return make_quorum(client->bundle, std::move(client->credentials), protocol::Action::view, options,
+                     client->config, std::nullopt);
 }
 
 }  // namespace coprotect::client
