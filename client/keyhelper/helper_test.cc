@@ -12,7 +12,6 @@
 
 #include <cstring>
 #include <fstream>
-#include <set>
 #include <thread>
 
 #include "client/derivation.h"
@@ -88,22 +87,8 @@ class HelperTest : public testing::TestWithParam<SuiteId> {
     return keys && keys->size() == 1;
   }
   // Helpers of this test, which starts them by a name of its own.
-  std::set<pid_t> helpers() const {
-    std::set<pid_t> found;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-      const std::string command = harness::read_file(entry.path() / "cmdline");
-      if (command == keyd().string() + std::string(1, '\0'))
-        found.insert(static_cast<pid_t>(std::stol(entry.path().filename())));
-    }
-    return found;
-  }
-  bool wait_for_helpers(std::size_t count) const {
-    for (int i = 0; i < 500; ++i) {
-      if (helpers().size() == count) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return false;
-  }
+  std::set<pid_t> helpers() const { return harness::processes_of(keyd()); }
+  bool wait_for_helpers(std::size_t count) const { return harness::wait_for_processes(keyd(), count); }
 
   const protocol::SigningKey client_key_ = protocol::SigningKey::generate(system_random());
   const protocol::test::TestCeremony ceremony_;

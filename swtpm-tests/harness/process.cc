@@ -253,6 +253,22 @@ std::string status_field(const std::filesystem::path& process, const std::string
   return "";
 }
 
+std::set<pid_t> processes_of(const std::filesystem::path& program) {
+  std::set<pid_t> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc"))
+    if (read_file(entry.path() / "cmdline") == program.string() + std::string(1, '\0'))
+      found.insert(static_cast<pid_t>(std::stol(entry.path().filename())));
+  return found;
+}
+
+bool wait_for_processes(const std::filesystem::path& program, std::size_t count) {
+  for (int i = 0; i < 500; ++i) {
+    if (processes_of(program).size() == count) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
 pid_t child_of(pid_t parent, const std::string& name) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string number = entry.path().filename().string();

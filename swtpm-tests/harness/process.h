@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -104,6 +105,10 @@ class Daemon {
   std::optional<int> exit_code_;
 };
 
+// The processes that were started by this path, without arguments.
+std::set<pid_t> processes_of(const std::filesystem::path& program);
+// Waits until there are `count` of them, at most 5 s. False if there are not.
+bool wait_for_processes(const std::filesystem::path& program, std::size_t count);
 // The process of this name whose parent is `parent`; 0 if there is none.
 pid_t child_of(pid_t parent, const std::string& name);
 // A line of /proc/PID/status, without its name: "2" for Seccomp. `process` is /proc/PID.

@@ -74,6 +74,21 @@ std::string JointKey::secret_of_peer(const std::string& name) const {
           .run());
 }
 
+void JointKey::encrypt(const std::string& content, const std::string& hash) const {
+  write_file(work_ / "message", content);
+  done(openssl({"cms", "-encrypt", "-binary", "-aes256", "-in", work_ / "message", "-outform", "DER", "-out",
+                work_ / "message.cms", "-recip", certificate(), "-keyopt", "ecdh_kdf_md:" + hash})
+           .run());
+}
+
+std::string JointKey::refused(const std::function<Finished()>& decrypt) const {
+  std::filesystem::remove(work_ / "opened");
+  const Finished run = decrypt();
+  EXPECT_NE(run.exit_code, 0) << run.out;
+  EXPECT_EQ(read_file(work_ / "opened"), "");
+  return run.err;
+}
+
 std::size_t JointKey::recorded(const std::string& party, const std::string& kind) const {
   const Finished log =
       system_->provision({"log", "--dir", system_->out().string(), "--party", party, "--json"});

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "protocol/base/bytes.h"
 #include "swtpm-tests/harness/system.h"
 
@@ -23,6 +25,10 @@ class JointKey : public testing::TestWithParam<std::string> {
   void make_peer(const std::string& name) const;
   // The raw secret that the peer computes with the joint public key.
   std::string secret_of_peer(const std::string& name) const;
+  // Encrypts to the key, in CMS, as anybody can: work()/message.cms.
+  void encrypt(const std::string& content, const std::string& hash = "sha256") const;
+  // What a program says that may not open the message into work()/opened. Nothing is written.
+  std::string refused(const std::function<Finished()>& decrypt) const;
   // A new certificate for the key in the PEM file `public_key`.
   void certify(const std::filesystem::path& public_key, const std::filesystem::path& certificate) const;
 

@@ -97,20 +97,8 @@ class Module : public JointKey {
   }
   path keyd() const { return work() / "coprotect-keyd"; }
   // Helpers of this test, which starts them by a name of its own.
-  std::vector<pid_t> helpers() const {
-    std::vector<pid_t> found;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc"))
-      if (read_file(entry.path() / "cmdline") == keyd().string() + std::string(1, '\0'))
-        found.push_back(static_cast<pid_t>(std::stol(entry.path().filename())));
-    return found;
-  }
-  bool wait_for_helpers(std::size_t count) const {
-    for (int i = 0; i < 500; ++i) {
-      if (helpers().size() == count) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return false;
-  }
+  std::set<pid_t> helpers() const { return processes_of(keyd()); }
+  bool wait_for_helpers(std::size_t count) const { return wait_for_processes(keyd(), count); }
 
   std::string peer_;
   std::string expected_;
@@ -237,7 +225,7 @@ TEST_P(Module, GoesOnAfterItsHelperWasKilled) {
     ASSERT_EQ(derive(module, session), CKR_OK);
     const auto running = helpers();
     ASSERT_EQ(running.size(), 1u);
-    kill(running.front(), SIGKILL);
+    kill(*running.begin(), SIGKILL);
   }
   EXPECT_EQ(derive(module, session), CKR_OK);
   setenv("COPROTECT_KEYD", "/nonexistent", 1);
