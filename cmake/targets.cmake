@@ -30,6 +30,22 @@ function(coprotect_program name)
   endif()
 endfunction()
 
+# coprotect_module(NAME SOURCES... [LINK LIBS...]): loaded into other people's programs. Exports what module.map beside
+# it names, can be unloaded.
+function(coprotect_module name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  set(map ${CMAKE_CURRENT_SOURCE_DIR}/module.map)
+  add_library(${name} MODULE ${ARG_UNPARSED_ARGUMENTS})
+  target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)  # a unique symbol could not be unloaded
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} coprotect_warnings)
+  target_link_options(${name} PRIVATE -Wl,--version-script=${map} -Wl,-z,relro,-z,now,-z,noexecstack)
+  if(NOT CMAKE_CXX_FLAGS MATCHES sanitize)  # their run time comes with the program
+    target_link_options(${name} PRIVATE -Wl,--no-undefined)
+  endif()
+  set_target_properties(${name} PROPERTIES LINK_DEPENDS ${map})
+  add_dependencies(programs ${name})
+endfunction()
+
 # coprotect_test(NAME SOURCES... [LINK LIBS...] [THREADS] [SANDBOX]): discovered by ctest under the label unit, and under
 # threads too if it starts threads (those also run under the thread sanitizer). SANDBOX: it enters the front's sandbox,
 # which denies what the address sanitizer's run time needs, so that one leaves it out.
