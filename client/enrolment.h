@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "client/config.h"
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 
 namespace coprotect::client {
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "protocol/crypto/ecdsa.h"
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 
 namespace coprotect::client {
 

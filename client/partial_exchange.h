@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 #include "protocol/message/reply.h"
 #include "protocol/message/request.h"
 #include "protocol/threshold/partial.h"

@@ -164,7 +164,7 @@ TEST_P(PartialExchangeTest, BlamesAWrongPartial) {
   const PartialExchange e = exchange(1);
   auto replies = blocks(1, e);
   replies[0].items[1].value =
-      run_.bundle.group().multiply(*replies[0].items[1].value, run_.bundle.transcript().h());
+      run_.bundle.group().multiply(*replies[0].items[1].value, run_.bundle.sharing().h);
   EXPECT_TRUE(blame(e, 1, replies)
                   .starts_with("company agent \"company.example:8443\" sent a wrong partial decryption"));
 }
@@ -173,7 +173,7 @@ TEST_P(PartialExchangeTest, BlamesAPartialOfOneFile) {
   const PartialExchange e = exchange(0, std::span(files_).first(1));
   auto replies = blocks(0, e);
   EXPECT_EQ(blame(e, 0, replies), "");
-  replies[0].items[0].value = run_.bundle.transcript().h();
+  replies[0].items[0].value = run_.bundle.sharing().h;
   EXPECT_NE(blame(e, 0, replies), "");
 }
 

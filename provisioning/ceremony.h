@@ -4,7 +4,7 @@
 #include <optional>
 #include <span>
 
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 #include "protocol/dkg/dealer.h"
 #include "protocol/recovery/blob.h"
 #include "provisioning/invited_agent.h"

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 #include "provisioning/durable.h"
 #include "provisioning/further_keys.h"
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "client/agent_client.h"
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 #include "protocol/message/client_list.h"
 
 namespace coprotect::provisioning {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 
 namespace coprotect::provisioning {
 

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 #include "provisioning/invited_agent.h"
 #include "provisioning/operator.h"
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 #include "protocol/recovery/blob.h"
 
 namespace coprotect::provisioning {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 #include "protocol/dkg/dealer.h"
 #include "protocol/recovery/kit.h"
 #include "protocol/x509/issue.h"

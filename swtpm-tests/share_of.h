@@ -1,6 +1,6 @@
 #pragma once
 
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 #include "protocol/group/scalar.h"
 #include "swtpm-tests/harness/system.h"
 

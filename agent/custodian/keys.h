@@ -9,7 +9,7 @@
 #include "agent/custodian/store.h"
 #include "hsm/keyring.h"
 #include "hsm/share_keeper.h"
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 #include "protocol/message/invitation.h"
 
 namespace coprotect::agent::custodian {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "client/config.h"
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 
 namespace coprotect::client {
 

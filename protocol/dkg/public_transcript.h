@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "protocol/dkg/ceremony_message.h"
+#include "protocol/dkg/sharing.h"
 #include "protocol/threshold/shamir.h"
 #include "protocol/threshold/tdh2.h"
 
@@ -49,6 +50,8 @@ class PublicTranscript {
   const Element& h() const { return h_; }
   const Element& public_share(std::uint8_t index) const { return public_shares_[index - 1u]; }
   const KeyId& key_id() const { return key_id_; }
+  // The key in epoch 0.
+  Sharing sharing() const { return {key_id_, 0, parameters_.sid(), parameters_, h_, public_shares_}; }
 
  private:
   PublicTranscript(Parameters parameters, std::vector<PartyRounds> rounds, Element h,

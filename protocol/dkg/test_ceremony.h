@@ -3,8 +3,12 @@
 #include <string>
 #include <vector>
 
+<<<<<<< HEAD
 #include "protocol/base/test_must.h"
 #include "protocol/dkg/bundle.h"
+=======
+#include "protocol/bundle/bundle.h"
+>>>>>>> 8ff711d (Hand a key's shares over to a next epoch)
 #include "protocol/dkg/dealer.h"
 #include "protocol/x509/issue.h"
 
@@ -82,6 +86,7 @@ class TestCeremony {
   }
 
   SigningKey client_ca_key;
+  HpkePrivateKey recovery_private_key = HpkePrivateKey::generate(system_random());
   std::vector<SigningKey> identity_keys;
   std::vector<HpkePrivateKey> ceremony_keys;
   Parameters parameters;
@@ -114,7 +119,7 @@ class TestCeremony {
                                   .tenant = "acme",
                                   .parties = std::move(parties),
                                   .client_ca = make_authority("acme client CA", client_ca_key),
-                                  .recovery_key = HpkePrivateKey::generate(system_random()).public_key()}));
+                                  .recovery_key = recovery_private_key.public_key()}));
   }
 };
 

@@ -8,7 +8,7 @@
 #include "protocol/base/writer.h"
 #include "protocol/crypto/aead.h"
 #include "protocol/crypto/hash.h"
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 #include "protocol/dkg/dealer.h"
 #include "protocol/file/body.h"
 #include "protocol/file/encapsulation.h"

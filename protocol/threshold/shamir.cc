@@ -11,6 +11,12 @@ Polynomial Polynomial::random(const Group& group, std::uint8_t t, Random& random
   return {group, std::move(coefficients)};
 }
 
+Polynomial Polynomial::sharing(const Group& group, Scalar secret, std::uint8_t t, Random& random) {
+  Polynomial polynomial = Polynomial::random(group, t, random);
+  polynomial.coefficients_.front() = std::move(secret);
+  return polynomial;
+}
+
 Scalar Polynomial::at(std::uint8_t index) const {
   // f(0) is the secret itself.
   invariant(index >= 1);

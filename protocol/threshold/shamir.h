@@ -14,6 +14,8 @@ constexpr std::uint8_t kMaxShares = 16;
 class Polynomial {
  public:
   static Polynomial random(const Group& group, std::uint8_t t, Random& random);
+  // One that shares this secret.
+  static Polynomial sharing(const Group& group, Scalar secret, std::uint8_t t, Random& random);
 
   // f(index), index ≥ 1.
   Scalar at(std::uint8_t index) const;

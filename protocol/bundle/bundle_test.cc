@@ -1,4 +1,4 @@
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 
 #include <gtest/gtest.h>
 

@@ -1,12 +1,14 @@
-#include "protocol/dkg/bundle.h"
+#include "protocol/bundle/bundle.h"
 
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
 
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPBN\x01";
+constexpr std::string_view kGeneration = "CPBN\x01";
+constexpr std::string_view kChain = "CPBN\x02";
 
 Error malformed(std::string_view what) {
   return {Code::malformed, "bundle: " + std::string(what)};
@@ -43,12 +45,71 @@ Status check_confirms(const PublicTranscript& transcript, const std::vector<Sign
   return Done{};
 }
 
+// A bundle with versions: the key generation's, and they after it.
+Bytes encode_chain(ByteView generation, const std::vector<Bytes>& versions) {
+  Writer w;
+  w.literal(kChain).lp4(generation).u16(static_cast<std::uint16_t>(versions.size()));
+  for (const Bytes& version : versions) w.lp4(version);
+  return std::move(w).take();
+}
+
+constexpr std::size_t kMaxVersions = 65'535;
+
 }  // namespace
+
+Bundle::Bundle(Sharing sharing, PublicKey public_key, Bytes generation)
+    : sharing_(std::make_shared<const Sharing>(std::move(sharing))),
+      public_key_(std::make_shared<const PublicKey>(std::move(public_key))),
+      generation_(std::move(generation)),
+      newest_hash_(sha256(generation_)),
+      encoded_(generation_) {}
 
 Result<Bundle> Bundle::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kMagic)) return malformed("not of version 1");
-  if (r.u32() != 0) return malformed("unknown epoch");
+  if (!r.literal(kChain)) return parse_generation(encoded);
+  const auto generation = r.lp4();
+  const auto count = r.u16();
+  if (!generation || !count || *count == 0) return malformed("cut off before the versions");
+  auto bundle = parse_generation(*generation);
+  if (!bundle) return bundle;
+  // Encoded once, at the end: a chain of many versions is read in linear time.
+  for (unsigned i = 0; i < *count; ++i) {
+    const auto version = r.lp4();
+    if (!version) return malformed("cut off in version " + std::to_string(i + 1));
+    if (auto taken = bundle->take(*version); !taken)
+      return std::move(taken).error().in("bundle: version " + std::to_string(i + 1));
+  }
+  if (!r.empty()) return malformed("something follows");
+  bundle->encoded_.assign(encoded.begin(), encoded.end());
+  return bundle;
+}
+
+Status Bundle::take(ByteView encoded) {
+  if (versions_.size() >= kMaxVersions) return malformed("too many versions");
+  auto version = HandoverVersion::parse(encoded, *sharing_, newest_hash_);
+  if (!version) return std::move(version).error();
+  sharing_ = std::make_shared<const Sharing>(version->transcript.sharing());
+  versions_.push_back(std::move(version->encoded));
+  newest_hash_ = sha256(versions_.back());
+  return Done{};
+}
+
+Result<Bundle> Bundle::followed_by(ByteView version) const {
+  Bundle next = *this;
+  if (auto taken = next.take(version); !taken) return std::move(taken).error();
+  next.encoded_ = encode_chain(next.generation_, next.versions_);
+  return next;
+}
+
+bool Bundle::extends(const Bundle& older) const {
+  return generation_ == older.generation_ && versions_.size() >= older.versions_.size() &&
+         std::equal(older.versions_.begin(), older.versions_.end(), versions_.begin());
+}
+
+Result<Bundle> Bundle::parse_generation(ByteView encoded) {
+  Reader r(encoded);
+  if (!r.literal(kGeneration)) return malformed("not of a known version");
+  if (r.u32() != 0) return malformed("a key generation of another epoch than 0");
   const auto encoded_parameters = r.lp4();
   if (!encoded_parameters) return malformed("cut off in the parameters");
   auto parameters = Parameters::parse(*encoded_parameters);
@@ -69,9 +130,7 @@ Result<Bundle> Bundle::parse(ByteView encoded) {
   if (auto checked = check_confirms(*transcript, signatures); !checked) return std::move(checked).error();
   auto public_key = PublicKey::make(transcript->h());
   if (!public_key) return std::move(public_key).error().in("bundle");
-  return Bundle(std::make_shared<const PublicTranscript>(*std::move(transcript)),
-                std::make_shared<const PublicKey>(*std::move(public_key)),
-                Bytes(encoded.begin(), encoded.end()));
+  return Bundle(transcript->sharing(), *std::move(public_key), Bytes(encoded.begin(), encoded.end()));
 }
 
 Result<Bundle> Bundle::assemble(const PublicTranscript& transcript, std::span<const Bytes> confirms) {
@@ -79,7 +138,7 @@ Result<Bundle> Bundle::assemble(const PublicTranscript& transcript, std::span<co
   const auto messages = collect_round(confirms, Round::confirm, parameters);
   if (!messages) return messages.error();
   Writer w;
-  w.literal(kMagic).u32(0).lp4(parameters.encoded()).u8(static_cast<std::uint8_t>(messages->size()));
+  w.literal(kGeneration).u32(0).lp4(parameters.encoded()).u8(static_cast<std::uint8_t>(messages->size()));
   for (std::size_t i = 0; i < messages->size(); ++i) {
     const CeremonyMessage& confirmed = (*messages)[i];
     if (!std::ranges::equal(confirmed.body, transcript.key_id())) {

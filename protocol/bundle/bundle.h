@@ -1,0 +1,51 @@
+#pragma once
+
+#include "protocol/dkg/public_transcript.h"
+#include "protocol/handover/transcript.h"
+
+namespace coprotect::protocol {
+
+// The public, signed description of a key (SPEC.md §6): the key generation, and then one version for every
+// handover since. If it exists, every commitment, proof and signature in it was checked and h, h_j and key_id
+// were computed from it; what remains to the holder is to compare key_id with a pinned one, and not to go
+// back.
+class Bundle {
+ public:
+  static Result<Bundle> parse(ByteView encoded);
+  // From a transcript and every party's encoded round-4 message.
+  static Result<Bundle> assemble(const PublicTranscript& transcript, std::span<const Bytes> confirms);
+  // This one and a version after it.
+  Result<Bundle> followed_by(ByteView version) const;
+
+  const KeyId& key_id() const { return sharing_->key_id; }
+  const std::string& tenant() const { return parameters()->tenant; }
+  const Group& group() const { return sharing_->group(); }
+  const PublicKey& public_key() const { return *public_key_; }
+  // Of the newest epoch, like epoch, parameters and public shares.
+  const Sharing& sharing() const { return *sharing_; }
+  std::uint32_t epoch() const { return sharing_->epoch; }
+  const Parameters& parameters() const { return sharing_->parameters; }
+  const Element& public_share(std::uint8_t index) const { return sharing_->public_share(index); }
+
+  const Bytes& encoded() const { return encoded_; }
+  // What the next version has to name: SHA-256 of the newest one, or of the key generation's bundle.
+  const Digest& newest_hash() const { return newest_hash_; }
+  // Whether this is that bundle, perhaps with further versions.
+  bool extends(const Bundle& older) const;
+
+ private:
+  // The key generation's bundle alone.
+  static Result<Bundle> parse_generation(ByteView encoded);
+  Bundle(Sharing sharing, PublicKey public_key, Bytes generation);
+  // Goes on to the epoch of this version; encoded_ is left to the caller.
+  Status take(ByteView version);
+
+  std::shared_ptr<const Sharing> sharing_;  // shared: a bundle is copied freely
+  std::shared_ptr<const PublicKey> public_key_;
+  Bytes generation_;
+  std::vector<Bytes> versions_;
+  Digest newest_hash_;
+  Bytes encoded_;
+};
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,87 @@
+// Bundles with versions: a chain that only goes on, and that only t shares and all new parties can lengthen.
+
+#include <gtest/gtest.h>
+
+#include "protocol/dkg/test_suites.h"
+#include "protocol/handover/test_handover.h"
+
+namespace coprotect::protocol {
+namespace {
+
+using test::default_layout;
+using test::must;
+using test::TestHandover;
+using test::TestKey;
+
+class ChainTest : public testing::TestWithParam<SuiteId> {
+ protected:
+  TestKey key = TestKey::generate(GetParam());
+  const Bundle generation = key.bundle;
+};
+INSTANTIATE_TEST_SUITE_P(Suites, ChainTest, test::tested_suites(), test::suite_label);
+
+TEST_P(ChainTest, IsReadBackAndExtendsWhatItGrewFrom) {
+  TestHandover(key, default_layout(), {1, 2}).run();
+  const Bundle first = key.bundle;
+  TestHandover(key, default_layout(), {2, 3}).run();
+  const auto parsed = must(Bundle::parse(key.bundle.encoded()));
+  EXPECT_EQ(parsed.encoded(), key.bundle.encoded());
+  EXPECT_EQ(parsed.epoch(), 2u);
+  EXPECT_EQ(parsed.key_id(), generation.key_id());
+  EXPECT_EQ(parsed.public_share(2), key.bundle.group().generator_power_secret(key.shares.at(2)));
+  EXPECT_EQ(parsed.newest_hash(), key.bundle.newest_hash());
+  EXPECT_TRUE(parsed.extends(generation));
+  EXPECT_TRUE(parsed.extends(first));
+  EXPECT_TRUE(parsed.extends(parsed));
+  EXPECT_FALSE(first.extends(parsed));
+  EXPECT_FALSE(generation.extends(first));
+}
+
+TEST_P(ChainTest, AForkExtendsNeither) {
+  TestHandover one(key, default_layout(), {1, 2});
+  TestHandover two(key, default_layout(), {1, 2});
+  const auto made = must(two.transcript(two.deal()));
+  const Bundle fork = must(key.bundle.followed_by(HandoverVersion::encode(made, two.confirm(made))));
+  one.run();
+  EXPECT_EQ(fork.epoch(), key.bundle.epoch());
+  EXPECT_FALSE(fork.extends(key.bundle));
+  EXPECT_FALSE(key.bundle.extends(fork));
+  // A version of the one branch does not fit on the other.
+  const auto third = TestHandover(key, default_layout(), {1, 2});
+  const auto next = must(third.transcript(third.deal()));
+  const auto grafted = fork.followed_by(HandoverVersion::encode(next, third.confirm(next)));
+  ASSERT_FALSE(grafted);
+  EXPECT_EQ(grafted.error().code(), Code::conflict);
+}
+
+TEST_P(ChainTest, NeedsEverySignatureOfTheNewParties) {
+  TestHandover refresh(key, default_layout(), {1, 2});
+  const auto made = must(refresh.transcript(refresh.deal()));
+  auto signatures = refresh.confirm(made);
+  ASSERT_EQ(signatures.size(), 2u);  // the recovery party is absent
+  signatures[1] = confirm_handover(made, refresh.identity("cloud"));
+  const auto forged = key.bundle.followed_by(HandoverVersion::encode(made, signatures));
+  ASSERT_FALSE(forged);
+  EXPECT_EQ(forged.error().code(), Code::unauthenticated);
+  EXPECT_EQ(forged.error().message(), "handover: party \"company\" did not confirm this epoch");
+  signatures.pop_back();
+  EXPECT_FALSE(key.bundle.followed_by(HandoverVersion::encode(made, signatures)));
+}
+
+TEST_P(ChainTest, EveryFlippedByteAndEveryOtherLengthIsRefused) {
+  TestHandover(key, default_layout(), {1, 2}).run();
+  const Bytes& whole = key.bundle.encoded();
+  const std::size_t step = GetParam() == SuiteId::p256 ? 3 : 211;
+  for (std::size_t i = generation.encoded().size(); i < whole.size(); i += step) {
+    Bytes flipped = whole;
+    flipped[i] ^= static_cast<std::uint8_t>(1u << i % 8);
+    EXPECT_FALSE(Bundle::parse(flipped)) << i;
+    EXPECT_FALSE(Bundle::parse(ByteView(whole).first(i))) << i;
+  }
+  Bytes longer = whole;
+  longer.push_back(0);
+  EXPECT_FALSE(Bundle::parse(longer));
+}
+
+}  // namespace
+}  // namespace coprotect::protocol

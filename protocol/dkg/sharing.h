@@ -1,0 +1,25 @@
+#pragma once
+
+#include <vector>
+
+#include "protocol/dkg/parameters.h"
+#include "protocol/file/header.h"
+
+namespace coprotect::protocol {
+
+// How a key is shared in one epoch: the public outcome of the ceremony that made its shares, a key generation
+// or a handover. Whoever has one got it from a checked transcript.
+struct Sharing {
+  KeyId key_id;
+  std::uint32_t epoch;
+  Sid sid;                             // of the ceremony
+  Parameters parameters;               // who holds which index, and t
+  Element h;                           // the public key, the same in every epoch
+  std::vector<Element> public_shares;  // h_1 … h_n
+
+  const Group& group() const { return parameters.group(); }
+  // h_i, 1 ≤ index ≤ n.
+  const Element& public_share(std::uint8_t index) const { return public_shares[index - 1u]; }
+};
+
+}  // namespace coprotect::protocol

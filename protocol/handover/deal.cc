@@ -1,0 +1,199 @@
+#include "protocol/handover/deal.h"
+
+#include "protocol/base/reader.h"
+#include "protocol/base/secret_writer.h"
+#include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/threshold/shamir.h"
+
+namespace coprotect::protocol {
+namespace {
+
+constexpr std::string_view kMagic = "CPHD\x01";
+
+std::string dealer_label(std::uint8_t index) {
+  return "dealer of index " + std::to_string(index);
+}
+
+Bytes encode_commitments(const std::vector<Element>& commitments) {
+  Writer w;
+  for (const Element& element : commitments) w.bytes(element.encode());
+  return std::move(w).take();
+}
+
+Digest challenge(const Sid& sid, std::uint8_t index, ByteView commitments, const Digest& sealed_hash,
+                 const Element& r) {
+  return tagged_hash("CPV1-HANDOVER",
+                     {sid, ByteView(&index, 1), sha256(commitments), sealed_hash, r.encode()});
+}
+
+// κ, hedged as in SPEC.md §3.2.
+Scalar proof_nonce(const Group& group, const Scalar& share, const Sid& sid, const Digest& sealed_hash,
+                   Random& random) {
+  ByteArray<32> fresh;
+  random.fill(fresh);
+  SecretWriter seed;
+  seed.bytes(fresh).bytes(share.bytes().reveal()).bytes(sid).bytes(sealed_hash);
+  return group.hash_to_scalar(seed.reveal(), "CPV1-NONCE");
+}
+
+Result<Bytes> seal_values(const HandoverPlan& plan, std::uint8_t dealer, const Polynomial& polynomial,
+                          Random& random) {
+  const Parameters& parameters = plan->parameters;
+  const Bytes info = handover_seal_info(plan.sid());
+  Writer w;
+  for (unsigned j = 1; j <= parameters->n; ++j) {
+    const auto index = static_cast<std::uint8_t>(j);
+    const Scalar value = polynomial.at(index);
+    const auto sealed = hpke_seal(parameters->parties[parameters.holder_of(index)].ceremony_key, info,
+                                  handover_seal_aad(dealer, index), value.bytes().reveal(), random);
+    if (!sealed) return sealed.error();
+    w.lp(*sealed);
+  }
+  return std::move(w).take();
+}
+
+bool has_a_value_for_each(ByteView sealed, std::uint8_t n) {
+  Reader r(sealed);
+  for (unsigned j = 0; j < n; ++j)
+    if (!r.lp()) return false;
+  return r.empty();
+}
+
+}  // namespace
+
+Bytes handover_seal_info(const Sid& sid) {
+  Writer w;
+  w.literal("CPV1-HANDOVER-DEAL").bytes(sid);
+  return std::move(w).take();
+}
+
+ByteArray<2> handover_seal_aad(std::uint8_t dealer, std::uint8_t index) {
+  return {dealer, index};
+}
+
+Result<PublicDeal> PublicDeal::parse(ByteView encoded, const HandoverPlan& plan) {
+  const Group& group = plan.group();
+  const auto malformed = [](std::string_view what) {
+    return Error(Code::malformed, "deal: " + std::string(what));
+  };
+  Reader r(encoded);
+  const std::uint8_t t = plan->parameters->t;
+  if (encoded.size() != 1 + (t + 1u) * group.element_size() + 32 + group.scalar_size())
+    return malformed("a wrong size for " + std::to_string(t) + " commitments");
+  const std::uint8_t index = *r.u8();
+  std::vector<Element> commitments;
+  for (std::size_t k = 0; k < t; ++k) {
+    auto element = group.parse(*r.bytes(group.element_size()));
+    if (!element) return std::move(element).error().in("deal: commitment A_" + std::to_string(k));
+    commitments.push_back(*std::move(element));
+  }
+  const Digest sealed_hash = *r.array<32>();
+  auto proof_r = group.parse(*r.bytes(group.element_size()));
+  if (!proof_r) return std::move(proof_r).error().in("deal: proof");
+  auto proof_z = Scalar::parse(group.scalars(), *r.bytes(group.scalar_size()));
+  if (!proof_z) return std::move(proof_z).error().in("deal: proof");
+  return PublicDeal{.index = index,
+                    .commitments = std::move(commitments),
+                    .sealed_hash = sealed_hash,
+                    .proof_r = *std::move(proof_r),
+                    .proof_z = *std::move(proof_z)};
+}
+
+Bytes PublicDeal::encode() const {
+  Writer w;
+  w.u8(index).bytes(encode_commitments(commitments)).bytes(sealed_hash);
+  w.bytes(proof_r.encode()).bytes(proof_z.bytes().reveal());
+  return std::move(w).take();
+}
+
+Status PublicDeal::check(const HandoverPlan& plan, const Sharing& now) const {
+  const std::string who = dealer_label(index);
+  if (index == 0 || index > now.public_shares.size()) return Error(Code::malformed, who + ": no such index");
+  const Element& own = now.public_share(index);
+  if (commitments.front() != own)
+    return Error(Code::bad_proof, who + ": deals something else than its share of this epoch");
+  const Digest c = challenge(plan.sid(), index, encode_commitments(commitments), sealed_hash, proof_r);
+  const FixedBase& g = plan.group().generator();
+  if (g.power_times_inverse_power(proof_z.bytes().reveal(), own, c) != proof_r)
+    return Error(Code::bad_proof, who + ": the proof that it consents with its share does not hold");
+  return Done{};
+}
+
+Result<Deal> Deal::parse(ByteView encoded, const HandoverPlan& plan) {
+  Reader r(encoded);
+  const bool known = r.literal(kMagic);
+  const auto open = r.lp4();
+  const auto sealed = r.lp4();
+  if (!known || !open || !sealed || !r.empty()) return Error(Code::malformed, "deal: not one of version 1");
+  auto parsed = PublicDeal::parse(*open, plan);
+  if (!parsed) return std::move(parsed).error();
+  if (sha256(*sealed) != parsed->sealed_hash)
+    return Error(Code::bad_proof, dealer_label(parsed->index) + ": its sealed values were changed");
+  if (!has_a_value_for_each(*sealed, plan->parameters->n))
+    return Error(Code::malformed, dealer_label(parsed->index) + ": not one sealed value for each index");
+  return Deal{.open = *std::move(parsed), .sealed = Bytes(sealed->begin(), sealed->end())};
+}
+
+Bytes Deal::encode() const {
+  Writer w;
+  w.literal(kMagic).lp4(open.encode()).lp4(sealed);
+  return std::move(w).take();
+}
+
+ByteView Deal::sealed_for(std::uint8_t index) const {
+  Reader r(sealed);
+  for (unsigned j = 1; j < index; ++j) invariant(r.lp().has_value());
+  const auto value = r.lp();
+  invariant(value.has_value());
+  return *value;
+}
+
+Result<Deal> make_deal(const HandoverPlan& plan, std::uint8_t index, const Scalar& share, Random& random) {
+  const Group& group = plan.group();
+  const auto polynomial = Polynomial::sharing(group, share.clone(), plan->parameters->t, random);
+  auto sealed = seal_values(plan, index, polynomial, random);
+  if (!sealed) return std::move(sealed).error();
+  const Digest sealed_hash = sha256(*sealed);
+  std::vector<Element> commitments = polynomial.commitments();
+  const Scalar nonce = proof_nonce(group, share, plan.sid(), sealed_hash, random);
+  Element r = group.generator_power_secret(nonce);
+  const Digest c = challenge(plan.sid(), index, encode_commitments(commitments), sealed_hash, r);
+  Scalar z = nonce + Scalar::reduce(group.scalars(), c) * share;
+  return Deal{.open = {.index = index,
+                       .commitments = std::move(commitments),
+                       .sealed_hash = sealed_hash,
+                       .proof_r = std::move(r),
+                       .proof_z = std::move(z)},
+              .sealed = *std::move(sealed)};
+}
+
+Result<Scalar> open_dealt_value(const HandoverPlan& plan, const Deal& deal, std::uint8_t index,
+                                const HpkePrivateKey& key) {
+  const Group& group = plan.group();
+  const std::string who = dealer_label(deal.open.index);
+  const auto opened = key.open(deal.sealed_for(index), handover_seal_info(plan.sid()),
+                               handover_seal_aad(deal.open.index, index));
+  if (!opened)
+    return Error(Code::bad_proof,
+                 who + ": its value for index " + std::to_string(index) + " cannot be opened");
+  auto value = Scalar::parse(group.scalars(), opened->reveal());
+  if (!value || group.generator_power_secret(*value) != committed_value(deal.open.commitments, index))
+    return Error(Code::bad_proof,
+                 who + ": its value for index " + std::to_string(index) + " does not match its commitments");
+  return value;
+}
+
+Result<Scalar> combine_dealt_values(const Group& group, const std::map<std::uint8_t, Scalar>& by_dealer) {
+  std::vector<std::uint8_t> dealers;
+  for (const auto& [dealer, value] : by_dealer) dealers.push_back(dealer);
+  Scalar share = Scalar::from_u64(group.scalars(), 0);
+  for (const auto& [dealer, value] : by_dealer) {
+    const auto weight = lagrange_at_zero(group, dealers, dealer);
+    if (!weight) return weight.error();
+    share = share + *weight * value;
+  }
+  return share;
+}
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <map>
+
+#include "protocol/handover/plan.h"
+
+namespace coprotect::protocol {
+
+// The public part of what one dealer gives (SPEC.md §13.2): commitments to a polynomial whose constant is the
+// dealer's share, and a proof of knowledge of that share, which covers the plan and all that was dealt. So it
+// is the share's own consent to the handover.
+struct PublicDeal {
+  std::uint8_t index;                // of the dealer, in the present epoch
+  std::vector<Element> commitments;  // A_0 … A_{t'−1}; A_0 is the dealer's public share
+  Digest sealed_hash;                // of the sealed values
+  Element proof_r;
+  Scalar proof_z;
+
+  static Result<PublicDeal> parse(ByteView encoded, const HandoverPlan& plan);
+  Bytes encode() const;
+  // Code::bad_proof, naming the index, unless it is by the holder of that share and for this plan.
+  Status check(const HandoverPlan& plan, const Sharing& now) const;
+};
+
+// The whole of it: with the polynomial's value for each index of the new epoch, sealed to its holder.
+struct Deal {
+  PublicDeal open;
+  Bytes sealed;  // for each index, ascending: lp(sealed value)
+
+  // Code::malformed, or Code::bad_proof if the sealed values are not the ones that were proved.
+  static Result<Deal> parse(ByteView encoded, const HandoverPlan& plan);
+  Bytes encode() const;
+  // The sealed value for an index of the new epoch.
+  ByteView sealed_for(std::uint8_t index) const;
+};
+
+// Deals the share of `index`. Code::malformed if the plan names an HPKE key to which nothing can be sealed.
+Result<Deal> make_deal(const HandoverPlan& plan, std::uint8_t index, const Scalar& share, Random& random);
+
+// One dealer's value for an index of the new epoch, opened by the holder of that index. Code::bad_proof,
+// naming the dealer, if it cannot be opened or is not what was committed to.
+Result<Scalar> open_dealt_value(const HandoverPlan& plan, const Deal& deal, std::uint8_t index,
+                                const HpkePrivateKey& key);
+// Σ λ_i f_i(index): the share that the dealers' values make.
+Result<Scalar> combine_dealt_values(const Group& group, const std::map<std::uint8_t, Scalar>& by_dealer);
+
+// What sealed values are bound to: the ceremony, the dealer and the index.
+Bytes handover_seal_info(const Sid& sid);
+ByteArray<2> handover_seal_aad(std::uint8_t dealer, std::uint8_t index);
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,134 @@
+#include <gtest/gtest.h>
+
+#include "protocol/dkg/test_suites.h"
+#include "protocol/handover/test_handover.h"
+
+namespace coprotect::protocol {
+namespace {
+
+using test::default_layout;
+using test::Layout;
+using test::makes_the_key;
+using test::must;
+using test::TestHandover;
+using test::TestKey;
+
+class HandoverTest : public testing::TestWithParam<SuiteId> {
+ protected:
+  // Whether each set of t shares makes the key, and none smaller does.
+  void expect_every_quorum() const {
+    const std::uint8_t n = key.bundle.parameters()->n;
+    const std::uint8_t t = key.bundle.parameters()->t;
+    for (unsigned set = 1; set < 1u << n; ++set) {
+      std::vector<std::uint8_t> quorum;
+      for (std::uint8_t i = 0; i < n; ++i)
+        if (set & 1u << i) quorum.push_back(static_cast<std::uint8_t>(i + 1));
+      EXPECT_EQ(makes_the_key(key, quorum), quorum.size() >= t) << set;
+    }
+  }
+
+  TestKey key = TestKey::generate(GetParam());
+  const Element h = key.bundle.sharing().h;
+};
+INSTANTIATE_TEST_SUITE_P(Suites, HandoverTest, test::tested_suites(), test::suite_label);
+
+TEST_P(HandoverTest, RefreshChangesEveryShareAndNotTheKey) {
+  std::map<std::uint8_t, Scalar> before;
+  for (const auto& [index, share] : key.shares) before.emplace(index, share.clone());
+  TestHandover refresh(key, default_layout(), {1, 2});
+  EXPECT_TRUE(refresh.plan.refreshes(key.bundle.sharing()));
+  refresh.run();
+  EXPECT_EQ(key.bundle.epoch(), 1u);
+  EXPECT_EQ(key.bundle.sharing().h, h);
+  for (const auto& [index, share] : key.shares) {
+    EXPECT_FALSE(share == before.at(index)) << int{index};
+    EXPECT_EQ(key.bundle.public_share(index), key.bundle.group().generator_power_secret(share));
+  }
+  expect_every_quorum();
+}
+
+TEST_P(HandoverTest, SharesOfTwoEpochsDoNotMakeTheKey) {
+  const Scalar old = key.shares.at(1).clone();
+  TestHandover(key, default_layout(), {1, 2}).run();
+  key.shares.at(1) = old.clone();
+  const std::vector<std::uint8_t> quorum{1, 2};
+  EXPECT_FALSE(makes_the_key(key, quorum));
+}
+
+TEST_P(HandoverTest, AnyQuorumCanHandOver) {
+  for (const std::vector<std::uint8_t>& dealers : {std::vector<std::uint8_t>{1, 2}, {1, 3}, {2, 3}}) {
+    TestHandover(key, default_layout(), dealers).run();
+    expect_every_quorum();
+  }
+  EXPECT_EQ(key.bundle.epoch(), 3u);
+}
+
+TEST_P(HandoverTest, ANewRecoveryPartyGetsAShareThatTheOldKeyDoesNotOpen) {
+  TestHandover change(key, default_layout(), {1, 2}, true);
+  EXPECT_FALSE(change.plan.refreshes(key.bundle.sharing()));
+  const auto deals = change.deal();
+  const auto made = must(change.transcript(deals));
+  EXPECT_FALSE(RecoveryParts::of(change.plan, deals).open(key.recovery_key, made.sharing()));
+  change.run();
+  expect_every_quorum();
+  TestHandover(key, default_layout(), {1, 2}).run();
+  expect_every_quorum();
+}
+
+TEST_P(HandoverTest, ALostPartyIsReplaced) {
+  TestHandover restore(key, {2, {{"cloud", {1}}, {"newcompany", {2}}, {"recovery", {3}}}}, {1, 3});
+  EXPECT_FALSE(restore.plan.refreshes(key.bundle.sharing()));
+  restore.run();
+  expect_every_quorum();
+}
+
+TEST_P(HandoverTest, MovesToThreeOfFiveAndBack) {
+  const Layout larger{
+      3, {{"cloud", {1}}, {"company", {2}}, {"cloud-b", {3}}, {"company-b", {4}}, {"recovery", {5}}}};
+  TestHandover(key, larger, {1, 2}).run();
+  EXPECT_EQ(key.bundle.parameters()->t, 3);
+  EXPECT_EQ(key.bundle.sharing().h, h);
+  expect_every_quorum();
+  TestHandover(key, default_layout(), {1, 3, 5}).run();
+  expect_every_quorum();
+}
+
+TEST_P(HandoverTest, APartyMayHoldSeveralIndices) {
+  TestHandover(key, {2, {{"cloud", {1, 3}}, {"company", {2, 4}}, {"recovery", {5}}}}, {1, 2}).run();
+  expect_every_quorum();
+}
+
+TEST_P(HandoverTest, PlanAndDealAreReadBackAsTheyWere) {
+  TestHandover refresh(key, default_layout(), {1, 2});
+  const auto plan = must(HandoverPlan::parse(refresh.plan.encoded()));
+  EXPECT_EQ(plan.encoded(), refresh.plan.encoded());
+  EXPECT_EQ(plan.sid(), refresh.plan.sid());
+  const auto deals = refresh.deal();
+  const Bytes encoded = deals[0].encode();
+  EXPECT_EQ(must(Deal::parse(encoded, plan)).encode(), encoded);
+  for (std::size_t i = 0; i < encoded.size(); i += 3) {
+    EXPECT_FALSE(Deal::parse(ByteView(encoded).first(i), plan)) << i;
+  }
+  for (std::size_t i = 0; i < plan.encoded().size(); ++i)
+    EXPECT_FALSE(HandoverPlan::parse(ByteView(plan.encoded()).first(i))) << i;
+}
+
+TEST_P(HandoverTest, StatementsAreOfTheirKindAndCeremony) {
+  TestHandover refresh(key, default_layout(), {1, 2});
+  const auto made = must(refresh.transcript(refresh.deal()));
+  const SigningKey& cloud = refresh.identity("cloud");
+  const VerifyKey& known = cloud.public_key();
+  const Bytes version = HandoverVersion::encode(made, refresh.confirm(made));
+  const Sid& sid = refresh.plan.sid();
+  EXPECT_TRUE(verify_confirmation(known, made, confirm_handover(made, cloud)));
+  EXPECT_TRUE(verify_acknowledgement(known, sid, version, acknowledge_handover(sid, version, cloud)));
+  EXPECT_TRUE(verify_void(known, sid, void_handover(sid, cloud)));
+  EXPECT_FALSE(verify_confirmation(known, made, void_handover(sid, cloud)));
+  EXPECT_FALSE(verify_void(known, sid, confirm_handover(made, cloud)));
+  EXPECT_FALSE(verify_acknowledgement(known, sid, version, void_handover(sid, cloud)));
+  EXPECT_FALSE(verify_void(known, Sid{}, void_handover(sid, cloud)));
+  EXPECT_FALSE(verify_void(refresh.identity("company").public_key(), sid, void_handover(sid, cloud)));
+}
+
+}  // namespace
+}  // namespace coprotect::protocol

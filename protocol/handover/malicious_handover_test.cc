@@ -1,0 +1,169 @@
+// Parties of a handover that do something else than they should: each is refused, and named.
+
+#include <gtest/gtest.h>
+
+#include "protocol/dkg/test_suites.h"
+#include "protocol/handover/test_handover.h"
+
+namespace coprotect::protocol {
+namespace {
+
+using test::default_layout;
+using test::must;
+using test::TestHandover;
+using test::TestKey;
+
+class MaliciousHandoverTest : public testing::TestWithParam<SuiteId> {
+ protected:
+  std::string why(const std::vector<Deal>& dealt) const {
+    const auto made = handover.transcript(dealt);
+    return made ? "" : made.error().message();
+  }
+  // The plan with something changed.
+  Result<HandoverPlan> changed(void (*change)(HandoverPlan::Fields&)) const {
+    HandoverPlan::Fields fields = handover.plan.fields();
+    change(fields);
+    return HandoverPlan::make(std::move(fields));
+  }
+  std::string why_not(void (*change)(Parameters::Fields&)) const {
+    Parameters::Fields parameters = handover.plan->parameters.fields();
+    change(parameters);
+    HandoverPlan::Fields fields = handover.plan.fields();
+    fields.parameters = must(Parameters::make(std::move(parameters)));
+    const auto plan = HandoverPlan::make(std::move(fields));
+    if (!plan) return plan.error().message();
+    const auto fits = plan->follows(key.bundle.sharing(), key.bundle.newest_hash());
+    return fits ? "" : fits.error().message();
+  }
+
+  TestKey key = TestKey::generate(GetParam());
+  TestHandover handover{key, default_layout(), {1, 2}};
+  std::vector<Deal> deals = handover.deal();
+};
+INSTANTIATE_TEST_SUITE_P(Suites, MaliciousHandoverTest, test::tested_suites(), test::suite_label);
+
+TEST_P(MaliciousHandoverTest, ADealOfAnotherConstantIsRefused) {
+  const Scalar other = Scalar::random(key.bundle.group().scalars(), system_random());
+  deals[1] = must(make_deal(handover.plan, 2, other, system_random()));
+  EXPECT_EQ(why(deals), "dealer of index 2: deals something else than its share of this epoch");
+}
+
+TEST_P(MaliciousHandoverTest, ADealOfAnotherPlanIsRefused) {
+  const TestHandover other(key, default_layout(), {1, 2});
+  deals[0] = must(make_deal(other.plan, 1, key.shares.at(1), system_random()));
+  EXPECT_EQ(why(deals), "dealer of index 1: the proof that it consents with its share does not hold");
+}
+
+TEST_P(MaliciousHandoverTest, OneWhoKnowsNoShareCannotConsentForAnother) {
+  // The commitments of the honest one, with a proof by somebody else.
+  Deal forged = must(make_deal(handover.plan, 2, key.shares.at(3), system_random()));
+  forged.open.commitments.front() = key.bundle.public_share(2);
+  deals[1] = std::move(forged);
+  EXPECT_EQ(why(deals), "dealer of index 2: the proof that it consents with its share does not hold");
+}
+
+TEST_P(MaliciousHandoverTest, ChangedCommitmentsOrSealedValuesAreNotConsentedTo) {
+  Deal& deal = deals[0];
+  const Element kept = deal.open.commitments[1];
+  deal.open.commitments[1] = key.bundle.public_share(2);
+  EXPECT_EQ(why(deals), "dealer of index 1: the proof that it consents with its share does not hold");
+  deal.open.commitments[1] = kept;
+  EXPECT_EQ(why(deals), "");
+  deal.open.sealed_hash[0] ^= 1;
+  EXPECT_EQ(why(deals), "dealer of index 1: the proof that it consents with its share does not hold");
+}
+
+TEST_P(MaliciousHandoverTest, SealedValuesThatWereChangedAreBlamedOnTheirDealer) {
+  Bytes encoded = deals[0].encode();
+  encoded.back() ^= 1;
+  const auto parsed = Deal::parse(encoded, handover.plan);
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().message(), "dealer of index 1: its sealed values were changed");
+}
+
+TEST_P(MaliciousHandoverTest, AValueThatDoesNotMatchIsBlamedOnItsDealer) {
+  // The dealer commits to one polynomial and deals values of another.
+  const Deal other = must(make_deal(handover.plan, 2, key.shares.at(2), system_random()));
+  const auto made = must(handover.transcript(deals));
+  deals[1].sealed = other.sealed;
+  const auto share = handover.receive(made, deals, 1);
+  ASSERT_FALSE(share);
+  EXPECT_EQ(share.error().code(), Code::bad_proof);
+  EXPECT_EQ(share.error().message(),
+            "dealer of index 2: its value for index 1 does not match its commitments");
+}
+
+TEST_P(MaliciousHandoverTest, AValueForSomebodyElseCannotBeOpened) {
+  const auto made = must(handover.transcript(deals));
+  const auto share = receive_share(made, deals, 1, handover.ceremony_keys[1]);
+  ASSERT_FALSE(share);
+  EXPECT_EQ(share.error().message(), "dealer of index 1: its value for index 1 cannot be opened");
+}
+
+TEST_P(MaliciousHandoverTest, RecoveryPartsOfAnotherEpochAreRefused) {
+  const auto made = must(handover.transcript(deals));
+  const auto parts = RecoveryParts::of(handover.plan, deals);
+  EXPECT_TRUE(parts.open(key.recovery_key, made.sharing()));
+  EXPECT_EQ(parts.open(key.recovery_key, key.bundle.sharing()).error().code(), Code::altered);
+  EXPECT_EQ(parts.open(HpkePrivateKey::generate(system_random()), made.sharing()).error().code(),
+            Code::altered);
+  const Bytes encoded = parts.encoded();
+  for (std::size_t i = 0; i < encoded.size(); ++i) {
+    EXPECT_FALSE(RecoveryParts::parse(ByteView(encoded).first(i)));
+    if (i % 11 != 0) continue;
+    Bytes flipped = encoded;
+    flipped[i] ^= 4;
+    const auto parsed = RecoveryParts::parse(flipped);
+    EXPECT_TRUE(!parsed || !parsed->open(key.recovery_key, made.sharing())) << i;
+  }
+}
+
+TEST_P(MaliciousHandoverTest, DealersAreExactlyThoseOfThePlan) {
+  std::vector<Deal> one;
+  one.push_back(std::move(deals[0]));
+  EXPECT_EQ(why(one), "handover: not one deal of each dealer");
+  std::vector<Deal> swapped;
+  swapped.push_back(std::move(deals[1]));
+  swapped.push_back(std::move(one[0]));
+  EXPECT_EQ(why(swapped), "handover: no deal of index 1 in its place");
+}
+
+TEST_P(MaliciousHandoverTest, PlansThatDoNotFollowAreRefused) {
+  const auto& now = key.bundle.sharing();
+  const auto follows = [&](void (*change)(HandoverPlan::Fields&)) {
+    const auto plan = changed(change);
+    return plan ? plan->follows(now, key.bundle.newest_hash()) : Status(plan.error());
+  };
+  EXPECT_TRUE(follows([](auto&) {}));
+  EXPECT_EQ(follows([](auto& f) { f.key_id[0] ^= 1; }).error().code(), Code::denied);
+  EXPECT_EQ(follows([](auto& f) { f.previous[0] ^= 1; }).error().code(), Code::conflict);
+  EXPECT_EQ(follows([](auto& f) { f.epoch = 0; }).error().code(), Code::malformed);
+  EXPECT_EQ(follows([](auto& f) { f.dealers = {2, 1}; }).error().code(), Code::malformed);
+  EXPECT_EQ(follows([](auto& f) { f.dealers = {0, 1}; }).error().code(), Code::malformed);
+  EXPECT_EQ(follows([](auto& f) { f.dealers = {}; }).error().code(), Code::malformed);
+  EXPECT_EQ(follows([](auto& f) { f.dealers = {1}; }).error().code(), Code::malformed);
+  EXPECT_EQ(follows([](auto& f) { f.dealers = {1, 2, 3}; }).error().code(), Code::malformed);
+  EXPECT_EQ(follows([](auto& f) { f.dealers = {1, 4}; }).error().code(), Code::malformed);
+  EXPECT_TRUE(follows([](auto& f) { f.epoch = 7; }));
+}
+
+TEST_P(MaliciousHandoverTest, WhatNoHandoverMayChange) {
+  EXPECT_EQ(why_not([](auto& p) { p.purpose = Purpose::derive; }),
+            "handover plan: it changes the key's purpose");
+  EXPECT_EQ(why_not([](auto& p) { p.tenant = "other"; }), "handover plan: it changes the key's tenant");
+  EXPECT_EQ(why_not([](auto& p) { p.suite = SuiteId::ffdhe2048; }),
+            "handover plan: it changes the key's suite");
+  EXPECT_EQ(why_not([](auto& p) {
+              p.client_ca = test::make_authority("another", SigningKey::generate(system_random()));
+            }),
+            "handover plan: it changes the key's client CA");
+  EXPECT_EQ(why_not([](auto& p) {
+              const auto other = HpkePrivateKey::generate(system_random()).public_key();
+              p.recovery_key = other;
+              p.parties[2].ceremony_key = other;
+            }),
+            "handover plan: it changes the key's recovery key, and nobody takes part who could hold another");
+}
+
+}  // namespace
+}  // namespace coprotect::protocol

@@ -1,0 +1,117 @@
+#include "protocol/handover/plan.h"
+
+#include <algorithm>
+
+#include "protocol/base/reader.h"
+#include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/threshold/shamir.h"
+
+namespace coprotect::protocol {
+namespace {
+
+constexpr std::string_view kMagic = "CPPL\x01";
+
+Error malformed(std::string_view what) {
+  return {Code::malformed, "handover plan: " + std::string(what)};
+}
+
+Status check(const HandoverPlan::Fields& fields) {
+  const auto& dealers = fields.dealers;
+  if (dealers.empty() || dealers.size() > kMaxShares || dealers.front() == 0 ||
+      std::ranges::adjacent_find(dealers, std::greater_equal<>()) != dealers.end())
+    return malformed("dealers are not 1 to 16 ascending indices");
+  if (fields.epoch == 0) return malformed("epoch 0 is that of the key generation");
+  const auto& parties = fields.parameters->parties;
+  const auto not_agents = std::ranges::count_if(parties, [](const Party& p) { return !p.is_agent(); });
+  if (not_agents > 1) return malformed("more than one party is not an agent");
+  for (const Party& party : parties)
+    if (!party.is_agent() && party.indices.size() != 1)
+      return malformed(party_label(party) + " holds more than one recovery share");
+  return Done{};
+}
+
+Bytes encode(const HandoverPlan::Fields& fields) {
+  Writer w;
+  w.literal(kMagic).bytes(fields.key_id).u32(fields.epoch).bytes(fields.previous);
+  w.u8(static_cast<std::uint8_t>(fields.dealers.size())).bytes(fields.dealers);
+  w.lp4(fields.parameters.encoded());
+  return std::move(w).take();
+}
+
+}  // namespace
+
+Result<HandoverPlan> HandoverPlan::make(Fields fields) {
+  if (auto checked = check(fields); !checked) return std::move(checked).error();
+  Bytes encoded = encode(fields);
+  const Sid sid = tagged_hash("CPV1-HANDOVER-SID", {sha256(encoded)});
+  return HandoverPlan(std::move(fields), std::move(encoded), sid);
+}
+
+Result<HandoverPlan> HandoverPlan::parse(ByteView encoded) {
+  Reader r(encoded);
+  if (!r.literal(kMagic)) return malformed("not of version 1");
+  const auto key_id = r.array<32>();
+  const auto epoch = r.u32();
+  const auto previous = r.array<32>();
+  const auto count = r.u8();
+  const auto dealers = r.bytes(count.value_or(0));
+  const auto r0 = r.lp4();
+  if (!key_id || !epoch || !previous || !count || !dealers || !r0 || !r.empty())
+    return malformed("cut off, or something follows");
+  auto parameters = Parameters::parse(*r0);
+  if (!parameters) return std::move(parameters).error().in("handover plan");
+  return make({.key_id = *key_id,
+               .epoch = *epoch,
+               .previous = *previous,
+               .dealers = Bytes(dealers->begin(), dealers->end()),
+               .parameters = *std::move(parameters)});
+}
+
+Status HandoverPlan::follows(const Sharing& now, const Digest& newest_hash) const {
+  const auto& from = *now.parameters.operator->();
+  const auto& to = *fields_.parameters.operator->();
+  const auto denied = [](std::string_view what) {
+    return Error(Code::denied, "handover plan: it changes the key's " + std::string(what));
+  };
+  if (fields_.key_id != now.key_id) return denied("id");
+  if (fields_.epoch <= now.epoch || fields_.previous != newest_hash)
+    return Error(Code::conflict, "handover plan: it does not follow epoch " + std::to_string(now.epoch) +
+                                     " of key " + to_hex(now.key_id));
+  if (to.suite != from.suite) return denied("suite");
+  if (to.purpose != from.purpose) return denied("purpose");
+  if (to.tenant != from.tenant) return denied("tenant");
+  if (to.client_ca.der() != from.client_ca.der()) return denied("client CA");
+  if (fields_.dealers.size() != from.t || fields_.dealers.back() > from.n)
+    return malformed("not " + std::to_string(from.t) + " of " + std::to_string(from.n) + " dealers");
+  const auto recovery = recovery_party();
+  if (recovery && absent(*recovery) && to.recovery_key != from.recovery_key)
+    return denied("recovery key, and nobody takes part who could hold another");
+  return Done{};
+}
+
+std::optional<std::size_t> HandoverPlan::recovery_party() const {
+  const auto& parties = fields_.parameters->parties;
+  const auto found = std::ranges::find_if(parties, [](const Party& p) { return !p.is_agent(); });
+  if (found == parties.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - parties.begin());
+}
+
+bool HandoverPlan::absent(std::size_t party) const {
+  const Party& p = fields_.parameters->parties[party];
+  return !p.is_agent() && fields_.parameters->recovery_key == p.ceremony_key;
+}
+
+bool HandoverPlan::refreshes(const Sharing& now) const {
+  const auto& from = *now.parameters.operator->();
+  const auto& to = *fields_.parameters.operator->();
+  const auto same = [](const Party& a, const Party& b) {
+    return a.name == b.name && a.indices == b.indices && a.identity_key == b.identity_key &&
+           a.mode == b.mode && a.url == b.url && a.is_agent() == b.is_agent();
+  };
+  const auto recovery = recovery_party();
+  return to.t == from.t && std::ranges::equal(to.parties, from.parties, same) &&
+         to.recovery_key == from.recovery_key && (!recovery || absent(*recovery));
+}
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "protocol/dkg/sharing.h"
+
+namespace coprotect::protocol {
+
+// What a handover is to do (SPEC.md §13.1): the holders of some shares of a key, enough of them to use it,
+// pass it on to the parties of the next epoch. Valid in itself if it exists; follows() says whether it fits
+// to the present epoch.
+class HandoverPlan {
+ public:
+  struct Fields {
+    KeyId key_id;
+    std::uint32_t epoch;                // the new one
+    Digest previous;                    // Bundle::newest_hash() of what it follows
+    std::vector<std::uint8_t> dealers;  // indices of the present epoch, ascending
+    Parameters parameters;              // of the new epoch
+  };
+  // Code::malformed unless the dealers are 1 to 16 ascending indices and at most one party, with one index,
+  // is not an agent.
+  static Result<HandoverPlan> make(Fields fields);
+  static Result<HandoverPlan> parse(ByteView encoded);
+
+  // Code::conflict if it is of another epoch than the one after `now`, Code::denied if it would change what
+  // no handover may: the key, its suite, purpose, tenant, client CA, or the recovery key of an absent party.
+  Status follows(const Sharing& now, const Digest& newest_hash) const;
+
+  // The position of the party that holds the recovery share in the new epoch, if any does.
+  std::optional<std::size_t> recovery_party() const;
+  // Whether a party does nothing in this handover: its parts are sealed to the recovery key, for whoever
+  // opens the recovery blob.
+  bool absent(std::size_t party) const;
+  // The same parties with the same indices, under another polynomial: nobody new gets a share.
+  bool refreshes(const Sharing& now) const;
+
+  const Fields& fields() const { return fields_; }
+  const Fields* operator->() const { return &fields_; }
+  const Group& group() const { return fields_.parameters.group(); }
+  const Bytes& encoded() const { return encoded_; }
+  const Sid& sid() const { return sid_; }
+
+ private:
+  HandoverPlan(Fields fields, Bytes encoded, const Sid& sid)
+      : fields_(std::move(fields)), encoded_(std::move(encoded)), sid_(sid) {}
+  Fields fields_;
+  Bytes encoded_;
+  Sid sid_;
+};
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,48 @@
+#include "protocol/handover/statements.h"
+
+#include "protocol/crypto/hash.h"
+
+namespace coprotect::protocol {
+namespace {
+
+Digest confirmation(const HandoverTranscript& transcript) {
+  return tagged_hash("CPV1-HANDOVER-CONFIRM", {sha256(transcript.body())});
+}
+
+Digest acknowledgement(const Sid& sid, ByteView version) {
+  return tagged_hash("CPV1-HANDOVER-ACTIVE", {sid, sha256(version)});
+}
+
+Digest voidance(const Sid& sid) {
+  return tagged_hash("CPV1-HANDOVER-VOID", {sid});
+}
+
+}  // namespace
+
+Signature confirm_handover(const HandoverTranscript& transcript, const SigningKey& identity) {
+  return identity.sign(confirmation(transcript));
+}
+
+bool verify_confirmation(const VerifyKey& identity, const HandoverTranscript& transcript,
+                         const Signature& signature) {
+  return identity.verify(confirmation(transcript), signature);
+}
+
+Signature acknowledge_handover(const Sid& sid, ByteView version, const SigningKey& identity) {
+  return identity.sign(acknowledgement(sid, version));
+}
+
+bool verify_acknowledgement(const VerifyKey& identity, const Sid& sid, ByteView version,
+                            const Signature& signature) {
+  return identity.verify(acknowledgement(sid, version), signature);
+}
+
+Signature void_handover(const Sid& sid, const SigningKey& identity) {
+  return identity.sign(voidance(sid));
+}
+
+bool verify_void(const VerifyKey& identity, const Sid& sid, const Signature& signature) {
+  return identity.verify(voidance(sid), signature);
+}
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "protocol/handover/transcript.h"
+
+namespace coprotect::protocol {
+
+// What parties say of a handover, each signed with an identity key (SPEC.md §13.3).
+
+// "My share of this is durable, and I will confirm no other handover of this epoch."
+Signature confirm_handover(const HandoverTranscript& transcript, const SigningKey& identity);
+bool verify_confirmation(const VerifyKey& identity, const HandoverTranscript& transcript,
+                         const Signature& signature);
+
+// "I use the shares of this version": once all say so, older shares go.
+Signature acknowledge_handover(const Sid& sid, ByteView version, const SigningKey& identity);
+bool verify_acknowledgement(const VerifyKey& identity, const Sid& sid, ByteView version,
+                            const Signature& signature);
+
+// "I never confirmed this, and never will."
+Signature void_handover(const Sid& sid, const SigningKey& identity);
+bool verify_void(const VerifyKey& identity, const Sid& sid, const Signature& signature);
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,141 @@
+#pragma once
+
+#include "protocol/bundle/bundle.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/dkg/test_ceremony.h"
+#include "protocol/handover/recovery_parts.h"
+#include "protocol/handover/statements.h"
+
+namespace coprotect::protocol::test {
+
+// A key with the secrets of all its parties in one place, to hand over and to be handed over.
+struct TestKey {
+  // Everybody's identity key by party name.
+  std::map<std::string, SigningKey> identities;
+  std::map<std::uint8_t, Scalar> shares;
+  HpkePrivateKey recovery_key;
+  Bundle bundle;
+
+  static TestKey generate(SuiteId suite, const Layout& layout = default_layout()) {
+    TestCeremony ceremony(suite, layout);
+    auto run = ceremony.run();
+    std::map<std::string, SigningKey> identities;
+    for (std::size_t i = 0; i < layout.parties.size(); ++i)
+      identities.emplace(layout.parties[i].first, std::move(ceremony.identity_keys[i]));
+    return {
+        .identities = std::move(identities),
+        .shares = std::move(run.shares),
+        .recovery_key = must(HpkePrivateKey::from_scalar(ceremony.recovery_private_key.scalar().reveal())),
+        .bundle = std::move(run.bundle)};
+  }
+};
+
+// One handover with all its parties in one place, step by step, so that a test may interfere.
+class TestHandover {
+ public:
+  // Parties that the key has already keep their identity; others are new. With `new_recovery` the recovery
+  // party takes part, otherwise it is absent.
+  TestHandover(TestKey& key, const Layout& layout, std::vector<std::uint8_t> dealers,
+               bool new_recovery = false)
+      : key_(key), plan(make_plan(layout, std::move(dealers), new_recovery)) {}
+
+  std::vector<Deal> deal() const {
+    std::vector<Deal> deals;
+    for (const std::uint8_t index : plan->dealers)
+      deals.push_back(must(make_deal(plan, index, key_.shares.at(index), system_random())));
+    return deals;
+  }
+  Result<HandoverTranscript> transcript(const std::vector<Deal>& deals) const {
+    std::vector<PublicDeal> open;
+    for (const Deal& d : deals) open.push_back(must(PublicDeal::parse(d.open.encode(), plan)));
+    return HandoverTranscript::make(key_.bundle.sharing(), key_.bundle.newest_hash(), plan, std::move(open),
+                                    blob_hash);
+  }
+  // What the holder of an index of the new epoch gets.
+  Result<Scalar> receive(const HandoverTranscript& made, const std::vector<Deal>& deals,
+                         std::uint8_t index) const {
+    const std::size_t holder = plan->parameters.holder_of(index);
+    if (plan.absent(holder)) return RecoveryParts::of(plan, deals).open(key_.recovery_key, made.sharing());
+    return receive_share(made, deals, index, ceremony_keys[holder]);
+  }
+  std::vector<Signature> confirm(const HandoverTranscript& made) const {
+    std::vector<Signature> signatures;
+    for (const std::size_t signer : made.signers())
+      signatures.push_back(confirm_handover(made, identity(plan->parameters->parties[signer].name)));
+    return signatures;
+  }
+  // Everybody does what it should; the key is in the new epoch afterwards.
+  void run() {
+    const auto deals = deal();
+    const auto made = must(transcript(deals));
+    std::map<std::uint8_t, Scalar> received;
+    for (std::uint8_t j = 1; j <= plan->parameters->n; ++j)
+      received.emplace(j, must(receive(made, deals, j)));
+    key_.bundle = must(key_.bundle.followed_by(HandoverVersion::encode(made, confirm(made))));
+    key_.shares = std::move(received);
+    if (new_recovery_key) key_.recovery_key = std::move(*new_recovery_key);
+  }
+  const SigningKey& identity(const std::string& name) const { return key_.identities.at(name); }
+
+ private:
+  HandoverPlan make_plan(const Layout& layout, std::vector<std::uint8_t> dealers, bool new_recovery) {
+    const Parameters& from = key_.bundle.parameters();
+    if (new_recovery) new_recovery_key.emplace(HpkePrivateKey::generate(system_random()));
+    std::vector<Party> parties;
+    std::uint8_t n = 0;
+    for (const auto& [name, indices] : layout.parties) {
+      const bool agent = name != "recovery";
+      const auto known = from.position_of(name);
+      if (!known || (!agent && new_recovery))
+        key_.identities.insert_or_assign(name, SigningKey::generate(system_random()));
+      const auto& ceremony = ceremony_keys.emplace_back(HpkePrivateKey::generate(system_random()));
+      Party party{.name = name,
+                  .indices = indices,
+                  .nonce = {},
+                  .identity_key = identity(name).public_key(),
+                  .ceremony_key = agent || new_recovery ? ceremony.public_key() : from->recovery_key.value(),
+                  .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
+                  .url = agent ? "https://" + name + ".example:8443" : "",
+                  .identity_certificate = std::nullopt};
+      system_random().fill(party.nonce);
+      if (agent)
+        party.identity_certificate =
+            known ? from->parties[*known].identity_certificate : make_authority(name, identity(name));
+      parties.push_back(std::move(party));
+      n = static_cast<std::uint8_t>(n + indices.size());
+    }
+    auto parameters = must(Parameters::make(
+        {.suite = from->suite,
+         .purpose = from->purpose,
+         .t = layout.t,
+         .n = n,
+         .tenant = from->tenant,
+         .parties = std::move(parties),
+         .client_ca = from->client_ca,
+         .recovery_key = new_recovery ? new_recovery_key->public_key() : from->recovery_key.value()}));
+    return must(HandoverPlan::make({.key_id = key_.bundle.key_id(),
+                                    .epoch = key_.bundle.epoch() + 1,
+                                    .previous = key_.bundle.newest_hash(),
+                                    .dealers = std::move(dealers),
+                                    .parameters = std::move(parameters)}));
+  }
+
+  TestKey& key_;
+
+ public:
+  std::vector<HpkePrivateKey> ceremony_keys;  // by party
+  std::optional<HpkePrivateKey> new_recovery_key;
+  Digest blob_hash{9, 9, 9};
+  HandoverPlan plan;
+};
+
+// m from any quorum: the sum of shares weighted is the key, so h^1 comes out.
+inline bool makes_the_key(const TestKey& key, std::span<const std::uint8_t> quorum) {
+  const Group& group = key.bundle.group();
+  Scalar sum = Scalar::from_u64(group.scalars(), 0);
+  for (const std::uint8_t index : quorum)
+    sum = sum + must(lagrange_at_zero(group, quorum, index)) * key.shares.at(index);
+  return group.generator_power_secret(sum) == key.bundle.sharing().h;
+}
+
+}  // namespace coprotect::protocol::test

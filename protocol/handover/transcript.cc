@@ -1,0 +1,156 @@
+#include "protocol/handover/transcript.h"
+
+#include "protocol/base/reader.h"
+#include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/handover/statements.h"
+#include "protocol/threshold/shamir.h"
+
+namespace coprotect::protocol {
+namespace {
+
+constexpr std::string_view kMagic = "CPVN\x01";
+
+Error malformed(std::string_view what) {
+  return {Code::malformed, "handover: " + std::string(what)};
+}
+
+// C_k = ∏_i A_{i,k}^{λ_i}: commitments to the polynomial that the new shares are values of.
+Result<std::vector<Element>> combined_commitments(const HandoverPlan& plan,
+                                                  const std::vector<PublicDeal>& deals) {
+  const Group& group = plan.group();
+  std::vector<Bytes> weights;
+  for (const PublicDeal& deal : deals) {
+    const auto weight = lagrange_at_zero(group, plan->dealers, deal.index);
+    if (!weight) return weight.error();
+    const ByteView bytes = weight->bytes().reveal();  // public
+    weights.emplace_back(bytes.begin(), bytes.end());
+  }
+  std::vector<Element> combined;
+  for (std::size_t k = 0; k < plan->parameters->t; ++k) {
+    std::vector<Element> column;
+    for (const PublicDeal& deal : deals) column.push_back(deal.commitments[k]);
+    combined.push_back(group.product_of_powers_public(column, weights));
+  }
+  return combined;
+}
+
+Result<Sharing> new_sharing(const Sharing& now, const HandoverPlan& plan,
+                            const std::vector<PublicDeal>& deals) {
+  const auto combined = combined_commitments(plan, deals);
+  if (!combined) return combined.error();
+  // Follows from A_0 = h_i of each dealer; checked all the same, because files hang on it.
+  if (combined->front() != now.h) return Error(Code::bad_proof, "handover: it changes the public key");
+  std::vector<Element> public_shares;
+  for (unsigned j = 1; j <= plan->parameters->n; ++j) {
+    public_shares.push_back(committed_value(*combined, static_cast<std::uint8_t>(j)));
+    if (public_shares.back().is_identity())
+      return Error(Code::bad_proof, "handover: public share " + std::to_string(j) + " is the identity");
+  }
+  return Sharing{now.key_id, plan->epoch, plan.sid(), plan->parameters, now.h, std::move(public_shares)};
+}
+
+Bytes encode_body(const HandoverPlan& plan, const std::vector<PublicDeal>& deals, const Digest& blob_hash) {
+  Writer w;
+  w.literal(kMagic).lp4(plan.encoded());
+  for (const PublicDeal& deal : deals) w.lp4(deal.encode());
+  w.bytes(blob_hash);
+  return std::move(w).take();
+}
+
+// What stands before the signatures, taken off the front.
+Result<HandoverTranscript> read_body(Reader& r, const Sharing& now, const Digest& newest_hash) {
+  const bool known = r.literal(kMagic);
+  const auto encoded_plan = r.lp4();
+  if (!known || !encoded_plan) return malformed("not one of version 1");
+  auto plan = HandoverPlan::parse(*encoded_plan);
+  if (!plan) return std::move(plan).error();
+  // Before elements are read in the suite that it names.
+  if (auto fits = plan->follows(now, newest_hash); !fits) return std::move(fits).error();
+  std::vector<PublicDeal> deals;
+  for (std::size_t i = 0; i < (*plan)->dealers.size(); ++i) {
+    const auto encoded = r.lp4();
+    if (!encoded) return malformed("cut off in a deal");
+    auto deal = PublicDeal::parse(*encoded, *plan);
+    if (!deal) return std::move(deal).error();
+    deals.push_back(*std::move(deal));
+  }
+  const auto blob_hash = r.array<32>();
+  if (!blob_hash) return malformed("cut off");
+  return HandoverTranscript::make(now, newest_hash, *std::move(plan), std::move(deals), *blob_hash);
+}
+
+}  // namespace
+
+Result<HandoverTranscript> HandoverTranscript::make(const Sharing& now, const Digest& newest_hash,
+                                                    HandoverPlan plan, std::vector<PublicDeal> deals,
+                                                    const Digest& blob_hash) {
+  if (auto fits = plan.follows(now, newest_hash); !fits) return std::move(fits).error();
+  if (deals.size() != plan->dealers.size()) return malformed("not one deal of each dealer");
+  for (std::size_t i = 0; i < deals.size(); ++i) {
+    if (deals[i].index != plan->dealers[i])
+      return malformed("no deal of index " + std::to_string(plan->dealers[i]) + " in its place");
+    if (auto checked = deals[i].check(plan, now); !checked) return std::move(checked).error();
+  }
+  auto sharing = new_sharing(now, plan, deals);
+  if (!sharing) return std::move(sharing).error();
+  Bytes body = encode_body(plan, deals, blob_hash);
+  return HandoverTranscript(std::move(plan), blob_hash, *std::move(sharing), std::move(body));
+}
+
+Result<HandoverTranscript> HandoverTranscript::parse(ByteView body, const Sharing& now,
+                                                     const Digest& newest_hash) {
+  Reader r(body);
+  auto transcript = read_body(r, now, newest_hash);
+  if (transcript && !r.empty()) return malformed("something follows");
+  return transcript;
+}
+
+std::vector<std::size_t> HandoverTranscript::signers() const {
+  std::vector<std::size_t> signers;
+  for (std::size_t i = 0; i < plan_->parameters->parties.size(); ++i)
+    if (!plan_.absent(i)) signers.push_back(i);
+  return signers;
+}
+
+Result<HandoverVersion> HandoverVersion::parse(ByteView encoded, const Sharing& now,
+                                               const Digest& newest_hash) {
+  Reader r(encoded);
+  auto transcript = read_body(r, now, newest_hash);
+  if (!transcript) return std::move(transcript).error();
+  const auto& parties = transcript->plan()->parameters->parties;
+  for (const std::size_t signer : transcript->signers()) {
+    const auto signature = r.array<64>();
+    if (!signature) return malformed("cut off in the signatures");
+    if (!verify_confirmation(parties[signer].identity_key, *transcript, *signature))
+      return Error(Code::unauthenticated,
+                   "handover: " + party_label(parties[signer]) + " did not confirm this epoch");
+  }
+  if (!r.empty()) return malformed("something follows");
+  return HandoverVersion{*std::move(transcript), Bytes(encoded.begin(), encoded.end())};
+}
+
+Bytes HandoverVersion::encode(const HandoverTranscript& transcript,
+                              std::span<const Signature> confirmations) {
+  Writer w;
+  w.bytes(transcript.body());
+  for (const Signature& signature : confirmations) w.bytes(signature);
+  return std::move(w).take();
+}
+
+Result<Scalar> receive_share(const HandoverTranscript& transcript, std::span<const Deal> deals,
+                             std::uint8_t index, const HpkePrivateKey& key) {
+  const HandoverPlan& plan = transcript.plan();
+  std::map<std::uint8_t, Scalar> by_dealer;
+  for (const Deal& deal : deals) {
+    auto value = open_dealt_value(plan, deal, index, key);
+    if (!value) return value;
+    by_dealer.emplace(deal.open.index, *std::move(value));
+  }
+  auto share = combine_dealt_values(plan.group(), by_dealer);
+  if (share && plan.group().generator_power_secret(*share) != transcript.sharing().public_share(index))
+    return Error(Code::bad_proof, "handover: the values dealt do not make share " + std::to_string(index));
+  return share;
+}
+
+}  // namespace coprotect::protocol

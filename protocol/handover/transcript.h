@@ -1,0 +1,53 @@
+#pragma once
+
+#include "protocol/crypto/ecdsa.h"
+#include "protocol/handover/deal.h"
+
+namespace coprotect::protocol {
+
+// The public outcome of a handover: the plan, every dealer's public part and the recovery blob that goes with
+// it. Made by each party before it prepares, and again by every reader of a bundle.
+class HandoverTranscript {
+ public:
+  // `deals` in the plan's order of dealers. Checks that the plan follows `now`, and every deal; computes the
+  // new public shares.
+  static Result<HandoverTranscript> make(const Sharing& now, const Digest& newest_hash, HandoverPlan plan,
+                                         std::vector<PublicDeal> deals, const Digest& blob_hash);
+  // From body(), which is also what a version begins with.
+  static Result<HandoverTranscript> parse(ByteView body, const Sharing& now, const Digest& newest_hash);
+
+  // The key in the new epoch.
+  const Sharing& sharing() const { return sharing_; }
+  const HandoverPlan& plan() const { return plan_; }
+  const Digest& blob_hash() const { return blob_hash_; }
+  const Bytes& body() const { return body_; }
+  // Positions of the parties whose confirmations make a version of it: all of the new epoch but an absent
+  // one.
+  std::vector<std::size_t> signers() const;
+
+ private:
+  HandoverTranscript(HandoverPlan plan, const Digest& blob_hash, Sharing sharing, Bytes body)
+      : plan_(std::move(plan)), blob_hash_(blob_hash), sharing_(std::move(sharing)), body_(std::move(body)) {}
+  HandoverPlan plan_;
+  Digest blob_hash_;
+  Sharing sharing_;
+  Bytes body_;
+};
+
+// A transcript that every party of the new epoch confirmed (SPEC.md §13.4): one link of a bundle's chain.
+struct HandoverVersion {
+  HandoverTranscript transcript;
+  Bytes encoded;
+
+  // Code::unauthenticated names a party that did not sign.
+  static Result<HandoverVersion> parse(ByteView encoded, const Sharing& now, const Digest& newest_hash);
+  // The encoding, from the signers' confirmations in their order.
+  static Bytes encode(const HandoverTranscript& transcript, std::span<const Signature> confirmations);
+};
+
+// The share of one of its indices that a party of the new epoch got. `deals` are the transcript's, whole.
+// Code::bad_proof names the dealer.
+Result<Scalar> receive_share(const HandoverTranscript& transcript, std::span<const Deal> deals,
+                             std::uint8_t index, const HpkePrivateKey& key);
+
+}  // namespace coprotect::protocol
