@@ -37,7 +37,7 @@ AgentShare share_of(const Agent& agent) {
   const auto& [index, encoded] = *active.front()->shares.begin();
   const auto record = must(hsm::ShareRecord::parse(encoded));
   auto share = must(record.unwrap(active.front()->share_id(index), must(token.unseal(record.sealed_key))));
-  const auto& public_share = active.front()->transcript.public_share(index);
+  const auto& public_share = active.front()->sharing.public_share(index);
   if (!(public_share.group().generator_power_secret(share) == public_share))
     throw std::runtime_error("not the share of the bundle");
   return {.index = index, .share = std::move(share)};

@@ -1,4 +1,5 @@
 #include "agent/custodian/ceremonies.h"
+#include "agent/custodian/key_row.h"
 #include "protocol/base/fault.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/recovery/blob.h"
@@ -24,7 +25,7 @@ Status check_blob(const Key& key, const protocol::StoreBlobMessage& message) {
   const bool of_key = binding.key_id == key.key_id() && binding.epoch == 0 && binding.index >= 1 &&
                       binding.index <= parameters->n &&
                       binding.public_share.group().suite() == parameters->suite &&
-                      binding.public_share == key.transcript.public_share(binding.index);
+                      binding.public_share == key.sharing.public_share(binding.index);
   if (!of_key) return Error(Code::malformed, "the recovery blob is not of this key");
   const auto stored = CeremonyMessage::parse(message.tool_message, Round::stored, parameters);
   if (!stored) return stored.error();
@@ -85,20 +86,24 @@ Result<Bytes> Ceremonies::prepare(const Caller& caller, const Sid& sid, ByteView
 
   auto records = seal_shares(*outcome);
   if (!records) return std::move(records).error();
-  const std::size_t self = *outcome->transcript.parameters().position_of(keyring_.identity().public_key());
-  const auto key = std::make_shared<const Key>(Key{KeyState::prepared,
-                                                   caller.invitation,
-                                                   std::move(outcome->transcript),
-                                                   std::nullopt,
-                                                   *std::move(records),
-                                                   {},
-                                                   self});
+  const protocol::PublicTranscript& transcript = outcome->transcript;
+  const std::size_t self = *transcript.parameters().position_of(keyring_.identity().public_key());
+  const auto key = std::make_shared<const Key>(Key{.state = KeyState::prepared,
+                                                   .invitation = caller.invitation,
+                                                   .sharing = transcript.sharing(),
+                                                   .bundle = std::nullopt,
+                                                   .preparation = encode_preparation(transcript),
+                                                   .shares = *std::move(records),
+                                                   .recovery_blob = {},
+                                                   .recovery_parts = {},
+                                                   .decided = 0,
+                                                   .self = self});
   if (auto durable = make_durable(caller, key, "prepared"); !durable) {
     erase_shares(*key);
     return std::move(durable).error();
   }
   running_.erase(caller.invitation);
-  return protocol::confirm(key->transcript, self, keyring_.identity());
+  return protocol::confirm(transcript, self, keyring_.identity());
 }
 
 Result<Bytes> Ceremonies::store_blob(const Caller& caller, const Sid& sid, ByteView body) {
@@ -136,7 +141,8 @@ Result<Bytes> Ceremonies::activate(const Caller& caller, const Sid& sid, ByteVie
 
   Key active = **key;
   active.state = KeyState::active;
-  active.transcript = bundle->transcript();
+  active.sharing = bundle->sharing();
+  active.preparation.clear();
   active.bundle = *std::move(bundle);
   if (auto durable = make_durable(caller, std::make_shared<const Key>(std::move(active)), "activated");
       !durable)

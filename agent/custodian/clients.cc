@@ -25,7 +25,7 @@ Status ClientLists::load(Transaction& transaction, const Keys& keys) {
     Bytes encoded = query.blob(1);
     if (!equal_in_constant_time(mac(tenant, encoded), query.blob(2)))
       return Error(Code::altered, name + " was altered: its MAC does not hold");
-    const KeyPtr key = keys.active_of_tenant(tenant);
+    const KeyPtr key = keys.of_tenant(tenant);
     if (key == nullptr) return Error(Code::altered, name + " has no key: a row was removed");
     auto list = ClientList::parse(encoded, key->client_ca());
     if (!list) return std::move(list).error().in(name);

@@ -144,8 +144,11 @@ Bytes Custodian::health(const Peer& peer) {
 }
 
 Result<Bytes> Custodian::bundle(const ipc::Call& call, const Peer& peer) const {
-  for (const auto& key : keys_.all_active())
-    if (to_hex(key->key_id()) == call.subject && peer.may_read(*key)) return key->bundle->encoded();
+  protocol::KeyId key_id{};
+  const auto bytes = from_hex(call.subject);
+  if (bytes && bytes->size() == key_id.size()) std::copy(bytes->begin(), bytes->end(), key_id.begin());
+  const KeyPtr key = keys_.published(key_id);
+  if (key != nullptr && peer.may_read(*key)) return key->bundle->encoded();
   return not_known("key", call.subject);
 }
 
@@ -159,7 +162,7 @@ Result<Bytes> Custodian::get_client_list(const ipc::Call& call, const Peer& peer
 // The tenant's CA has signed who is enrolled; whoever brings the list need only be of that tenant. The first
 // one comes with the invitation.
 Result<Bytes> Custodian::put_client_list(const ipc::Call& call, const Peer& peer) {
-  const KeyPtr key = keys_.active_of_tenant(call.subject);
+  const KeyPtr key = keys_.of_tenant(call.subject);
   if (key == nullptr || !peer.of_tenant(call.subject)) return not_known("tenant", "\"" + call.subject + "\"");
   auto list = protocol::ClientList::parse(call.body, key->client_ca());
   if (!list) return std::move(list).error();

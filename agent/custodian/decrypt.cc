@@ -33,7 +33,7 @@ Result<Secret> decrypt(hsm::ShareKeeper& keeper, const Key& key, std::span<const
     if (!bases.empty()) {
       const Digest context =
           protocol::partial_context(key.parameters()->suite, key.key_id(), key.epoch(), index, request_hash);
-      auto computed = keeper.compute(key.share_id(index), record, key.transcript.public_share(index), bases,
+      auto computed = keeper.compute(key.share_id(index), record, key.sharing.public_share(index), bases,
                                      context, random);
       if (!computed) return std::move(computed).error();
       invariant(computed->values.size() == bases.size());

@@ -27,7 +27,7 @@ Result<Client> identify(const protocol::SignedRequest::Envelope& envelope, const
                         const ClientLists& clients, const protocol::PublicKeyBytes& self,
                         std::int64_t now_ms) {
   const auto& request = envelope.request;
-  const KeyPtr key = keys.active(request.key_id);
+  const KeyPtr key = keys.serving(request.key_id, request.epoch);
   if (key == nullptr || key->tenant() != request.tenant) return no_such_key(request.key_id);
   if (auto verified = protocol::verify_client_chain(envelope.chain, key->client_ca(), now_ms); !verified) {
     if (!issued_by(envelope.chain, key->client_ca())) return no_such_key(request.key_id);
@@ -68,7 +68,7 @@ Peer Peer::of(ByteView certificate, const Keys& keys, const ClientLists& clients
 
   const auto identity = protocol::client_identity(*parsed);
   if (!identity) return peer;
-  const KeyPtr key = keys.active_of_tenant(identity->tenant);
+  const KeyPtr key = keys.of_tenant(identity->tenant);
   if (key == nullptr || !protocol::verify_client_chain(chain, key->client_ca(), now_ms)) return peer;
   peer.tenant_ = identity->tenant;
   peer.enrolled_ = clients.enrolled(*identity, *parsed);

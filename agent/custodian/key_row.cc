@@ -1,5 +1,7 @@
 #include "agent/custodian/key_row.h"
 
+#include <limits>
+
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
 
@@ -13,14 +15,6 @@ using protocol::PublicTranscript;
 const Error& not_a_key() {
   static const Error error(Code::altered, "not a key");
   return error;
-}
-
-Bytes encode_transcript(const PublicTranscript& transcript) {
-  Writer w;
-  w.lp4(transcript.parameters().encoded());
-  for (const auto& party : transcript.rounds())
-    w.lp4(party.commit_body).lp4(party.reveal_body).bytes(party.deal_hash);
-  return std::move(w).take();
 }
 
 Result<PublicTranscript> parse_transcript(ByteView encoded) {
@@ -68,7 +62,49 @@ Bytes bytes_from(ByteView view) {
   return {view.begin(), view.end()};
 }
 
+bool known_state(std::int64_t state) {
+  return state >= static_cast<std::int64_t>(KeyState::prepared) &&
+         state <= static_cast<std::int64_t>(KeyState::left);
+}
+
+// The sharing that a prepared key would have.
+Result<protocol::Sharing> parse_preparation(ByteView preparation, std::int64_t epoch) {
+  if (epoch == 0) {
+    const auto transcript = parse_transcript(preparation);
+    if (!transcript) return transcript.error();
+    return transcript->sharing();
+  }
+  const auto prepared = parse_prepared_handover(preparation);
+  if (!prepared) return prepared.error();
+  return prepared->transcript.sharing();
+}
+
 }  // namespace
+
+Bytes encode_preparation(const PublicTranscript& transcript) {
+  Writer w;
+  w.lp4(transcript.parameters().encoded());
+  for (const auto& party : transcript.rounds())
+    w.lp4(party.commit_body).lp4(party.reveal_body).bytes(party.deal_hash);
+  return std::move(w).take();
+}
+
+Bytes encode_preparation(const Bundle& before, const protocol::HandoverTranscript& transcript) {
+  Writer w;
+  w.lp4(before.encoded()).bytes(transcript.body());
+  return std::move(w).take();
+}
+
+Result<PreparedHandover> parse_prepared_handover(ByteView preparation) {
+  Reader r(preparation);
+  const auto encoded = r.lp4();
+  if (!encoded) return not_a_key();
+  auto before = Bundle::parse(*encoded);
+  if (!before) return std::move(before).error();
+  auto transcript = protocol::HandoverTranscript::parse(r.rest(), before->sharing(), before->newest_hash());
+  if (!transcript) return std::move(transcript).error();
+  return PreparedHandover{*std::move(before), *std::move(transcript)};
+}
 
 KeyRow KeyRow::of(const Key& key) {
   return {
@@ -77,9 +113,11 @@ KeyRow KeyRow::of(const Key& key) {
       .invitation = bytes_from(key.invitation),
       .state = static_cast<std::int64_t>(key.state),
       .epoch = key.epoch(),
-      .description = key.bundle ? key.bundle->encoded() : encode_transcript(key.transcript),
+      .description = key.bundle ? key.bundle->encoded() : key.preparation,
       .shares = encode_shares(key.shares),
       .recovery_blob = key.recovery_blob,
+      .recovery_parts = key.recovery_parts,
+      .decided = key.decided,
   };
 }
 
@@ -88,34 +126,41 @@ Bytes KeyRow::authenticated() const {
   w.literal("CPV1-ROW-KEY").lp4(key_id).lp4(sid).lp4(invitation);
   w.u64(static_cast<std::uint64_t>(state)).u64(static_cast<std::uint64_t>(epoch));
   w.lp4(description).lp4(shares).lp4(recovery_blob);
+  // Rows from before there were handovers have neither, and their MAC says so.
+  if (!recovery_parts.empty() || decided != 0) w.lp4(recovery_parts).u64(static_cast<std::uint64_t>(decided));
   return std::move(w).take();
 }
 
 Result<Key> KeyRow::parse(const protocol::VerifyKey& identity) const {
-  const bool active = state == static_cast<std::int64_t>(KeyState::active);
-  const bool prepared = state == static_cast<std::int64_t>(KeyState::prepared);
   protocol::InvitationId invitation_id{};
   auto sealed = parse_shares(shares);
-  if ((!active && !prepared) || invitation.size() != invitation_id.size() || !sealed) return not_a_key();
+  if (!known_state(state) || invitation.size() != invitation_id.size() || !sealed || decided < 0 ||
+      decided > std::numeric_limits<std::uint32_t>::max())
+    return not_a_key();
   std::copy(invitation.begin(), invitation.end(), invitation_id.begin());
 
+  const auto key_state = static_cast<KeyState>(state);
   std::optional<Bundle> bundle;
-  if (active) {
+  if (key_state != KeyState::prepared) {
     auto parsed = Bundle::parse(description);
     if (!parsed) return std::move(parsed).error();
     bundle = *std::move(parsed);
   }
-  auto transcript = bundle ? Result<PublicTranscript>(bundle->transcript()) : parse_transcript(description);
-  if (!transcript) return std::move(transcript).error();
-  const auto self = transcript->parameters().position_of(identity);
-  if (!self) return Error(Code::altered, "not a key of this agent");
-  Key key{active ? KeyState::active : KeyState::prepared,
-          invitation_id,
-          *std::move(transcript),
-          std::move(bundle),
-          *std::move(sealed),
-          recovery_blob,
-          *self};
+  auto sharing =
+      bundle ? Result<protocol::Sharing>(bundle->sharing()) : parse_preparation(description, epoch);
+  if (!sharing) return std::move(sharing).error();
+  const auto self = sharing->parameters.position_of(identity);
+  if (!self && key_state != KeyState::left) return Error(Code::altered, "not a key of this agent");
+  Key key{.state = key_state,
+          .invitation = invitation_id,
+          .sharing = *std::move(sharing),
+          .bundle = std::move(bundle),
+          .preparation = key_state == KeyState::prepared ? description : Bytes{},
+          .shares = *std::move(sealed),
+          .recovery_blob = recovery_blob,
+          .recovery_parts = recovery_parts,
+          .decided = static_cast<std::uint32_t>(decided),
+          .self = self.value_or(kNowhere)};
   if (bytes_from(key.key_id()) != key_id || bytes_from(key.sid()) != sid || key.epoch() != epoch)
     return not_a_key();
   return key;

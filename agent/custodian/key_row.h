@@ -11,9 +11,13 @@ struct KeyRow {
   Bytes invitation;
   std::int64_t state;
   std::int64_t epoch;
-  Bytes description;  // a prepared key's transcript, an active key's bundle
-  Bytes shares;       // count u8, for each: index u8 ‖ lp4(sealed share)
+  // Prepared by a key generation: its transcript. Prepared by a handover: lp4(the bundle before) ‖
+  // transcript. Otherwise the bundle.
+  Bytes description;
+  Bytes shares;  // count u8, for each: index u8 ‖ lp4(sealed share)
   Bytes recovery_blob;
+  Bytes recovery_parts;
+  std::int64_t decided;
 
   static KeyRow of(const Key& key);
   // The key, if the row is one of this agent's identity.
@@ -21,5 +25,15 @@ struct KeyRow {
   // What is under the MAC.
   Bytes authenticated() const;
 };
+
+// Key::preparation, as description above.
+Bytes encode_preparation(const protocol::PublicTranscript& transcript);
+Bytes encode_preparation(const protocol::Bundle& before, const protocol::HandoverTranscript& transcript);
+// The transcript of a key that a handover prepared, and the bundle that it follows.
+struct PreparedHandover {
+  protocol::Bundle before;
+  protocol::HandoverTranscript transcript;
+};
+Result<PreparedHandover> parse_prepared_handover(ByteView preparation);
 
 }  // namespace coprotect::agent::custodian

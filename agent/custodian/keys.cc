@@ -15,20 +15,21 @@ hsm::ShareId Key::share_id(std::uint8_t index) const {
 
 Status Keys::load(Transaction& transaction) {
   Query query = transaction.query(
-      "SELECT key_id, sid, invitation, state, epoch, description, shares, recovery_blob, mac FROM keys");
+      "SELECT key_id, sid, invitation, state, epoch, description, shares, recovery_blob, recovery_parts, "
+      "decided, mac FROM keys");
   for (;;) {
     const auto row_there = query.step();
     if (!row_there) return row_there.error();
     if (!*row_there) return Done{};
-    const KeyRow row{query.blob(0),    query.blob(1), query.blob(2), query.integer(3),
-                     query.integer(4), query.blob(5), query.blob(6), query.blob(7)};
+    const KeyRow row{query.blob(0), query.blob(1), query.blob(2), query.integer(3), query.integer(4),
+                     query.blob(5), query.blob(6), query.blob(7), query.blob(8),    query.integer(9)};
     const std::string name = "store: the row of key " + to_hex(row.key_id);
-    if (!equal_in_constant_time(keyring_.mac(row.authenticated()), query.blob(8)))
+    if (!equal_in_constant_time(keyring_.mac(row.authenticated()), query.blob(10)))
       return Error(Code::altered, name + " was altered: its MAC does not hold");
     auto key = row.parse(keyring_.identity().public_key());
     if (!key) return std::move(key).error().in(name);
-    const KeyId key_id = key->key_id();
-    keys_.emplace(key_id, std::make_shared<const Key>(*std::move(key)));
+    const std::pair place(key->key_id(), key->epoch());
+    keys_.emplace(place, std::make_shared<const Key>(*std::move(key)));
   }
 }
 
@@ -39,10 +40,12 @@ Status Keys::put(Transaction& transaction, KeyPtr key) {
   const auto written =
       transaction
           .query(
-              "INSERT INTO keys(key_id, sid, invitation, state, epoch, description, shares, "
-              "recovery_blob, mac) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(key_id) DO UPDATE SET "
-              "state=excluded.state, epoch=excluded.epoch, description=excluded.description, "
-              "shares=excluded.shares, recovery_blob=excluded.recovery_blob, mac=excluded.mac")
+              "INSERT INTO keys(key_id, sid, invitation, state, epoch, description, shares, recovery_blob, "
+              "recovery_parts, decided, mac) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(key_id, "
+              "epoch) DO UPDATE SET sid=excluded.sid, invitation=excluded.invitation, state=excluded.state, "
+              "description=excluded.description, shares=excluded.shares, "
+              "recovery_blob=excluded.recovery_blob, recovery_parts=excluded.recovery_parts, "
+              "decided=excluded.decided, mac=excluded.mac")
           .bind(row.key_id)
           .bind(row.sid)
           .bind(row.invitation)
@@ -51,23 +54,28 @@ Status Keys::put(Transaction& transaction, KeyPtr key) {
           .bind(row.description)
           .bind(row.shares)
           .bind(row.recovery_blob)
+          .bind(row.recovery_parts)
+          .bind(row.decided)
           .bind(mac)
           .run();
   if (!written) return written;
   transaction.after_commit([this, key = std::move(key)] {
     const std::unique_lock lock(mutex_);
-    keys_.insert_or_assign(key->key_id(), key);
+    keys_.insert_or_assign({key->key_id(), key->epoch()}, key);
   });
   return Done{};
 }
 
 Status Keys::remove(Transaction& transaction, const Key& key) {
-  const KeyId key_id = key.key_id();
-  const auto removed = transaction.query("DELETE FROM keys WHERE key_id=?").bind(key_id).run();
+  const std::pair place(key.key_id(), key.epoch());
+  const auto removed = transaction.query("DELETE FROM keys WHERE key_id=? AND epoch=?")
+                           .bind(place.first)
+                           .bind(std::int64_t{place.second})
+                           .run();
   if (!removed) return removed;
-  transaction.after_commit([this, key_id] {
+  transaction.after_commit([this, place] {
     const std::unique_lock lock(mutex_);
-    keys_.erase(key_id);
+    keys_.erase(place);
   });
   return Done{};
 }
@@ -75,15 +83,40 @@ Status Keys::remove(Transaction& transaction, const Key& key) {
 template <typename Predicate>
 KeyPtr Keys::find(Predicate predicate) const {
   const std::shared_lock lock(mutex_);
-  const auto found =
-      std::find_if(keys_.begin(), keys_.end(), [&](const auto& entry) { return predicate(*entry.second); });
-  return found == keys_.end() ? nullptr : found->second;
+  KeyPtr newest;
+  for (const auto& [place, key] : keys_)
+    if (predicate(*key) && (newest == nullptr || key->epoch() > newest->epoch())) newest = key;
+  return newest;
+}
+
+KeyPtr Keys::in_state(const KeyId& key_id, KeyState state) const {
+  const std::shared_lock lock(mutex_);
+  for (auto row = keys_.lower_bound({key_id, 0}); row != keys_.end() && row->first.first == key_id; ++row)
+    if (row->second->state == state) return row->second;
+  return nullptr;
 }
 
 KeyPtr Keys::active(const KeyId& key_id) const {
-  const std::shared_lock lock(mutex_);
-  const auto found = keys_.find(key_id);
-  return found != keys_.end() && found->second->state == KeyState::active ? found->second : nullptr;
+  return in_state(key_id, KeyState::active);
+}
+
+KeyPtr Keys::prepared(const KeyId& key_id) const {
+  return in_state(key_id, KeyState::prepared);
+}
+
+KeyPtr Keys::superseded(const KeyId& key_id) const {
+  return in_state(key_id, KeyState::superseded);
+}
+
+KeyPtr Keys::serving(const KeyId& key_id, std::uint32_t epoch) const {
+  const KeyPtr older = superseded(key_id);
+  return older != nullptr && older->epoch() == epoch ? older : active(key_id);
+}
+
+KeyPtr Keys::published(const KeyId& key_id) const {
+  if (KeyPtr older = superseded(key_id)) return older;
+  if (KeyPtr key = active(key_id)) return key;
+  return in_state(key_id, KeyState::left);
 }
 
 KeyPtr Keys::with_sid(const protocol::Sid& sid) const {
@@ -94,14 +127,16 @@ KeyPtr Keys::of_invitation(const protocol::InvitationId& invitation) const {
   return find([&](const Key& key) { return key.invitation == invitation; });
 }
 
-KeyPtr Keys::active_of_tenant(std::string_view tenant) const {
-  return find([&](const Key& key) { return key.state == KeyState::active && key.tenant() == tenant; });
+KeyPtr Keys::of_tenant(std::string_view tenant) const {
+  return find([&](const Key& key) {
+    return (key.state == KeyState::active || key.state == KeyState::left) && key.tenant() == tenant;
+  });
 }
 
 std::vector<KeyPtr> Keys::all_active() const {
   const std::shared_lock lock(mutex_);
   std::vector<KeyPtr> active;
-  for (const auto& [key_id, key] : keys_)
+  for (const auto& [place, key] : keys_)
     if (key->state == KeyState::active) active.push_back(key);
   return active;
 }
@@ -112,7 +147,7 @@ bool Keys::empty() const {
 }
 
 Status Keys::check_authority(const std::string& tenant, const protocol::Certificate& client_ca) const {
-  const KeyPtr known = active_of_tenant(tenant);
+  const KeyPtr known = of_tenant(tenant);
   if (known != nullptr && known->client_ca().der() != client_ca.der())
     return Error(Code::conflict,
                  "tenant \"" + tenant + "\" is not to be had at this agent with this client authority");

@@ -14,32 +14,39 @@
 
 namespace coprotect::agent::custodian {
 
-enum class KeyState : std::uint8_t { prepared = 2, active = 3 };
+enum class KeyState : std::uint8_t { prepared = 2, active = 3, superseded = 4, left = 5 };
 
-// A key that this agent holds shares of. Prepared: its share is durable, but the ceremony may still end
-// without a key. Active: it has a complete bundle and serves requests.
+// A key in one epoch, as this agent holds it. Prepared: its share is durable, but the ceremony may still end
+// without it. Active: it has a complete bundle and serves requests. Superseded: a newer epoch is active here,
+// but not known to be active everywhere; it serves those who do not know the newer one. Left: other parties
+// hold the key now; what is left is the bundle, which says who.
 struct Key {
   KeyState state;
-  protocol::InvitationId invitation;  // of the ceremony that made it
-  protocol::PublicTranscript transcript;
-  std::optional<protocol::Bundle> bundle;  // if active
+  protocol::InvitationId invitation;  // of the ceremony that made it, or of the last one that needed one
+  protocol::Sharing sharing;
+  std::optional<protocol::Bundle> bundle;  // up to this epoch; none if prepared
+  Bytes preparation;                       // of a prepared key: what its bundle is to be made of (key_row.h)
   std::map<std::uint8_t, Bytes> shares;    // sealed, by index
   Bytes recovery_blob;                     // empty until stored
-  std::size_t self;                        // this agent's position among the parties
+  Bytes recovery_parts;                    // of this epoch; empty if the blob itself is of it
+  std::uint32_t decided;  // the newest epoch that was confirmed or voided here: no other handover to it is
+  std::size_t self;       // this agent's position among the parties, unless it left
 
-  const protocol::KeyId& key_id() const { return transcript.key_id(); }
-  const protocol::Sid& sid() const { return parameters().sid(); }
+  const protocol::KeyId& key_id() const { return sharing.key_id; }
+  const protocol::Sid& sid() const { return sharing.sid; }
   const std::string& tenant() const { return parameters()->tenant; }
   const protocol::Certificate& client_ca() const { return parameters()->client_ca; }
-  const protocol::Parameters& parameters() const { return transcript.parameters(); }
-  std::uint32_t epoch() const { return bundle ? bundle->epoch() : 0; }
+  const protocol::Parameters& parameters() const { return sharing.parameters; }
+  std::uint32_t epoch() const { return sharing.epoch; }
   hsm::ShareId share_id(std::uint8_t index) const;
 };
+// Key::self of an agent that left.
+constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
 using KeyPtr = std::shared_ptr<const Key>;
 
-// All keys of this agent, parsed and in memory, and their rows in the store. A row is under a MAC as a whole,
-// since every column of it authorises something. Active keys of a tenant have one client CA: the first
-// one's.
+// All keys of this agent in all epochs, parsed and in memory, and their rows in the store. A row is under a
+// MAC as a whole, since every column of it authorises something. Active keys of a tenant have one client CA:
+// the first one's.
 class Keys {
  public:
   explicit Keys(const hsm::Keyring& keyring) : keyring_(keyring) {}
@@ -51,24 +58,33 @@ class Keys {
   Status put(Transaction& transaction, KeyPtr key);
   Status remove(Transaction& transaction, const Key& key);
 
-  // Null if there is none.
+  // Null if there is none. A key is active in one epoch at most, and prepared in one later one.
   KeyPtr active(const protocol::KeyId& key_id) const;
+  KeyPtr prepared(const protocol::KeyId& key_id) const;
+  KeyPtr superseded(const protocol::KeyId& key_id) const;
+  // The key as it answers in this epoch: active, or superseded but not yet gone. Otherwise the active one.
+  KeyPtr serving(const protocol::KeyId& key_id, std::uint32_t epoch) const;
+  // What others are told of: the newest epoch that is active at all parties, as far as this agent knows.
+  KeyPtr published(const protocol::KeyId& key_id) const;
   KeyPtr with_sid(const protocol::Sid& sid) const;
+  // The newest one.
   KeyPtr of_invitation(const protocol::InvitationId& invitation) const;
-  // An active key of the tenant: whichever, for its client CA.
-  KeyPtr active_of_tenant(std::string_view tenant) const;
+  // A key of the tenant, active or left: whichever, for its client CA.
+  KeyPtr of_tenant(std::string_view tenant) const;
   std::vector<KeyPtr> all_active() const;
   bool empty() const;
   // Code::conflict if the tenant has an active key under another client CA.
   Status check_authority(const std::string& tenant, const protocol::Certificate& client_ca) const;
 
  private:
+  // The newest epoch of those that fit.
   template <typename Predicate>
   KeyPtr find(Predicate predicate) const;
+  KeyPtr in_state(const protocol::KeyId& key_id, KeyState state) const;
 
   const hsm::Keyring& keyring_;
   mutable std::shared_mutex mutex_;
-  std::map<protocol::KeyId, KeyPtr> keys_;
+  std::map<std::pair<protocol::KeyId, std::uint32_t>, KeyPtr> keys_;
 };
 
 }  // namespace coprotect::agent::custodian

@@ -35,6 +35,31 @@ CREATE INDEX nonces_by_time ON nonces(time_ms);
 CREATE TABLE log(seq INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT;
 CREATE TABLE log_head(only INTEGER PRIMARY KEY CHECK(only = 1), head BLOB NOT NULL) STRICT;
 )sql",
+    // A key has a row for each epoch that this agent has to do with.
+    R"sql(
+ALTER TABLE keys RENAME TO keys_of_one_epoch;
+CREATE TABLE keys(
+  key_id BLOB NOT NULL,
+  epoch INTEGER NOT NULL,
+  sid BLOB NOT NULL UNIQUE,
+  invitation BLOB NOT NULL,
+  state INTEGER NOT NULL,
+  description BLOB NOT NULL,
+  shares BLOB NOT NULL,
+  recovery_blob BLOB NOT NULL,
+  recovery_parts BLOB NOT NULL,
+  decided INTEGER NOT NULL,
+  mac BLOB NOT NULL,
+  PRIMARY KEY(key_id, epoch)) STRICT;
+INSERT INTO keys
+  SELECT key_id, epoch, sid, invitation, state, description, shares, recovery_blob, x'', 0, mac
+  FROM keys_of_one_epoch;
+DROP TABLE keys_of_one_epoch;
+CREATE TABLE announcements(
+  key_id BLOB PRIMARY KEY,
+  announcement BLOB NOT NULL,
+  mac BLOB NOT NULL) STRICT;
+)sql",
 };
 
 // secure_delete: the sealed share of an aborted ceremony does not stay in free pages.
