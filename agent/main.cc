@@ -36,6 +36,8 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
                                      .state = config.folder,
                                      .allow_recover = config.policy.recover,
                                      .requests_per_key_per_day = config.policy.requests_per_key_per_day,
+                                     .handover = {.delay_ms = config.policy.handover.delay_ms,
+                                                  .notify = notifier(config.policy.handover.notify)},
                                      .derive = config.policy.derive},
                                     std::move(*keyring), hsm::make_sealed_keeper(token, config.hold));
 }

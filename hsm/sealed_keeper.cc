@@ -35,6 +35,15 @@ class SealedKeeper final : public ShareKeeper {
     return protocol::compute_partials(**share, public_share, bases, context, random);
   }
 
+  Result<protocol::Deal> deal(const ShareId& id, ByteView record, const protocol::Element& public_share,
+                              const protocol::HandoverPlan& plan, Random& random) override {
+    if (public_share.group().suite() != id.suite || plan.group().suite() != id.suite)
+      return Error(Code::malformed, "nothing to deal in the share's suite");
+    const auto share = shares_.get(id, record, [&] { return unwrap(id, record, public_share); });
+    if (!share) return share.error();
+    return protocol::make_deal(plan, id.index, **share, random);
+  }
+
   Status erase(const ShareId& id, ByteView) override {
     shares_.erase(id);
     return Done{};

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "protocol/dkg/parameters.h"
+#include "protocol/handover/deal.h"
 #include "protocol/threshold/partial.h"
 
 namespace coprotect::hsm {
@@ -33,6 +33,11 @@ class ShareKeeper {
                                                const protocol::Element& public_share,
                                                std::span<const protocol::Element> bases,
                                                const Digest& context, Random& random) = 0;
+  // Deals the share to the parties of a plan that follows its epoch, with its consent (SPEC.md §13.2). Errors
+  // as for compute().
+  virtual Result<protocol::Deal> deal(const ShareId& id, ByteView record,
+                                      const protocol::Element& public_share,
+                                      const protocol::HandoverPlan& plan, Random& random) = 0;
   // Forgets a share that is held unwrapped, and whatever the token keeps of it.
   virtual Status erase(const ShareId& id, ByteView record) = 0;
   // Drops unwrapped shares that were idle for longer than `hold`; called about once a second.

@@ -1,8 +1,8 @@
 #include "provisioning/clock.h"
 
-#include <array>
 #include <chrono>
-#include <ctime>
+
+#include "protocol/file/utc_time.h"
 
 namespace coprotect::provisioning {
 
@@ -12,12 +12,7 @@ std::int64_t now_ms() {
 }
 
 std::string utc_text(std::int64_t time_ms) {
-  const std::time_t seconds = time_ms / 1000;
-  std::tm parts{};
-  std::array<char, sizeof("2026-01-31T08:00:00Z") + 16> text{};
-  if (gmtime_r(&seconds, &parts) == nullptr) return "?";
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text.data();
+  return protocol::format_utc_time(time_ms);
 }
 
 }  // namespace coprotect::provisioning

@@ -43,6 +43,8 @@ Result<Bytes> Ceremonies::run(const ipc::Call& call, const Caller& caller) {
   switch (call.route) {
     case Route::parameters:
       return parameters(caller, *sid, call.body);
+    case Route::join:
+      return join(caller, *sid, call.body);
     case Route::reveal:
       return reveal(caller, *sid, call.body);
     case Route::deal:

@@ -14,7 +14,8 @@
 
 namespace coprotect::agent::custodian {
 
-// The agent's side of a key generation (protocol/SPEC.md §5). Offers and running dealers are only in memory,
+// The agent's side of a key generation (protocol/SPEC.md §5), or of the handover in which it gets its first
+// share of a key (§13.6). Offers and running dealers are only in memory,
 // one for each invitation: a crash before PREPARED leaves nothing behind. From PREPARED on everything is in
 // the store, and stays there until the key is activated or aborted.
 class Ceremonies {
@@ -58,6 +59,9 @@ class Ceremonies {
   Result<Bytes> parameters(const Caller& caller, const protocol::Sid& sid, ByteView body);
   Result<Bytes> reveal(const Caller& caller, const protocol::Sid& sid, ByteView body);
   Result<Bytes> deal(const Caller& caller, const protocol::Sid& sid, ByteView body);
+  // An agent that gets its first share of a key in a handover (ceremony_join.cc).
+  Result<Bytes> confirm_again(const Key& prepared) const;
+  Result<Bytes> join(const Caller& caller, const protocol::Sid& sid, ByteView body);
   // Durable (ceremony_states.cc).
   Result<Bytes> prepare(const Caller& caller, const protocol::Sid& sid, ByteView body);
   Result<Bytes> store_blob(const Caller& caller, const protocol::Sid& sid, ByteView body);

@@ -1,7 +1,10 @@
 #include "agent/custodian/ceremonies.h"
+#include "agent/custodian/handover_shares.h"
 #include "agent/custodian/key_row.h"
 #include "protocol/base/fault.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/handover/statements.h"
+#include "protocol/message/handover.h"
 #include "protocol/recovery/blob.h"
 
 // The steps of a key generation that must survive a crash: each is one transaction, before the message that
@@ -77,6 +80,8 @@ Result<std::map<std::uint8_t, Bytes>> Ceremonies::seal_shares(const protocol::De
 }
 
 Result<Bytes> Ceremonies::prepare(const Caller& caller, const Sid& sid, ByteView body) {
+  if (const auto joined = key_of(caller, sid); joined && (*joined)->epoch() > 0)
+    return confirm_again(**joined);
   const auto dealer = dealer_of(caller, sid);
   if (!dealer) return dealer.error();
   const auto deals = protocol::MessageList::parse(body);
@@ -135,7 +140,12 @@ Result<Bytes> Ceremonies::activate(const Caller& caller, const Sid& sid, ByteVie
   auto bundle = protocol::Bundle::parse(body);
   if (!bundle) return std::move(bundle).error();
   if (bundle->key_id() != (*key)->key_id()) return Error(Code::conflict, "the bundle is of another key");
-  if ((*key)->state == KeyState::active) return Bytes{};
+  if (bundle->sharing().sid != sid) return Error(Code::conflict, "the bundle is of another ceremony");
+  const auto acknowledged = [&](const Key& active) {
+    return active.epoch() == 0 ? Bytes{}
+                               : protocol::encode_signature(acknowledgement_of(active, keyring_.identity()));
+  };
+  if ((*key)->state == KeyState::active) return acknowledged(**key);
   if (has_recovery_party((*key)->parameters()) && (*key)->recovery_blob.empty())
     return Error(Code::conflict, "the recovery blob is not stored yet");
 
@@ -144,10 +154,10 @@ Result<Bytes> Ceremonies::activate(const Caller& caller, const Sid& sid, ByteVie
   active.sharing = bundle->sharing();
   active.preparation.clear();
   active.bundle = *std::move(bundle);
-  if (auto durable = make_durable(caller, std::make_shared<const Key>(std::move(active)), "activated");
-      !durable)
+  const auto activated = std::make_shared<const Key>(std::move(active));
+  if (auto durable = make_durable(caller, activated, "activated"); !durable)
     return std::move(durable).error();
-  return Bytes{};
+  return acknowledged(*activated);
 }
 
 void Ceremonies::erase_shares(const Key& key) {
@@ -165,8 +175,9 @@ Result<Bytes> Ceremonies::abort(const Caller& caller, const Sid& sid, ByteView b
     return invitation.error();
 
   if (dealer_of(caller, sid)) running_.erase(caller.invitation);
+  const Bytes statement = protocol::encode_signature(protocol::void_handover(sid, keyring_.identity()));
   const auto key = key_of(caller, sid);
-  if (!key) return Bytes{};
+  if (!key) return statement;
   if ((*key)->state == KeyState::active)
     return Error(Code::conflict, "the key is active: it cannot be aborted");
 
@@ -181,7 +192,7 @@ Result<Bytes> Ceremonies::abort(const Caller& caller, const Sid& sid, ByteView b
   if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
   fault_point("agent-abort-committed");
   erase_shares(**key);
-  return Bytes{};
+  return statement;
 }
 
 Result<Bytes> Ceremonies::status(const Caller& caller, ByteView body) {

@@ -44,7 +44,7 @@ Result<Bytes> Custodian::serve(const Asked& asked, const RequestId& id, std::opt
 
   // The key, and the body, which can be read in the key's suite only.
   const Key& key = *client->key;
-  if (envelope->request.epoch != key.epoch())
+  if (envelope->request.epoch != key.epoch() && envelope->operation != Operation::handover)
     return refuse(story, Error(Code::conflict, "the key is in epoch " + std::to_string(key.epoch())));
   const auto opened = std::move(*envelope).open(key.parameters()->suite);
   if (!opened) return refuse(story, opened.error());
@@ -90,7 +90,17 @@ Result<Secret> Custodian::compute(const Client& client, const SignedRequest& req
     return log_query(*store_, log_, *client.key, *range);
   if (std::holds_alternative<protocol::RecoveryShareBody>(body))
     return custodian::recovery_share(*client.key);
+  if (const auto* const step = std::get_if<protocol::HandoverBody>(&body)) return hand_over(client, *step);
   return decrypt(*keeper_, *client.key, decisions, request.hash, system_random());
+}
+
+Result<Secret> Custodian::hand_over(const Client& client, const protocol::HandoverBody& step) {
+  const auto answer = handovers_.answer(client, step, settings_.now_ms());
+  if (!answer) return answer.error();
+  const bool parties_changed =
+      step.step == protocol::HandoverStep::activate || step.step == protocol::HandoverStep::retire;
+  if (parties_changed && trust_changed_) trust_changed_();
+  return Secret::copy_of(*answer);
 }
 
 Status Custodian::look_for_replay(const Client& client, const protocol::Request& request,

@@ -6,6 +6,7 @@
 #include "agent/custodian/caps.h"
 #include "agent/custodian/ceremonies.h"
 #include "agent/custodian/chain.h"
+#include "agent/custodian/handovers.h"
 #include "agent/custodian/health.h"
 #include "agent/custodian/record.h"
 #include "agent/custodian/server_policy.h"
@@ -65,6 +66,7 @@ class Custodian {
   Result<Bytes> serve(const Asked& asked, const RequestId& id, std::optional<Known>* known = nullptr);
   Result<Secret> compute(const Client& client, const protocol::SignedRequest& request,
                          std::span<const Decision> decisions);
+  Result<Secret> hand_over(const Client& client, const protocol::HandoverBody& step);
   Status look_for_replay(const Client& client, const protocol::Request& request, std::int64_t now_ms);
   Status admit(const Client& client, const protocol::Request& request, const protocol::LogEntry& intent);
   Status record(protocol::LogEntry entry);
@@ -86,6 +88,7 @@ class Custodian {
   ServerPolicy server_policy_;
   Caps caps_;
   Ceremonies ceremonies_;
+  Handovers handovers_;
   Health health_;
   std::function<void()> trust_changed_;
   std::int64_t pruned_ms_ = 0;

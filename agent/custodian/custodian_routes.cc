@@ -39,6 +39,7 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       server_policy_{.allow_recover = settings_.allow_recover, .derive = settings_.derive},
       caps_(settings_),
       ceremonies_(settings_, keyring_, *keeper_, *store_, keys_, log_),
+      handovers_(settings_, keyring_, *keeper_, *store_, keys_, log_),
       health_(settings_.role, *keeper_) {}
 
 Result<std::unique_ptr<Custodian>> Custodian::open(Settings settings, hsm::Keyring keyring,
@@ -56,6 +57,7 @@ Status Custodian::load() {
   if (!transaction) return std::move(transaction).error();
   if (auto loaded = keys_.load(*transaction); !loaded) return loaded;
   if (auto loaded = clients_.load(*transaction, keys_); !loaded) return loaded;
+  if (auto loaded = handovers_.load(*transaction); !loaded) return loaded;
 
   std::map<std::string, Digest> last_lists;  // by tenant, as the log has them
   const auto visit = [&](const protocol::LogEntry& entry) {
@@ -115,6 +117,8 @@ Result<Bytes> Custodian::route(const ipc::Call& call, const RequestId& id) {
       return serve({call.body, call.subject, Operation::log}, id);
     case Route::derive:
       return serve({call.body, call.subject, Operation::derive}, id);
+    case Route::handover:
+      return serve({call.body, call.subject, Operation::handover}, id);
     default:
       break;
   }
@@ -200,6 +204,7 @@ void Custodian::sweep() {
   const std::int64_t now = settings_.now_ms();
   keeper_->sweep();
   ceremonies_.sweep(now);
+  handovers_.sweep(now);
   if (now - pruned_ms_ < kPruneEveryMs) return;
   pruned_ms_ = now;
   // A failure leaves nonces for the next time.

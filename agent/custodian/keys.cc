@@ -104,17 +104,22 @@ KeyPtr Keys::prepared(const KeyId& key_id) const {
   return in_state(key_id, KeyState::prepared);
 }
 
-KeyPtr Keys::superseded(const KeyId& key_id) const {
-  return in_state(key_id, KeyState::superseded);
+std::vector<KeyPtr> Keys::superseded(const KeyId& key_id) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<KeyPtr> older;
+  for (auto row = keys_.lower_bound({key_id, 0}); row != keys_.end() && row->first.first == key_id; ++row)
+    if (row->second->state == KeyState::superseded) older.push_back(row->second);
+  return older;
 }
 
 KeyPtr Keys::serving(const KeyId& key_id, std::uint32_t epoch) const {
-  const KeyPtr older = superseded(key_id);
-  return older != nullptr && older->epoch() == epoch ? older : active(key_id);
+  for (KeyPtr& older : superseded(key_id))
+    if (older->epoch() == epoch) return std::move(older);
+  return active(key_id);
 }
 
 KeyPtr Keys::published(const KeyId& key_id) const {
-  if (KeyPtr older = superseded(key_id)) return older;
+  if (const auto older = superseded(key_id); !older.empty()) return older.front();
   if (KeyPtr key = active(key_id)) return key;
   return in_state(key_id, KeyState::left);
 }

@@ -61,9 +61,10 @@ class Keys {
   // Null if there is none. A key is active in one epoch at most, and prepared in one later one.
   KeyPtr active(const protocol::KeyId& key_id) const;
   KeyPtr prepared(const protocol::KeyId& key_id) const;
-  KeyPtr superseded(const protocol::KeyId& key_id) const;
   // The key as it answers in this epoch: active, or superseded but not yet gone. Otherwise the active one.
   KeyPtr serving(const protocol::KeyId& key_id, std::uint32_t epoch) const;
+  // Oldest first.
+  std::vector<KeyPtr> superseded(const protocol::KeyId& key_id) const;
   // What others are told of: the newest epoch that is active at all parties, as far as this agent knows.
   KeyPtr published(const protocol::KeyId& key_id) const;
   KeyPtr with_sid(const protocol::Sid& sid) const;

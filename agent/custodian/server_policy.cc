@@ -24,6 +24,8 @@ std::string_view operation_name(Operation operation) {
       return "log";
     case Operation::derive:
       return "derive";
+    case Operation::handover:
+      return "handover";
   }
   return "unknown";
 }
@@ -49,6 +51,9 @@ Status ServerPolicy::check(const protocol::Request& request, const protocol::Cli
       if (purpose != Purpose::derive) return Error(Code::denied, "the key is for files, not to derive with");
       if (!derive) return Error(Code::denied, "this agent's policy allows nobody to derive");
       return derive->check(request, client);
+    case Operation::handover:
+      if (!recovery && client.role != Role::admin) return needs("handover", "recovery or admin");
+      return Done{};
   }
   return Error(Code::malformed, "unknown operation");
 }

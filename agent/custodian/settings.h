@@ -7,12 +7,27 @@
 #include <string>
 
 #include "agent/custodian/derive_policy.h"
+#include "protocol/file/header.h"
 #include "protocol/x509/certificate.h"
 
 namespace coprotect::agent::custodian {
 
 // Milliseconds since 1970.
 std::int64_t system_clock_ms();
+
+// Something that the people of a tenant should hear of while they can still do something about it.
+struct Notification {
+  std::string event;  // "announced", "vetoed", "activated"
+  std::string tenant;
+  protocol::KeyId key_id;
+  std::string text;  // one line
+};
+
+// Who may change the holders of a key, and when.
+struct HandoverPolicy {
+  std::int64_t delay_ms;  // between the announcement of a recovery administrator and what was announced
+  std::function<void(const Notification&)> notify;  // does not block; may be empty
+};
 
 // What the custodian is told by the agent's configuration.
 struct Settings {
@@ -22,6 +37,7 @@ struct Settings {
   std::filesystem::path state;  // folder of store.db and invitations/
   bool allow_recover;
   std::uint64_t requests_per_key_per_day;
+  HandoverPolicy handover;
   std::optional<DerivePolicy> derive;  // nobody, if there is none
   std::function<std::int64_t()> now_ms = system_clock_ms;
 };

@@ -40,7 +40,7 @@ bool is_tenant(std::string_view text) {
 
 std::optional<Route> route_of(std::optional<std::uint8_t> number) {
   if (!number || *number < static_cast<std::uint8_t>(Route::health) ||
-      *number > static_cast<std::uint8_t>(Route::decrypt))
+      *number > static_cast<std::uint8_t>(Route::join))
     return std::nullopt;
   return static_cast<Route>(*number);
 }
@@ -135,6 +135,10 @@ std::string_view route_name(Route route) {
       return "derive";
     case Route::decrypt:
       return "decrypt";
+    case Route::handover:
+      return "handover";
+    case Route::join:
+      return "join";
   }
   return "";
 }
@@ -154,6 +158,8 @@ bool valid_subject(Route route, std::string_view subject) {
     case Route::log:
     case Route::derive:
     case Route::decrypt:
+    case Route::handover:
+    case Route::join:
     case Route::parameters:
     case Route::reveal:
     case Route::deal:

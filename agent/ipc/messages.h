@@ -53,6 +53,8 @@ enum class Route : std::uint8_t {
   client_list_put,  // PUT  /v1/tenants/{tenant}/clients
   derive,           // POST /v1/keys/{key_id}/derive
   decrypt,          // POST /v1/keys/{key_id}/decrypt
+  handover,         // POST /v1/keys/{key_id}/handover
+  join,             // POST /v1/ceremonies/{sid}/join
 };
 
 // What a route is called in the log, e.g. "partial-decrypt".

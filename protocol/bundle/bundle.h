@@ -28,7 +28,9 @@ class Bundle {
   const Element& public_share(std::uint8_t index) const { return sharing_->public_share(index); }
 
   const Bytes& encoded() const { return encoded_; }
-  // What the next version has to name: SHA-256 of the newest one, or of the key generation's bundle.
+  // The newest version, or the key generation's bundle.
+  const Bytes& newest() const { return versions_.empty() ? generation_ : versions_.back(); }
+  // Its SHA-256, which the next version has to name.
   const Digest& newest_hash() const { return newest_hash_; }
   // Whether this is that bundle, perhaps with further versions.
   bool extends(const Bundle& older) const;

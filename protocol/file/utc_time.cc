@@ -1,6 +1,8 @@
 #include "protocol/file/utc_time.h"
 
+#include <array>
 #include <chrono>
+#include <cstdio>
 
 namespace coprotect::protocol {
 namespace {
@@ -38,6 +40,20 @@ std::optional<std::int64_t> parse_utc_time(std::string_view text) {
   const auto time = std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
                     std::chrono::seconds(*second);
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+std::string format_utc_time(std::int64_t ms) {
+  const std::chrono::sys_seconds time{
+      std::chrono::floor<std::chrono::seconds>(std::chrono::milliseconds(ms))};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
+  return text.data();
 }
 
 }  // namespace coprotect::protocol

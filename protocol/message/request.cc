@@ -45,6 +45,12 @@ Bytes encode_body(const DeriveBody& body) {
   return std::move(w).take();
 }
 
+Bytes encode_body(const HandoverBody& body) {
+  Writer w;
+  w.u8(static_cast<std::uint8_t>(body.step)).lp4(body.payload);
+  return std::move(w).take();
+}
+
 Result<PartialItem> read_item(Reader& r, const Group& group) {
   const auto core_bytes = r.lp4();
   const auto stanza_type = r.u16();
@@ -115,6 +121,16 @@ Result<DeriveBody> read_derive(ByteView bytes, const Group& group) {
   return body;
 }
 
+Result<HandoverBody> read_handover(ByteView bytes) {
+  Reader r(bytes);
+  const auto step = r.u8();
+  const auto payload = r.lp4();
+  if (!step || *step < static_cast<std::uint8_t>(HandoverStep::status) ||
+      *step > static_cast<std::uint8_t>(HandoverStep::veto) || !payload || !r.empty())
+    return malformed("not a step of a handover");
+  return HandoverBody{.step = static_cast<HandoverStep>(*step), .payload = to_bytes(*payload)};
+}
+
 std::optional<std::vector<PublicKeyBytes>> read_audience(Reader& r) {
   const auto count = r.u8();
   if (!count || *count == 0 || *count > kMaxAudience) return std::nullopt;
@@ -144,7 +160,7 @@ Result<std::vector<Certificate>> read_chain(Reader& r) {
 std::optional<Operation> read_operation(Reader& r) {
   const auto operation = r.u8();
   if (!operation || *operation < static_cast<std::uint8_t>(Operation::partial_decrypt) ||
-      *operation > static_cast<std::uint8_t>(Operation::derive)) {
+      *operation > static_cast<std::uint8_t>(Operation::handover)) {
     return std::nullopt;
   }
   return static_cast<Operation>(*operation);
@@ -244,6 +260,12 @@ Result<SignedRequest> SignedRequest::Envelope::open(SuiteId suite) && {
     }
     case Operation::derive: {
       auto read = read_derive(body, group_of(suite));
+      if (!read) return std::move(read).error();
+      request.body = *std::move(read);
+      break;
+    }
+    case Operation::handover: {
+      auto read = read_handover(body);
       if (!read) return std::move(read).error();
       request.body = *std::move(read);
       break;

@@ -8,11 +8,18 @@
 #include "protocol/crypto/hpke.h"
 #include "protocol/file/header.h"
 #include "protocol/file/policy.h"
+#include "protocol/message/handover.h"
 #include "protocol/x509/certificate.h"
 
 namespace coprotect::protocol {
 
-enum class Operation : std::uint8_t { partial_decrypt = 1, recovery_share = 2, log = 3, derive = 4 };
+enum class Operation : std::uint8_t {
+  partial_decrypt = 1,
+  recovery_share = 2,
+  log = 3,
+  derive = 4,
+  handover = 5
+};
 constexpr std::size_t kMaxRequestSize = std::size_t{8} << 20;
 constexpr std::size_t kMaxItems = 256;
 constexpr std::int64_t kRequestWindowMs = 5 * 60 * 1000;
@@ -35,9 +42,14 @@ struct LogBody {
 struct DeriveBody {
   std::vector<Element> peers;
 };
+// A step of a handover of the key's shares; message/handover.h reads the payload.
+struct HandoverBody {
+  HandoverStep step;
+  Bytes payload;
+};
 
 // In the order of the operations.
-using RequestBody = std::variant<PartialDecryptBody, RecoveryShareBody, LogBody, DeriveBody>;
+using RequestBody = std::variant<PartialDecryptBody, RecoveryShareBody, LogBody, DeriveBody, HandoverBody>;
 
 // What a client asks (SPEC.md §7.1), before it is signed or after its signature was checked.
 struct Request {

@@ -30,6 +30,11 @@ class CountingKeeper : public hsm::ShareKeeper {
     ++*computed_;
     return keeper_->compute(id, record, public_share, bases, context, random);
   }
+  Result<protocol::Deal> deal(const hsm::ShareId& id, ByteView record, const protocol::Element& public_share,
+                              const protocol::HandoverPlan& plan, Random& random) override {
+    ++*computed_;
+    return keeper_->deal(id, record, public_share, plan, random);
+  }
   Status erase(const hsm::ShareId& id, ByteView record) override { return keeper_->erase(id, record); }
   void sweep() override { keeper_->sweep(); }
   Status probe() override { return keeper_->probe(); }
@@ -62,6 +67,7 @@ Status TestAgent::try_open() {
                     .state = folder_,
                     .allow_recover = allow_recover,
                     .requests_per_key_per_day = requests_per_key_per_day,
+                    .handover = {.delay_ms = handover_delay_ms, .notify = notify},
                     .derive = derive,
                     .now_ms = [clock = clock_] { return clock->now_ms.load(); }};
   auto keeper = hsm::make_sealed_keeper(token_, std::chrono::minutes(5));

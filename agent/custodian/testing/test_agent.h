@@ -49,6 +49,8 @@ class TestAgent {
   // To be changed before open().
   std::uint64_t requests_per_key_per_day = 1000;
   bool allow_recover = true;
+  std::int64_t handover_delay_ms = 24 * 3600 * 1000;
+  std::function<void(const Notification&)> notify;
   std::optional<DerivePolicy> derive = DerivePolicy{.tenants = {"acme"}};
   // Takes a chain's message to its next party.
   std::function<Result<Bytes>(const Chain&)> carry;

@@ -1,0 +1,164 @@
+#include <algorithm>
+
+#include "agent/custodian/handover_shares.h"
+#include "agent/custodian/handovers.h"
+#include "protocol/message/onboarding.h"
+
+// The rounds of a handover: offer, plan and deal, which leave nothing behind; and prepare, which does.
+namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::HandoverPlan;
+
+// After this much silence somebody else may begin.
+constexpr std::int64_t kStalledMs = 60'000;
+
+Error other_handover(std::string_view what) {
+  return {Code::conflict, "another handover of this key " + std::string(what)};
+}
+
+// An epoch's number is used for one handover. Skipping many would use them up.
+constexpr std::uint32_t kMaxSkip = 256;
+
+}  // namespace
+
+Status check_undecided(const Key& key, const HandoverPlan::Fields& plan) {
+  if (plan.epoch > key.decided && plan.epoch - key.decided <= kMaxSkip) return Done{};
+  return Error(Code::conflict, "epoch " + std::to_string(plan.epoch) +
+                                   " is not to be decided here; the next one is " +
+                                   std::to_string(std::max(key.decided, key.epoch()) + 1));
+}
+
+Result<Bytes> Handovers::offer(const Caller& caller) {
+  if (const auto key = active(caller); !key) return key.error();
+  const auto present = running_.find(caller.key_id());
+  if (present != running_.end() && present->second.client != caller.uri() &&
+      caller.now_ms - present->second.touched_ms < kStalledMs)
+    return other_handover("is being run by " + present->second.client);
+  Running running{.client = caller.uri(),
+                  .nonce = {},
+                  .ceremony_key = protocol::HpkePrivateKey::generate(system_random()),
+                  .plan = std::nullopt,
+                  .deals = {},
+                  .invitation = {},
+                  .touched_ms = caller.now_ms};
+  system_random().fill(running.nonce);
+  const protocol::HandoverOffer offer{
+      .nonce = running.nonce, .ceremony_key = running.ceremony_key.public_key(), .mode = keeper_.mode()};
+  running_.insert_or_assign(caller.key_id(), std::move(running));
+  return offer.encode();
+}
+
+Result<HandoverPlan> Handovers::admit_plan(const Caller& caller, const Key& key, const Running& running,
+                                           const protocol::DealRequest& request) const {
+  auto plan = HandoverPlan::parse(request.plan);
+  if (!plan) return plan;
+  if (auto fits = plan->follows(key.sharing, key.bundle->newest_hash()); !fits)
+    return std::move(fits).error();
+  if (auto fits = check_undecided(key, plan->fields()); !fits) return std::move(fits).error();
+  // What changes the holders may follow one that somebody who is lost keeps from its end.
+  if (plan->refreshes(key.sharing)) {
+    if (const KeyPtr prepared = keys_.prepared(caller.key_id()))
+      return other_handover("is prepared here, to epoch " + std::to_string(prepared->epoch()) +
+                            ", to be completed or aborted first");
+    if (const auto older = keys_.superseded(caller.key_id()); !older.empty())
+      return other_handover("is not finished: not all agents are known to have left epoch " +
+                            std::to_string(older.front()->epoch()));
+  }
+  const auto self = (*plan)->parameters.position_of(keyring_.identity().public_key());
+  if (self) {
+    const auto& party = (*plan)->parameters->parties[*self];
+    if (party.nonce != running.nonce || party.ceremony_key != running.ceremony_key.public_key() ||
+        party.mode != keeper_.mode() || party.name != settings_.role || party.url != settings_.url ||
+        party.identity_certificate->der() != settings_.identity_certificate.der())
+      return Error(Code::conflict, "handover plan: not what this agent offered");
+  }
+  if (auto allowed = authorize(caller, key, *plan, request.approval); !allowed)
+    return std::move(allowed).error();
+  return plan;
+}
+
+Result<std::vector<Bytes>> Handovers::deal_own_shares(const Key& key, const HandoverPlan& plan) {
+  std::vector<Bytes> deals;
+  for (const auto& [index, record] : key.shares) {
+    if (std::ranges::find(plan->dealers, index) == plan->dealers.end()) continue;
+    const auto deal =
+        keeper_.deal(key.share_id(index), record, key.sharing.public_share(index), plan, system_random());
+    if (!deal) return deal.error();
+    deals.push_back(deal->encode());
+  }
+  return deals;
+}
+
+Result<Bytes> Handovers::deal(const Caller& caller, ByteView payload) {
+  const auto request = protocol::DealRequest::parse(payload);
+  if (!request) return request.error();
+  const auto key = active(caller);
+  if (!key) return key.error();
+  const auto running = running_.find(caller.key_id());
+  if (running == running_.end() || running->second.client != caller.uri())
+    return Error(Code::conflict, "handover plan without an offer");
+  running->second.touched_ms = caller.now_ms;
+  // Asked again for the same plan, the same polynomials are dealt.
+  if (running->second.plan && running->second.plan->encoded() == request->plan)
+    return protocol::MessageList{running->second.deals}.encode();
+  if (running->second.plan)
+    return Error(Code::conflict, "handover plan: another one was dealt for this offer");
+
+  auto plan = admit_plan(caller, **key, running->second, *request);
+  if (!plan) return std::move(plan).error();
+  auto deals = deal_own_shares(**key, *plan);
+  if (!deals) return std::move(deals).error();
+  running->second.deals = *std::move(deals);
+  running->second.invitation = request->approval ? request->approval->invitation : (*key)->invitation;
+  running->second.plan = *std::move(plan);
+  return protocol::MessageList{running->second.deals}.encode();
+}
+
+Result<Bytes> Handovers::prepare(const Caller& caller, ByteView payload) {
+  const auto request = protocol::PrepareRequest::parse(payload);
+  if (!request) return request.error();
+  const auto key = active(caller);
+  if (!key) return key.error();
+  const auto running = running_.find(caller.key_id());
+  if (running == running_.end() || running->second.client != caller.uri() || !running->second.plan)
+    return Error(Code::conflict, "no handover of this key runs here");
+  const HandoverPlan& plan = *running->second.plan;
+  const auto self = plan->parameters.position_of(keyring_.identity().public_key());
+  if (!self) return Error(Code::malformed, "this agent has no share in " + handover_label(plan));
+  const auto deals = parse_deals(request->deals, plan);
+  if (!deals) return deals.error();
+  const auto recovery = plan.recovery_party();
+  const bool keeps_blob = recovery && plan.absent(*recovery);
+  if (keeps_blob && !request->blob.empty() && request->blob != (*key)->recovery_blob)
+    return Error(Code::malformed, "another recovery blob than the one that this agent has");
+  auto prepared = prepare_key({.before = *(*key)->bundle,
+                               .plan = plan,
+                               .deals = *deals,
+                               .blob = keeps_blob ? (*key)->recovery_blob : request->blob,
+                               .ceremony_key = running->second.ceremony_key,
+                               .self = *self,
+                               .invitation = running->second.invitation},
+                              keeper_);
+  if (!prepared) return std::move(prepared).error();
+
+  // That this epoch is decided is written where the epoch before stays, too.
+  Key decided = **key;
+  decided.decided = plan->epoch;
+  std::vector<KeyPtr> older;
+  if (KeyPtr other = keys_.prepared(caller.key_id())) older.push_back(std::move(other));
+  const auto new_key = std::make_shared<const Key>(*std::move(prepared));
+  if (auto durable = replace_keys(caller, {std::make_shared<const Key>(std::move(decided)), new_key}, older,
+                                  "prepared " + handover_label(plan));
+      !durable) {
+    erase_shares(*new_key);
+    return std::move(durable).error();
+  }
+  for (const KeyPtr& other : older) erase_shares(*other);
+  running_.erase(running);
+  const auto confirmation = confirmation_of(*new_key, keyring_.identity());
+  if (!confirmation) return confirmation.error();
+  return protocol::encode_signature(*confirmation);
+}
+
+}  // namespace coprotect::agent::custodian

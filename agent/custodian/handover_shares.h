@@ -1,0 +1,34 @@
+#pragma once
+
+#include "agent/custodian/keys.h"
+#include "protocol/handover/recovery_parts.h"
+
+namespace coprotect::agent::custodian {
+
+// What every agent of the next epoch does with what was dealt, whether it held the key before or joins.
+
+// One parsed deal for each.
+Result<std::vector<protocol::Deal>> parse_deals(std::span<const Bytes> encoded,
+                                                const protocol::HandoverPlan& plan);
+
+// The prepared key, its new shares sealed: `before` is the bundle that the plan follows, `self` the agent's
+// position in the new epoch, `ceremony_key` the one of its offer. Code::bad_proof names the dealer who is
+// wrong. The blob must be one of this key; a new recovery party's must be of the new share.
+struct HandoverInputs {
+  const protocol::Bundle& before;
+  const protocol::HandoverPlan& plan;
+  std::span<const protocol::Deal> deals;
+  Bytes blob;  // empty if the key has no recovery party
+  const protocol::HpkePrivateKey& ceremony_key;
+  std::size_t self;
+  protocol::InvitationId invitation;
+};
+Result<Key> prepare_key(HandoverInputs inputs, hsm::ShareKeeper& keeper);
+
+// The confirmation of a key that a handover prepared.
+Result<protocol::Signature> confirmation_of(const Key& prepared, const protocol::SigningKey& identity);
+
+// The acknowledgement of an active key that came out of a handover.
+protocol::Signature acknowledgement_of(const Key& active, const protocol::SigningKey& identity);
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,188 @@
+#include <algorithm>
+
+#include "agent/custodian/handover_shares.h"
+#include "agent/custodian/handovers.h"
+#include "agent/custodian/key_row.h"
+#include "protocol/handover/statements.h"
+
+// How a prepared handover ends: activated, acknowledged by all, and the epoch before erased; or aborted.
+namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::Bundle;
+using protocol::HandoverPlan;
+using protocol::Statement;
+
+std::optional<protocol::Signature> statement_of(const protocol::Party& party,
+                                                const std::vector<Statement>& statements) {
+  const auto found = std::ranges::find_if(
+      statements, [&](const Statement& s) { return s.party == party.identity_key.bytes(); });
+  if (found == statements.end()) return std::nullopt;
+  return found->signature;
+}
+
+// Code::conflict names an agent of the new epoch who did not say that it uses it.
+Status check_acknowledged(const Bundle& bundle, const std::vector<Statement>& acknowledgements) {
+  for (const protocol::Party& party : bundle.parameters()->parties) {
+    if (!party.is_agent()) continue;
+    const auto said = statement_of(party, acknowledgements);
+    if (!said ||
+        !protocol::verify_acknowledgement(party.identity_key, bundle.sharing().sid, bundle.newest(), *said))
+      return Error(Code::conflict, party_label(party) + " did not acknowledge epoch " +
+                                       std::to_string(bundle.epoch()) + ": older shares stay");
+  }
+  return Done{};
+}
+
+// Whether an agent of the new epoch says that it will never confirm or acknowledge this.
+bool somebody_voids(const HandoverPlan& plan, const std::vector<Statement>& voids) {
+  return std::ranges::any_of(plan->parameters->parties, [&](const protocol::Party& party) {
+    const auto said = statement_of(party, voids);
+    return party.is_agent() && said && protocol::verify_void(party.identity_key, plan.sid(), *said);
+  });
+}
+
+}  // namespace
+
+Result<Bytes> Handovers::activate(const Caller& caller, ByteView version) {
+  auto key = active(caller);
+  if (!key) return std::move(key).error();
+  if ((*key)->epoch() > 0 && std::ranges::equal((*key)->bundle->newest(), version))
+    return protocol::encode_signature(acknowledgement_of(**key, keyring_.identity()));
+
+  auto bundle = (*key)->bundle->followed_by(version);
+  if (!bundle) return std::move(bundle).error();
+  const KeyPtr prepared = keys_.prepared(caller.key_id());
+  if (prepared == nullptr || prepared->sid() != bundle->sharing().sid)
+    return Error(Code::conflict, "epoch " + std::to_string(bundle->epoch()) +
+                                     " of this handover was not prepared here, or was aborted");
+  Key newer = *prepared;
+  newer.state = KeyState::active;
+  newer.bundle = *std::move(bundle);
+  newer.preparation.clear();
+  Key older = **key;
+  older.state = KeyState::superseded;
+  const auto activated = std::make_shared<const Key>(std::move(newer));
+  const std::string what = "activated epoch " + std::to_string(activated->epoch());
+  const auto change = [&](Transaction& transaction) -> Status {
+    if (auto put = keys_.put(transaction, std::make_shared<const Key>(std::move(older))); !put) return put;
+    if (auto put = keys_.put(transaction, activated); !put) return put;
+    return announcements_.remove(transaction, caller.key_id());
+  };
+  if (auto durable = make_durable(caller, change, "handover: " + what); !durable)
+    return std::move(durable).error();
+  notify(caller, "activated", caller.uri() + " " + what);
+  return protocol::encode_signature(acknowledgement_of(*activated, keyring_.identity()));
+}
+
+Result<Bytes> Handovers::retire(const Caller& caller, ByteView payload) {
+  const auto request = protocol::RetireRequest::parse(payload);
+  if (!request) return request.error();
+  const auto key = active(caller);
+  if (!key) return key.error();
+  if (!std::ranges::equal((*key)->bundle->newest(), request->version)) {
+    auto next = (*key)->bundle->followed_by(request->version);
+    if (!next) return std::move(next).error();
+    if (auto all = check_acknowledged(*next, request->acknowledgements); !all) return std::move(all).error();
+    return leave(caller, **key, *std::move(next));
+  }
+  if (auto all = check_acknowledged(*(*key)->bundle, request->acknowledgements); !all)
+    return std::move(all).error();
+  const auto older = keys_.superseded(caller.key_id());
+  if (older.empty()) return Bytes{};
+  if (auto durable = replace_keys(
+          caller, {}, older, "handover: erased the shares before epoch " + std::to_string((*key)->epoch()));
+      !durable)
+    return std::move(durable).error();
+  for (const KeyPtr& gone : older) erase_shares(*gone);
+  return Bytes{};
+}
+
+// The key goes on without this agent: it keeps the bundle, to tell clients where, and no share.
+Result<Bytes> Handovers::leave(const Caller& caller, const Key& key, Bundle bundle) {
+  if (bundle.parameters().position_of(keyring_.identity().public_key()))
+    return Error(Code::conflict, "this agent has a share of epoch " + std::to_string(bundle.epoch()) +
+                                     ", and did not activate it");
+  std::vector<KeyPtr> gone = keys_.superseded(caller.key_id());
+  gone.push_back(std::make_shared<const Key>(key));
+  if (KeyPtr prepared = keys_.prepared(caller.key_id())) gone.push_back(std::move(prepared));
+  const auto left = std::make_shared<const Key>(Key{.state = KeyState::left,
+                                                    .invitation = key.invitation,
+                                                    .sharing = bundle.sharing(),
+                                                    .bundle = bundle,
+                                                    .preparation = {},
+                                                    .shares = {},
+                                                    .recovery_blob = {},
+                                                    .recovery_parts = {},
+                                                    .decided = bundle.epoch(),
+                                                    .self = kNowhere});
+  const std::string what =
+      "handed the key over to others; erased the shares of epoch " + std::to_string(key.epoch());
+  if (auto durable = replace_keys(caller, {left}, gone, "handover: " + what); !durable)
+    return std::move(durable).error();
+  for (const KeyPtr& older : gone) erase_shares(*older);
+  notify(caller, "left", caller.uri() + " " + what);
+  return Bytes{};
+}
+
+// Before this agent confirmed, it need only say that it never will. Afterwards the others may have what
+// completes the handover, so another agent that has to confirm or acknowledge it must have said first that it
+// never will; a new recovery party's part is the tool's, which asks for this.
+Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
+  const auto request = protocol::AbortRequest::parse(payload);
+  if (!request) return request.error();
+  const auto key = active(caller);
+  if (!key) return key.error();
+  const auto plan = HandoverPlan::parse(request->plan);
+  if (!plan) return plan.error();
+  if ((*plan)->key_id != caller.key_id()) return Error(Code::malformed, "the plan is of another key");
+
+  const KeyPtr prepared = keys_.prepared(caller.key_id());
+  const bool confirmed = prepared != nullptr && prepared->sid() == plan->sid();
+  const bool activated = (*key)->sid() == plan->sid();
+  if (confirmed || activated) {
+    const auto recovery = plan->recovery_party();
+    const bool tool_confirms = recovery && !plan->absent(*recovery);
+    const bool void_elsewhere = somebody_voids(*plan, request->voids);
+    if (!void_elsewhere && (activated || !tool_confirms))
+      return Error(Code::conflict, handover_label(*plan) + (activated ? " is active" : " is confirmed") +
+                                       " here: it can be completed, or be aborted once another party of it "
+                                       "says that it will not take part");
+  }
+  if (activated) return revert(caller, **key, *plan);
+
+  std::vector<KeyPtr> gone;
+  if (confirmed) gone.push_back(prepared);
+  Key decided = **key;
+  if ((*plan)->epoch > decided.decided) {
+    if (auto fits = check_undecided(decided, plan->fields()); !fits) return std::move(fits).error();
+    decided.decided = (*plan)->epoch;
+  }
+  if (decided.decided != (*key)->decided || confirmed) {
+    if (auto durable = replace_keys(caller, {std::make_shared<const Key>(std::move(decided))}, gone,
+                                    "aborted " + handover_label(*plan));
+        !durable)
+      return std::move(durable).error();
+  }
+  for (const KeyPtr& other : gone) erase_shares(*other);
+  running_.erase(caller.key_id());
+  return protocol::encode_signature(protocol::void_handover(plan->sid(), keyring_.identity()));
+}
+
+// Back to the epoch before, which nobody can have erased: that takes everybody's acknowledgement.
+Result<Bytes> Handovers::revert(const Caller& caller, const Key& key, const HandoverPlan& plan) {
+  const auto older = keys_.superseded(caller.key_id());
+  if (older.empty()) return Error(Code::conflict, handover_label(plan) + " is finished");
+  Key back = *older.back();
+  back.state = KeyState::active;
+  back.decided = key.decided;
+  const auto gone = std::make_shared<const Key>(key);
+  if (auto durable = replace_keys(caller, {std::make_shared<const Key>(std::move(back))}, {gone},
+                                  "aborted " + handover_label(plan) + ", which was active here alone");
+      !durable)
+    return std::move(durable).error();
+  erase_shares(key);
+  return protocol::encode_signature(protocol::void_handover(plan.sid(), keyring_.identity()));
+}
+
+}  // namespace coprotect::agent::custodian

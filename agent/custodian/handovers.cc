@@ -1,0 +1,122 @@
+#include "agent/custodian/handovers.h"
+
+#include "agent/custodian/handover_shares.h"
+#include "agent/custodian/key_row.h"
+#include "agent/custodian/record.h"
+#include "protocol/base/fault.h"
+
+namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::HandoverStep;
+
+constexpr std::int64_t kIdleMs = 15 * 60 * 1000;
+
+}  // namespace
+
+std::string handover_label(const protocol::HandoverPlan& plan) {
+  return "handover " + to_hex(ByteView(plan.sid()).first(8)) + " to epoch " + std::to_string(plan->epoch);
+}
+
+Result<Bytes> Handovers::answer(const Client& client, const protocol::HandoverBody& step,
+                                std::int64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  auto answer = run({client, now_ms}, step);
+  fault_point("agent-reply");
+  return answer;
+}
+
+Result<Bytes> Handovers::run(const Caller& caller, const protocol::HandoverBody& step) {
+  switch (step.step) {
+    case HandoverStep::status:
+      return status(caller);
+    case HandoverStep::announce:
+      return announce(caller, step.payload);
+    case HandoverStep::offer:
+      return offer(caller);
+    case HandoverStep::deal:
+      return deal(caller, step.payload);
+    case HandoverStep::prepare:
+      return prepare(caller, step.payload);
+    case HandoverStep::activate:
+      return activate(caller, step.payload);
+    case HandoverStep::retire:
+      return retire(caller, step.payload);
+    case HandoverStep::abort:
+      return abort(caller, step.payload);
+    case HandoverStep::veto:
+      return veto(caller);
+  }
+  return Error(Code::malformed, "unknown step of a handover");
+}
+
+void Handovers::sweep(std::int64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(running_, [&](const auto& entry) { return now_ms - entry.second.touched_ms > kIdleMs; });
+}
+
+Result<Bytes> Handovers::status(const Caller& caller) {
+  const auto key = active(caller);
+  if (!key) return key.error();
+  protocol::HandoverStatus status{.epoch = (*key)->epoch(),
+                                  .decided = (*key)->decided,
+                                  .unacknowledged = !keys_.superseded(caller.key_id()).empty(),
+                                  .bundle = (*key)->bundle->encoded(),
+                                  .prepared = std::nullopt,
+                                  .announced = announcements_.of(caller.key_id())};
+  if (const KeyPtr prepared = keys_.prepared(caller.key_id())) {
+    const auto parsed = parse_prepared_handover(prepared->preparation);
+    if (!parsed) return parsed.error();
+    status.prepared = {.transcript = parsed->transcript.body(),
+                       .confirmation = protocol::confirm_handover(parsed->transcript, keyring_.identity())};
+  }
+  return status.encode();
+}
+
+Result<KeyPtr> Handovers::active(const Caller& caller) const {
+  KeyPtr key = keys_.active(caller.key_id());
+  if (key == nullptr) return Error(Code::not_found, "key " + to_hex(caller.key_id()) + " is not active here");
+  return key;
+}
+
+Status Handovers::make_durable(const Caller& caller, const Change& change, std::string_view what) {
+  auto transaction = store_.begin();
+  if (!transaction) return std::move(transaction).error();
+  auto line = entry_of(protocol::EntryKind::ceremony, caller.client.key->tenant(), caller.now_ms);
+  line.client = caller.uri();
+  line.key_id = caller.key_id();
+  line.detail = shortened(what);
+  if (auto changed = change(*transaction); !changed) return changed;
+  if (auto recorded = log_.append(*transaction, std::move(line)); !recorded) return recorded;
+  fault_point("agent-store-commit");
+  if (auto committed = transaction->commit(); !committed) return committed;
+  fault_point("agent-store-committed");
+  return Done{};
+}
+
+Status Handovers::replace_keys(const Caller& caller, const std::vector<KeyPtr>& put,
+                               const std::vector<KeyPtr>& remove, std::string_view what) {
+  const auto change = [&](Transaction& transaction) -> Status {
+    for (const KeyPtr& key : remove)
+      if (auto removed = keys_.remove(transaction, *key); !removed) return removed;
+    for (const KeyPtr& key : put)
+      if (auto written = keys_.put(transaction, key); !written) return written;
+    return Done{};
+  };
+  return make_durable(caller, change, what);
+}
+
+void Handovers::erase_shares(const Key& key) {
+  for (const auto& [index, record] : key.shares)
+    static_cast<void>(keeper_.erase(key.share_id(index), record));
+}
+
+void Handovers::notify(const Caller& caller, std::string event, std::string text) const {
+  if (settings_.handover.notify)
+    settings_.handover.notify({.event = std::move(event),
+                               .tenant = caller.client.key->tenant(),
+                               .key_id = caller.key_id(),
+                               .text = std::move(text)});
+}
+
+}  // namespace coprotect::agent::custodian

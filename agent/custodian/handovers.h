@@ -1,0 +1,112 @@
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "agent/custodian/announcements.h"
+#include "agent/custodian/identify.h"
+#include "agent/custodian/invitations.h"
+#include "agent/custodian/log.h"
+#include "agent/custodian/settings.h"
+#include "protocol/handover/deal.h"
+#include "protocol/message/request.h"
+
+namespace coprotect::agent::custodian {
+
+// The side of an agent that holds a key when its shares are handed over to a next epoch (protocol/SPEC.md
+// §13). Offers and plans are only in memory. From PREPARED on everything is in the store, beside the epoch
+// that goes on serving, until the handover is activated or aborted; and the epoch before stays until all
+// acknowledged the new one. An agent confirms one handover to an epoch, ever.
+class Handovers {
+ public:
+  Handovers(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper, Store& store,
+            Keys& keys, Log& log)
+      : settings_(settings),
+        keyring_(keyring),
+        keeper_(keeper),
+        store_(store),
+        keys_(keys),
+        log_(log),
+        invitations_(settings.state / "invitations", keyring),
+        announcements_(keyring) {}
+
+  Status load(Transaction& transaction) { return announcements_.load(transaction); }
+
+  // A step that an administrator asks for, by a request that was judged and recorded.
+  Result<Bytes> answer(const Client& client, const protocol::HandoverBody& step, std::int64_t now_ms);
+  // Drops what nobody went on with.
+  void sweep(std::int64_t now_ms);
+
+ private:
+  using KeyId = protocol::KeyId;
+  struct Caller {
+    const Client& client;
+    std::int64_t now_ms;
+    const KeyId& key_id() const { return client.key->key_id(); }
+    const std::string& uri() const { return client.identity.uri; }
+  };
+  // A handover that was begun and has left nothing behind yet.
+  struct Running {
+    std::string client;
+    ByteArray<32> nonce;
+    protocol::HpkePrivateKey ceremony_key;
+    std::optional<protocol::HandoverPlan> plan;
+    std::vector<Bytes> deals;  // this agent's
+    protocol::InvitationId invitation;
+    std::int64_t touched_ms;
+  };
+
+  Result<Bytes> run(const Caller& caller, const protocol::HandoverBody& step);
+  // handovers.cc
+  Result<Bytes> status(const Caller& caller);
+  // handover_policy.cc
+  Result<Bytes> announce(const Caller& caller, ByteView payload);
+  Result<Bytes> veto(const Caller& caller);
+  Status authorize(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan,
+                   const std::optional<protocol::Approval>& approval) const;
+  Status check_approval(const protocol::HandoverPlan& plan, const std::optional<protocol::Approval>& approval,
+                        std::int64_t now_ms) const;
+  Status check_announced(const Caller& caller, const protocol::HandoverPlan& plan) const;
+  // handover_rounds.cc
+  Result<Bytes> offer(const Caller& caller);
+  Result<Bytes> deal(const Caller& caller, ByteView payload);
+  Result<Bytes> prepare(const Caller& caller, ByteView payload);
+  Result<protocol::HandoverPlan> admit_plan(const Caller& caller, const Key& key, const Running& running,
+                                            const protocol::DealRequest& request) const;
+  Result<std::vector<Bytes>> deal_own_shares(const Key& key, const protocol::HandoverPlan& plan);
+  // handover_states.cc
+  Result<Bytes> activate(const Caller& caller, ByteView version);
+  Result<Bytes> retire(const Caller& caller, ByteView payload);
+  Result<Bytes> leave(const Caller& caller, const Key& key, protocol::Bundle bundle);
+  Result<Bytes> abort(const Caller& caller, ByteView payload);
+  Result<Bytes> revert(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan);
+
+  Result<KeyPtr> active(const Caller& caller) const;
+  // A change of the store and the log's entry of it, in one durable step.
+  using Change = std::function<Status(Transaction&)>;
+  Status make_durable(const Caller& caller, const Change& change, std::string_view what);
+  // The same for rows of keys that shall be as given, and others that shall go.
+  Status replace_keys(const Caller& caller, const std::vector<KeyPtr>& put, const std::vector<KeyPtr>& remove,
+                      std::string_view what);
+  void erase_shares(const Key& key);
+  void notify(const Caller& caller, std::string event, std::string text) const;
+
+  const Settings& settings_;
+  const hsm::Keyring& keyring_;
+  hsm::ShareKeeper& keeper_;
+  Store& store_;
+  Keys& keys_;
+  Log& log_;
+  Invitations invitations_;
+  Announcements announcements_;
+  std::mutex mutex_;
+  std::map<KeyId, Running> running_;
+};
+
+// Code::conflict unless the agent may still confirm or void a handover to the plan's epoch.
+Status check_undecided(const Key& key, const protocol::HandoverPlan::Fields& plan);
+// How log and errors name an epoch that a handover makes.
+std::string handover_label(const protocol::HandoverPlan& plan);
+
+}  // namespace coprotect::agent::custodian

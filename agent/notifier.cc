@@ -1,0 +1,69 @@
+#include "agent/notifier.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <chrono>
+#include <thread>
+
+#include "agent/log.h"
+#include "hsm/spawn.h"
+#include "protocol/base/fd.h"
+
+namespace coprotect::agent {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kLimit{60};
+constexpr std::chrono::milliseconds kPoll{50};
+constexpr int kItsChannel = 3;
+
+// Its exit status, or nothing if it had to be killed.
+std::optional<int> wait_for(pid_t pid) {
+  int status = 0;
+  for (const auto end = Clock::now() + kLimit; Clock::now() < end; std::this_thread::sleep_for(kPoll))
+    if (waitpid(pid, &status, WNOHANG) == pid) return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  kill(-pid, SIGKILL);
+  waitpid(pid, &status, 0);
+  return std::nullopt;
+}
+
+void run(const std::filesystem::path& command, const custodian::Notification& notification) {
+  const std::string name = "notification \"" + notification.event + "\" by \"" + command.string() + "\"";
+  std::array<int, 2> ends{-1, -1};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    log_error(name + " failed: no socket");
+    return;
+  }
+  const Fd ours(ends[0]);
+  const Fd its(ends[1]);
+  const auto pid = hsm::spawn(command,
+                              {command.string(), notification.event, notification.tenant,
+                               to_hex(notification.key_id), notification.text},
+                              {}, its.get(), kItsChannel);
+  if (!pid) {
+    log_error(name + " failed: " + pid.error().message());
+    return;
+  }
+  const auto status = wait_for(*pid);
+  if (!status)
+    log_error(name + " was killed after a minute");
+  else if (*status != 0)
+    log_error(name + " ended with status " + std::to_string(*status));
+}
+
+}  // namespace
+
+std::function<void(const custodian::Notification&)> notifier(
+    const std::optional<std::filesystem::path>& command) {
+  if (!command) return nullptr;
+  // A thread of its own for each: they are rare, and nobody waits for them.
+  return [command = *command](const custodian::Notification& notification) {
+    std::thread(run, command, notification).detach();
+  };
+}
+
+}  // namespace coprotect::agent

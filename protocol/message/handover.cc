@@ -1,0 +1,362 @@
+#include "protocol/message/handover.h"
+
+#include <algorithm>
+
+#include "protocol/crypto/hash.h"
+#include "protocol/message/fields.h"
+#include "protocol/threshold/shamir.h"
+
+namespace coprotect::protocol {
+namespace {
+
+constexpr std::string_view kLayout = "CPHL\x01";
+constexpr std::string_view kNotice = "CPHN\x01";
+constexpr std::string_view kOffer = "CPHO\x01";
+constexpr std::string_view kDeal = "CPHQ\x01";
+constexpr std::string_view kPrepare = "CPHP\x01";
+constexpr std::string_view kRetire = "CPHR\x01";
+constexpr std::string_view kAbort = "CPHA\x01";
+constexpr std::string_view kJoin = "CPHJ\x01";
+constexpr std::string_view kStatus = "CPHS\x01";
+constexpr std::string_view kJoinTag = "CPV1-JOIN";
+constexpr std::string_view kApproveTag = "CPV1-APPROVE";
+constexpr std::size_t kMacSize = 32;
+
+Error not_a(std::string_view what) {
+  return {Code::malformed, "handover: not " + std::string(what) + " of version 1"};
+}
+
+void write_list(Writer& w, const std::vector<Bytes>& list) {
+  w.u8(static_cast<std::uint8_t>(list.size()));
+  for (const Bytes& bytes : list) w.lp4(bytes);
+}
+
+std::optional<std::vector<Bytes>> read_list(Reader& r) {
+  const auto count = r.u8();
+  if (!count || *count > kMaxShares) return std::nullopt;
+  std::vector<Bytes> list;
+  for (std::uint8_t i = 0; i < *count; ++i) {
+    const auto bytes = r.lp4();
+    if (!bytes) return std::nullopt;
+    list.push_back(to_bytes(*bytes));
+  }
+  return list;
+}
+
+void write_statements(Writer& w, const std::vector<Statement>& statements) {
+  w.u8(static_cast<std::uint8_t>(statements.size()));
+  for (const Statement& statement : statements) w.bytes(statement.party).bytes(statement.signature);
+}
+
+std::optional<std::vector<Statement>> read_statements(Reader& r) {
+  const auto count = r.u8();
+  if (!count || *count > kMaxShares) return std::nullopt;
+  std::vector<Statement> statements;
+  for (std::uint8_t i = 0; i < *count; ++i) {
+    const auto party = r.array<33>();
+    const auto signature = r.array<64>();
+    if (!party || !signature) return std::nullopt;
+    statements.push_back({*party, *signature});
+  }
+  return statements;
+}
+
+std::optional<bool> read_flag(Reader& r) {
+  const auto flag = r.u8();
+  if (!flag || *flag > 1) return std::nullopt;
+  return *flag == 1;
+}
+
+std::optional<Layout::Holder> read_holder(Reader& r) {
+  auto name = r.text();
+  const auto count = r.u8();
+  const auto indices = r.bytes(count.value_or(0));
+  const auto is_agent = read_flag(r);
+  if (!name || !valid_party_name(*name) || !indices || !is_agent) return std::nullopt;
+  Layout::Holder holder{
+      .name = *std::move(name), .indices = to_bytes(*indices), .identity_key = std::nullopt, .url = {}};
+  if (!*is_agent) return holder;
+  holder.identity_key = r.array<33>();
+  auto url = read_uri(r);
+  if (!holder.identity_key || !url) return std::nullopt;
+  holder.url = *std::move(url);
+  return holder;
+}
+
+}  // namespace
+
+std::string_view step_name(HandoverStep step) {
+  switch (step) {
+    case HandoverStep::status:
+      return "status";
+    case HandoverStep::announce:
+      return "announce";
+    case HandoverStep::offer:
+      return "offer";
+    case HandoverStep::deal:
+      return "deal";
+    case HandoverStep::prepare:
+      return "prepare";
+    case HandoverStep::activate:
+      return "activate";
+    case HandoverStep::retire:
+      return "retire";
+    case HandoverStep::abort:
+      return "abort";
+    case HandoverStep::veto:
+      return "veto";
+  }
+  return "unknown";
+}
+
+Layout Layout::of(const Parameters& parameters) {
+  Layout layout{.t = parameters->t, .holders = {}};
+  for (const Party& party : parameters->parties) {
+    Holder holder{.name = party.name, .indices = party.indices, .identity_key = std::nullopt, .url = {}};
+    if (party.is_agent()) {
+      holder.identity_key = party.identity_key.bytes();
+      holder.url = party.url;
+    }
+    layout.holders.push_back(std::move(holder));
+  }
+  return layout;
+}
+
+Bytes Layout::encode() const {
+  Writer w;
+  w.literal(kLayout).u8(t).u8(static_cast<std::uint8_t>(holders.size()));
+  for (const Holder& holder : holders) {
+    w.lp(holder.name).u8(static_cast<std::uint8_t>(holder.indices.size())).bytes(holder.indices);
+    w.u8(holder.identity_key ? 1 : 0);
+    if (holder.identity_key) w.bytes(*holder.identity_key).lp(holder.url);
+  }
+  return std::move(w).take();
+}
+
+Result<Layout> Layout::parse(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kLayout);
+  const auto t = r.u8();
+  const auto count = r.u8();
+  if (!known || !t || !count || *count > kMaxShares) return not_a("a layout");
+  Layout layout{.t = *t, .holders = {}};
+  for (std::uint8_t i = 0; i < *count; ++i) {
+    auto holder = read_holder(r);
+    if (!holder) return not_a("a layout");
+    layout.holders.push_back(*std::move(holder));
+  }
+  if (!r.empty()) return not_a("a layout");
+  return layout;
+}
+
+Bytes HandoverNotice::encode() const {
+  Writer w;
+  w.literal(kNotice).lp4(layout.encode()).lp(client);
+  write_time(w, not_before_ms);
+  w.u8(vetoed ? 1 : 0);
+  return std::move(w).take();
+}
+
+Result<HandoverNotice> HandoverNotice::parse(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kNotice);
+  const auto encoded_layout = r.lp4();
+  auto client = read_uri(r);
+  const auto not_before_ms = read_time(r);
+  const auto vetoed = read_flag(r);
+  if (!known || !encoded_layout || !client || !not_before_ms || !vetoed || !r.empty())
+    return not_a("a notice");
+  auto layout = Layout::parse(*encoded_layout);
+  if (!layout) return std::move(layout).error();
+  return HandoverNotice{.layout = *std::move(layout),
+                        .client = *std::move(client),
+                        .not_before_ms = *not_before_ms,
+                        .vetoed = *vetoed};
+}
+
+Bytes HandoverOffer::encode() const {
+  Writer w;
+  w.literal(kOffer).bytes(nonce).bytes(ceremony_key).u8(static_cast<std::uint8_t>(mode));
+  return std::move(w).take();
+}
+
+Result<HandoverOffer> HandoverOffer::parse(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kOffer);
+  const auto nonce = r.array<32>();
+  const auto ceremony_key = r.array<65>();
+  const auto mode = r.u8();
+  if (!known || !nonce || !ceremony_key || !is_hpke_public_key(*ceremony_key) || !mode ||
+      *mode > static_cast<std::uint8_t>(KeeperMode::resident) || !r.empty())
+    return not_a("an offer");
+  return HandoverOffer{
+      .nonce = *nonce, .ceremony_key = *ceremony_key, .mode = static_cast<KeeperMode>(*mode)};
+}
+
+Approval Approval::of(const InvitationId& invitation, const Secret& secret, ByteView plan) {
+  return {.invitation = invitation, .mac = invitation_mac(secret, kApproveTag, plan)};
+}
+
+bool Approval::holds(const Secret& secret, ByteView plan) const {
+  return equal_in_constant_time(invitation_mac(secret, kApproveTag, plan), mac);
+}
+
+Bytes DealRequest::encode() const {
+  Writer w;
+  w.literal(kDeal).lp4(plan).u8(approval ? 1 : 0);
+  if (approval) w.bytes(approval->invitation).bytes(approval->mac);
+  return std::move(w).take();
+}
+
+Result<DealRequest> DealRequest::parse(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kDeal);
+  const auto plan = r.lp4();
+  const auto approved = read_flag(r);
+  if (!known || !plan || !approved) return not_a("a request to deal");
+  DealRequest request{.plan = to_bytes(*plan), .approval = std::nullopt};
+  if (*approved) {
+    const auto invitation = r.array<8>();
+    const auto mac = r.array<kMacSize>();
+    if (!invitation || !mac) return not_a("a request to deal");
+    request.approval = Approval{*invitation, *mac};
+  }
+  if (!r.empty()) return not_a("a request to deal");
+  return request;
+}
+
+Bytes PrepareRequest::encode() const {
+  Writer w;
+  w.literal(kPrepare);
+  write_list(w, deals);
+  w.lp4(blob);
+  return std::move(w).take();
+}
+
+Result<PrepareRequest> PrepareRequest::parse(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kPrepare);
+  auto deals = read_list(r);
+  const auto blob = r.lp4();
+  if (!known || !deals || !blob || !r.empty()) return not_a("a request to prepare");
+  return PrepareRequest{.deals = *std::move(deals), .blob = to_bytes(*blob)};
+}
+
+Bytes RetireRequest::encode() const {
+  Writer w;
+  w.literal(kRetire).lp4(version);
+  write_statements(w, acknowledgements);
+  return std::move(w).take();
+}
+
+Result<RetireRequest> RetireRequest::parse(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kRetire);
+  const auto version = r.lp4();
+  auto statements = read_statements(r);
+  if (!known || !version || !statements || !r.empty()) return not_a("a request to retire");
+  return RetireRequest{.version = to_bytes(*version), .acknowledgements = *std::move(statements)};
+}
+
+Bytes AbortRequest::encode() const {
+  Writer w;
+  w.literal(kAbort).lp4(plan);
+  write_statements(w, voids);
+  return std::move(w).take();
+}
+
+Result<AbortRequest> AbortRequest::parse(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kAbort);
+  const auto plan = r.lp4();
+  auto statements = read_statements(r);
+  if (!known || !plan || !statements || !r.empty()) return not_a("a request to abort");
+  return AbortRequest{.plan = to_bytes(*plan), .voids = *std::move(statements)};
+}
+
+Bytes JoinMessage::encode(const Secret& secret) const {
+  Writer w;
+  w.literal(kJoin).bytes(invitation).lp4(bundle).lp4(plan);
+  write_list(w, deals);
+  w.lp4(blob);
+  w.bytes(invitation_mac(secret, kJoinTag, w.view()));
+  return std::move(w).take();
+}
+
+Result<JoinMessage> JoinMessage::parse(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kJoin);
+  const auto invitation = r.array<8>();
+  const auto bundle = r.lp4();
+  const auto plan = r.lp4();
+  auto deals = read_list(r);
+  const auto blob = r.lp4();
+  const auto mac = r.array<kMacSize>();
+  if (!known || !invitation || !bundle || !plan || !deals || !blob || !mac || !r.empty())
+    return not_a("a request to join");
+  return JoinMessage{.invitation = *invitation,
+                     .bundle = to_bytes(*bundle),
+                     .plan = to_bytes(*plan),
+                     .deals = *std::move(deals),
+                     .blob = to_bytes(*blob),
+                     .mac = *mac};
+}
+
+bool verify_join_mac(const Secret& secret, ByteView encoded) {
+  if (encoded.size() < kMacSize) return false;
+  const ByteView covered = encoded.first(encoded.size() - kMacSize);
+  return equal_in_constant_time(invitation_mac(secret, kJoinTag, covered), encoded.last(kMacSize));
+}
+
+Bytes HandoverStatus::encode() const {
+  Writer w;
+  w.literal(kStatus).u32(epoch).u32(decided).u8(unacknowledged ? 1 : 0).lp4(bundle);
+  w.u8(prepared ? 1 : 0);
+  if (prepared) w.lp4(prepared->transcript).bytes(prepared->confirmation);
+  w.lp4(announced ? announced->encode() : Bytes{});
+  return std::move(w).take();
+}
+
+Result<HandoverStatus> HandoverStatus::parse(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kStatus);
+  const auto epoch = r.u32();
+  const auto decided = r.u32();
+  const auto unacknowledged = read_flag(r);
+  const auto bundle = r.lp4();
+  const auto is_prepared = read_flag(r);
+  if (!known || !epoch || !decided || !unacknowledged || !bundle || !is_prepared) return not_a("a status");
+  HandoverStatus status{.epoch = *epoch,
+                        .decided = *decided,
+                        .unacknowledged = *unacknowledged,
+                        .bundle = to_bytes(*bundle),
+                        .prepared = std::nullopt,
+                        .announced = std::nullopt};
+  if (*is_prepared) {
+    const auto transcript = r.lp4();
+    const auto confirmation = r.array<64>();
+    if (!transcript || !confirmation) return not_a("a status");
+    status.prepared = Prepared{to_bytes(*transcript), *confirmation};
+  }
+  const auto announced = r.lp4();
+  if (!announced || !r.empty()) return not_a("a status");
+  if (!announced->empty()) {
+    auto notice = HandoverNotice::parse(*announced);
+    if (!notice) return std::move(notice).error();
+    status.announced = *std::move(notice);
+  }
+  return status;
+}
+
+Bytes encode_signature(const Signature& signature) {
+  return to_bytes(signature);
+}
+
+Result<Signature> parse_signature(ByteView encoded) {
+  Reader r(encoded);
+  const auto signature = r.array<64>();
+  if (!signature || !r.empty()) return not_a("a signature");
+  return *signature;
+}
+
+}  // namespace coprotect::protocol
