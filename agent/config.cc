@@ -24,6 +24,10 @@ class Section {
     if (!value || value->empty()) fail(key, node == nullptr ? "is missing" : "must be a text");
     return value.value_or("");
   }
+  std::optional<std::string> optional_text(const std::string& key) {
+    if (table_ == nullptr || !table_->contains(key)) return std::nullopt;
+    return text(key);
+  }
   unsigned number(const std::string& key, unsigned fallback, unsigned least, unsigned most) {
     const toml::node* const node = take(key);
     if (node == nullptr) return fallback;
@@ -118,6 +122,15 @@ std::optional<custodian::DerivePolicy> read_derive(Section& section) {
   return policy;
 }
 
+Config::Policy::Handover read_handover(Section& section) {
+  constexpr unsigned kDay = 24 * 3600;
+  Config::Policy::Handover policy{
+      .delay = std::chrono::seconds(section.number("delay_seconds", kDay, 1, 90 * kDay)), .notify = {}};
+  policy.notify = section.optional_text("notify");
+  if (policy.notify && !policy.notify->is_absolute()) section.fail("notify", "must be an absolute path");
+  return policy;
+}
+
 Config read(const toml::table& table, const std::filesystem::path& folder, std::optional<Error>& error) {
   Section top(&table, "", error);
   Config config{.folder = folder,
@@ -141,10 +154,13 @@ Config read(const toml::table& table, const std::filesystem::path& folder, std::
   config.policy = {
       .recover = policy.flag("recover", true),
       .requests_per_key_per_day = policy.number("requests_per_key_per_day", 100'000, 1, 1'000'000'000),
-      .derive = {}};
+      .derive = {},
+      .handover = {}};
   Section derive = policy.section("derive");
   config.policy.derive = read_derive(derive);
-  for (Section* const section : {&top, &tls, &limits, &policy, &derive}) section->refuse_others();
+  Section handover = policy.section("handover");
+  config.policy.handover = read_handover(handover);
+  for (Section* const section : {&top, &tls, &limits, &policy, &derive, &handover}) section->refuse_others();
   return config;
 }
 

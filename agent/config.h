@@ -33,6 +33,10 @@ struct Config {
     bool recover;
     std::uint64_t requests_per_key_per_day;
     std::optional<custodian::DerivePolicy> derive;
+    struct Handover {
+      std::chrono::seconds delay;  // what a recovery administrator announces waits
+      std::optional<std::filesystem::path> notify;
+    } handover;
   } policy;
 
   // Code::malformed, naming the key, for a key that is unknown, missing or of an impossible value.

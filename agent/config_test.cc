@@ -59,6 +59,20 @@ TEST_F(ConfigTest, HasDefaults) {
   EXPECT_TRUE(config->policy.recover);
   EXPECT_EQ(config->policy.requests_per_key_per_day, 100'000u);
   EXPECT_FALSE(config->policy.derive);
+  EXPECT_EQ(config->policy.handover.delay, std::chrono::hours(24));
+  EXPECT_FALSE(config->policy.handover.notify);
+}
+
+TEST_F(ConfigTest, ReadsHowLongAnAnnouncedHandoverWaits) {
+  const auto config =
+      load(std::string(kMinimal) + "[policy.handover]\ndelay_seconds = 5\nnotify = \"/usr/bin/true\"\n");
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->policy.handover.delay, std::chrono::seconds(5));
+  EXPECT_EQ(config->policy.handover.notify, "/usr/bin/true");
+  refuses(std::string(kMinimal) + "[policy.handover]\ndelay_seconds = 0\n",
+          "\"policy.handover.delay_seconds\" must be a number from 1 to 7776000");
+  refuses(std::string(kMinimal) + "[policy.handover]\nnotify = \"mail\"\n",
+          "\"policy.handover.notify\" must be an absolute path");
 }
 
 TEST_F(ConfigTest, ReadsWhoMayDerive) {

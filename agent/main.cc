@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/log.h"
+#include "agent/notifier.h"
 #include "agent/service.h"
 #include "agent/text_file.h"
 #include "hsm/sealed_keeper.h"
@@ -30,16 +31,17 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
   if (!keyring) return std::move(keyring).error().in("keyring");
   if (!(keyring->identity().public_key() == certificate->key()))
     return Error(Code::altered, "identity.pem is not the certificate of the keyring's identity");
-  return custodian::Custodian::open({.role = config.role,
-                                     .url = config.url,
-                                     .identity_certificate = std::move(*certificate),
-                                     .state = config.folder,
-                                     .allow_recover = config.policy.recover,
-                                     .requests_per_key_per_day = config.policy.requests_per_key_per_day,
-                                     .handover = {.delay_ms = config.policy.handover.delay_ms,
-                                                  .notify = notifier(config.policy.handover.notify)},
-                                     .derive = config.policy.derive},
-                                    std::move(*keyring), hsm::make_sealed_keeper(token, config.hold));
+  return custodian::Custodian::open(
+      {.role = config.role,
+       .url = config.url,
+       .identity_certificate = std::move(*certificate),
+       .state = config.folder,
+       .allow_recover = config.policy.recover,
+       .requests_per_key_per_day = config.policy.requests_per_key_per_day,
+       .handover = {.delay_ms = std::chrono::milliseconds(config.policy.handover.delay).count(),
+                    .notify = notifier(config.policy.handover.notify)},
+       .derive = config.policy.derive},
+      std::move(*keyring), hsm::make_sealed_keeper(token, config.hold));
 }
 
 Status run(const std::filesystem::path& config_file) {

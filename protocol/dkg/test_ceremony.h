@@ -3,12 +3,8 @@
 #include <string>
 #include <vector>
 
-<<<<<<< HEAD
 #include "protocol/base/test_must.h"
-#include "protocol/dkg/bundle.h"
-=======
 #include "protocol/bundle/bundle.h"
->>>>>>> 8ff711d (Hand a key's shares over to a next epoch)
 #include "protocol/dkg/dealer.h"
 #include "protocol/x509/issue.h"
 

@@ -9,7 +9,6 @@ namespace {
 using test::default_layout;
 using test::Layout;
 using test::makes_the_key;
-using test::must;
 using test::TestHandover;
 using test::TestKey;
 

@@ -9,7 +9,6 @@ namespace coprotect::protocol {
 namespace {
 
 using test::default_layout;
-using test::must;
 using test::TestHandover;
 using test::TestKey;
 

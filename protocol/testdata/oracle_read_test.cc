@@ -4,8 +4,8 @@
 
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
-#include "protocol/crypto/hash.h"
 #include "protocol/bundle/bundle.h"
+#include "protocol/crypto/hash.h"
 #include "protocol/file/body.h"
 #include "protocol/file/encapsulation.h"
 #include "protocol/message/chain.h"

@@ -6,9 +6,9 @@
 
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
+#include "protocol/bundle/bundle.h"
 #include "protocol/crypto/aead.h"
 #include "protocol/crypto/hash.h"
-#include "protocol/bundle/bundle.h"
 #include "protocol/dkg/dealer.h"
 #include "protocol/file/body.h"
 #include "protocol/file/encapsulation.h"
