@@ -48,7 +48,7 @@ Status make_key(const AddKeyOptions& options, OnboardingDirectory& directory, co
   auto bundle = ceremony.sign();
   if (!bundle) return std::move(bundle).error();
   return directory.commit(protocol::RecoveryKit::seal(bundle->encoded(), ceremony.blob(),
-                                                      recovery->certificate.der(), recovery->key,
+                                                      recovery->certificate.der(), recovery->key, nullptr,
                                                       ceremony.recovery_key(), random));
 }
 

@@ -4,9 +4,7 @@
 #include <array>
 
 #include "protocol/crypto/hash.h"
-#include "protocol/recovery/code.h"
 #include "provisioning/in_groups.h"
-#include "provisioning/report.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -16,7 +14,6 @@ using protocol::HpkePrivateKey;
 using protocol::KeeperMode;
 using protocol::Parameters;
 using protocol::Party;
-using protocol::RecoveryKind;
 using protocol::Round;
 using protocol::SigningKey;
 
@@ -46,7 +43,7 @@ Ceremony::Ceremony(KeyPlan plan, std::span<InvitedAgent> agents, const Operator&
       operator_(person),
       random_(random),
       identity_(SigningKey::generate(random)),
-      recovery_hpke_(HpkePrivateKey::generate(random)) {
+      recovery_(std::move(plan_.password), person, random) {
   invariant(agents.size() == kTool);
 }
 
@@ -103,7 +100,7 @@ Status Ceremony::open_at_both() {
        .tenant = plan_.tenant,
        .parties = {party_of(agents_[0], offers_[0], 1), party_of(agents_[1], offers_[1], 2), tool},
        .client_ca = plan_.client_ca,
-       .recovery_key = recovery_hpke_.public_key()});
+       .recovery_key = recovery_.hpke_key()});
   if (!parameters) return std::move(parameters).error();
   auto dealer =
       protocol::Dealer::start(std::move(*parameters), kTool, identity_, std::move(ceremony_key), random_);
@@ -157,51 +154,16 @@ Status Ceremony::let_agents_prepare() {
 }
 
 Status Ceremony::seal_recovery_share() {
-  const RecoveryKind kind = plan_.password ? RecoveryKind::password : RecoveryKind::code;
-  std::optional<Secret> code;
-  if (plan_.password) {
-    recovery_input_ = plan_.password->clone();
-  } else {
-    code = protocol::generate_code(random_);
-    auto input = protocol::read_code(code->reveal());
-    if (!input) return std::move(input).error();
-    recovery_input_ = std::move(*input);
-  }
-  const protocol::RecoveryBlob::Binding binding{.key_id = transcript().key_id(),
-                                                .index = kRecoveryIndex,
-                                                .epoch = 0,
-                                                .public_share = transcript().public_share(kRecoveryIndex)};
-  auto sealed = protocol::RecoveryBlob::seal(kind, *recovery_input_, binding,
-                                             outcome_->shares.at(kRecoveryIndex), recovery_hpke_, random_);
-  if (!sealed) return std::move(sealed).error();
-  blob_.emplace(std::move(*sealed));
-  outcome_->shares.clear();  // from here on the share exists under the code only
-  return code ? operator_.show_code(*code) : Status(Done{});
+  auto share = outcome_->shares.extract(kRecoveryIndex);
+  return recovery_.seal({.key_id = transcript().key_id(),
+                         .index = kRecoveryIndex,
+                         .epoch = 0,
+                         .public_share = transcript().public_share(kRecoveryIndex)},
+                        std::move(share.mapped()));
 }
 
 Status Ceremony::reopen_recovery_share() {
-  auto input = plan_.password ? Result<Secret>(plan_.password->clone()) : retyped_code();
-  if (!input) return std::move(input).error();
-  // Read from the bytes that will be stored; open() compares the share inside with h_3.
-  auto blob = protocol::RecoveryBlob::parse(blob_->first.encoded());
-  if (!blob) return std::move(blob).error();
-  auto opened = blob->open(*input);
-  if (!opened) return std::move(opened).error();
-  return Done{};
-}
-
-Result<Secret> Ceremony::retyped_code() const {
-  std::optional<Error> wrong;
-  for (int tries = operator_.code_tries(); tries > 0; --tries) {
-    if (wrong) operator_.warn(wrong->message());
-    auto typed = operator_.retyped_code();
-    if (!typed) return typed;
-    auto input = protocol::read_code(typed->reveal());
-    if (input && equal_in_constant_time(*input, *recovery_input_)) return input;
-    wrong = input ? Error(Code::wrong_code, "this is another code than the one that was shown")
-                  : std::move(input).error();
-  }
-  return with_hint(std::move(*wrong), "no key was made; run the same command again, it shows a new code");
+  return recovery_.reopen();
 }
 
 Status Ceremony::store_recovery_share() {

@@ -6,9 +6,8 @@
 
 #include "protocol/bundle/bundle.h"
 #include "protocol/dkg/dealer.h"
-#include "protocol/recovery/blob.h"
 #include "provisioning/invited_agent.h"
-#include "provisioning/operator.h"
+#include "provisioning/new_recovery.h"
 
 namespace coprotect::provisioning {
 
@@ -36,8 +35,8 @@ class Ceremony {
 
   // What prepare() made.
   const protocol::PublicTranscript& transcript() const { return outcome_->transcript; }
-  const protocol::RecoveryBlob& blob() const { return blob_->first; }
-  const protocol::RecoveryKey& recovery_key() const { return blob_->second; }
+  const protocol::RecoveryBlob& blob() const { return recovery_.blob(); }
+  const protocol::RecoveryKey& recovery_key() const { return recovery_.recovery_key(); }
   // The tool's signature, the last one. Whoever has the bundle can activate the key: make all that is needed
   // afterwards durable first.
   Result<protocol::Bundle> sign() const;
@@ -57,7 +56,6 @@ class Ceremony {
   Result<std::vector<Bytes>> exchange(const std::function<Result<Bytes>(InvitedAgent&)>& ask, Bytes own);
   // The body of an agent's message, once form, sender and signature hold.
   Result<Bytes> checked_body(const Bytes& message, protocol::Round round, std::size_t sender) const;
-  Result<Secret> retyped_code() const;
   const protocol::Sid& sid() const { return dealer_->parameters().sid(); }
 
   KeyPlan plan_;
@@ -65,7 +63,7 @@ class Ceremony {
   const Operator& operator_;
   Random& random_;
   protocol::SigningKey identity_;
-  protocol::HpkePrivateKey recovery_hpke_;
+  NewRecovery recovery_;
   std::vector<protocol::OfferMessage> offers_;
   std::optional<protocol::Dealer> dealer_;
   std::vector<Bytes> commits_;
@@ -73,8 +71,6 @@ class Ceremony {
   std::vector<Bytes> deals_;
   std::vector<Bytes> confirms_;
   std::optional<protocol::Dealer::Outcome> outcome_;
-  std::optional<Secret> recovery_input_;  // the code's symbols or the password
-  std::optional<std::pair<protocol::RecoveryBlob, protocol::RecoveryKey>> blob_;
 };
 
 }  // namespace coprotect::provisioning

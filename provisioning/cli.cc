@@ -8,6 +8,7 @@
 #include "provisioning/agent_tls.h"
 #include "provisioning/clock.h"
 #include "provisioning/enrolment.h"
+#include "provisioning/handover/cli.h"
 #include "provisioning/init_agent.h"
 #include "provisioning/log.h"
 #include "provisioning/onboard.h"
@@ -25,6 +26,7 @@ struct Arguments {
   AddClientOptions add;
   RemoveClientOptions remove;
   LogOptions log;
+  HandoverArguments handover;
   Operator::Descriptors descriptors;
   std::string suite = "p256";
   std::string purpose = "envelope";
@@ -43,7 +45,9 @@ void add_init_agent(CLI::App& app, Arguments& to) {
   command.add_option("--dir", to.agent.directory, "the new folder")->required();
   command.add_option("--role", to.agent.role, "whose agent it is")
       ->required()
-      ->check(CLI::IsMember({"cloud", "company"}));
+      ->check([](const std::string& role) {
+        return protocol::valid_party_name(role) && role != "recovery" ? std::string() : "not a party's name";
+      });
   command.add_option("--url", to.agent.url, "how clients reach it: https://HOST:PORT")->required();
   command.add_option("--listen", to.agent.listen, "ADDRESS:PORT to listen on, if the URL does not say");
   command.add_option("--token", to.agent.token, "the token that seals its secrets: tpm:… or pkcs11:…")
@@ -222,6 +226,8 @@ Status run(const CLI::App& app, Arguments& arguments, Random& random) {
     return add_client(arguments.add, person, now_ms(), random);
   }
   if (app.got_subcommand("remove-client")) return remove_client(arguments.remove, person, now_ms(), random);
+  if (auto done = run_handover_command(app, arguments.handover, person, now_ms(), random))
+    return *std::move(done);
   if (!arguments.log_directory.empty())
     arguments.log.config = arguments.log_directory / "admin" / "config.toml";
   return show_log(arguments.log, random);
@@ -239,7 +245,8 @@ Exit run_command_line(int argc, const char* const* argv) {
       "                        coprotect-provision add-client alice --dir acme --out alice\n"
       "                        coprotect-provision add-key mail --purpose derive --dir acme "
       "--cloud-invitation A --company-invitation B\n"
-      "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 4 agent unreachable, 5 altered, 7 wrong code or "
+      "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 4 agent unreachable, 5 altered, 6 not yet allowed, "
+      "7 wrong code or "
       "passphrase");
   app.require_subcommand(0, 1);
   Arguments arguments;
@@ -249,6 +256,7 @@ Exit run_command_line(int argc, const char* const* argv) {
   add_further_key(app, arguments);
   add_clients(app, arguments);
   add_log(app, arguments);
+  add_handover_commands(app, arguments.handover, arguments.descriptors);
   try {
     app.parse(argc, argv);
     if (app.got_subcommand("log") && arguments.log_directory.empty() && arguments.log.config.empty())

@@ -70,8 +70,7 @@ Result<ClientDirectory> ClientDirectory::load(const fs::path& config_file) {
   if (!credentials) return std::move(credentials).error();
   auto identity = protocol::client_identity(credentials->certificate);
   if (!identity) return std::move(identity).error().in("\"" + config->certificate.string() + "\"");
-  return ClientDirectory{std::move(*bundle), std::move(credentials->certificate), std::move(credentials->key),
-                         std::move(*identity)};
+  return ClientDirectory{*std::move(credentials), *std::move(bundle), *std::move(identity)};
 }
 
 }  // namespace coprotect::provisioning

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "client/enrolment.h"
 #include "protocol/bundle/bundle.h"
 #include "provisioning/durable.h"
 #include "provisioning/further_keys.h"
@@ -32,10 +33,8 @@ Status create_client_directory(const std::filesystem::path& directory, const Cli
 
 // A client's configuration with all that it names, read and checked: the bundle is the one of the pinned
 // key_id and the certificate is from its client CA.
-struct ClientDirectory {
+struct ClientDirectory : client::Credentials {
   protocol::Bundle bundle;
-  protocol::Certificate certificate;
-  protocol::SigningKey key;
   protocol::ClientIdentity identity;
 
   static Result<ClientDirectory> load(const std::filesystem::path& config);

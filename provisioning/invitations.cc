@@ -11,24 +11,24 @@ namespace {
 namespace fs = std::filesystem;
 using protocol::CeremonyState;
 
-Result<InvitedAgent> read_invitation(const fs::path& file, std::string_view role) {
+}  // namespace
+
+Result<InvitedAgent> read_invitation(const fs::path& file) {
   auto line = client::read_secret_file(file, kMaxSecretFile);
   if (!line) return std::move(line).error();
   auto invitation = protocol::Invitation::parse(line->reveal());
   if (!invitation) return std::move(invitation).error().in("\"" + file.string() + "\"");
-  if (invitation->role != role)
-    return Error(Code::conflict, "\"" + file.string() + "\" is an invitation of the " + invitation->role +
-                                     " agent, not of the " + std::string(role) + " agent");
   return InvitedAgent(std::move(*invitation));
 }
-
-}  // namespace
 
 Result<std::vector<InvitedAgent>> read_invitations(const fs::path& cloud, const fs::path& company) {
   std::vector<InvitedAgent> agents;
   for (const auto& [file, role] : {std::pair(cloud, "cloud"), std::pair(company, "company")}) {
-    auto agent = read_invitation(file, role);
+    auto agent = read_invitation(file);
     if (!agent) return std::move(agent).error();
+    if (agent->party() != role)
+      return Error(Code::conflict, "\"" + file.string() + "\" is an invitation of the " + agent->party() +
+                                       " agent, not of the " + std::string(role) + " agent");
     agents.push_back(std::move(*agent));
   }
   return agents;

@@ -12,6 +12,8 @@ namespace coprotect::provisioning {
 
 // The two invitations that a key generation begins with, and what is done at both agents together.
 
+// From its file, of whichever agent.
+Result<InvitedAgent> read_invitation(const std::filesystem::path& file);
 // From the files of the cloud's and of the company's operator, in this order. Code::conflict if one is of the
 // other role.
 Result<std::vector<InvitedAgent>> read_invitations(const std::filesystem::path& cloud,

@@ -94,6 +94,40 @@ Status InvitedAgent::activate(const Sid& sid, ByteView bundle) {
   return without_body(post("/v1/ceremonies/" + to_hex(sid) + "/activate", "activate", bundle));
 }
 
+Result<protocol::Signature> InvitedAgent::join(const Sid& sid, const protocol::JoinMessage& message) {
+  return signature(
+      post("/v1/ceremonies/" + to_hex(sid) + "/join", "join", message.encode(invitation_->secret)));
+}
+
+Result<protocol::Signature> InvitedAgent::confirm_again(const Sid& sid) {
+  return signature(round(sid, "prepare", {}));
+}
+
+Result<protocol::Signature> InvitedAgent::activate_handed_over(const protocol::Bundle& bundle) {
+  return signature(
+      post("/v1/ceremonies/" + to_hex(bundle.sharing().sid) + "/activate", "activate", bundle.encoded()));
+}
+
+Result<protocol::Signature> InvitedAgent::abort_handover(const Sid& sid, Random& random) {
+  return signature(post("/v1/ceremonies/" + to_hex(sid) + "/abort", "abort",
+                        control(*invitation_, ControlKind::abort, sid, random)));
+}
+
+Status InvitedAgent::put_clients(const std::string& tenant, ByteView list) {
+  const std::string point = "send client list to " + party();
+  fault_point(("before " + point).c_str());
+  auto taken = link_.put("/v1/tenants/" + tenant + "/clients", list);
+  fault_point(("after " + point).c_str());
+  return without_body(std::move(taken));
+}
+
+Result<protocol::Signature> InvitedAgent::signature(const Result<Bytes>& answer) const {
+  if (!answer) return answer.error();
+  auto parsed = protocol::parse_signature(*answer);
+  if (!parsed) return std::move(parsed).error().in(party() + " agent");
+  return parsed;
+}
+
 Result<Bytes> InvitedAgent::round(const Sid& sid, std::string_view name, const std::vector<Bytes>& messages) {
   return post("/v1/ceremonies/" + to_hex(sid) + "/" + std::string(name), name,
               protocol::MessageList{messages}.encode());

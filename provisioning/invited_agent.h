@@ -3,6 +3,8 @@
 #include <memory>
 
 #include "client/agent_client.h"
+#include "protocol/bundle/bundle.h"
+#include "protocol/message/handover.h"
 #include "protocol/message/onboarding.h"
 
 namespace coprotect::provisioning {
@@ -31,7 +33,17 @@ class InvitedAgent {
   Result<Bytes> store_blob(const protocol::StoreBlobMessage& blob);
   Status activate(const protocol::Sid& sid, ByteView bundle);
 
+  // A handover in which the agent gets its first share of a key. The answers are its confirmation, the same
+  // again, its acknowledgement, and that it never confirms.
+  Result<protocol::Signature> join(const protocol::Sid& sid, const protocol::JoinMessage& message);
+  Result<protocol::Signature> confirm_again(const protocol::Sid& sid);
+  Result<protocol::Signature> activate_handed_over(const protocol::Bundle& bundle);
+  Result<protocol::Signature> abort_handover(const protocol::Sid& sid, Random& random);
+  // The tenant's client list, which the agent has no other way to get yet.
+  Status put_clients(const std::string& tenant, ByteView list);
+
  private:
+  Result<protocol::Signature> signature(const Result<Bytes>& answer) const;
   Result<Bytes> post(const std::string& path, std::string_view what, ByteView body);
   Result<Bytes> round(const protocol::Sid& sid, std::string_view name, const std::vector<Bytes>& messages);
 

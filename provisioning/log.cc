@@ -5,6 +5,7 @@
 #include "protocol/crypto/hash.h"
 #include "provisioning/clock.h"
 #include "provisioning/log_format.h"
+#include "provisioning/signed_link.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -12,33 +13,11 @@ namespace {
 constexpr std::uint16_t kPage = 1000;
 constexpr std::chrono::seconds kDeadline{60};
 
-// One page, from a signed request to an opened reply.
-Result<protocol::LogReply> fetch_page(const ClientDirectory& administrator, const protocol::Party& party,
-                                      client::AgentClient& link, std::uint64_t from, Random& random) {
-  const auto reply_key = protocol::HpkePrivateKey::generate(random);
-  protocol::Request request{.tenant = administrator.bundle.tenant(),
-                            .key_id = administrator.bundle.key_id(),
-                            .epoch = administrator.bundle.epoch(),
-                            .audience = {party.identity_key.bytes()},
-                            .action = protocol::Action::view,
-                            .reason = "log",
-                            .nonce = {},
-                            .time_ms = now_ms(),
-                            .reply_key = reply_key.public_key(),
-                            .body = protocol::LogBody{.from = from, .limit = kPage}};
-  random.fill(request.nonce);
-  const Bytes signed_request =
-      protocol::SignedRequest::sign(request, {administrator.certificate}, administrator.key);
-  auto answer = link.post("/v1/keys/" + to_hex(request.key_id) + "/log", signed_request);
-  if (!answer) return std::move(answer).error();
-  auto sealed = protocol::SealedReply::parse(*answer);
-  if (!sealed) return std::move(sealed).error().in(party.name + " agent's reply");
-  if (sealed->party != party.identity_key.bytes())
-    return Error(Code::altered, party.name + " agent answered in another party's name");
-  auto plaintext = sealed->open(reply_key, protocol::sha256(signed_request));
-  if (!plaintext) return std::move(plaintext).error().in(party.name + " agent's reply");
+Result<protocol::LogReply> fetch_page(SignedLink& link, std::uint64_t from, Random& random) {
+  const auto plaintext = link.ask("log", protocol::LogBody{.from = from, .limit = kPage}, "log", random);
+  if (!plaintext) return plaintext.error();
   auto reply = protocol::LogReply::parse(plaintext->reveal());
-  if (!reply) return std::move(reply).error().in(party.name + " agent's reply");
+  if (!reply) return std::move(reply).error().in(link.party() + " agent's reply");
   return reply;
 }
 
@@ -93,11 +72,10 @@ VerifiedLog LogChecker::finish() && {
 
 Result<VerifiedLog> fetch_log(const ClientDirectory& administrator, const protocol::Party& party,
                               Random& random) {
-  client::AgentClient link({party.name, party.url, *party.identity_certificate},
-                           {{administrator.certificate}, &administrator.key}, kDeadline);
+  SignedLink link(administrator.bundle, party, administrator, kDeadline);
   LogChecker checker(party.name, party.identity_key);
   for (;;) {
-    auto page = fetch_page(administrator, party, link, checker.next(), random);
+    auto page = fetch_page(link, checker.next(), random);
     if (!page) return std::move(page).error();
     auto complete = checker.take(*page);
     if (!complete) return std::move(complete).error();

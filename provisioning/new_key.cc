@@ -99,9 +99,9 @@ Status make_key(const OnboardOptions& options, OnboardingDirectory& directory, s
 
   auto bundle = ceremony.sign();
   if (!bundle) return std::move(bundle).error();
-  return directory.commit(protocol::RecoveryKit::seal(bundle->encoded(), ceremony.blob(),
-                                                      people->recovery.certificate.der(),
-                                                      people->recovery.key, ceremony.recovery_key(), random));
+  return directory.commit(
+      protocol::RecoveryKit::seal(bundle->encoded(), ceremony.blob(), people->recovery.certificate.der(),
+                                  people->recovery.key, &people->ca.key, ceremony.recovery_key(), random));
 }
 
 }  // namespace coprotect::provisioning

@@ -47,6 +47,10 @@ Result<Secret> Operator::retyped_code() const {
   return client::ask_secret("type the recovery code from the paper: ", descriptors_.code);
 }
 
+Result<Secret> Operator::recovery_code() const {
+  return client::ask_secret("recovery code or password: ", descriptors_.code);
+}
+
 Result<Secret> Operator::new_password() const {
   return read_new_secret(descriptors_.password, "recovery password");
 }

@@ -30,6 +30,8 @@ class Operator {
   Status show_code(const Secret& code) const;
   // The code as the operator typed it. Each call reads one line.
   Result<Secret> retyped_code() const;
+  // The code or password that opens a recovery kit. Each call reads one line.
+  Result<Secret> recovery_code() const;
   // How often it is worth asking: a descriptor has one answer, a person three.
   int code_tries() const { return descriptors_.code ? 1 : 3; }
   // A password for recovery, typed twice on a terminal. Code::wrong_code if the two differ.

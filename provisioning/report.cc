@@ -12,8 +12,9 @@ Exit exit_for(Code code) {
     case Code::not_found:
     case Code::conflict:
     case Code::locked_out:
-    case Code::limited:
       return Exit::refused;
+    case Code::limited:
+      return Exit::waiting;
     case Code::unavailable:
       return Exit::unreachable;
     case Code::malformed:

@@ -14,6 +14,7 @@ enum class Exit {
   refused = 3,
   unreachable = 4,
   altered = 5,
+  waiting = 6,
   wrong_code = 7
 };
 Exit exit_for(Code code);

@@ -13,6 +13,11 @@ using protocol::SignedRequest;
 
 namespace {
 
+// Whether the answer depends on the epoch that the client knows.
+bool is_of_epoch(Operation operation) {
+  return operation != Operation::handover && operation != Operation::log;
+}
+
 bool yields_partials(Operation operation) {
   return operation == Operation::partial_decrypt || operation == Operation::derive;
 }
@@ -44,7 +49,7 @@ Result<Bytes> Custodian::serve(const Asked& asked, const RequestId& id, std::opt
 
   // The key, and the body, which can be read in the key's suite only.
   const Key& key = *client->key;
-  if (envelope->request.epoch != key.epoch() && envelope->operation != Operation::handover)
+  if (is_of_epoch(envelope->operation) && envelope->request.epoch != key.epoch())
     return refuse(story, Error(Code::conflict, "the key is in epoch " + std::to_string(key.epoch())));
   const auto opened = std::move(*envelope).open(key.parameters()->suite);
   if (!opened) return refuse(story, opened.error());

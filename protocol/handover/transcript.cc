@@ -130,6 +130,14 @@ Result<HandoverVersion> HandoverVersion::parse(ByteView encoded, const Sharing& 
   return HandoverVersion{*std::move(transcript), Bytes(encoded.begin(), encoded.end())};
 }
 
+Result<HandoverPlan> HandoverVersion::plan_of(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kMagic);
+  const auto plan = r.lp4();
+  if (!known || !plan) return malformed("not one of version 1");
+  return HandoverPlan::parse(*plan);
+}
+
 Bytes HandoverVersion::encode(const HandoverTranscript& transcript,
                               std::span<const Signature> confirmations) {
   Writer w;

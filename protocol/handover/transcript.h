@@ -41,6 +41,8 @@ struct HandoverVersion {
 
   // Code::unauthenticated names a party that did not sign.
   static Result<HandoverVersion> parse(ByteView encoded, const Sharing& now, const Digest& newest_hash);
+  // The plan of an encoded version, of which nothing else is checked.
+  static Result<HandoverPlan> plan_of(ByteView encoded);
   // The encoding, from the signers' confirmations in their order.
   static Bytes encode(const HandoverTranscript& transcript, std::span<const Signature> confirmations);
 };

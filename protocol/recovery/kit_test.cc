@@ -12,8 +12,9 @@ class Kit : public testing::TestWithParam<SuiteId> {
   const TestBlob t{GetParam()};
   const std::pair<RecoveryBlob, RecoveryKey> sealed = *t.seal();
   const SigningKey administrator = SigningKey::generate(system_random());
+  const SigningKey client_ca = SigningKey::generate(system_random());
   const RecoveryKit kit = RecoveryKit::seal(Bytes(300, 1), sealed.first, Bytes(200, 2), administrator,
-                                            sealed.second, system_random());
+                                            &client_ca, sealed.second, system_random());
 };
 INSTANTIATE_TEST_SUITE_P(Suites, Kit, testing::Values(SuiteId::p256, SuiteId::ffdhe3072),
                          [](const auto& suite) { return std::string(suite_name(suite.param)); });
@@ -30,6 +31,24 @@ TEST_P(Kit, OpensWithWhatOpensItsBlob) {
   const auto key = read->open_key(opened->recovery_key);
   ASSERT_TRUE(key);
   EXPECT_EQ(key->public_key(), administrator.public_key());
+  const auto ca = read->open_client_ca(opened->recovery_key);
+  ASSERT_TRUE(ca);
+  EXPECT_EQ(ca->public_key(), client_ca.public_key());
+}
+
+TEST_P(Kit, MayBeWithoutTheClientAuthority) {
+  const RecoveryKit without = RecoveryKit::seal(Bytes(300, 1), sealed.first, Bytes(200, 2), administrator,
+                                                nullptr, sealed.second, system_random());
+  const auto read = RecoveryKit::parse(without.encode());
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->open_key(sealed.second)->public_key(), administrator.public_key());
+  EXPECT_EQ(read->open_client_ca(sealed.second).error().code(), Code::not_found);
+}
+
+TEST_P(Kit, TakesANewerBundle) {
+  const RecoveryKit newer = kit.with_bundle(Bytes(400, 3));
+  EXPECT_EQ(newer.bundle(), Bytes(400, 3));
+  EXPECT_TRUE(RecoveryKit::parse(newer.encode())->open_key(sealed.second));
 }
 
 TEST_P(Kit, RefusesEveryAlteredByteOfWhatItSealed) {

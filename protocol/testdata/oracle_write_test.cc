@@ -159,7 +159,7 @@ void write_recovery(Blocks& blocks, const Group& group) {
   const SigningKey administrator = SigningKey::generate(system_random());
   const Certificate certificate =
       self_signed("ada", CertificateUse::client, administrator, {"coprotect:acme:recovery:ada"});
-  const RecoveryKit kit = RecoveryKit::seal(Bytes{1, 2, 3}, blob, certificate.der(), administrator,
+  const RecoveryKit kit = RecoveryKit::seal(Bytes{1, 2, 3}, blob, certificate.der(), administrator, nullptr,
                                             recovery_key, system_random());
   blocks.text("Type", "recovery")
       .text("Suite", suite_name(group.suite()))

@@ -1,0 +1,121 @@
+#include "provisioning/handover/cli.h"
+
+#include "provisioning/handover/oversight.h"
+#include "provisioning/handover/refresh.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+void add_key_options(CLI::App& command, KeyOptions& to) {
+  command.add_option("--dir", to.directory, "the folder that onboard made")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  command.add_option("--key", to.key, "a further key's name; without it the first key is meant");
+}
+
+void add_plan(CLI::App& command, bool& plan_only) {
+  command.add_flag("--plan", plan_only, "say what would change, and change nothing");
+}
+
+void add_code_descriptor(CLI::App& command, Operator::Descriptors& descriptors) {
+  command.add_option("--code-fd", descriptors.code, "read the recovery code from this file descriptor");
+}
+
+void add_refresh(CLI::App& app, HandoverArguments& to) {
+  CLI::App& command = *app.add_subcommand("refresh", "give all holders of a key new shares of it");
+  add_key_options(command, to.key);
+  add_plan(command, to.key.plan_only);
+}
+
+void add_new_code(CLI::App& app, HandoverArguments& to, Operator::Descriptors& descriptors) {
+  CLI::App& command =
+      *app.add_subcommand("new-code", "make a new recovery code, whether the old one is known or not");
+  add_key_options(command, to.new_code);
+  add_plan(command, to.new_code.plan_only);
+  command
+      .add_option("--invitation", to.new_code.invitations, "of an agent: its operator approves; one for each")
+      ->required()
+      ->expected(1)
+      ->take_all()
+      ->check(CLI::ExistingFile);
+  command.add_flag("--password", to.new_code.password, "a password of your own instead of a generated code");
+  command.add_option("--show-code-fd", descriptors.show_code, "write the new code to this file descriptor");
+  add_code_descriptor(command, descriptors);
+  command.add_option("--password-fd", descriptors.password,
+                     "read the password from this file descriptor; implies --password");
+  command.add_option("--ca-passphrase-fd", descriptors.ca_passphrase,
+                     "read the client CA's passphrase from this file descriptor");
+}
+
+void add_restore(CLI::App& app, HandoverArguments& to, Operator::Descriptors& descriptors) {
+  CLI::App& command =
+      *app.add_subcommand("restore", "put a new agent in the place of a lost one, from kit and code alone");
+  command.add_option("--kit", to.restore.kit, "the recovery kit")->required()->check(CLI::ExistingFile);
+  command.add_option("--invitation", to.restore.invitation, "of the new agent, of the lost one's role")
+      ->required()
+      ->check(CLI::ExistingFile);
+  command.add_option("--out", to.restore.out, "the folder for all that results")->required();
+  command.add_option("--admin", to.restore.administrator, "the new administrator's name")
+      ->capture_default_str();
+  command.add_flag("--wait", to.restore.wait, "wait until the other agents allow it");
+  add_plan(command, to.restore.plan_only);
+  add_code_descriptor(command, descriptors);
+  command.add_option("--ca-passphrase-fd", descriptors.ca_passphrase,
+                     "read a new passphrase for the client CA's key from this file descriptor");
+}
+
+void add_reshare(CLI::App& app, HandoverArguments& to, Operator::Descriptors& descriptors) {
+  CLI::App& command =
+      *app.add_subcommand("reshare", "hand a key over to other agents, or change the threshold");
+  add_key_options(command, to.reshare);
+  add_plan(command, to.reshare.plan_only);
+  command
+      .add_option("--invitation", to.reshare.invitations,
+                  "of each agent that is to hold a share: those that hold one stay, others join")
+      ->required()
+      ->expected(1)
+      ->take_all()
+      ->check(CLI::ExistingFile);
+  command.add_option("--threshold", to.reshare.threshold, "how many shares are to be needed")
+      ->check(CLI::Range(2, 16));
+  command
+      .add_option("--kit", to.reshare.kit,
+                  "the recovery kit, whose share takes the place of an agent that is gone")
+      ->check(CLI::ExistingFile);
+  add_code_descriptor(command, descriptors);
+}
+
+void add_oversight(CLI::App& app, HandoverArguments& to) {
+  add_key_options(
+      *app.add_subcommand("holders", "show who holds a key, what is unfinished, what is announced"), to.key);
+  add_key_options(*app.add_subcommand("veto", "object to new holders that were announced"), to.key);
+  add_key_options(*app.add_subcommand("abort", "take back a change of holders that was not finished"),
+                  to.key);
+}
+
+}  // namespace
+
+void add_handover_commands(CLI::App& app, HandoverArguments& to, Operator::Descriptors& descriptors) {
+  add_refresh(app, to);
+  add_new_code(app, to, descriptors);
+  add_restore(app, to, descriptors);
+  add_reshare(app, to, descriptors);
+  add_oversight(app, to);
+}
+
+std::optional<Status> run_handover_command(const CLI::App& app, HandoverArguments& arguments,
+                                           const Operator& person, std::int64_t now_ms, Random& random) {
+  if (app.got_subcommand("refresh")) return refresh(arguments.key, person, random);
+  if (app.got_subcommand("new-code")) {
+    arguments.new_code.password |= app.get_subcommand("new-code")->count("--password-fd") > 0;
+    return new_code(arguments.new_code, person, now_ms, random);
+  }
+  if (app.got_subcommand("restore")) return restore(arguments.restore, person, now_ms, random);
+  if (app.got_subcommand("reshare")) return reshare(arguments.reshare, person, now_ms, random);
+  if (app.got_subcommand("holders")) return show_holders(arguments.key, random);
+  if (app.got_subcommand("veto")) return veto(arguments.key, random);
+  if (app.got_subcommand("abort")) return abort_unfinished(arguments.key, person, random);
+  return std::nullopt;
+}
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,314 @@
+#include "provisioning/handover/handover.h"
+
+#include <algorithm>
+#include <array>
+
+#include "protocol/crypto/hash.h"
+#include "protocol/handover/recovery_parts.h"
+#include "protocol/handover/statements.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+using protocol::HandoverPlan;
+using protocol::KeeperMode;
+using protocol::Party;
+using protocol::Signature;
+
+constexpr std::string_view kRecoveryName = "recovery";
+
+std::vector<Bytes> encode_all(const std::vector<protocol::Deal>& deals) {
+  std::vector<Bytes> encoded;
+  for (const protocol::Deal& deal : deals) encoded.push_back(deal.encode());
+  return encoded;
+}
+
+std::vector<protocol::PublicDeal> public_parts(const std::vector<protocol::Deal>& deals) {
+  std::vector<protocol::PublicDeal> parts;
+  for (const protocol::Deal& deal : deals)
+    parts.push_back({.index = deal.open.index,
+                     .commitments = deal.open.commitments,
+                     .sealed_hash = deal.open.sealed_hash,
+                     .proof_r = deal.open.proof_r,
+                     .proof_z = deal.open.proof_z.clone()});
+  return parts;
+}
+
+}  // namespace
+
+Handover::Handover(protocol::Bundle now, HandoverOrder order, const Operator& person, Random& random)
+    : now_(std::move(now)),
+      order_(std::move(order)),
+      operator_(person),
+      random_(random),
+      recovery_identity_(protocol::SigningKey::generate(random)),
+      recovery_ceremony_key_(protocol::HpkePrivateKey::generate(random)) {}
+
+Status Handover::prepare() {
+  struct Step {
+    std::string_view text;
+    Status (Handover::*run)();
+  };
+  constexpr std::array kSteps = {
+      Step{"agreeing on who holds the key next", &Handover::make_plan},
+      Step{"the present holders deal their shares, sealed to the next ones", &Handover::deal},
+      Step{"the recovery share", &Handover::seal_recovery_share},
+      Step{"the next holders seal their share in their token", &Handover::let_all_prepare},
+  };
+  for (std::size_t i = 0; i < kSteps.size(); ++i) {
+    operator_.progress("[" + std::to_string(i + 1) + "/" + std::to_string(kSteps.size()) + "] " +
+                       std::string(kSteps[i].text));
+    if (auto done = (this->*kSteps[i].run)(); !done) {
+      abort();
+      return done;
+    }
+  }
+  return Done{};
+}
+
+Result<Party> Handover::party_of(const NewHolder& agent, std::uint8_t index) {
+  if (agent.holder != nullptr) {
+    const auto offer = agent.holder->offer();
+    if (!offer) return offer.error();
+    Party party = agent.holder->party();
+    party.indices = {index};
+    party.nonce = offer->nonce;
+    party.ceremony_key = offer->ceremony_key;
+    party.mode = offer->mode;
+    return party;
+  }
+  const auto offer =
+      agent.invited->open(now_.tenant(), now_.parameters()->purpose, now_.parameters()->suite, random_);
+  if (!offer) return offer.error();
+  const protocol::Invitation& invitation = agent.invited->invitation();
+  return Party{.name = invitation.role,
+               .indices = {index},
+               .nonce = offer->nonce,
+               .identity_key = invitation.identity_certificate.key(),
+               .ceremony_key = offer->ceremony_key,
+               .mode = offer->mode,
+               .url = invitation.url,
+               .identity_certificate = invitation.identity_certificate};
+}
+
+Party Handover::recovery_party(std::uint8_t index) {
+  Party party{.name = std::string(kRecoveryName),
+              .indices = {index},
+              .nonce = {},
+              .identity_key = recovery_identity_.public_key(),
+              .ceremony_key = recovery_ceremony_key_.public_key(),
+              .mode = KeeperMode::not_an_agent,
+              .url = {},
+              .identity_certificate = std::nullopt};
+  random_.fill(party.nonce);
+  if (order_.new_recovery != nullptr) return party;
+  // Absent: its values are sealed to the recovery key, and its identity stays what it was.
+  party.ceremony_key = now_.parameters()->recovery_key.value();
+  for (const Party& present : now_.parameters()->parties)
+    if (!present.is_agent()) party.identity_key = present.identity_key;
+  return party;
+}
+
+std::vector<std::uint8_t> Handover::choose_dealers() const {
+  std::vector<std::uint8_t> indices;
+  for (const HolderAgent* const dealer : order_.dealers)
+    indices.insert(indices.end(), dealer->party().indices.begin(), dealer->party().indices.end());
+  if (order_.recovery_dealer) indices.push_back(order_.recovery_dealer->index);
+  if (indices.size() > now_.parameters()->t) indices.resize(now_.parameters()->t);
+  std::ranges::sort(indices);
+  return indices;
+}
+
+Status Handover::make_plan() {
+  std::vector<Party> parties;
+  for (const NewHolder& agent : order_.agents) {
+    auto party = party_of(agent, static_cast<std::uint8_t>(parties.size() + 1));
+    if (!party) return std::move(party).error();
+    parties.push_back(*std::move(party));
+  }
+  const auto n = static_cast<std::uint8_t>(parties.size() + 1);
+  parties.push_back(recovery_party(n));
+  auto parameters = protocol::Parameters::make({.suite = now_.parameters()->suite,
+                                                .purpose = now_.parameters()->purpose,
+                                                .t = order_.t,
+                                                .n = n,
+                                                .tenant = now_.tenant(),
+                                                .parties = std::move(parties),
+                                                .client_ca = now_.parameters()->client_ca,
+                                                .recovery_key = order_.new_recovery != nullptr
+                                                                    ? order_.new_recovery->hpke_key()
+                                                                    : now_.parameters()->recovery_key});
+  if (!parameters) return std::move(parameters).error();
+  auto plan = HandoverPlan::make({.key_id = now_.key_id(),
+                                  .epoch = order_.epoch,
+                                  .previous = now_.newest_hash(),
+                                  .dealers = choose_dealers(),
+                                  .parameters = *std::move(parameters)});
+  if (!plan) return std::move(plan).error();
+  if (auto fits = plan->follows(now_.sharing(), now_.newest_hash()); !fits) return fits;
+  plan_.emplace(*std::move(plan));
+  return Done{};
+}
+
+std::optional<protocol::Approval> Handover::approval_of(const HolderAgent& dealer) const {
+  for (const NewHolder& agent : order_.agents)
+    if (agent.holder == &dealer && agent.invited != nullptr)
+      return protocol::Approval::of(agent.invited->invitation().id, agent.invited->invitation().secret,
+                                    plan_->encoded());
+  return std::nullopt;
+}
+
+Status Handover::deal() {
+  std::vector<HolderAgent*> asked = order_.dealers;
+  for (const NewHolder& agent : order_.agents)
+    if (agent.holder != nullptr && std::ranges::find(asked, agent.holder) == asked.end())
+      asked.push_back(agent.holder);
+  for (HolderAgent* const holder : asked) {
+    // One that deals nothing has to know the plan, too, if it is to get a share.
+    const auto encoded = holder->deal(*plan_, approval_of(*holder));
+    if (!encoded) return encoded.error();
+    for (const Bytes& bytes : *encoded) {
+      auto deal = protocol::Deal::parse(bytes, *plan_);
+      if (!deal) return std::move(deal).error().in(holder->name() + " agent");
+      deals_.push_back(*std::move(deal));
+    }
+  }
+  const auto& dealers = (*plan_)->dealers;
+  if (order_.recovery_dealer && std::ranges::find(dealers, order_.recovery_dealer->index) != dealers.end()) {
+    auto deal =
+        protocol::make_deal(*plan_, order_.recovery_dealer->index, order_.recovery_dealer->share, random_);
+    if (!deal) return std::move(deal).error();
+    deals_.push_back(*std::move(deal));
+  }
+  std::ranges::sort(deals_, {}, [](const protocol::Deal& deal) { return deal.open.index; });
+  return Done{};
+}
+
+Status Handover::seal_recovery_share() {
+  if (order_.new_recovery == nullptr) return Done{};
+  const auto transcript = protocol::HandoverTranscript::make(now_.sharing(), now_.newest_hash(), *plan_,
+                                                             public_parts(deals_), Digest{});
+  if (!transcript) return transcript.error();
+  const std::uint8_t index = (*plan_)->parameters->n;
+  auto share = protocol::receive_share(*transcript, deals_, index, recovery_ceremony_key_);
+  if (!share) return std::move(share).error();
+  if (auto sealed = order_.new_recovery->seal({.key_id = now_.key_id(),
+                                               .index = index,
+                                               .epoch = (*plan_)->epoch,
+                                               .public_share = transcript->sharing().public_share(index)},
+                                              *std::move(share));
+      !sealed)
+    return sealed;
+  return order_.new_recovery->reopen();
+}
+
+Result<Signature> Handover::prepare_at(const NewHolder& agent, const Bytes& blob) {
+  const std::vector<Bytes> deals = encode_all(deals_);
+  if (agent.holder != nullptr)
+    return agent.holder->prepare(deals, order_.new_recovery != nullptr ? blob : Bytes{});
+  return agent.invited->join(plan_->sid(), {.invitation = agent.invited->invitation().id,
+                                            .bundle = now_.encoded(),
+                                            .plan = plan_->encoded(),
+                                            .deals = deals,
+                                            .blob = blob,
+                                            .mac = {}});
+}
+
+Status Handover::let_all_prepare() {
+  const Bytes blob = order_.new_recovery != nullptr ? order_.new_recovery->blob().encoded() : order_.blob;
+  const auto transcript = protocol::HandoverTranscript::make(now_.sharing(), now_.newest_hash(), *plan_,
+                                                             public_parts(deals_), protocol::sha256(blob));
+  if (!transcript) return transcript.error();
+  std::vector<Signature> confirmations;
+  for (std::size_t i = 0; i < order_.agents.size(); ++i) {
+    const auto confirmation = prepare_at(order_.agents[i], blob);
+    if (!confirmation) return confirmation.error();
+    const Party& party = (*plan_)->parameters->parties[i];
+    if (!protocol::verify_confirmation(party.identity_key, *transcript, *confirmation))
+      return Error(Code::bad_proof, party.name + " agent confirms something else");
+    confirmations.push_back(*confirmation);
+  }
+  if (order_.new_recovery != nullptr)
+    confirmations.push_back(protocol::confirm_handover(*transcript, recovery_identity_));
+  auto next = now_.followed_by(protocol::HandoverVersion::encode(*transcript, confirmations));
+  if (!next) return std::move(next).error();
+  next_.emplace(*std::move(next));
+  return Done{};
+}
+
+void Handover::abort() {
+  if (!plan_) return;
+  std::vector<HolderAgent*> holders = order_.dealers;
+  std::vector<InvitedAgent*> invited;
+  for (const NewHolder& agent : order_.agents) {
+    if (agent.holder == nullptr)
+      invited.push_back(agent.invited);
+    else if (std::ranges::find(holders, agent.holder) == holders.end())
+      holders.push_back(agent.holder);
+  }
+  // What stays prepared is settled by whoever runs next.
+  if (auto aborted = abort_handover(*plan_, holders, invited, random_); !aborted)
+    operator_.warn("the handover could not be taken back everywhere: " + aborted.error().message());
+}
+
+Status complete_handover(const protocol::Bundle& newest, const Completion& completion,
+                         const Operator& person) {
+  const auto& parties = newest.parameters()->parties;
+  protocol::RetireRequest retire{.version = newest.newest(), .acknowledgements = {}};
+  person.progress("all holders begin to use the shares of epoch " + std::to_string(newest.epoch()));
+  for (const NewHolder& agent : completion.agents) {
+    const auto said = agent.holder != nullptr ? agent.holder->activate(newest.newest())
+                                              : agent.invited->activate_handed_over(newest);
+    if (!said) return said.error();
+    const auto party = newest.parameters().position_of(agent.name());
+    if (!party || !protocol::verify_acknowledgement(parties[*party].identity_key, newest.sharing().sid,
+                                                    newest.newest(), *said))
+      return Error(Code::bad_proof, agent.name() + " agent acknowledges something else");
+    retire.acknowledgements.push_back({parties[*party].identity_key.bytes(), *said});
+    if (agent.holder == nullptr)
+      if (auto given = agent.invited->put_clients(newest.tenant(), completion.clients);
+          !given && given.error().code() != Code::conflict)
+        return given;
+  }
+  person.progress("all erase the shares of the epoch before");
+  for (const NewHolder& agent : completion.agents)
+    if (agent.holder != nullptr)
+      if (auto erased = agent.holder->retire(retire); !erased) return erased;
+  for (HolderAgent* const agent : completion.leaving)
+    if (auto erased = agent->retire(retire); !erased)
+      person.warn(agent->name() + " agent keeps shares of an older epoch: " + erased.error().message());
+  return Done{};
+}
+
+Status abort_handover(const HandoverPlan& plan, std::span<HolderAgent* const> holders,
+                      std::span<InvitedAgent* const> invited, Random& random) {
+  protocol::AbortRequest request{.plan = plan.encoded(), .voids = {}};
+  std::optional<Error> last;
+  for (InvitedAgent* const agent : invited) {
+    const auto said = agent->abort_handover(plan.sid(), random);
+    if (said)
+      request.voids.push_back({agent->invitation().identity_certificate.key().bytes(), *said});
+    else
+      last = said.error();
+  }
+  // Whoever confirmed waits for another's word.
+  std::vector<HolderAgent*> waiting(holders.begin(), holders.end());
+  for (int round = 0; round < 2; ++round) {
+    last.reset();
+    std::vector<HolderAgent*> still;
+    for (HolderAgent* const agent : waiting) {
+      const auto said = agent->abort(request);
+      if (said) {
+        request.voids.push_back({agent->party().identity_key.bytes(), *said});
+      } else {
+        still.push_back(agent);
+        last = said.error();
+      }
+    }
+    waiting = std::move(still);
+  }
+  if (!waiting.empty()) return *last;
+  return Done{};
+}
+
+}  // namespace coprotect::provisioning

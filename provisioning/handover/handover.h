@@ -1,0 +1,88 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "provisioning/handover/holder_agent.h"
+#include "provisioning/invited_agent.h"
+#include "provisioning/new_recovery.h"
+
+namespace coprotect::provisioning {
+
+// An agent of the next epoch: one that holds a share now and stays, or one that joins. The invitation is what
+// lets it join, or what shows that the operator of one that stays approves.
+struct NewHolder {
+  HolderAgent* holder = nullptr;
+  InvitedAgent* invited = nullptr;
+  const std::string& name() const { return holder != nullptr ? holder->name() : invited->party(); }
+};
+
+// The recovery share, opened, as a dealer.
+struct RecoveryDealer {
+  std::uint8_t index;
+  protocol::Scalar share;
+};
+
+// What a handover is to do. All that it refers to outlives it.
+struct HandoverOrder {
+  std::uint8_t t;
+  std::uint32_t epoch;                // the next one
+  std::vector<NewHolder> agents;      // with indices 1, 2, …; the recovery share's comes after them
+  std::vector<HolderAgent*> dealers;  // who can deal; no more than needed are asked to
+  std::optional<RecoveryDealer> recovery_dealer;  // if they are too few
+  NewRecovery* new_recovery = nullptr;            // a new recovery share and code; null: the old code stays
+  Bytes blob;                                     // the recovery blob as it is, for agents that join
+};
+
+// The handover of protocol/SPEC.md §13 as its tool runs it: who deals, who gets what, who confirms. The tool
+// relays every message and can read none of the shares of others.
+class Handover {
+ public:
+  Handover(protocol::Bundle now, HandoverOrder order, const Operator& person, Random& random);
+
+  // Everything before the commit point: afterwards all parties have confirmed the next epoch. On failure all
+  // are told to abort, as far as they can be reached.
+  Status prepare();
+  // What prepare() made: the key with its next epoch. Whoever has it can activate the epoch.
+  const protocol::Bundle& next() const { return *next_; }
+
+ private:
+  Status make_plan();
+  Status deal();
+  Status seal_recovery_share();
+  Status let_all_prepare();
+  void abort();
+
+  Result<protocol::Party> party_of(const NewHolder& agent, std::uint8_t index);
+  protocol::Party recovery_party(std::uint8_t index);
+  std::vector<std::uint8_t> choose_dealers() const;
+  std::optional<protocol::Approval> approval_of(const HolderAgent& dealer) const;
+  Result<protocol::Signature> prepare_at(const NewHolder& agent, const Bytes& blob);
+
+  protocol::Bundle now_;
+  HandoverOrder order_;
+  const Operator& operator_;
+  Random& random_;
+  protocol::SigningKey recovery_identity_;
+  protocol::HpkePrivateKey recovery_ceremony_key_;
+  std::optional<protocol::HandoverPlan> plan_;
+  std::vector<protocol::Deal> deals_;
+  std::optional<protocol::Bundle> next_;
+};
+
+// Tells all parties of the newest epoch to use it, and, once all do, all who hold older shares to erase them.
+// May be repeated. `clients` is the tenant's client list, for those who join.
+struct Completion {
+  std::vector<NewHolder> agents;      // of the newest epoch
+  std::vector<HolderAgent*> leaving;  // who held shares before, and are reachable
+  Bytes clients;
+};
+Status complete_handover(const protocol::Bundle& newest, const Completion& completion,
+                         const Operator& person);
+
+// Asks every party to say that it will never confirm the plan; those who confirmed it already do so once
+// another has said it. Code::conflict if all have confirmed.
+Status abort_handover(const protocol::HandoverPlan& plan, std::span<HolderAgent* const> holders,
+                      std::span<InvitedAgent* const> invited, Random& random);
+
+}  // namespace coprotect::provisioning

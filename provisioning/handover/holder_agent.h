@@ -1,0 +1,44 @@
+#pragma once
+
+#include "protocol/message/handover.h"
+#include "provisioning/signed_link.h"
+
+namespace coprotect::provisioning {
+
+// An agent that holds shares of a key, asked for the steps of a handover (protocol/SPEC.md §13.6), each a
+// call. A fault point stands before and after every message.
+class HolderAgent {
+ public:
+  // `credentials` outlives it.
+  HolderAgent(const protocol::Bundle& bundle, const protocol::Party& party,
+              const client::Credentials& credentials, Random& random);
+
+  const protocol::Party& party() const { return party_; }
+  const std::string& name() const { return party_.name; }
+
+  Result<protocol::HandoverStatus> status();
+  Result<protocol::HandoverNotice> announce(const protocol::Layout& layout);
+  Status veto();
+  Result<protocol::HandoverOffer> offer();
+  // The encoded deals of the agent's shares that the plan names; none if it names none.
+  Result<std::vector<Bytes>> deal(const protocol::HandoverPlan& plan,
+                                  const std::optional<protocol::Approval>& approval);
+  Result<protocol::Signature> prepare(const std::vector<Bytes>& deals, const Bytes& blob);
+  // The acknowledgement.
+  Result<protocol::Signature> activate(ByteView version);
+  Status retire(const protocol::RetireRequest& request);
+  // That it never confirms the plan.
+  Result<protocol::Signature> abort(const protocol::AbortRequest& request);
+  // The recovery blob, and the parts that go with it (client/recovery.h).
+  Result<std::pair<Bytes, Bytes>> recovery_share();
+
+ private:
+  Result<Bytes> ask(protocol::HandoverStep step, Bytes payload);
+  Result<protocol::Signature> ask_signature(protocol::HandoverStep step, Bytes payload);
+
+  protocol::Party party_;
+  Random& random_;
+  SignedLink link_;
+};
+
+}  // namespace coprotect::provisioning

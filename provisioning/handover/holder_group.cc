@@ -1,0 +1,212 @@
+#include "provisioning/handover/holder_group.h"
+
+#include <algorithm>
+
+#include "protocol/handover/statements.h"
+#include "provisioning/report.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+using protocol::Bundle;
+using protocol::HandoverTranscript;
+using protocol::Party;
+
+// The newest of the bundles that the members know, if it goes on from the one at hand.
+Result<Bundle> newest_of(const Bundle& known, const std::vector<HolderGroup::Member>& members) {
+  Bundle newest = known;
+  for (const HolderGroup::Member& member : members) {
+    if (!member.status || member.status->bundle == newest.encoded()) continue;
+    auto bundle = Bundle::parse(member.status->bundle);
+    if (!bundle) return std::move(bundle).error().in(member.agent->name() + " agent");
+    if (newest.extends(*bundle)) continue;
+    if (!bundle->extends(newest))
+      return Error(Code::altered, member.agent->name() + " agent shows another history of key " +
+                                      to_hex(known.key_id()) + " than is known");
+    newest = *std::move(bundle);
+  }
+  return newest;
+}
+
+// An error that names who does not answer, and what to do without it.
+Error waits_for(const HolderGroup::Member& member) {
+  const Error& why = member.status.error();
+  return with_hint(Error(why.code(), "waiting for the " + member.agent->name() + " agent: " + why.message()),
+                   "run the command again once it answers; if it is lost, coprotect-provision restore or "
+                   "reshare replaces it");
+}
+
+}  // namespace
+
+Result<HolderGroup> HolderGroup::look(const Bundle& known, const client::Credentials& credentials,
+                                      Random& random) {
+  HolderGroup group(known);
+  const auto ask = [&](const Party& party, bool holds_now) {
+    auto agent = std::make_unique<HolderAgent>(group.bundle_, party, credentials, random);
+    auto status = agent->status();
+    group.members_.push_back({std::move(agent), std::move(status), holds_now});
+  };
+  for (const Party& party : known.parameters()->parties)
+    if (party.is_agent()) ask(party, true);
+  auto newest = newest_of(known, group.members_);
+  if (!newest) return std::move(newest).error();
+  group.bundle_ = *std::move(newest);
+  const protocol::Parameters& parameters = group.bundle_.parameters();
+  for (Member& member : group.members_)
+    member.holds_now = parameters.position_of(member.agent->party().identity_key).has_value();
+  for (const Party& party : parameters->parties)
+    if (party.is_agent() && !known.parameters().position_of(party.identity_key)) ask(party, true);
+  return group;
+}
+
+HolderGroup::Member* HolderGroup::find(std::string_view name) {
+  const auto found = std::ranges::find_if(
+      members_, [&](const Member& member) { return member.holds_now && member.agent->name() == name; });
+  return found == members_.end() ? nullptr : &*found;
+}
+
+std::vector<HolderAgent*> HolderGroup::reachable() {
+  std::vector<HolderAgent*> agents;
+  for (Member& member : members_)
+    if (member.holds_now && member.status) agents.push_back(member.agent.get());
+  return agents;
+}
+
+std::uint32_t HolderGroup::next_epoch() const {
+  std::uint32_t newest = bundle_.epoch();
+  for (const Member& member : members_)
+    if (member.status) newest = std::max({newest, member.status->epoch, member.status->decided});
+  return newest + 1;
+}
+
+Status HolderGroup::all_reachable(std::string_view but) const {
+  for (const Member& member : members_)
+    if (member.holds_now && !member.status && member.agent->name() != but) return waits_for(member);
+  return Done{};
+}
+
+namespace {
+
+// The parties of the newest epoch, each as it can be asked: by a signed request, or, if it only just joins,
+// by its invitation.
+Result<Completion> completion_of(HolderGroup& holders, const Bundle& newest, const Leftover& leftover) {
+  Completion completion{.agents = {}, .leaving = {}, .clients = leftover.clients};
+  for (HolderGroup::Member& member : holders.members())
+    if (member.status && !newest.parameters().position_of(member.agent->party().identity_key))
+      completion.leaving.push_back(member.agent.get());
+  for (const Party& party : newest.parameters()->parties) {
+    if (!party.is_agent()) continue;
+    HolderGroup::Member* const member = holders.find(party.name);
+    if (member != nullptr && member->status && member->agent->party().identity_key == party.identity_key) {
+      completion.agents.push_back({.holder = member->agent.get(), .invited = nullptr});
+      continue;
+    }
+    const auto invited = std::ranges::find_if(leftover.invited, [&](const InvitedAgent& agent) {
+      return agent.invitation().identity_certificate.key() == party.identity_key;
+    });
+    if (invited != leftover.invited.end())
+      completion.agents.push_back({.holder = nullptr, .invited = &*invited});
+    else if (member != nullptr && !member->status)
+      return waits_for(*member);
+    else
+      return Error(Code::unavailable, "waiting for the " + party.name +
+                                          " agent, which only its invitation reaches: name it again");
+  }
+  return completion;
+}
+
+// The bundle of a handover that everybody confirmed, though nobody could tell them so.
+std::optional<Bundle> assemble(HolderGroup& holders, const HandoverTranscript& transcript,
+                               std::span<InvitedAgent> invited) {
+  std::vector<protocol::Signature> confirmations;
+  for (const std::size_t signer : transcript.signers()) {
+    const Party& party = transcript.plan()->parameters->parties[signer];
+    std::optional<protocol::Signature> said;
+    for (const HolderGroup::Member& member : holders.members())
+      if (member.status && member.status->prepared &&
+          member.agent->party().identity_key == party.identity_key)
+        said = member.status->prepared->confirmation;
+    for (InvitedAgent& agent : invited)
+      if (agent.invitation().identity_certificate.key() == party.identity_key)
+        if (const auto again = agent.confirm_again(transcript.plan().sid())) said = *again;
+    if (!said || !protocol::verify_confirmation(party.identity_key, transcript, *said)) return std::nullopt;
+    confirmations.push_back(*said);
+  }
+  auto bundle = holders.bundle().followed_by(protocol::HandoverVersion::encode(transcript, confirmations));
+  if (!bundle) return std::nullopt;
+  return *std::move(bundle);
+}
+
+Result<Settled> take_back(HolderGroup& holders, const protocol::HandoverPlan& plan, const Leftover& leftover,
+                          const Operator& person, Random& random) {
+  person.progress("an earlier handover was not finished: taking it back");
+  std::vector<InvitedAgent*> joining;
+  for (InvitedAgent& agent : leftover.invited)
+    if (plan->parameters.position_of(agent.invitation().identity_certificate.key()) &&
+        !holders.bundle().parameters().position_of(agent.invitation().identity_certificate.key()))
+      joining.push_back(&agent);
+  const std::vector<HolderAgent*> reachable = holders.reachable();
+  if (auto aborted = abort_handover(plan, reachable, joining, random); !aborted) {
+    if (auto all = holders.all_reachable(); !all) return std::move(all).error();
+    return std::move(aborted).error();
+  }
+  return Settled::taken_back;
+}
+
+// If one of the parties took it back meanwhile, all others have to.
+Result<Settled> complete(HolderGroup& holders, const Bundle& newest, const Leftover& leftover,
+                         const Operator& person, Random& random) {
+  const auto completion = completion_of(holders, newest, leftover);
+  if (!completion) return completion.error();
+  person.progress("an earlier handover was not finished: finishing it");
+  const auto done = complete_handover(newest, *completion, person);
+  if (done) return Settled::completed;
+  if (done.error().code() != Code::conflict) return done.error();
+  person.warn(done.error().message());
+  const auto plan = protocol::HandoverVersion::plan_of(newest.newest());
+  if (!plan) return plan.error();
+  return take_back(holders, *plan, leftover, person, random);
+}
+
+}  // namespace
+
+Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Operator& person,
+                       Random& random) {
+  const Bundle& newest = holders.bundle();
+  if (leftover.committed && leftover.committed->extends(newest) &&
+      leftover.committed->epoch() > newest.epoch())
+    return complete(holders, *leftover.committed, leftover, person, random);
+  bool unfinished = false;
+  const HolderGroup::Member* prepared = nullptr;
+  for (const HolderGroup::Member& member : holders.members()) {
+    if (!member.status) continue;
+    unfinished |= member.status->unacknowledged;
+    unfinished |= member.holds_now && member.status->epoch < newest.epoch();
+    if (member.status->prepared && member.status->epoch == newest.epoch()) prepared = &member;
+  }
+  if (unfinished) return complete(holders, newest, leftover, person, random);
+  if (prepared == nullptr) return Settled::nothing_left;
+
+  const auto transcript = HandoverTranscript::parse(prepared->status->prepared->transcript, newest.sharing(),
+                                                    newest.newest_hash());
+  if (!transcript) return Error(transcript.error()).in(prepared->agent->name() + " agent");
+  if (const auto whole = assemble(holders, *transcript, leftover.invited))
+    return complete(holders, *whole, leftover, person, random);
+  return take_back(holders, transcript->plan(), leftover, person, random);
+}
+
+Status take_back_prepared(HolderGroup& holders, std::span<InvitedAgent> invited, const Operator& person,
+                          Random& random) {
+  for (const HolderGroup::Member& member : holders.members()) {
+    if (!member.status || !member.status->prepared) continue;
+    const auto transcript = HandoverTranscript::parse(
+        member.status->prepared->transcript, holders.bundle().sharing(), holders.bundle().newest_hash());
+    if (!transcript) return Error(transcript.error()).in(member.agent->name() + " agent");
+    const Leftover leftover{.committed = std::nullopt, .invited = invited, .clients = {}};
+    const auto taken = take_back(holders, transcript->plan(), leftover, person, random);
+    return taken ? Status(Done{}) : Status(taken.error());
+  }
+  return Done{};
+}
+
+}  // namespace coprotect::provisioning

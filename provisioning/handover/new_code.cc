@@ -1,0 +1,117 @@
+#include "provisioning/handover/new_code.h"
+
+#include <iostream>
+
+#include "provisioning/credential.h"
+#include "provisioning/password.h"
+#include "provisioning/recovery_sheet.h"
+#include "provisioning/registry.h"
+#include "provisioning/report.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+std::string recovery_uri(const KeyOptions& options, const std::string& tenant) {
+  return "coprotect:" + tenant + ":recovery:" + (options.key.empty() ? "recovery" : options.key);
+}
+
+// The kit's recovery administrator in place of the one before, then the files in their place. May be
+// repeated.
+Status finish(const NewCodeOptions& options, KeyFolder& folder, Registry& registry, std::int64_t now_ms) {
+  const auto kit = folder.committed();
+  if (!kit) return kit.error();
+  auto certificate = protocol::Certificate::parse_der((*kit)->certificate());
+  if (!certificate) return std::move(certificate).error().in("recovery kit");
+  auto list = registry.clients();
+  if (!list) return std::move(list).error();
+  const std::string uri = recovery_uri(options, registry.bundle().tenant());
+  std::erase_if(list->clients, [&](const auto& client) { return client.second == uri; });
+  list->clients.emplace(certificate->key_hash(), uri);
+  if (auto published = registry.publish(*std::move(list), now_ms); !published) return published;
+  auto bundle = protocol::Bundle::parse((*kit)->bundle());
+  if (!bundle) return std::move(bundle).error();
+  if (auto installed = folder.install(); !installed) return installed;
+  if (!folder.bundle().extends(*bundle))
+    if (auto renewed = folder.renew(*bundle); !renewed) return renewed;
+  return folder.renew(folder.bundle());
+}
+
+void summarize(const KeyFolder& folder) {
+  const std::string place = folder.folder().string();
+  std::cout << "\nthe recovery share is new, and so are all others; ";
+  print_holders(folder.bundle());
+  std::cout << "  print         " << place
+            << "/recovery-sheet.txt, write the new code on it and lock it away\n"
+            << "  keep apart    " << place << '/' << folder.name() << ".kit, in several copies\n"
+            << "  destroy       the old sheet and every copy of the old kit: they open nothing any more\n"
+            << "  clients       learn of it from the agents by themselves\n";
+}
+
+}  // namespace
+
+Status new_code(const NewCodeOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
+  auto invited = read_invitations(options.invitations, now_ms);
+  if (!invited) return std::move(invited).error();
+  auto registry = Registry::open(options.directory, person, now_ms, random);
+  if (!registry) return std::move(registry).error();
+  auto folder = KeyFolder::open(options.directory, options.key);
+  if (!folder) return std::move(folder).error();
+  auto committed = folder->committed();
+  if (!committed) return std::move(committed).error();
+  auto holders = settled_holders(*folder, {}, person, random);
+  if (!holders) return std::move(holders).error();
+  if (*committed) {
+    person.progress(
+        "an earlier run made the new code, finishing what it left. The code that it showed is valid");
+    if (auto finished = finish(options, *folder, *registry, now_ms); !finished) return finished;
+    summarize(*folder);
+    return Done{};
+  }
+
+  auto password = ask_recovery_password(options.password, folder->bundle().tenant(), person);
+  if (!password) return std::move(password).error();
+  const auto kind = *password ? protocol::RecoveryKind::password : protocol::RecoveryKind::code;
+  NewRecovery recovery(*std::move(password), person, random);
+  HandoverOrder order{.t = holders->bundle().parameters()->t,
+                      .epoch = holders->next_epoch(),
+                      .agents = {},
+                      .dealers = holders->reachable(),
+                      .recovery_dealer = std::nullopt,
+                      .new_recovery = &recovery,
+                      .blob = {}};
+  for (HolderAgent* const agent : holders->reachable()) {
+    InvitedAgent* const approval = invitation_of(*invited, agent->name());
+    if (approval == nullptr)
+      return with_hint(Error(Code::denied, "no invitation of the " + agent->name() + " agent"),
+                       "its operator makes one with coprotect-provision invite, and approves by it");
+    order.agents.push_back({.holder = agent, .invited = approval});
+  }
+  if (options.plan_only) {
+    print_plan(holders->bundle(), order);
+    return Done{};
+  }
+
+  auto administrator =
+      new_client({recovery_uri(options, folder->bundle().tenant())}, registry->ca().not_after_ms(),
+                 registry->ca(), registry->ca_key(), now_ms, random);
+  if (!administrator) return std::move(administrator).error();
+  const std::vector<NewHolder> agents = order.agents;
+  Handover handover(holders->bundle(), std::move(order), person, random);
+  if (auto prepared = handover.prepare(); !prepared) return prepared;
+  const protocol::SigningKey* const ca = options.key.empty() ? &registry->ca_key() : nullptr;
+  const auto kit = protocol::RecoveryKit::seal(handover.next().encoded(), recovery.blob(),
+                                               administrator->certificate.der(), administrator->key, ca,
+                                               recovery.recovery_key(), random);
+  if (auto done = folder->commit(kit, recovery_sheet(handover.next(), kind, folder->name() + ".kit", now_ms));
+      !done)
+    return done;
+  if (auto done =
+          complete_handover(handover.next(), {.agents = agents, .leaving = {}, .clients = {}}, person);
+      !done)
+    return done;
+  if (auto finished = finish(options, *folder, *registry, now_ms); !finished) return finished;
+  summarize(*folder);
+  return Done{};
+}
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,48 @@
+#include "provisioning/handover/refresh.h"
+
+#include <iostream>
+
+namespace coprotect::provisioning {
+
+Status refresh(const KeyOptions& options, const Operator& person, Random& random) {
+  const auto lock = DirectoryLock::acquire(options.directory);
+  if (!lock) return lock.error();
+  auto folder = KeyFolder::open(options.directory, options.key);
+  if (!folder) return std::move(folder).error();
+  auto holders = settled_holders(*folder, {}, person, random);
+  if (!holders) return std::move(holders).error();
+
+  HandoverOrder order{
+      .t = holders->bundle().parameters()->t,
+      .epoch = holders->next_epoch(),
+      .agents = {},
+      .dealers = holders->reachable(),
+      .recovery_dealer = std::nullopt,
+      .blob = {},
+  };
+  for (HolderAgent* const agent : holders->reachable())
+    order.agents.push_back({.holder = agent, .invited = nullptr});
+  const auto blob = order.dealers.front()->recovery_share();
+  if (!blob) return blob.error();
+  order.blob = blob->first;
+  if (options.plan_only) {
+    print_plan(holders->bundle(), order);
+    return Done{};
+  }
+
+  const std::vector<NewHolder> agents = order.agents;
+  Handover handover(holders->bundle(), std::move(order), person, random);
+  if (auto prepared = handover.prepare(); !prepared) return prepared;
+  if (auto done =
+          complete_handover(handover.next(), {.agents = agents, .leaving = {}, .clients = {}}, person);
+      !done)
+    return done;
+  if (auto renewed = folder->renew(handover.next()); !renewed) return renewed;
+  std::cout << "\nall shares are new; ";
+  print_holders(handover.next());
+  std::cout << "  clients       learn of it from the agents by themselves\n"
+            << "  recovery      code and kit stay valid\n";
+  return Done{};
+}
+
+}  // namespace coprotect::provisioning

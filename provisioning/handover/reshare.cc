@@ -1,0 +1,113 @@
+#include "provisioning/handover/reshare.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "provisioning/handover/opened_kit.h"
+#include "provisioning/report.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+// The identity of a party that holds a share and is not among the invited, or is there with another identity.
+std::string someone_replaced(const protocol::Bundle& now, std::span<InvitedAgent> invited) {
+  for (const protocol::Party& party : now.parameters()->parties) {
+    const auto stays = [&](const InvitedAgent& agent) {
+      return agent.invitation().identity_certificate.key() == party.identity_key;
+    };
+    if (party.is_agent() && std::ranges::none_of(invited, stays)) return party.name;
+  }
+  return {};
+}
+
+bool already_so(const protocol::Bundle& now, std::span<InvitedAgent> invited, std::uint8_t t) {
+  std::vector<protocol::VerifyKey> holders;
+  for (const protocol::Party& party : now.parameters()->parties)
+    if (party.is_agent()) holders.push_back(party.identity_key);
+  return now.parameters()->t == t &&
+         std::ranges::equal(holders, invited, {}, {}, [](const InvitedAgent& agent) {
+           return agent.invitation().identity_certificate.key();
+         });
+}
+
+Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& holders,
+                                 std::span<InvitedAgent> invited, const Operator& person) {
+  const protocol::Bundle& now = holders.bundle();
+  HandoverOrder order{.t = options.threshold.value_or(now.parameters()->t),
+                      .epoch = holders.next_epoch(),
+                      .agents = {},
+                      .dealers = holders.reachable(),
+                      .recovery_dealer = std::nullopt,
+                      .blob = {}};
+  for (InvitedAgent& agent : invited) {
+    HolderGroup::Member* const member = holders.find(agent.party());
+    const bool stays = member != nullptr &&
+                       member->agent->party().identity_key == agent.invitation().identity_certificate.key();
+    if (stays && !member->status) return member->status.error();
+    order.agents.push_back({.holder = stays ? member->agent.get() : nullptr, .invited = &agent});
+  }
+  if (order.dealers.empty()) return Error(Code::unavailable, "no agent that holds the key can be reached");
+  const auto kept = order.dealers.front()->recovery_share();
+  if (!kept) return kept.error();
+  order.blob = kept->first;
+
+  std::size_t shares = 0;
+  for (const HolderAgent* const dealer : order.dealers) shares += dealer->party().indices.size();
+  if (shares >= now.parameters()->t) return order;
+  if (options.kit.empty())
+    return with_hint(Error(Code::unavailable, "too few holders can be reached to hand the key over"),
+                     "--kit names the recovery kit, whose code replaces one of them");
+  const auto kit = OpenedKit::open(options.kit, person);
+  if (!kit) return kit.error();
+  auto share = kit->share_of(now, *order.dealers.front());
+  if (!share) return std::move(share).error();
+  order.recovery_dealer.emplace(*std::move(share));
+  return order;
+}
+
+}  // namespace
+
+Status reshare(const ReshareOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
+  auto invited = read_invitations(options.invitations, now_ms);
+  if (!invited) return std::move(invited).error();
+  const auto lock = DirectoryLock::acquire(options.directory);
+  if (!lock) return lock.error();
+  auto folder = KeyFolder::open(options.directory, options.key);
+  if (!folder) return std::move(folder).error();
+  const std::string lost = someone_replaced(folder->bundle(), *invited);
+  auto holders = settled_holders(*folder, *invited, person, random, lost);
+  if (!holders) return std::move(holders).error();
+  const std::uint8_t t = options.threshold.value_or(holders->bundle().parameters()->t);
+  if (already_so(holders->bundle(), *invited, t)) {
+    std::cout << "the holders are these already; ";
+    print_holders(holders->bundle());
+    return Done{};
+  }
+  auto order = make_order(options, *holders, *invited, person);
+  if (!order) return std::move(order).error();
+  if (options.plan_only) {
+    print_plan(holders->bundle(), *order);
+    return Done{};
+  }
+
+  auto clients = newest_client_list(holders->bundle(), folder->administrator(), folder->folder());
+  if (!clients) return std::move(clients).error();
+  Completion completion{.agents = order->agents, .leaving = {}, .clients = *std::move(clients)};
+  for (HolderAgent* const agent : holders->reachable())
+    if (std::ranges::none_of(order->agents, [&](const NewHolder& next) { return next.holder == agent; }))
+      completion.leaving.push_back(agent);
+  Handover handover(holders->bundle(), *std::move(order), person, random);
+  if (auto prepared = handover.prepare(); !prepared) return prepared;
+  if (auto done = complete_handover(handover.next(), completion, person); !done) return done;
+  if (auto renewed = folder->renew(handover.next()); !renewed) return renewed;
+  std::cout << "\nthe key has new holders; ";
+  print_holders(handover.next());
+  std::cout
+      << "  clients       learn of it from the agents that stayed or left\n"
+      << "  recovery      code and kit stay valid\n"
+      << "  who left      keeps what it copied: docs/runbooks says what that is worth, and when a new key "
+         "and rewrap are the answer\n";
+  return Done{};
+}
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,242 @@
+#include "provisioning/handover/restore.h"
+
+#include <algorithm>
+#include <iostream>
+#include <thread>
+
+#include "provisioning/ca_key_file.h"
+#include "provisioning/client_lists.h"
+#include "provisioning/clock.h"
+#include "provisioning/credential.h"
+#include "provisioning/handover/opened_kit.h"
+#include "provisioning/invitations.h"
+#include "provisioning/onboarding_directory.h"
+#include "provisioning/recovery_sheet.h"
+#include "provisioning/report.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+using protocol::Bundle;
+using protocol::Layout;
+
+// Who holds the key once the lost agent is replaced.
+Layout restored_layout(const Bundle& now, const InvitedAgent& invited) {
+  Layout layout = Layout::of(now.parameters());
+  for (Layout::Holder& holder : layout.holders) {
+    if (holder.name != invited.party()) continue;
+    holder.identity_key = invited.invitation().identity_certificate.key().bytes();
+    holder.url = invited.invitation().url;
+  }
+  return layout;
+}
+
+// Announces it everywhere. Code::limited, with the time, while somebody still waits for objections.
+Status announce(HolderGroup& holders, const InvitedAgent& lost, bool wait, const Operator& person) {
+  const Layout layout = restored_layout(holders.bundle(), lost);
+  std::int64_t not_before_ms = 0;
+  for (HolderAgent* const agent : holders.reachable()) {
+    if (agent->name() == lost.party()) continue;
+    const auto notice = agent->announce(layout);
+    if (!notice) return notice.error();
+    person.progress("announced at the " + agent->name() + " agent: it may begin at " +
+                    utc_text(notice->not_before_ms));
+    not_before_ms = std::max(not_before_ms, notice->not_before_ms);
+  }
+  constexpr std::int64_t kSecond = 1000;
+  while (wait && now_ms() <= not_before_ms + kSecond)
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  if (now_ms() > not_before_ms) return Done{};
+  return with_hint(
+      Error(Code::limited, "announced; it may begin at " + utc_text(not_before_ms) +
+                               ", unless the company's "
+                               "administrator objects"),
+      "run the same command again then; meanwhile coprotect decrypt --recover opens what is urgent");
+}
+
+// What the company's folder holds beside key and kit.
+struct People {
+  protocol::Certificate ca;
+  protocol::SigningKey ca_key;
+  Credential administrator;
+  std::string administrator_name;
+};
+
+Result<People> make_people(const RestoreOptions& options, const OpenedKit& kit, std::int64_t now_ms,
+                           Random& random) {
+  auto ca_key = kit.kit.open_client_ca(kit.blob.recovery_key);
+  if (!ca_key) return std::move(ca_key).error();
+  const protocol::Certificate& ca = kit.bundle.parameters()->client_ca;
+  auto administrator = new_client({"coprotect:" + kit.bundle.tenant() + ":admin:" + options.administrator},
+                                  now_ms + kMaxClientDays * kDayMs, ca, *ca_key, now_ms, random);
+  if (!administrator) return std::move(administrator).error();
+  return People{ca, *std::move(ca_key), *std::move(administrator), options.administrator};
+}
+
+// The newest list with the new administrator in place of who had that name.
+Result<Bytes> renewed_list(HolderGroup& holders, const OpenedKit& kit, const People& people,
+                           std::int64_t now_ms) {
+  ClientLists lists(holders.bundle(), {kit.administrator.certificate}, kit.administrator.key);
+  const auto newest = lists.newest(std::nullopt);
+  if (!newest) return newest.error();
+  auto list = protocol::ClientList::parse(*newest, people.ca);
+  if (!list) return std::move(list).error();
+  const std::string uri = "coprotect:" + kit.bundle.tenant() + ":admin:" + people.administrator_name;
+  std::erase_if(list->clients, [&](const auto& client) { return client.second == uri; });
+  list->clients.emplace(people.administrator.certificate.key_hash(), uri);
+  ++list->serial;
+  list->time_ms = now_ms;
+  return list->sign(people.ca_key);
+}
+
+// Writes all that finishing needs, but the kit.
+Status stage(const std::filesystem::path& folder, const People& people, const Bundle& next,
+             protocol::RecoveryKind kind, ByteView list, const Secret& passphrase, std::int64_t now_ms,
+             Random& random) {
+  const std::string& tenant = next.tenant();
+  auto ca_key = seal_ca_key(people.ca_key, people.ca, passphrase, random);
+  if (!ca_key) return std::move(ca_key).error();
+  const std::string sheet = recovery_sheet(next, kind, tenant + ".kit", now_ms);
+  if (auto done = write_durable(folder / "client-ca.pem", bytes_of(people.ca.pem()), kPublicMode); !done)
+    return done;
+  if (auto done = write_durable(folder / "client-ca.key", *ca_key, kPrivateMode); !done) return done;
+  if (auto done = write_durable(folder / kClientListFile, list, kPublicMode); !done) return done;
+  if (auto done = write_durable(folder / (tenant + ".bundle"), next.encoded(), kPublicMode); !done)
+    return done;
+  if (auto done = write_durable(folder / "recovery-sheet.txt", bytes_of(sheet), kPublicMode); !done)
+    return done;
+  const ClientFiles files{.name = people.administrator_name,
+                          .tenant = tenant,
+                          .key_id = next.key_id(),
+                          .certificate = people.administrator.certificate,
+                          .key = people.administrator.key};
+  if (auto done = write_client_files(folder / "admin", files); !done) return done;
+  return write_client_bundle(folder / "admin", tenant, next.encoded());
+}
+
+// The handover that puts the new agent in the lost one's place, up to where all have confirmed it.
+Result<Bundle> hand_over(const OpenedKit& kit, HolderGroup& holders, InvitedAgent& invited,
+                         const Operator& person, Random& random) {
+  const Bundle& now = holders.bundle();
+  HandoverOrder order{.t = now.parameters()->t,
+                      .epoch = holders.next_epoch(),
+                      .agents = {},
+                      .dealers = {},
+                      .recovery_dealer = std::nullopt,
+                      .blob = kit.kit.blob().encoded()};
+  for (HolderAgent* const agent : holders.reachable())
+    if (agent->name() != invited.party()) order.dealers.push_back(agent);
+  if (order.dealers.empty()) return Error(Code::unavailable, "no other agent can be reached");
+  for (const protocol::Party& party : now.parameters()->parties) {
+    if (!party.is_agent()) continue;
+    if (party.name == invited.party()) {
+      order.agents.push_back({.holder = nullptr, .invited = &invited});
+      continue;
+    }
+    HolderGroup::Member* const member = holders.find(party.name);
+    if (!member->status) return member->status.error();
+    order.agents.push_back({.holder = member->agent.get(), .invited = nullptr});
+  }
+  auto share = kit.share_of(now, *order.dealers.front());
+  if (!share) return std::move(share).error();
+  order.recovery_dealer.emplace(*std::move(share));
+  Handover handover(now, std::move(order), person, random);
+  if (auto prepared = handover.prepare(); !prepared) return std::move(prepared).error();
+  return handover.next();
+}
+
+// Everything before the commit point, and the commit.
+Status make(const RestoreOptions& options, const OpenedKit& kit, HolderGroup& holders,
+            std::span<InvitedAgent> invited, OnboardingDirectory& directory, const Operator& person,
+            std::int64_t now_ms, Random& random) {
+  auto passphrase = person.new_ca_passphrase();
+  if (!passphrase) return std::move(passphrase).error();
+  auto people = make_people(options, kit, now_ms, random);
+  if (!people) return std::move(people).error();
+  const auto list = renewed_list(holders, kit, *people, now_ms);
+  if (!list) return list.error();
+  if (auto begun = directory.begin(); !begun) return begun;
+  const bool restored = holders.bundle()
+                            .parameters()
+                            .position_of(invited.front().invitation().identity_certificate.key())
+                            .has_value();
+  auto next =
+      restored ? Result<Bundle>(holders.bundle()) : hand_over(kit, holders, invited.front(), person, random);
+  if (!next) return std::move(next).error();
+  if (auto staged = stage(directory.staging(), *people, *next, kit.kit.blob().kind(), *list, *passphrase,
+                          now_ms, random);
+      !staged)
+    return staged;
+  return directory.commit(kit.kit.with_bundle(next->encoded()));
+}
+
+// Everything after the commit point. May be repeated.
+Result<Bundle> finish(OnboardingDirectory& directory, const OpenedKit& kit, std::span<InvitedAgent> invited,
+                      const Operator& person, Random& random) {
+  const auto committed = directory.kit();
+  if (!committed) return committed.error();
+  auto bundle = Bundle::parse(committed->bundle());
+  if (!bundle) return bundle;
+  if (directory.complete()) {
+    if (auto installed = directory.install(); !installed) return std::move(installed).error();
+    return bundle;
+  }
+  const auto list = client::read_small_file(directory.find(std::string(kClientListFile)), kMaxFile);
+  if (!list) return list.error();
+  auto holders = HolderGroup::look(kit.bundle, kit.administrator, random);
+  if (!holders) return std::move(holders).error();
+  const Leftover leftover{.committed = *bundle, .invited = invited, .clients = *list};
+  const auto settled = settle(*holders, leftover, person, random);
+  if (!settled) return settled.error();
+  if (*settled == Settled::taken_back)
+    return with_hint(Error(Code::conflict, "the handover was taken back meanwhile"),
+                     "move \"" + directory.final().string() + "\" away and run the command again");
+  ClientLists lists(*bundle, {kit.administrator.certificate}, kit.administrator.key);
+  if (auto given = lists.push(*list); !given && given.error().code() != Code::conflict)
+    return std::move(given).error();
+  if (auto installed = directory.install(); !installed) return std::move(installed).error();
+  return bundle;
+}
+
+}  // namespace
+
+Status restore(const RestoreOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
+  auto kit = OpenedKit::open(options.kit, person);
+  if (!kit) return std::move(kit).error();
+  auto invited = read_invitations({options.invitation}, now_ms);
+  if (!invited) return std::move(invited).error();
+  auto directory = OnboardingDirectory::open(options.out, kit->bundle.tenant());
+  if (!directory) return std::move(directory).error();
+  if (!directory->committed()) {
+    auto holders = HolderGroup::look(kit->bundle, kit->administrator, random);
+    if (!holders) return std::move(holders).error();
+    if (holders->find(invited->front().party()) == nullptr)
+      return Error(Code::denied, "no party \"" + invited->front().party() + "\" holds a share of this key");
+    if (options.plan_only) {
+      print_holders(holders->bundle());
+      std::cout << "then: the " << invited->front().party() << " agent at "
+                << invited->front().invitation().url
+                << " in place of the lost one, and new shares for all. Nothing was announced (--plan)\n";
+      return Done{};
+    }
+    if (auto announced = announce(*holders, invited->front(), options.wait, person); !announced)
+      return announced;
+    if (auto clear = take_back_prepared(*holders, *invited, person, random); !clear) return clear;
+    if (auto done = make(options, *kit, *holders, *invited, *directory, person, now_ms, random); !done)
+      return done;
+  }
+  const auto bundle = finish(*directory, *kit, *invited, person, random);
+  if (!bundle) return bundle.error();
+  std::cout << "\nthe company is restored; ";
+  print_holders(*bundle);
+  const std::string folder = options.out.string();
+  std::cout
+      << "  the folder    " << folder << " is what onboard left: bundle, client CA, administrator\n"
+      << "  recovery      code and kit stay valid; coprotect-provision new-code makes new ones, as you "
+         "should if others may have seen the code\n"
+      << "  clients       those whose keys are lost: coprotect-provision add-client NAME --replace --dir "
+      << folder << " --out FOLDER\n";
+  return Done{};
+}
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,113 @@
+#include "provisioning/handover/session.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "provisioning/client_lists.h"
+#include "provisioning/clock.h"
+#include "provisioning/invitations.h"
+#include "provisioning/report.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+namespace fs = std::filesystem;
+
+// As often as one leftover can hide another.
+constexpr int kRounds = 3;
+
+Result<std::optional<protocol::Bundle>> committed_bundle(const KeyFolder& folder) {
+  const auto kit = folder.committed();
+  if (!kit) return kit.error();
+  if (!*kit) return std::optional<protocol::Bundle>();
+  auto bundle = protocol::Bundle::parse((*kit)->bundle());
+  if (!bundle) return std::move(bundle).error();
+  return std::optional(*std::move(bundle));
+}
+
+}  // namespace
+
+Result<std::vector<InvitedAgent>> read_invitations(const std::vector<fs::path>& files, std::int64_t now_ms) {
+  std::vector<InvitedAgent> invited;
+  for (const fs::path& file : files) {
+    auto agent = read_invitation(file);
+    if (!agent) return std::move(agent).error();
+    if (invitation_of(invited, agent->party()) != nullptr)
+      return Error(Code::conflict, "two invitations of the " + agent->party() + " agent");
+    invited.push_back(*std::move(agent));
+  }
+  if (auto valid = check_not_expired(invited, now_ms); !valid) return std::move(valid).error();
+  return invited;
+}
+
+InvitedAgent* invitation_of(std::span<InvitedAgent> invited, std::string_view party) {
+  const auto found = std::ranges::find_if(invited, [&](const auto& agent) { return agent.party() == party; });
+  return found == invited.end() ? nullptr : &*found;
+}
+
+Result<Bytes> newest_client_list(const protocol::Bundle& bundle, const client::Credentials& administrator,
+                                 const fs::path& directory) {
+  std::optional<Bytes> local;
+  if (auto kept = client::read_small_file(directory / kClientListFile, kMaxFile)) local = *std::move(kept);
+  ClientLists lists(bundle, {administrator.certificate}, administrator.key);
+  return lists.newest(local);
+}
+
+Result<HolderGroup> settled_holders(KeyFolder& folder, std::span<InvitedAgent> invited,
+                                    const Operator& person, Random& random, std::string_view lost) {
+  for (int round = 0; round < kRounds; ++round) {
+    auto holders = HolderGroup::look(folder.bundle(), folder.administrator(), random);
+    if (!holders) return holders;
+    auto committed = committed_bundle(folder);
+    if (!committed) return std::move(committed).error();
+    Leftover leftover{.committed = *std::move(committed), .invited = invited, .clients = {}};
+    if (!invited.empty()) {
+      auto clients = newest_client_list(holders->bundle(), folder.administrator(), folder.folder());
+      if (!clients) return std::move(clients).error();
+      leftover.clients = *std::move(clients);
+    }
+    const auto settled = settle(*holders, leftover, person, random);
+    if (!settled && lost.empty()) return settled.error();
+    // What a lost agent keeps from its end is superseded by what replaces the agent.
+    if (!settled) person.warn(settled.error().message());
+    if (settled && *settled == Settled::taken_back && leftover.committed) {
+      person.warn("the new code that an earlier run showed is void: the handover was taken back meanwhile");
+      if (auto discarded = folder.discard(); !discarded) return std::move(discarded).error();
+    }
+    if (settled && *settled != Settled::nothing_left) continue;
+    if (auto renewed = folder.renew(holders->bundle()); !renewed) return std::move(renewed).error();
+    if (auto all = holders->all_reachable(lost); !all) return std::move(all).error();
+    return holders;
+  }
+  return Error(Code::conflict, "somebody else changes the holders of this key at the same time");
+}
+
+void print_holders(const protocol::Bundle& bundle) {
+  std::cout << "key " << to_hex(bundle.key_id()) << ", epoch " << bundle.epoch() << ": any "
+            << int{bundle.parameters()->t} << " of\n";
+  for (const protocol::Party& party : bundle.parameters()->parties) {
+    std::cout << "  " << party.name << " (index";
+    for (const std::uint8_t index : party.indices) std::cout << ' ' << int{index};
+    std::cout << ')';
+    if (party.is_agent())
+      std::cout << "  " << party.url << "  identity " << to_hex(ByteView(party.identity_key.bytes()).first(8))
+                << "…";
+    std::cout << '\n';
+  }
+}
+
+void print_plan(const protocol::Bundle& now, const HandoverOrder& order) {
+  std::cout << "now: ";
+  print_holders(now);
+  std::cout << "then, in epoch " << order.epoch << ": any " << int{order.t} << " of\n";
+  for (const NewHolder& agent : order.agents)
+    std::cout << "  " << agent.name()
+              << (agent.holder != nullptr ? "  a new share in place of the present one" : "  joins") << '\n';
+  std::cout << "  recovery  "
+            << (order.new_recovery != nullptr
+                    ? "a new share under a new code; the present code opens nothing more"
+                    : "a new share under the present code")
+            << "\nthe public key and all files stay as they are. Nothing was changed (--plan)\n";
+}
+
+}  // namespace coprotect::provisioning

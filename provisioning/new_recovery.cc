@@ -1,0 +1,59 @@
+#include "provisioning/new_recovery.h"
+
+#include "protocol/recovery/code.h"
+#include "provisioning/report.h"
+
+namespace coprotect::provisioning {
+
+using protocol::RecoveryBlob;
+using protocol::RecoveryKind;
+
+NewRecovery::NewRecovery(std::optional<Secret> password, const Operator& person, Random& random)
+    : password_(std::move(password)),
+      operator_(person),
+      random_(random),
+      hpke_(protocol::HpkePrivateKey::generate(random)) {}
+
+Status NewRecovery::seal(const RecoveryBlob::Binding& binding, protocol::Scalar share) {
+  const RecoveryKind kind = password_ ? RecoveryKind::password : RecoveryKind::code;
+  std::optional<Secret> code;
+  if (password_) {
+    input_ = password_->clone();
+  } else {
+    code = protocol::generate_code(random_);
+    auto input = protocol::read_code(code->reveal());
+    if (!input) return std::move(input).error();
+    input_ = std::move(*input);
+  }
+  auto sealed = RecoveryBlob::seal(kind, *input_, binding, share, hpke_, random_);
+  if (!sealed) return std::move(sealed).error();
+  sealed_.emplace(std::move(*sealed));
+  return code ? operator_.show_code(*code) : Status(Done{});
+}
+
+Status NewRecovery::reopen() const {
+  auto input = password_ ? Result<Secret>(password_->clone()) : retyped_code();
+  if (!input) return std::move(input).error();
+  // Read from the bytes that will be stored; open() compares the share inside with the public share.
+  auto blob = RecoveryBlob::parse(sealed_->first.encoded());
+  if (!blob) return std::move(blob).error();
+  auto opened = blob->open(*input);
+  if (!opened) return std::move(opened).error();
+  return Done{};
+}
+
+Result<Secret> NewRecovery::retyped_code() const {
+  std::optional<Error> wrong;
+  for (int tries = operator_.code_tries(); tries > 0; --tries) {
+    if (wrong) operator_.warn(wrong->message());
+    auto typed = operator_.retyped_code();
+    if (!typed) return typed;
+    auto input = protocol::read_code(typed->reveal());
+    if (input && equal_in_constant_time(*input, *input_)) return input;
+    wrong = input ? Error(Code::wrong_code, "this is another code than the one that was shown")
+                  : std::move(input).error();
+  }
+  return with_hint(std::move(*wrong), "nothing was changed; run the same command again, it shows a new code");
+}
+
+}  // namespace coprotect::provisioning
