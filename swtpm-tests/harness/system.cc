@@ -56,9 +56,9 @@ std::filesystem::path System::fault_program(const std::string& name) {
 System::System(const Options& options) : options_(options) {
   tpm_ = std::make_unique<SoftTpm>(folder() / "tpm");
   token_ = std::make_unique<SoftToken>(folder() / "token");
-  const std::string address = own_address();
-  cloud_ = std::make_unique<Agent>("cloud", folder() / "cloud", "https://" + address + ":8443");
-  company_ = std::make_unique<Agent>("company", folder() / "company", "https://" + address + ":8444");
+  address_ = own_address();
+  cloud_ = std::make_unique<Agent>("cloud", folder() / "cloud", "https://" + address_ + ":8443");
+  company_ = std::make_unique<Agent>("company", folder() / "company", "https://" + address_ + ":8444");
   company_->environment = {"SOFTHSM2_CONF=" + token_->configuration().string()};
   if (!init_agent(*cloud_, "cloud", tpm_->uri()) || !init_agent(*company_, "company", token_->uri())) return;
   if (!cloud_->start() || !company_->start() || !options.onboarded) return;
@@ -76,6 +76,8 @@ bool System::init_agent(Agent& agent, const std::string& role, const std::string
   expect_done(run, "init-agent");
   if (!options_.derive_policy.empty())
     std::ofstream(agent.config(), std::ios::app) << "\n[policy.derive]\n" << options_.derive_policy;
+  if (!options_.handover_policy.empty())
+    std::ofstream(agent.config(), std::ios::app) << "\n[policy.handover]\n" << options_.handover_policy;
   return run.exit_code == 0;
 }
 
@@ -97,6 +99,38 @@ Finished System::invite(const Agent& agent) const {
   Command command(program("coprotect-provision"));
   for (const auto& assignment : agent.environment) command.env(assignment);
   return command.args({"invite", "--dir", agent.folder().string()}).run();
+}
+
+Agent& System::add_agent(const std::string& role, const std::string& name, bool tpm) {
+  Further further;
+  const std::string port = std::to_string(8445 + further_.size());
+  further.agent = std::make_unique<Agent>(role, folder() / name, "https://" + address_ + ":" + port);
+  std::string uri;
+  if (tpm) {
+    further.tpm = std::make_unique<SoftTpm>(folder() / (name + "-tpm"));
+    uri = further.tpm->uri();
+  } else {
+    further.token = std::make_unique<SoftToken>(folder() / (name + "-token"));
+    further.agent->environment = {"SOFTHSM2_CONF=" + further.token->configuration().string()};
+    uri = further.token->uri();
+  }
+  further_.push_back(std::move(further));
+  Agent& agent = *further_.back().agent;
+  if (init_agent(agent, role, uri)) agent.start();
+  return agent;
+}
+
+Finished System::hand_over(std::vector<std::string> args, bool new_code,
+                           const std::filesystem::path& provision,
+                           const std::vector<std::string>& environment) {
+  Command command(provision);
+  command.args(args).args({"--code-fd", "8"});
+  for (const auto& assignment : environment) command.env(assignment);
+  if (args.front() != "reshare") command.args({"--ca-passphrase-fd", "9"}).feed(9, kPassphrase);
+  if (!new_code) return command.feed(8, code_ + "\n").run(std::chrono::seconds(180));
+  Finished run = command.args({"--show-code-fd", "7"}).retype(7, 8).run(std::chrono::seconds(180));
+  if (const std::string shown = shown_code(run); !shown.empty()) code_ = shown;
+  return run;
 }
 
 Finished System::add_key(const std::string& name, const std::vector<std::string>& options,

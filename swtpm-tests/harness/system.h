@@ -62,6 +62,8 @@ class System {
     bool derive_key = false;  // a further key, "derive", of the same suite
     // What stands under [policy.derive] in both agents' configuration; empty: no such table.
     std::string derive_policy = "tenants = [\"acme\"]\n";
+    // The same under [policy.handover].
+    std::string handover_policy = {};
   };
   // Fails the calling test and leaves an unusable object if a step fails.
   explicit System(const Options& options);
@@ -83,6 +85,13 @@ class System {
                          const std::filesystem::path& provision = program("coprotect-provision"),
                          const std::vector<std::string>& environment = {});
   Finished invite(const Agent& agent) const;
+  // An agent that holds nothing yet, with a token of its own: a TPM or, if not, a SoftHSM2 token. Running.
+  Agent& add_agent(const std::string& role, const std::string& name, bool tpm);
+  // coprotect-provision for a change of who holds the key, with the passphrase of the client CA on descriptor
+  // 9 and, if a code is to be shown and retyped, a new code(); otherwise the present one on descriptor 8.
+  Finished hand_over(std::vector<std::string> args, bool new_code = false,
+                     const std::filesystem::path& provision = program("coprotect-provision"),
+                     const std::vector<std::string>& environment = {});
   // A new client, whose configuration names the further keys that there are; returns the path of its
   // configuration.
   std::filesystem::path add_client(const std::string& name, const std::vector<std::string>& options = {});
@@ -119,6 +128,14 @@ class System {
   std::unique_ptr<SoftToken> token_;
   std::unique_ptr<Agent> cloud_;
   std::unique_ptr<Agent> company_;
+  // An agent made later, and its token.
+  struct Further {
+    std::unique_ptr<SoftTpm> tpm;
+    std::unique_ptr<SoftToken> token;
+    std::unique_ptr<Agent> agent;
+  };
+  std::string address_;
+  std::vector<Further> further_;
   std::string code_;
   std::map<std::string, std::string> codes_;  // of further keys
 };

@@ -1,0 +1,206 @@
+// The life of a key: each story of docs/runbooks from beginning to end, with real daemons and chips.
+
+#include <atomic>
+#include <thread>
+
+#include "protocol/bundle/bundle.h"
+#include "swtpm-tests/lifecycle/lifecycle.h"
+
+namespace coprotect::harness {
+namespace {
+
+constexpr const char* kQuickPolicy = "delay_seconds = 2\n";
+
+class LifecycleHandover : public testing::TestWithParam<std::string> {
+ protected:
+  static System::Options options() { return {.suite = GetParam(), .handover_policy = kQuickPolicy}; }
+  std::string out() const { return system.out().string(); }
+  Finished refresh() { return system.provision({"refresh", "--dir", out()}); }
+  std::string holders() { return system.provision({"holders", "--dir", out()}).out; }
+  std::vector<std::string> restore_args(const Agent& agent, const std::filesystem::path& to) const {
+    return {"restore", "--kit",    system.kit().string(), "--invitation", agent.invitation().string(),
+            "--out",   to.string()};
+  }
+
+  System system{options()};
+  const KeptFile file{system};
+};
+INSTANTIATE_TEST_SUITE_P(Suites, LifecycleHandover, testing::Values("p256", "ffdhe3072"),
+                         [](const auto& suite) { return suite.param; });
+
+TEST_P(LifecycleHandover, RefreshChangesSharesAndNothingElse) {
+  const auto alice = system.add_client("alice");
+  const std::string first_kit = (system.folder() / "first.kit").string();
+  std::filesystem::copy_file(system.kit(), first_kit);
+  const Finished plan = system.provision({"refresh", "--dir", out(), "--plan"});
+  EXPECT_TRUE(done(plan));
+  EXPECT_NE(plan.out.find("then, in epoch 1"), std::string::npos) << plan.out;
+  EXPECT_NE(holders().find("epoch 0"), std::string::npos);
+
+  // Requests meanwhile succeed, in the epoch before or the new one.
+  std::atomic<bool> over = false;
+  std::atomic<int> opened = 0;
+  std::thread reader([&] {
+    while (!over) {
+      EXPECT_TRUE(file.opens(alice));
+      ++opened;
+    }
+  });
+  for (int epoch = 1; epoch <= 3; ++epoch) {
+    const Finished run = refresh();
+    EXPECT_TRUE(done(run));
+    EXPECT_NE(run.out.find("epoch " + std::to_string(epoch)), std::string::npos) << run.out;
+  }
+  over = true;
+  reader.join();
+  EXPECT_GT(opened, 0);
+  EXPECT_TRUE(file.opens(alice));
+  expect_every_quorum(file, system.admin(), system.cloud(), system.company(), system.kit(), system.code());
+  EXPECT_TRUE(file.recovers(first_kit, system.code())) << "a kit from before follows the key";
+}
+
+TEST_P(LifecycleHandover, AForgottenCodeIsReplaced) {
+  const std::string old_code = system.code();
+  const auto old_kit = system.folder() / "old.kit";
+  std::filesystem::copy_file(system.kit(), old_kit);
+  for (Agent* const agent : {&system.cloud(), &system.company()}) ASSERT_TRUE(done(system.invite(*agent)));
+  const std::vector<std::string> args = {"new-code",
+                                         "--dir",
+                                         out(),
+                                         "--invitation",
+                                         system.cloud().invitation().string(),
+                                         "--invitation",
+                                         system.company().invitation().string()};
+  ASSERT_TRUE(done(system.hand_over(args, true)));
+  EXPECT_NE(system.code(), old_code);
+  expect_every_quorum(file, system.admin(), system.cloud(), system.company(), system.kit(), system.code());
+  const auto with_old = file.recovers(old_kit, old_code);
+  EXPECT_FALSE(with_old) << "the old code opens nothing any more";
+
+  const Finished again = system.hand_over(args, true);
+  EXPECT_EQ(again.exit_code, 3) << "an approval is used once";
+  EXPECT_NE(again.err.find("is spent"), std::string::npos) << again.err;
+  expect_every_quorum(file, system.admin(), system.cloud(), system.company(), system.kit(), system.code());
+}
+
+TEST_P(LifecycleHandover, ANewCodeNeedsBothOperators) {
+  ASSERT_TRUE(done(system.invite(system.cloud())));
+  const Finished run = system.hand_over(
+      {"new-code", "--dir", out(), "--invitation", system.cloud().invitation().string()}, true);
+  EXPECT_EQ(run.exit_code, 3);
+  EXPECT_NE(run.err.find("no invitation of the company agent"), std::string::npos) << run.err;
+  EXPECT_TRUE(file.opens(system.admin()));
+}
+
+TEST_P(LifecycleHandover, ACompanyThatLostEverythingIsRestored) {
+  const auto kit = system.folder() / "safe.kit";
+  std::filesystem::copy_file(system.kit(), kit);
+  system.company().stop();
+  EXPECT_TRUE(file.recovers(kit, system.code())) << "what is urgent, at once";
+  const auto lost = system.folder() / "lost";
+  std::filesystem::rename(system.out(), lost);
+
+  Agent& fresh = system.add_agent("company", "company-again", false);
+  const std::vector<std::string> args = {"restore",
+                                         "--kit",
+                                         kit.string(),
+                                         "--invitation",
+                                         fresh.invitation().string(),
+                                         "--out",
+                                         system.out().string()};
+  const Finished early = system.hand_over(args);
+  EXPECT_EQ(early.exit_code, 6) << early.out << early.err;
+  EXPECT_NE(early.err.find("announced; it may begin at"), std::string::npos) << early.err;
+  std::vector<std::string> waiting = args;
+  waiting.push_back("--wait");
+  ASSERT_TRUE(done(system.hand_over(waiting)));
+  ASSERT_TRUE(done(system.hand_over(args))) << "may be repeated";
+  EXPECT_TRUE(file.opens(system.admin())) << "with the new agent and the new administrator";
+  expect_every_quorum(file, system.admin(), system.cloud(), fresh, system.kit(), system.code());
+
+  // The lost host comes back, with its share of the epoch before: nobody combines with it.
+  ASSERT_TRUE(system.company().start());
+  const auto old_admin = lost / "admin" / "config.toml";
+  fresh.stop();
+  EXPECT_FALSE(file.opens(old_admin));
+  ASSERT_TRUE(fresh.start());
+  // And the restored folder can do what the lost one could.
+  EXPECT_TRUE(done(refresh()));
+  EXPECT_TRUE(file.opens(system.add_client("bob")));
+}
+
+TEST_P(LifecycleHandover, TheAdministratorVetoesAThiefOfKitAndCode) {
+  Agent& thief = system.add_agent("company", "thief", true);
+  const auto args = restore_args(thief, system.folder() / "loot");
+  EXPECT_EQ(system.hand_over(args).exit_code, 6);
+  EXPECT_NE(holders().find("announced at the cloud agent"), std::string::npos) << holders();
+  const Finished veto = system.provision({"veto", "--dir", out()});
+  EXPECT_TRUE(done(veto));
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  const Finished late = system.hand_over(args);
+  EXPECT_EQ(late.exit_code, 3);
+  EXPECT_NE(late.err.find("vetoed"), std::string::npos) << late.err;
+  EXPECT_TRUE(file.opens(system.admin()));
+}
+
+TEST_P(LifecycleHandover, AProviderThatIsGoneIsReplaced) {
+  const auto alice = system.add_client("alice");
+  system.cloud().stop();
+  EXPECT_TRUE(file.recovers()) << "offline, with the company's agent alone";
+  Agent& other = system.add_agent("cloud", "other-cloud", true);
+  ASSERT_TRUE(done(system.invite(system.company())));
+  const std::vector<std::string> args = {"reshare",
+                                         "--dir",
+                                         out(),
+                                         "--invitation",
+                                         other.invitation().string(),
+                                         "--invitation",
+                                         system.company().invitation().string(),
+                                         "--kit",
+                                         system.kit().string()};
+  ASSERT_TRUE(done(system.hand_over(args)));
+  ASSERT_TRUE(done(system.hand_over(args))) << "may be repeated";
+  EXPECT_TRUE(file.opens(alice)) << "the company's agent tells alice of the new provider";
+  expect_every_quorum(file, system.admin(), other, system.company(), system.kit(), system.code());
+  // The old provider kept its share. It is of an epoch that nobody else answers for.
+  ASSERT_TRUE(system.cloud().start());
+  EXPECT_TRUE(file.opens(alice));
+}
+
+TEST_P(LifecycleHandover, MovesToThreeOfFiveAndBack) {
+  const auto alice = system.add_client("alice");
+  Agent& cloud_b = system.add_agent("cloud-b", "cloud-b", true);
+  Agent& company_b = system.add_agent("company-b", "company-b", false);
+  for (Agent* const agent : {&system.cloud(), &system.company()}) ASSERT_TRUE(done(system.invite(*agent)));
+  const std::vector<Agent*> four = {&system.cloud(), &system.company(), &cloud_b, &company_b};
+  std::vector<std::string> args = {"reshare", "--dir", out(), "--threshold", "3"};
+  for (const Agent* const agent : four) {
+    args.push_back("--invitation");
+    args.push_back(agent->invitation().string());
+  }
+  ASSERT_TRUE(done(system.hand_over(args)));
+  EXPECT_TRUE(file.opens(alice));
+  for (Agent* const stopped : four) {
+    stopped->stop();
+    EXPECT_TRUE(file.opens(alice)) << "three agents without " << stopped->folder();
+    for (Agent* const second : four) {
+      if (second <= stopped) continue;
+      second->stop();
+      EXPECT_FALSE(file.opens(alice)) << "two are too few";
+      EXPECT_TRUE(file.recovers()) << "two and the code, without " << stopped->folder() << " and "
+                                   << second->folder();
+      ASSERT_TRUE(second->start());
+    }
+    ASSERT_TRUE(stopped->start());
+  }
+
+  for (Agent* const agent : {&system.cloud(), &company_b}) ASSERT_TRUE(done(system.invite(*agent)));
+  ASSERT_TRUE(done(system.hand_over({"reshare", "--dir", out(), "--threshold", "2", "--invitation",
+                                     system.cloud().invitation().string(), "--invitation",
+                                     company_b.invitation().string()})));
+  EXPECT_TRUE(file.opens(alice));
+  expect_every_quorum(file, system.admin(), system.cloud(), company_b, system.kit(), system.code());
+}
+
+}  // namespace
+}  // namespace coprotect::harness
