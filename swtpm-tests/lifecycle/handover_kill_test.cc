@@ -1,0 +1,147 @@
+// kill −9 of the tool or of either agent at every step of every ceremony that changes who holds a key: the
+// same command again ends it, and every quorum opens a file that was encrypted before.
+
+#include <algorithm>
+#include <functional>
+
+#include "swtpm-tests/lifecycle/lifecycle.h"
+
+namespace coprotect::harness {
+namespace {
+
+struct Case {
+  std::string ceremony;  // refresh, new-code, restore, reshare
+  std::string who;       // tool, cloud, company
+  std::string suite;
+  long step;  // of the points every step-th one
+};
+
+class LifecycleKill : public testing::TestWithParam<Case> {
+ protected:
+  // The command, and the agents whom it concerns. A restore and a reshare have a new agent each time.
+  struct Attempt {
+    std::vector<std::string> args;
+    bool new_code = false;
+  };
+
+  std::string out() const { return system.out().string(); }
+
+  void add_invitation(Attempt& attempt, const Agent& agent) const {
+    attempt.args.insert(attempt.args.end(), {"--invitation", agent.invitation().string()});
+  }
+
+  // What an operator does before the ceremony, so that it can be run once.
+  Attempt begin() {
+    const std::string& ceremony = GetParam().ceremony;
+    if (ceremony == "refresh") return {{"refresh", "--dir", out()}};
+    if (ceremony == "new-code") return invited_new_code();
+    return ceremony == "restore" ? lose_the_company() : lose_the_provider();
+  }
+
+  // A second try, after a death: approvals that were used are made anew.
+  Attempt again(const Attempt& first) { return first.new_code ? invited_new_code() : first; }
+
+  Attempt invited_new_code() {
+    Attempt attempt{{"new-code", "--dir", out()}, true};
+    for (const Agent* const agent : {cloud, company}) {
+      EXPECT_TRUE(done(system.invite(*agent)));
+      add_invitation(attempt, *agent);
+    }
+    return attempt;
+  }
+
+  Attempt lose_the_company() {
+    const std::string number = std::to_string(++replaced);
+    const auto kit = system.folder() / ("kit-" + number);
+    std::filesystem::copy_file(system.kit(), kit);
+    company->stop();
+    std::filesystem::rename(system.out(), system.folder() / ("lost-" + number));
+    company = &system.add_agent("company", "company-" + number, false);
+    Attempt attempt{{"restore", "--wait", "--kit", kit.string(), "--out", out()}};
+    add_invitation(attempt, *company);
+    return attempt;
+  }
+
+  Attempt lose_the_provider() {
+    cloud->stop();
+    cloud = &system.add_agent("cloud", "cloud-" + std::to_string(++replaced), true);
+    EXPECT_TRUE(done(system.invite(*company)));
+    Attempt attempt{{"reshare", "--dir", out(), "--kit", system.kit().string()}};
+    add_invitation(attempt, *cloud);
+    add_invitation(attempt, *company);
+    return attempt;
+  }
+
+  // Runs it with `who` dying at its point `at`; 0: nobody dies. The number of points passed.
+  long run_dying(const Attempt& attempt, long at) {
+    const std::string& who = GetParam().who;
+    const auto log = system.folder() / "faults";
+    std::filesystem::remove(log);
+    std::vector<std::string> environment;
+    Agent* const dying = who == "tool" ? nullptr : who == "cloud" ? cloud : company;
+    if (dying != nullptr) {
+      dying->stop();
+      dying->start({.with_faults = true, .fault_at = at, .fault_log = log});
+    } else {
+      environment = {"COPROTECT_FAULT_LOG=" + log.string()};
+      if (at > 0) environment.push_back("COPROTECT_FAULT_AT=" + std::to_string(at));
+    }
+    const Finished run = system.hand_over(attempt.args, attempt.new_code,
+                                          System::fault_program("coprotect-provision"), environment);
+    if (at == 0 || who == "tool") EXPECT_EQ(run.exit_code, at == 0 ? 0 : 128 + SIGKILL) << run.out << run.err;
+    if (dying != nullptr) {
+      dying->kill();
+      EXPECT_TRUE(dying->start());
+    }
+    const std::string points = read_file(log);
+    return std::count(points.begin(), points.end(), '\n');
+  }
+
+  System system{{.suite = GetParam().suite, .handover_policy = "delay_seconds = 1\n"}};
+  const KeptFile file{system};
+  Agent* cloud = &system.cloud();
+  Agent* company = &system.company();
+  int replaced = 0;
+};
+
+TEST_P(LifecycleKill, LosesNoKeyAtAnyPoint) {
+  const long points = run_dying(begin(), 0);
+  ASSERT_GT(points, 5) << "too few fault points to be all of them";
+  long deaths = 0;
+  for (long at = 1; at <= points; at += GetParam().step) {
+    SCOPED_TRACE(GetParam().who + " dies at point " + std::to_string(at));
+    const Attempt attempt = begin();
+    run_dying(attempt, at);
+    ++deaths;
+    EXPECT_TRUE(file.opens(system.admin()) || GetParam().ceremony == "restore" ||
+                GetParam().ceremony == "reshare")
+        << "before anybody mends anything";
+    const Attempt second = again(attempt);
+    const Finished mended = system.hand_over(second.args, second.new_code);
+    ASSERT_TRUE(done(mended));
+    expect_every_quorum(file, system.admin(), *cloud, *company, system.kit(), system.code());
+    if (HasFailure()) return;
+  }
+  std::cout << GetParam().suite << ": " << GetParam().ceremony << ": " << GetParam().who << " has " << points
+            << " points, died at " << deaths << " of them: 0 keys lost, 0 files unreadable\n";
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const std::string ceremony : {"refresh", "new-code", "restore", "reshare"})
+    for (const std::string who : {"tool", "cloud", "company"}) {
+      all.push_back({ceremony, who, "p256", 1});
+      // The steps do not depend on the suite: of the slow one a few points.
+      if (ceremony == "refresh") all.push_back({ceremony, who, "ffdhe3072", 7});
+    }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Handover, LifecycleKill, testing::ValuesIn(cases()), [](const auto& instance) {
+  std::string name = instance.param.suite + "_" + instance.param.ceremony + "_" + instance.param.who;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+}  // namespace
+}  // namespace coprotect::harness
