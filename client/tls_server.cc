@@ -26,8 +26,22 @@ std::size_t whole_size(const std::string& request) {
 
 }  // namespace
 
-TlsServer::TlsServer(Settings settings, Handler handler)
-    : handler_(std::move(handler)), context_(SSL_CTX_new(TLS_server_method())) {
+TlsListener::TlsListener() : fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  EXPECT_EQ(bind(fd.get(), generic, size), 0);
+  EXPECT_EQ(listen(fd.get(), 8), 0);
+  EXPECT_EQ(getsockname(fd.get(), generic, &size), 0);
+  port = ntohs(address.sin_port);
+}
+
+TlsServer::TlsServer(Settings settings, Handler handler, TlsListener listener)
+    : handler_(std::move(handler)),
+      context_(SSL_CTX_new(TLS_server_method())),
+      listener_(std::move(listener)) {
   std::signal(SIGPIPE, SIG_IGN);
   EXPECT_EQ(
       SSL_CTX_use_cert_and_key(context_.get(), settings.certificate.x509(), settings.key->evp(), nullptr, 1),
@@ -37,40 +51,33 @@ TlsServer::TlsServer(Settings settings, Handler handler)
     EXPECT_EQ(X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), settings.client_ca->x509()), 1);
     SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
-  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  EXPECT_EQ(bind(listener_, generic, size), 0);
-  EXPECT_EQ(listen(listener_, 8), 0);
-  EXPECT_EQ(getsockname(listener_, generic, &size), 0);
-  port_ = ntohs(address.sin_port);
   thread_ = std::thread([this] { serve(); });
 }
 
 TlsServer::~TlsServer() {
-  shutdown(listener_,
-           SHUT_RDWR);  // ends accept(); clients go before their server, which ends the conversation
+  shutdown(listener_.fd.get(), SHUT_RDWR);  // ends accept()
   thread_.join();
-  close(listener_);
+  conversations_.clear();  // clients go before their server, which ends what they say
 }
 
 void TlsServer::serve() {
   for (;;) {
-    const int connection = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int connection = accept4(listener_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
     if (connection < 0) return;
     ++connections_;
-    const Owned<SSL, SSL_free> ssl(SSL_new(context_.get()));
-    SSL_set_fd(ssl.get(), connection);
-    if (SSL_accept(ssl.get()) == 1) converse(ssl.get());
-    // Reads what still comes, so that closing does not overtake an alert on its way to the client.
-    shutdown(connection, SHUT_WR);
-    std::array<char, 4096> rest;
-    while (read(connection, rest.data(), rest.size()) > 0) continue;
-    close(connection);
+    conversations_.emplace_back([this, connection] { accept(connection); });
   }
+}
+
+void TlsServer::accept(int connection) {
+  const Fd owned(connection);
+  const Owned<SSL, SSL_free> ssl(SSL_new(context_.get()));
+  SSL_set_fd(ssl.get(), connection);
+  if (SSL_accept(ssl.get()) == 1) converse(ssl.get());
+  // Reads what still comes, so that closing does not overtake an alert on its way to the client.
+  shutdown(connection, SHUT_WR);
+  std::array<char, 4096> rest;
+  while (read(connection, rest.data(), rest.size()) > 0) continue;
 }
 
 void TlsServer::converse(SSL* ssl) {
@@ -82,7 +89,10 @@ void TlsServer::converse(SSL* ssl) {
     request.append(buffer.data(), static_cast<std::size_t>(n));
     const std::size_t size = whole_size(request);
     if (size == 0 || request.size() < size) continue;
-    const std::string answer = handler_(request);
+    const std::string answer = [&] {
+      const std::lock_guard one_at_a_time(mutex_);
+      return handler_(request);
+    }();
     request.clear();
     for (std::size_t sent = 0; sent < answer.size();) {
       const int written = SSL_write(ssl, answer.data() + sent, static_cast<int>(answer.size() - sent));

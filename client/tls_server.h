@@ -4,15 +4,27 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "protocol/base/fd.h"
 #include "protocol/base/owned.h"
 #include "protocol/x509/certificate.h"
 
 namespace coprotect::client {
 
-// A small HTTPS server for tests, one connection at a time, on a free port of 127.0.0.1.
+// A free port of 127.0.0.1, for those who must know it before they have a certificate for it.
+struct TlsListener {
+  TlsListener();
+  std::string url() const { return "https://127.0.0.1:" + std::to_string(port); }
+  Fd fd;
+  std::uint16_t port = 0;
+};
+
+// A small HTTPS server for tests, on a free port of 127.0.0.1.
 class TlsServer {
  public:
   struct Settings {
@@ -21,27 +33,30 @@ class TlsServer {
     const protocol::Certificate* client_ca = nullptr;  // asked of clients if given
     int max_version = TLS1_3_VERSION;
   };
-  // Gets a whole request, head and body; what it returns is sent. An empty answer leaves the client to wait.
+  // Gets a whole request, head and body, one at a time; what it returns is sent. An empty answer leaves the
+  // client to wait.
   using Handler = std::function<std::string(const std::string& request)>;
 
-  TlsServer(Settings settings, Handler handler);
+  TlsServer(Settings settings, Handler handler, TlsListener listener = {});
   TlsServer(const TlsServer&) = delete;
   TlsServer& operator=(const TlsServer&) = delete;
   ~TlsServer();
 
-  std::uint16_t port() const { return port_; }
-  std::string url() const { return "https://127.0.0.1:" + std::to_string(port_); }
+  std::uint16_t port() const { return listener_.port; }
+  std::string url() const { return listener_.url(); }
   int connections() const { return connections_; }
 
  private:
   void serve();
+  void accept(int connection);
   void converse(SSL* ssl);
 
   Handler handler_;
   Owned<SSL_CTX, SSL_CTX_free> context_;
-  int listener_ = -1;
-  std::uint16_t port_ = 0;
+  TlsListener listener_;
+  std::mutex mutex_;  // of the handler
   std::atomic<int> connections_ = 0;
+  std::vector<std::jthread> conversations_;
   std::thread thread_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,17 +16,18 @@ constexpr std::int64_t kDay = 24ll * 3600 * 1000;
 
 inline Certificate make_certificate(const std::string& name, CertificateUse use, const SigningKey& subject,
                                     const Certificate* issuer, const SigningKey& issuer_key,
-                                    std::vector<std::string> uris = {}) {
+                                    std::vector<std::string> uris = {}, std::int64_t now_ms = kNow) {
   return must(issue_certificate({.common_name = name,
                                  .use = use,
                                  .uris = std::move(uris),
                                  .hosts = {},
-                                 .not_before_ms = kNow - kDay,
-                                 .not_after_ms = kNow + kDay},
+                                 .not_before_ms = now_ms - kDay,
+                                 .not_after_ms = now_ms + kDay},
                                 subject.public_key(), issuer, issuer_key, system_random()));
 }
-inline Certificate make_authority(const std::string& name, const SigningKey& key) {
-  return make_certificate(name, CertificateUse::authority, key, nullptr, key);
+inline Certificate make_authority(const std::string& name, const SigningKey& key,
+                                  std::int64_t now_ms = kNow) {
+  return make_certificate(name, CertificateUse::authority, key, nullptr, key, {}, now_ms);
 }
 
 // Who takes part and holds which indices.
@@ -33,6 +35,13 @@ struct Layout {
   std::uint8_t t;
   std::vector<std::pair<std::string, std::vector<std::uint8_t>>> parties;
   Purpose purpose = Purpose::envelope;
+  // For agents that are to be reached: where they are, and when.
+  std::map<std::string, std::string> urls = {};
+  std::int64_t now_ms = kNow;
+  std::string url_of(const std::string& name) const {
+    const auto url = urls.find(name);
+    return url == urls.end() ? "https://" + name + ".example:8443" : url->second;
+  }
 };
 inline Layout default_layout() {
   return {2, {{"cloud", {1}}, {"company", {2}}, {"recovery", {3}}}};
@@ -101,10 +110,10 @@ class TestCeremony {
                   .identity_key = identity.public_key(),
                   .ceremony_key = ceremony.public_key(),
                   .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
-                  .url = agent ? "https://" + name + ".example:8443" : "",
+                  .url = agent ? layout.url_of(name) : "",
                   .identity_certificate = std::nullopt};
       system_random().fill(party.nonce);
-      if (agent) party.identity_certificate = make_authority(name, identity);
+      if (agent) party.identity_certificate = make_authority(name, identity, layout.now_ms);
       parties.push_back(std::move(party));
       n = static_cast<std::uint8_t>(n + indices.size());
     }
@@ -114,7 +123,7 @@ class TestCeremony {
                                   .n = n,
                                   .tenant = "acme",
                                   .parties = std::move(parties),
-                                  .client_ca = make_authority("acme client CA", client_ca_key),
+                                  .client_ca = make_authority("acme client CA", client_ca_key, layout.now_ms),
                                   .recovery_key = recovery_private_key.public_key()}));
   }
 };

@@ -14,6 +14,7 @@ struct TestKey {
   std::map<std::string, SigningKey> identities;
   std::map<std::uint8_t, Scalar> shares;
   HpkePrivateKey recovery_key;
+  SigningKey client_ca_key;
   Bundle bundle;
 
   static TestKey generate(SuiteId suite, const Layout& layout = default_layout()) {
@@ -26,6 +27,7 @@ struct TestKey {
         .identities = std::move(identities),
         .shares = std::move(run.shares),
         .recovery_key = must(HpkePrivateKey::from_scalar(ceremony.recovery_private_key.scalar().reveal())),
+        .client_ca_key = std::move(ceremony.client_ca_key),
         .bundle = std::move(run.bundle)};
   }
 };
@@ -95,12 +97,12 @@ class TestHandover {
                   .identity_key = identity(name).public_key(),
                   .ceremony_key = agent || new_recovery ? ceremony.public_key() : from->recovery_key.value(),
                   .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
-                  .url = agent ? "https://" + name + ".example:8443" : "",
+                  .url = agent ? layout.url_of(name) : "",
                   .identity_certificate = std::nullopt};
       system_random().fill(party.nonce);
       if (agent)
-        party.identity_certificate =
-            known ? from->parties[*known].identity_certificate : make_authority(name, identity(name));
+        party.identity_certificate = known ? from->parties[*known].identity_certificate
+                                           : make_authority(name, identity(name), layout.now_ms);
       parties.push_back(std::move(party));
       n = static_cast<std::uint8_t>(n + indices.size());
     }
