@@ -28,9 +28,9 @@ Result<Inspected> read(const std::string& file) {
   return Inspected{.header = *std::move(header), .content_size = *size};
 }
 
-// The tenant of a key, if its bundle is known.
-std::string tenant_of(const protocol::KeyId& key_id, const std::optional<protocol::Bundle>& bundle) {
-  return bundle && bundle->key_id() == key_id ? bundle->tenant() : "";
+// Whether the bundle tells more of a key: its tenant, and the epoch that the bundle is of.
+bool tells_of(const std::optional<protocol::Bundle>& bundle, const protocol::KeyId& key_id) {
+  return bundle && bundle->key_id() == key_id;
 }
 
 Json to_json(const std::string& file, const Inspected& inspected,
@@ -39,7 +39,10 @@ Json to_json(const std::string& file, const Inspected& inspected,
   Json keys = Json::array();
   for (const protocol::Stanza& stanza : header.stanzas()) {
     Json key = {{"key_id", to_hex(stanza.key_id)}};
-    if (const std::string tenant = tenant_of(stanza.key_id, bundle); !tenant.empty()) key["tenant"] = tenant;
+    if (tells_of(bundle, stanza.key_id)) {
+      key["tenant"] = bundle->tenant();
+      key["epoch"] = bundle->epoch();
+    }
     keys.push_back(std::move(key));
   }
   Json json = {{"file", file},
@@ -58,9 +61,9 @@ void print(const std::string& file, const Inspected& inspected,
   const protocol::Header& header = inspected.header;
   std::cout << printable(file) << "\n  suite    " << protocol::suite_name(header.core().suite) << "\n";
   for (const protocol::Stanza& stanza : header.stanzas()) {
-    const std::string tenant = tenant_of(stanza.key_id, bundle);
-    std::cout << "  key      " << to_hex(stanza.key_id) << (tenant.empty() ? "" : "\n  tenant   " + tenant)
-              << "\n";
+    std::cout << "  key      " << to_hex(stanza.key_id) << "\n";
+    if (tells_of(bundle, stanza.key_id))
+      std::cout << "  tenant   " << bundle->tenant() << "\n  epoch    " << bundle->epoch() << "\n";
   }
   const std::string policy(text_of(header.core().policy));
   std::cout << "  policy   "

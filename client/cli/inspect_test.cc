@@ -16,9 +16,10 @@ TEST_F(Inspect, ShowsWhatAFileSays) {
             0);
   const auto ended = run({"inspect", "x.cop", "--bundle", "acme.bundle"});
   EXPECT_EQ(ended.code, 0) << ended.err;
-  for (const std::string& part : {std::string("p256"), to_hex(run_.bundle.key_id()),
-                                  std::string("tenant   acme"), std::string("coprotect:acme:user:alice"),
-                                  std::string("coprotect:acme:group:legal"), std::string("5 bytes")}) {
+  for (const std::string& part :
+       {std::string("p256"), to_hex(run_.bundle.key_id()), std::string("tenant   acme"),
+        std::string("epoch    0"), std::string("coprotect:acme:user:alice"),
+        std::string("coprotect:acme:group:legal"), std::string("5 bytes")}) {
     EXPECT_NE(ended.out.find(part), std::string::npos) << part << "\n" << ended.out;
   }
 }
