@@ -4,9 +4,10 @@
 
 namespace coprotect::client {
 
-Result<Decapsulation> Decapsulation::make(protocol::Bundle bundle, Credentials credentials,
-                                          std::string reason, std::chrono::milliseconds deadline, Via via) {
-  if (auto fits = check_purpose(bundle, protocol::Purpose::envelope); !fits) return std::move(fits).error();
+Result<Decapsulation> Decapsulation::make(HeldBundle bundle, Credentials credentials, std::string reason,
+                                          std::chrono::milliseconds deadline, Via via) {
+  if (auto fits = check_purpose(*bundle.current(), protocol::Purpose::envelope); !fits)
+    return std::move(fits).error();
   return Decapsulation(Quorum(std::move(bundle), std::move(credentials), protocol::Action::view,
                               std::move(reason), deadline, std::nullopt, std::move(via)));
 }

@@ -9,7 +9,7 @@ namespace coprotect::client {
 class Decapsulation {
  public:
   // `reason` is what the agents' policies and logs get to see. Code::denied for a key of purpose derive.
-  static Result<Decapsulation> make(protocol::Bundle bundle, Credentials credentials, std::string reason,
+  static Result<Decapsulation> make(HeldBundle bundle, Credentials credentials, std::string reason,
                                     std::chrono::milliseconds deadline, Via via = {});
 
   // Code::malformed if the bytes are no encapsulation for this key, before anyone is asked; Code::altered if

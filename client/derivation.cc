@@ -47,14 +47,15 @@ Result<Derivation> Derivation::open(const Config& config, const std::string& nam
   if (!bundle) return std::move(bundle).error();
   auto credentials = load_credentials(config);
   if (!credentials) return std::move(credentials).error();
-  return make(*std::move(bundle), *std::move(credentials), protocol::Action::view, std::move(purpose),
-              config.deadline, std::nullopt, config.via);
+  return make(HeldBundle(*std::move(bundle), key->bundle, {}), *std::move(credentials),
+              protocol::Action::view, std::move(purpose), config.deadline, std::nullopt, config.via);
 }
 
-Result<Derivation> Derivation::make(protocol::Bundle bundle, Credentials credentials, protocol::Action action,
+Result<Derivation> Derivation::make(HeldBundle bundle, Credentials credentials, protocol::Action action,
                                     std::string purpose, std::chrono::milliseconds deadline,
                                     std::optional<LocalShare> local, Via via) {
-  if (auto fits = check_purpose(bundle, protocol::Purpose::derive); !fits) return std::move(fits).error();
+  if (auto fits = check_purpose(*bundle.current(), protocol::Purpose::derive); !fits)
+    return std::move(fits).error();
   return Derivation(Quorum(std::move(bundle), std::move(credentials), action, std::move(purpose), deadline,
                            std::move(local), std::move(via)));
 }

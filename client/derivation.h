@@ -23,7 +23,7 @@ class Derivation {
   static Result<Derivation> open(const Config& config, const std::string& name, std::string purpose);
   // With what the caller has already. A local share, the recovery share, takes the place of one agent; action
   // is `recover` if the credentials are the recovery administrator's, else `view`.
-  static Result<Derivation> make(protocol::Bundle bundle, Credentials credentials, protocol::Action action,
+  static Result<Derivation> make(HeldBundle bundle, Credentials credentials, protocol::Action action,
                                  std::string purpose, std::chrono::milliseconds deadline,
                                  std::optional<LocalShare> local, Via via = {});
 

@@ -5,7 +5,6 @@
 namespace coprotect::client {
 namespace {
 
-constexpr std::size_t kMaxBundleSize = std::size_t{1} << 20;
 constexpr std::size_t kMaxPemSize = 64 * 1024;
 
 std::string quoted(const std::filesystem::path& file) {

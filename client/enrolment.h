@@ -7,6 +7,9 @@
 
 namespace coprotect::client {
 
+// Thousands of handovers.
+constexpr std::size_t kMaxBundleSize = std::size_t{8} << 20;
+
 // Reads a bundle file and checks everything in it: Code::altered if a byte of it is not as it was signed.
 // With a pin, Code::unauthenticated if it describes another key.
 Result<protocol::Bundle> load_bundle(const std::filesystem::path& file,

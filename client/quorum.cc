@@ -19,11 +19,16 @@ std::vector<const PartialAnswer*> of_item(const std::vector<std::vector<PartialA
   return found;
 }
 
+bool says_why(Code code) {
+  return code == Code::altered || code == Code::bad_proof || code == Code::wrong_code;
+}
+
 }  // namespace
 
-Quorum::Quorum(protocol::Bundle bundle, Credentials credentials, protocol::Action action, std::string reason,
+Quorum::Quorum(HeldBundle bundle, Credentials credentials, protocol::Action action, std::string reason,
                std::chrono::milliseconds deadline, std::optional<LocalShare> local, Via via)
-    : bundle_(std::move(bundle)),
+    : held_(std::move(bundle)),
+      bundle_(*held_.current()),
       credentials_(std::make_unique<const Credentials>(std::move(credentials))),
       asker_{.certificate = &credentials_->certificate,
              .key = &credentials_->key,
@@ -32,11 +37,44 @@ Quorum::Quorum(protocol::Bundle bundle, Credentials credentials, protocol::Actio
       deadline_(deadline),
       via_(std::move(via)),
       local_(std::move(local)) {
+  connect_agents();
+}
+
+void Quorum::connect_agents() {
+  agents_.clear();
   const auto& parties = bundle_.parameters()->parties;
   for (std::size_t i = 0; i < parties.size(); ++i) {
     if (!parties[i].is_agent()) continue;
-    agents_.push_back({.party = i, .client = connect(parties[i], *credentials_, deadline)});
+    agents_.push_back({.party = i, .client = connect(parties[i], *credentials_, deadline_)});
   }
+}
+
+bool Quorum::key_moved(const std::vector<Answers>& answers) const {
+  const auto elsewhere = [](const PartialAnswer& answer) {
+    return !answer && (answer.error().code() == Code::conflict || answer.error().code() == Code::not_found);
+  };
+  for (std::size_t i = 0; i < answers.front().size(); ++i) {
+    const auto of_parties = of_item(answers, i);
+    if (std::ranges::any_of(of_parties, [&](const auto* answer) { return elsewhere(*answer); }) &&
+        !choose_quorum(bundle_, of_parties))
+      return true;
+  }
+  return false;
+}
+
+Result<bool> Quorum::go_on() {
+  const auto newest = held_.newer_than(bundle_, *credentials_, deadline_);
+  if (!newest) return newest.error();
+  if ((*newest)->epoch() == bundle_.epoch()) return false;
+  if (local_) {
+    if (!local_->renew) return false;
+    auto share = local_->renew(**newest, *credentials_);
+    if (!share) return std::move(share).error();
+    local_ = *std::move(share);
+  }
+  bundle_ = **newest;
+  connect_agents();
+  return true;
 }
 
 Quorum::Answers Quorum::ask(Agent& agent, const PartialExchange& exchange) {
@@ -150,6 +188,18 @@ std::vector<Quorum::Answers> Quorum::read_list(const PartialExchange& exchange, 
 
 template <typename Item>
 std::vector<Quorum::Answers> Quorum::ask_all(std::span<const Item> items) {
+  auto answers = ask_once(items);
+  if (items.empty() || !key_moved(answers)) return answers;
+  const auto moved = go_on();
+  if (moved && *moved) return ask_once(items);
+  // Who answers for a key that it does not show truly is the reason; who cannot be asked is not.
+  if (!moved && says_why(moved.error().code()))
+    answers.insert(answers.begin(), Answers(items.size(), moved.error()));
+  return answers;
+}
+
+template <typename Item>
+std::vector<Quorum::Answers> Quorum::ask_once(std::span<const Item> items) {
   auto answers = via_.chain ? ask_along(items) : ask_each(items);
   if (local_) answers.push_back(own_part(items));
   return answers;

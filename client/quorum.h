@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "client/agent_client.h"
-#include "client/enrolment.h"
+#include "client/held_bundle.h"
 #include "client/partial_exchange.h"
 #include "client/via.h"
 #include "protocol/message/chain.h"
@@ -12,15 +12,21 @@ namespace coprotect::client {
 
 // A share that the client itself holds: the recovery share, opened.
 struct LocalShare {
+  // The same in a newer epoch.
+  using Renew = std::function<Result<LocalShare>(const protocol::Bundle&, const Credentials&)>;
+
   std::uint8_t index;
   protocol::Scalar share;
+  Renew renew = {};
 };
 
-// All agents of a key, asked together. Connections are kept between calls. One caller at a time.
+// All agents of a key, asked together. Connections are kept between calls. One caller at a time. If too few
+// answer because the key is in another epoch or at other parties now, the quorum goes on to them, and asks
+// once more.
 class Quorum {
  public:
   // With a local share, one agent less is needed. A party that `via` names is an agent of the bundle.
-  Quorum(protocol::Bundle bundle, Credentials credentials, protocol::Action action, std::string reason,
+  Quorum(HeldBundle bundle, Credentials credentials, protocol::Action action, std::string reason,
          std::chrono::milliseconds deadline, std::optional<LocalShare> local, Via via = {});
 
   // m of each file. Each agent is asked once: at the same time as the others, with a request of its own; or,
@@ -42,6 +48,8 @@ class Quorum {
   template <typename Item>
   std::vector<Answers> ask_all(std::span<const Item> items);
   template <typename Item>
+  std::vector<Answers> ask_once(std::span<const Item> items);
+  template <typename Item>
   std::vector<Answers> ask_each(std::span<const Item> items);
   static Answers ask(Agent& agent, const PartialExchange& exchange);
   // The first agent that can be reached is asked for all.
@@ -56,7 +64,14 @@ class Quorum {
   Answers own_part(std::span<const LockedFile> files) const;
   Answers own_part(std::span<const protocol::Element> peers) const;
 
-  protocol::Bundle bundle_;
+  void connect_agents();
+  // Whether an item lacks answers, and an agent says that the key is not with it in this epoch.
+  bool key_moved(const std::vector<Answers>& answers) const;
+  // To the newest epoch; false if this is it.
+  Result<bool> go_on();
+
+  HeldBundle held_;
+  protocol::Bundle bundle_;                         // as this quorum uses it
   std::unique_ptr<const Credentials> credentials_;  // asker_ and the clients refer to them
   Asker asker_;
   std::chrono::milliseconds deadline_;

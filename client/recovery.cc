@@ -3,6 +3,7 @@
 #include "client/agents.h"
 #include "protocol/base/reader.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/handover/recovery_parts.h"
 #include "protocol/message/reply.h"
 #include "protocol/message/request.h"
 #include "protocol/recovery/code.h"
@@ -10,9 +11,14 @@
 namespace coprotect::client {
 namespace {
 
-Result<protocol::RecoveryBlob> fetch_from(const protocol::Party& party, const protocol::Bundle& bundle,
-                                          const Credentials& credentials,
-                                          std::chrono::milliseconds deadline) {
+// What an agent keeps for whoever knows the recovery code, in the bundle's epoch.
+struct Kept {
+  protocol::RecoveryBlob blob;
+  Bytes parts;  // encoded RecoveryParts; empty if the blob's share is of this epoch
+};
+
+Result<Kept> fetch_from(const protocol::Party& party, const protocol::Bundle& bundle,
+                        const Credentials& credentials, std::chrono::milliseconds deadline) {
   const auto reply_key = protocol::HpkePrivateKey::generate(system_random());
   protocol::Request request{.tenant = bundle.tenant(),
                             .key_id = bundle.key_id(),
@@ -38,20 +44,19 @@ Result<protocol::RecoveryBlob> fetch_from(const protocol::Party& party, const pr
   }
   Reader reader(plaintext->reveal());
   const auto encoded = reader.lp4();
-  if (!encoded || !reader.empty())
+  const auto parts = reader.lp4();
+  if (!encoded || !parts || !reader.empty())
     return Error(Code::malformed, agent_name(party) + " sent no recovery blob");
   auto blob = protocol::RecoveryBlob::parse(*encoded);
   if (!blob) return std::move(blob).error().in(agent_name(party));
-  return blob;
+  return Kept{.blob = *std::move(blob), .parts = Bytes(parts->begin(), parts->end())};
 }
 
+// The key, and its suite: the epoch may be an older one.
 Status check_binding(const protocol::RecoveryBlob::Binding& binding, const protocol::Bundle& bundle) {
-  const bool known_index = binding.index >= 1 && binding.index <= bundle.parameters()->n;
-  if (binding.key_id != bundle.key_id() || binding.epoch != bundle.epoch() || !known_index ||
-      !(binding.public_share == bundle.public_share(binding.index))) {
-    return Error(Code::altered, "recovery blob belongs to another key");
-  }
-  return Done{};
+  if (binding.key_id == bundle.key_id() && binding.public_share.group().suite() == bundle.group().suite())
+    return Done{};
+  return Error(Code::altered, "recovery blob belongs to another key");
 }
 
 }  // namespace
@@ -61,9 +66,9 @@ Result<protocol::RecoveryBlob> fetch_blob(const protocol::Bundle& bundle, const 
   Error error(Code::unavailable, "the key has no agents");
   for (const protocol::Party& party : bundle.parameters()->parties) {
     if (!party.is_agent()) continue;
-    auto blob = fetch_from(party, bundle, credentials, deadline);
-    if (blob) return blob;
-    error = std::move(blob).error();
+    auto kept = fetch_from(party, bundle, credentials, deadline);
+    if (kept) return std::move(kept->blob);
+    error = std::move(kept).error();
   }
   return error;
 }
@@ -76,8 +81,60 @@ Result<OpenedBlob> open_blob(const protocol::RecoveryBlob& blob, const protocol:
   if (!input) return std::move(input).error();
   auto opened = blob.open(*input);
   if (!opened) return std::move(opened).error();
-  return OpenedBlob{.share = {.index = blob.binding().index, .share = std::move(opened->share)},
-                    .recovery_key = std::move(opened->recovery_key)};
+  auto recovery_key = std::move(opened->recovery_key);
+  return OpenedBlob{.share = RecoveryShare(blob, *std::move(opened)),
+                    .recovery_key = std::move(recovery_key)};
+}
+
+LocalShare RecoveryShare::local(std::uint8_t index, protocol::Scalar share,
+                                std::chrono::milliseconds deadline) const {
+  const auto renew = [again = *this, deadline](const protocol::Bundle& bundle,
+                                               const Credentials& credentials) {
+    return again.in(bundle, credentials, deadline);
+  };
+  return {.index = index, .share = std::move(share), .renew = renew};
+}
+
+Result<protocol::Scalar> RecoveryShare::own(const protocol::Bundle& bundle) const {
+  const auto& binding = state_->blob.binding();
+  const bool known_index = binding.index >= 1 && binding.index <= bundle.parameters()->n;
+  if (binding.epoch != bundle.epoch() || !known_index ||
+      binding.public_share != bundle.public_share(binding.index))
+    return Error(Code::altered,
+                 "recovery blob is not of the recovery share of epoch " + std::to_string(bundle.epoch()));
+  return state_->share.clone();
+}
+
+Result<LocalShare> RecoveryShare::from_agent(const protocol::Party& party, const protocol::Bundle& bundle,
+                                             const Credentials& credentials,
+                                             std::chrono::milliseconds deadline) const {
+  const auto kept = fetch_from(party, bundle, credentials, deadline);
+  if (!kept) return kept.error();
+  if (kept->blob.encoded() != state_->blob.encoded())
+    return Error(Code::wrong_code, "the recovery code is an older one: " + agent_name(party) +
+                                       " keeps what was made with another one since");
+  const auto parts = protocol::RecoveryParts::parse(kept->parts);
+  auto share = parts ? parts->open(state_->hpke, bundle.sharing()) : parts.error();
+  if (!share) return Error(Code::altered, agent_name(party) + ": " + share.error().message());
+  return local(parts->index(), *std::move(share), deadline);
+}
+
+Result<LocalShare> RecoveryShare::in(const protocol::Bundle& bundle, const Credentials& credentials,
+                                     std::chrono::milliseconds deadline) const {
+  const auto& binding = state_->blob.binding();
+  if (binding.epoch == bundle.epoch()) {
+    auto share = own(bundle);
+    if (!share) return std::move(share).error();
+    return local(binding.index, *std::move(share), deadline);
+  }
+  Error error(Code::unavailable, "the key has no agents");
+  for (const protocol::Party& party : bundle.parameters()->parties) {
+    if (!party.is_agent()) continue;
+    auto share = from_agent(party, bundle, credentials, deadline);
+    if (share) return share;
+    if (error.code() == Code::unavailable) error = std::move(share).error();
+  }
+  return error;
 }
 
 Result<Credentials> open_kit_key(const protocol::RecoveryKit& kit,

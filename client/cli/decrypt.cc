@@ -97,9 +97,11 @@ ExitCode decrypt(const Options& options, Report& report) {
     report.failed(plan.error(), ExitCode::usage);
     return ExitCode::usage;
   }
-  auto quorum = prepare_opening(options);
+  auto quorum = prepare_opening(options, [&report](const Error& why) { report.warn(why); });
   if (!quorum) {
     report.failed(quorum.error(), exit_code_of_bundle(quorum.error().code()));
+    if (options.kit && quorum.error().code() == Code::wrong_code)
+      report.hint("a kit opens with the code that it was made with; only the newest of both is good");
     return report.exit_code();
   }
   Progress progress(plan->input_size, !options.json && isatty(2) == 1);

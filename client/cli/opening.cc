@@ -7,7 +7,7 @@
 namespace coprotect::client {
 namespace {
 
-constexpr std::size_t kMaxKitSize = std::size_t{2} << 20;
+constexpr std::size_t kMaxKitSize = kMaxBundleSize + (std::size_t{1} << 20);
 
 // As the command line says, else the configuration.
 Result<Via> find_via(const Options& options, const Via& configured, const protocol::Bundle& bundle) {
@@ -20,9 +20,9 @@ Result<Via> find_via(const Options& options, const Via& configured, const protoc
   return via;
 }
 
-Result<Quorum> make_quorum(const protocol::Bundle& bundle, Credentials credentials, protocol::Action action,
+Result<Quorum> make_quorum(const HeldBundle& bundle, Credentials credentials, protocol::Action action,
                            const Options& options, const Config& config, std::optional<LocalShare> share) {
-  auto via = find_via(options, config.via, bundle);
+  auto via = find_via(options, config.via, *bundle.current());
   if (!via) return std::move(via).error();
   return Quorum(bundle, std::move(credentials), action, options.reason, config.deadline, std::move(share),
                 *std::move(via));
@@ -36,65 +36,88 @@ Result<OpenedBlob> ask_and_open(const protocol::RecoveryBlob& blob, const protoc
   return open_blob(blob, bundle, *typed);
 }
 
+// To the newest epoch that an agent knows of. If none can be asked, whoever is asked next says why.
+Status go_on(const HeldBundle& bundle, const Credentials& credentials, const Config& config) {
+  const auto newest = bundle.newer_than(*bundle.current(), credentials, config.deadline);
+  if (newest) return Done{};
+  const Code code = newest.error().code();
+  if (code == Code::altered || code == Code::bad_proof) return newest.error();
+  return Done{};
+}
+
 // With kit and code alone: nothing else of the company need be left.
 Result<Quorum> recover_with_kit(const Options& options) {
   const auto content = read_small_file(*options.kit, kMaxKitSize);
   if (!content) return Error(content.error()).in("recovery kit");
   const auto kit = protocol::RecoveryKit::parse(*content);
   if (!kit) return Error(Code::altered, "recovery kit \"" + *options.kit + "\": " + kit.error().message());
-  const auto bundle = protocol::Bundle::parse(kit->bundle());
+  auto bundle = protocol::Bundle::parse(kit->bundle());
   if (!bundle)
     return Error(Code::altered, "recovery kit \"" + *options.kit + "\": " + bundle.error().message());
   auto opened = ask_and_open(kit->blob(), *bundle, options);
   if (!opened) return std::move(opened).error();
   auto credentials = open_kit_key(*kit, opened->recovery_key);
   if (!credentials) return std::move(credentials).error();
-  return make_quorum(*bundle, *std::move(credentials), protocol::Action::recover, options, Config{},
-                     std::move(opened->share));
+  const Config defaults{};
+  const HeldBundle held(*std::move(bundle));  // the kit stays as it is
+  if (auto gone_on = go_on(held, *credentials, defaults); !gone_on) return std::move(gone_on).error();
+  auto share = opened->share.in(*held.current(), *credentials, defaults.deadline);
+  if (!share) return std::move(share).error().in("recovery kit \"" + *options.kit + "\"");
+  return make_quorum(held, *std::move(credentials), protocol::Action::recover, options, defaults,
+                     *std::move(share));
 }
 
 struct Enrolled {
   Config config;
-  protocol::Bundle bundle;
+  HeldBundle bundle;
   Credentials credentials;
 };
 
-Result<Enrolled> enrolled(const Options& options) {
+Result<Enrolled> enrolled(const Options& options, HeldBundle::Warn warn) {
   const auto config = find_config(options);
   if (!config) return config.error();
   if (!*config) {
     return Error(Code::not_found, "no configuration \"" + default_config_file().string() + "\"");
   }
-  const auto bundle = find_bundle(options, *config);
-  if (!bundle) return bundle.error();
+  auto bundle = find_bundle(options, *config);
+  if (!bundle) return std::move(bundle).error();
+  auto file = options.bundle ? std::filesystem::path(*options.bundle) : (*config)->bundle;
   auto credentials =
       load_credentials(**config, [] { return ask_secret("passphrase of the client's key: ", std::nullopt); });
   if (!credentials) return std::move(credentials).error();
-  return Enrolled{.config = **config, .bundle = *bundle, .credentials = *std::move(credentials)};
+  return Enrolled{.config = **config,
+                  .bundle = HeldBundle(*std::move(bundle), std::move(file), std::move(warn)),
+                  .credentials = *std::move(credentials)};
 }
 
 // An administrator, with a share that an agent keeps. The files' policies hold unless it is the recovery
 // administrator.
-Result<Quorum> recover_with_agent(const Options& options) {
-  auto client = enrolled(options);
+Result<Quorum> recover_with_agent(const Options& options, HeldBundle::Warn warn) {
+  auto client = enrolled(options, std::move(warn));
   if (!client) return std::move(client).error();
   const auto identity = protocol::client_identity(client->credentials.certificate);
   if (!identity) return identity.error();
-  const auto blob = fetch_blob(client->bundle, client->credentials, client->config.deadline);
+  const HeldBundle& held = client->bundle;
+  if (auto gone_on = go_on(held, client->credentials, client->config); !gone_on)
+    return std::move(gone_on).error();
+  const auto blob = fetch_blob(*held.current(), client->credentials, client->config.deadline);
   if (!blob) return Error(blob.error()).in("recovery share");
-  auto opened = ask_and_open(*blob, client->bundle, options);
+  auto opened = ask_and_open(*blob, *held.current(), options);
   if (!opened) return std::move(opened).error();
+  auto share = opened->share.in(*held.current(), client->credentials, client->config.deadline);
+  if (!share) return std::move(share).error().in("recovery share");
   const auto action =
       identity->role == protocol::Role::recovery ? protocol::Action::recover : protocol::Action::view;
   return make_quorum(client->bundle, std::move(client->credentials), action, options, client->config,
-                     std::move(opened->share));
+                     *std::move(share));
 }
 
 }  // namespace
 
-Result<Quorum> prepare_opening(const Options& options) {
-  if (options.recover) return options.kit ? recover_with_kit(options) : recover_with_agent(options);
-  auto client = enrolled(options);
+Result<Quorum> prepare_opening(const Options& options, HeldBundle::Warn warn) {
+  if (options.recover)
+    return options.kit ? recover_with_kit(options) : recover_with_agent(options, std::move(warn));
+  auto client = enrolled(options, std::move(warn));
   if (!client) return std::move(client).error();
   return make_quorum(client->bundle, std::move(client->credentials), protocol::Action::view, options,
                      client->config, std::nullopt);

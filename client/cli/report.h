@@ -27,6 +27,8 @@ class Report {
   void failed(const std::string& file, const Error& error, ExitCode code);
   // A failure that concerns no file, or all of them.
   void failed(const Error& error, ExitCode code);
+  // What did not stop anything.
+  void warn(const Error& error) { say("warning: ", error.message()); }
   // What can be done about it; each hint is given once.
   void hint(const std::string& text);
 

@@ -52,18 +52,20 @@ Secret finish(const keyclient::Derivation& wanted, const Secret& z) {
 
 }  // namespace
 
-void Keys::watch(const std::filesystem::path& file) {
+void Keys::watch(const std::filesystem::path& file, std::optional<client::HeldBundle> bundle) {
   std::error_code ignored;  // a file that is not there has a time and size of its own
   watched_.push_back({.file = file,
                       .time = std::filesystem::last_write_time(file, ignored),
-                      .size = std::filesystem::file_size(file, ignored)});
+                      .size = std::filesystem::file_size(file, ignored),
+                      .bundle = std::move(bundle)});
 }
 
 bool Keys::outdated() const {
   return std::ranges::any_of(watched_, [](const Watched& watched) {
     std::error_code ignored;
-    return std::filesystem::last_write_time(watched.file, ignored) != watched.time ||
-           std::filesystem::file_size(watched.file, ignored) != watched.size;
+    const bool changed = std::filesystem::last_write_time(watched.file, ignored) != watched.time ||
+                         std::filesystem::file_size(watched.file, ignored) != watched.size;
+    return changed && !(watched.bundle && watched.bundle->is_kept());
   });
 }
 
@@ -93,10 +95,14 @@ Result<std::shared_ptr<Keys>> Keys::read(const std::filesystem::path& file) {
 
 Status Keys::add(const std::string& name, const client::ConfiguredKey& configured,
                  const client::Config& config) {
-  watch(configured.bundle);
   if (configured.encryption_certificate) watch(*configured.encryption_certificate);
   auto bundle = client::load_bundle(configured.bundle, configured.key_id);
-  if (!bundle) return std::move(bundle).error();
+  if (!bundle) {
+    watch(configured.bundle);
+    return std::move(bundle).error();
+  }
+  const client::HeldBundle held(*bundle, configured.bundle, say);
+  watch(configured.bundle, held);
   keyclient::Certificate certificate;
   if (configured.encryption_certificate) {
     auto loaded = client::load_encryption_certificate(*configured.encryption_certificate, *bundle);
@@ -117,7 +123,7 @@ Status Keys::add(const std::string& name, const client::ConfiguredKey& configure
                      .prime = client::prime_of(*bundle)};
   entries_.push_back({.key = std::move(key),
                       .purpose = configured.purpose,
-                      .bundle = *std::move(bundle),
+                      .bundle = held,
                       .certificate = std::move(certificate)});
   return Done{};
 }
@@ -154,7 +160,8 @@ void Keys::log_out() {
 Result<const Keys::Entry*> Keys::find(const keyclient::KeyId& key_id, protocol::Purpose purpose) const {
   const Entry* const entry = find(key_id);
   if (entry == nullptr) return Error(Code::not_found, "the configuration has no key " + to_hex(key_id));
-  if (auto fits = client::check_purpose(entry->bundle, purpose); !fits) return std::move(fits).error();
+  if (auto fits = client::check_purpose(*entry->bundle.current(), purpose); !fits)
+    return std::move(fits).error();
   return entry;
 }
 
@@ -179,7 +186,7 @@ Result<Secret> Keys::derive(const keyclient::Derivation& wanted) {
   if (!entry) return entry.error();
   if (wanted.kdf == Kdf::none && wanted.size > keyclient::shared_secret_size((*entry)->key.suite))
     return Error(Code::malformed, "more bytes are wanted than the shared secret has");
-  if (auto peer = client::parse_peer((*entry)->bundle.group(), wanted.peer); !peer)
+  if (auto peer = client::parse_peer((*entry)->bundle.current()->group(), wanted.peer); !peer)
     return std::move(peer).error();
   const auto connect = [&](client::Credentials credentials) {
     return client::Derivation::make((*entry)->bundle, std::move(credentials), protocol::Action::view,
@@ -194,7 +201,7 @@ Result<Secret> Keys::derive(const keyclient::Derivation& wanted) {
 Result<protocol::Encapsulated> Keys::encapsulate(const keyclient::KeyId& key_id) const {
   const auto entry = find(key_id, protocol::Purpose::envelope);
   if (!entry) return entry.error();
-  return protocol::encapsulate((*entry)->bundle.public_key(), key_id, system_random());
+  return protocol::encapsulate((*entry)->bundle.current()->public_key(), key_id, system_random());
 }
 
 Result<Secret> Keys::decapsulate(const keyclient::KeyId& key_id, ByteView encapsulation) {

@@ -40,7 +40,7 @@ class Keys {
   struct Entry {
     keyclient::Key key;
     std::string purpose;  // what agents are told
-    protocol::Bundle bundle;
+    client::HeldBundle bundle;
     keyclient::Certificate certificate;
   };
   // A file and what tells whether it changed.
@@ -48,10 +48,11 @@ class Keys {
     std::filesystem::path file;
     std::filesystem::file_time_type time;
     std::uintmax_t size;
+    std::optional<client::HeldBundle> bundle;  // which is put into it, too, when it goes on
   };
 
   Keys() = default;
-  void watch(const std::filesystem::path& file);
+  void watch(const std::filesystem::path& file, std::optional<client::HeldBundle> bundle = {});
   Status add(const std::string& name, const client::ConfiguredKey& configured, const client::Config& config);
   const Entry* find(const keyclient::KeyId& key_id) const;
   // The key, if it is for this purpose.

@@ -155,8 +155,10 @@ TEST_P(Derive, NeedsBothAgentsOrTheRecoveryShare) {
   ASSERT_TRUE(opened) << opened.error().message();
   auto credentials = client::open_kit_key(*kit, opened->recovery_key);
   ASSERT_TRUE(credentials) << credentials.error().message();
+  auto share = opened->share.in(key.bundle(), *credentials, std::chrono::seconds(30));
+  ASSERT_TRUE(share) << share.error().message();
   auto recovery = Derivation::make(key.bundle(), *std::move(credentials), protocol::Action::recover,
-                                   "the cloud is gone", std::chrono::seconds(30), std::move(opened->share));
+                                   "the cloud is gone", std::chrono::seconds(30), *std::move(share));
   ASSERT_TRUE(recovery);
   const auto secret = recovery->shared_secret(peer.public_value());
   ASSERT_TRUE(secret) << secret.error().message();

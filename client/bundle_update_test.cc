@@ -1,0 +1,262 @@
+#include "client/bundle_update.h"
+
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <fcntl.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "client/bundle_file.h"
+#include "client/derivation.h"
+#include "client/files/small_file.h"
+#include "client/quorum.h"
+#include "client/test_agents.h"
+#include "protocol/dkg/test_suites.h"
+#include "swtpm-tests/harness/scratch.h"
+
+namespace coprotect::client {
+namespace {
+
+using namespace std::chrono_literals;
+using protocol::Bundle;
+using protocol::SuiteId;
+using test::TestAgents;
+
+class BundleUpdateTest : public testing::TestWithParam<SuiteId> {
+ protected:
+  Result<Bundle> fetch(const Bundle& own) { return fetch_newest(own, agents_.credentials(), 10s); }
+  void expect_refused(const Bundle& own, Code code, const std::string& part) {
+    const auto fetched = fetch(own);
+    ASSERT_FALSE(fetched);
+    EXPECT_EQ(fetched.error().code(), code) << fetched.error().message();
+    EXPECT_NE(fetched.error().message().find(part), std::string::npos) << fetched.error().message();
+  }
+  std::string agent_at(const std::string& name) const {
+    return name + " agent \"" + agents_.url(name).substr(8) + "\"";
+  }
+  const Bundle& at(std::uint32_t epoch) const { return agents_.epoch(epoch).bundle; }
+  void hand_over_to_all(std::uint32_t epochs) {
+    for (std::uint32_t i = 0; i < epochs; ++i) agents_.hand_over(agents_.first_layout());
+    for (const char* const name : {"cloud", "company"}) agents_.put(name, {agents_.newest().epoch()});
+  }
+  std::filesystem::path write(const Bundle& bundle) const {
+    std::ofstream(file_, std::ios::binary) << text_of(bundle.encoded());
+    return file_;
+  }
+  Bytes in_file() const { return must(read_small_file(file_, kMaxBundleSize)); }
+
+  // A client with the first bundle in a file.
+  Quorum quorum(Via via = {}) {
+    return Quorum(HeldBundle(at(0), write(at(0)), warn()), agents_.credentials(), protocol::Action::view,
+                  "test", 10s, std::nullopt, std::move(via));
+  }
+  HeldBundle::Warn warn() {
+    return [this](const Error& error) { warnings_.push_back(error.message()); };
+  }
+  // Encrypts a file and opens it.
+  Result<Secret> open(Quorum& quorum) {
+    const auto made = must(protocol::Header::create(at(0).public_key(), at(0).key_id(), {}, system_random()));
+    const LockedFile locked{.header = &made.first, .stanza = must(made.first.stanza_for(at(0).key_id()))};
+    auto opened = quorum.open(std::span(&locked, 1));
+    if (!opened.front()) return std::move(opened.front()).error();
+    auto key = made.first.unlock(*opened.front());
+    if (!key) return std::move(key).error();
+    EXPECT_TRUE(equal_in_constant_time(key->reveal(), made.second.reveal()));
+    return key;
+  }
+
+  TestAgents agents_{GetParam()};
+  const harness::Scratch scratch_;
+  const std::filesystem::path file_ = scratch_ / "acme.bundle";
+  std::vector<std::string> warnings_;
+};
+INSTANTIATE_TEST_SUITE_P(Suites, BundleUpdateTest, protocol::test::tested_suites(),
+                         protocol::test::suite_label);
+
+// What is the same in every suite.
+class BundleFetchTest : public BundleUpdateTest {};
+INSTANTIATE_TEST_SUITE_P(Suites, BundleFetchTest, testing::Values(SuiteId::p256),
+                         protocol::test::suite_label);
+
+TEST_P(BundleUpdateTest, TakesTheNewestThatGoesOn) {
+  EXPECT_EQ(must(fetch(at(0))).encoded(), at(0).encoded());
+  hand_over_to_all(2);
+  EXPECT_EQ(must(fetch(at(0))).encoded(), at(2).encoded());
+  EXPECT_EQ(must(fetch(at(2))).encoded(), at(2).encoded());
+  // One agent is behind, or goes back: the others are heard.
+  agents_.put("cloud", {0});
+  EXPECT_EQ(must(fetch(at(0))).encoded(), at(2).encoded());
+  EXPECT_EQ(must(fetch(at(1))).encoded(), at(2).encoded());
+  agents_.put("company", {1});
+  EXPECT_EQ(must(fetch(at(2))).encoded(), at(2).encoded());
+}
+
+TEST_P(BundleFetchTest, FollowsTheKeyToOtherAgents) {
+  agents_.hand_over(agents_.other_layout());
+  agents_.hand_over(agents_.other_layout());
+  agents_.leave("company", 1);
+  agents_.put("site", {2});
+  agents_.stop("cloud");
+  EXPECT_EQ(must(fetch(at(0))).encoded(), at(2).encoded());
+}
+
+TEST_P(BundleUpdateTest, TakesNothingOfAFork) {
+  const Bundle fork = agents_.fork();
+  hand_over_to_all(1);
+  agents_.agent("company").shows = fork.encoded();
+  // The client is on the one branch, or before it.
+  expect_refused(at(1), Code::altered, agent_at("company") + " shows another history of the key");
+  expect_refused(at(0), Code::altered,
+                 agent_at("company") + " shows another history of the key than " + agent_at("cloud"));
+  write(at(0));
+  EXPECT_FALSE(update_bundle({.key_id = at(0).key_id(), .bundle = file_}, agents_.credentials(), 10s));
+  EXPECT_EQ(in_file(), at(0).encoded());
+}
+
+TEST_P(BundleFetchTest, NamesWhoShowsWhatIsNoBundleOfTheKey) {
+  const auto other = protocol::test::TestKey::generate(GetParam());
+  agents_.agent("cloud").shows = other.bundle.encoded();
+  expect_refused(at(0), Code::bad_proof, agent_at("cloud") + " shows the bundle of another key");
+  agents_.agent("cloud").shows->at(100) ^= 1;
+  expect_refused(at(0), Code::bad_proof, agent_at("cloud") + " shows a bundle that does not hold");
+  // Others may have a newer one all the same.
+  agents_.hand_over(agents_.first_layout());
+  agents_.put("company", {1});
+  EXPECT_EQ(must(fetch(at(0))).encoded(), at(1).encoded());
+}
+
+TEST_P(BundleFetchTest, SaysWhyNobodyShowsAny) {
+  // So it is for another tenant's clients.
+  for (const char* const name : {"cloud", "company"}) agents_.agent(name).shows.reset();
+  expect_refused(at(0), Code::not_found, "not known here");
+  for (const char* const name : {"cloud", "company"}) agents_.stop(name);
+  expect_refused(at(0), Code::unavailable, "cannot connect");
+}
+
+TEST_P(BundleFetchTest, KeepsTheBundleOfAConfiguredKey) {
+  hand_over_to_all(1);
+  write(at(0));
+  const ConfiguredKey key{.key_id = at(0).key_id(), .bundle = file_};
+  EXPECT_EQ(must(update_bundle(key, agents_.credentials(), 10s)).epoch(), 1u);
+  EXPECT_EQ(in_file(), at(1).encoded());
+  ConfiguredKey other = key;
+  other.key_id[0] ^= 1;
+  const auto refused = update_bundle(other, agents_.credentials(), 10s);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::unauthenticated);
+}
+
+TEST_P(BundleUpdateTest, AQuorumGoesOnWithTheKey) {
+  Quorum everyday = quorum();
+  must(open(everyday));
+  hand_over_to_all(1);
+  must(open(everyday));
+  EXPECT_EQ(everyday.bundle().epoch(), 1u);
+  EXPECT_EQ(in_file(), at(1).encoded());
+  // From now on nobody is asked for it.
+  agents_.agent("cloud").shown = 0;
+  must(open(everyday));
+  EXPECT_EQ(agents_.agent("cloud").shown, 0);
+  EXPECT_TRUE(warnings_.empty());
+}
+
+TEST_P(BundleFetchTest, AQuorumAsksOnceMoreIfAgentsAreInDifferentEpochs) {
+  agents_.hand_over(agents_.first_layout());
+  // Both serve the older epoch: nothing is to be done.
+  agents_.put("cloud", {0, 1});
+  Quorum everyday = quorum();
+  must(open(everyday));
+  EXPECT_EQ(everyday.bundle().epoch(), 0u);
+  // One has let go of it; the other does not tell yet that there is a newer one.
+  agents_.put("company", {1});
+  must(open(everyday));
+  EXPECT_EQ(everyday.bundle().epoch(), 1u);
+}
+
+TEST_P(BundleFetchTest, AQuorumFollowsTheKeyAlongAChain) {
+  for (const char* const first : {"cloud", "company"}) {
+    Quorum chain = quorum({.chain = true, .first = first});
+    hand_over_to_all(1);
+    must(open(chain));
+  }
+  agents_.hand_over(agents_.other_layout());
+  agents_.leave("company", agents_.newest().epoch());
+  for (const char* const name : {"cloud", "site"}) agents_.put(name, {agents_.newest().epoch()});
+  for (const char* const first : {"cloud", "company"}) {
+    Quorum chain = quorum({.chain = true, .first = first});
+    must(open(chain));
+    EXPECT_EQ(in_file(), agents_.newest().encoded());
+  }
+}
+
+TEST_P(BundleFetchTest, AQuorumSaysThatAnAgentForks) {
+  const Bundle fork = agents_.fork();
+  Quorum everyday = quorum();
+  hand_over_to_all(1);
+  agents_.agent("company").shows = fork.encoded();
+  const auto opened = open(everyday);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), Code::altered);
+  EXPECT_NE(opened.error().message().find(agent_at("company")), std::string::npos);
+  EXPECT_EQ(in_file(), at(0).encoded());
+}
+
+TEST_P(BundleFetchTest, AQuorumSaysWhatAgentsSayIfThereIsNoNewerBundle) {
+  Quorum everyday = quorum();
+  agents_.agent("cloud").serves = {7};
+  const auto opened = open(everyday);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), Code::conflict);
+  EXPECT_NE(opened.error().message().find("the key is in epoch 7"), std::string::npos);
+}
+
+TEST_P(BundleFetchTest, ABundleThatCannotBeKeptIsUsedAllTheSame) {
+  const Bundle fork = agents_.fork();
+  Quorum everyday = quorum();
+  write(fork);  // another program's
+  hand_over_to_all(1);
+  must(open(everyday));
+  std::filesystem::remove(file_);
+  hand_over_to_all(1);
+  must(open(everyday));
+  EXPECT_EQ(everyday.bundle().epoch(), 2u);
+  ASSERT_EQ(warnings_.size(), 1u);
+  EXPECT_NE(warnings_.front().find("has another history of the key"), std::string::npos) << warnings_.front();
+}
+
+TEST_P(BundleFetchTest, ThreadsGoOnTogether) {
+  const HeldBundle held(at(0), write(at(0)), warn());
+  hand_over_to_all(1);
+  std::vector<std::jthread> threads;
+  std::atomic<int> went_on = 0;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      const auto newer = held.newer_than(at(0), agents_.credentials(), 10s);
+      went_on += newer && (*newer)->epoch() == 1 && held.current()->epoch() == 1 ? 1 : 0;
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(went_on, 8);
+  EXPECT_EQ(agents_.agent("cloud").shown, 1);
+  EXPECT_TRUE(held.is_kept());
+}
+
+TEST_P(BundleUpdateTest, DerivationsGoOnWithTheKey) {
+  TestAgents agents(GetParam(), protocol::Purpose::derive);
+  const protocol::Group& group = protocol::group_of(GetParam());
+  const auto secret = protocol::Scalar::random(group.scalars(), system_random());
+  const auto peer = group.generator_power_secret(secret);
+  auto derivation = must(Derivation::make(agents.epoch(0).bundle, agents.credentials(),
+                                          protocol::Action::view, "test", 10s, std::nullopt));
+  const Secret before = must(derivation.shared_secret(peer.encode()));
+  agents.hand_over(agents.other_layout());
+  agents.leave("company", 1);
+  for (const char* const name : {"cloud", "site"}) agents.put(name, {1});
+  EXPECT_TRUE(equal_in_constant_time(before, must(derivation.shared_secret(peer.encode()))));
+}
+
+}  // namespace
+}  // namespace coprotect::client

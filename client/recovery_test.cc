@@ -1,0 +1,150 @@
+#include "client/recovery.h"
+
+#include <gtest/gtest.h>
+
+#include "client/test_agents.h"
+#include "protocol/dkg/test_suites.h"
+#include "protocol/recovery/code.h"
+#include "protocol/recovery/test_blob.h"
+
+namespace coprotect::client {
+namespace {
+
+using namespace std::chrono_literals;
+using protocol::RecoveryBlob;
+using test::TestAgents;
+
+// A company that has its recovery code, and whose agents keep what it opens.
+class RecoveryTest : public testing::TestWithParam<protocol::SuiteId> {
+ protected:
+  RecoveryTest() { keep(blob_); }
+  void keep(const RecoveryBlob& blob) {
+    for (const char* const name : {"cloud", "company"}) agents_.agent(name).blob = blob.encoded();
+  }
+  RecoveryBlob seal(const protocol::HpkePrivateKey& hpke) const {
+    const auto& first = agents_.epoch(0);
+    const RecoveryBlob::Binding binding{.key_id = first.bundle.key_id(),
+                                        .index = 3,
+                                        .epoch = 0,
+                                        .public_share = first.bundle.public_share(3)};
+    return must(RecoveryBlob::seal_with(protocol::RecoveryKind::password, protocol::kQuickCost, {1}, {2},
+                                        password_, binding, first.shares.at(3), hpke))
+        .first;
+  }
+  RecoveryShare opened() { return must(open_blob(blob_, agents_.epoch(0).bundle, password_)).share; }
+  Result<LocalShare> in(const protocol::Bundle& bundle) {
+    return opened().in(bundle, agents_.credentials(), 10s);
+  }
+  void refresh() {
+    agents_.hand_over(agents_.first_layout());
+    for (const char* const name : {"cloud", "company"}) agents_.put(name, {agents_.newest().epoch()});
+  }
+  void expect_share(const Result<LocalShare>& share) {
+    ASSERT_TRUE(share) << share.error().message();
+    const protocol::Group& group = agents_.newest().group();
+    EXPECT_TRUE(group.generator_power_secret(share->share) == agents_.newest().public_share(share->index));
+  }
+  void expect_refused(const Result<LocalShare>& share, Code code, const std::string& part) {
+    ASSERT_FALSE(share);
+    EXPECT_EQ(share.error().code(), code) << share.error().message();
+    EXPECT_NE(share.error().message().find(part), std::string::npos) << share.error().message();
+  }
+
+  TestAgents agents_{GetParam()};
+  const Secret password_ = Secret::copy_of(bytes_of("a password"));
+  const RecoveryBlob blob_ = seal(agents_.recovery_key());
+};
+INSTANTIATE_TEST_SUITE_P(Suites, RecoveryTest, protocol::test::tested_suites(), protocol::test::suite_label);
+
+// What is the same in every suite.
+class RecoveryRefusalTest : public RecoveryTest {};
+INSTANTIATE_TEST_SUITE_P(Suites, RecoveryRefusalTest, testing::Values(protocol::SuiteId::p256),
+                         protocol::test::suite_label);
+
+TEST_P(RecoveryRefusalTest, TheFirstShareIsTheBlobsOwn) {
+  expect_share(in(agents_.newest()));
+  EXPECT_EQ(must(fetch_blob(agents_.newest(), agents_.credentials(), 10s)).encoded(), blob_.encoded());
+}
+
+TEST_P(RecoveryTest, LaterOnesAreMadeOfWhatAgentsKeep) {
+  refresh();
+  expect_share(in(agents_.newest()));
+  refresh();
+  expect_share(in(agents_.newest()));
+  EXPECT_EQ(must(fetch_blob(agents_.newest(), agents_.credentials(), 10s)).encoded(), blob_.encoded());
+  // One agent is enough.
+  agents_.stop("company");
+  expect_share(in(agents_.newest()));
+}
+
+TEST_P(RecoveryRefusalTest, AnAgentWithOtherPartsIsPassedOver) {
+  refresh();
+  refresh();
+  agents_.agent("cloud").parts = agents_.epoch(1).parts;
+  expect_share(in(agents_.newest()));
+}
+
+TEST_P(RecoveryRefusalTest, PartsOfAnotherEpochAreRefused) {
+  refresh();
+  refresh();
+  for (const char* const name : {"cloud", "company"}) agents_.agent(name).parts = agents_.epoch(1).parts;
+  expect_refused(in(agents_.newest()), Code::altered, "cloud agent");
+  for (const char* const name : {"cloud", "company"}) agents_.agent(name).parts = Bytes{};
+  expect_refused(in(agents_.newest()), Code::altered, "cloud agent");
+}
+
+TEST_P(RecoveryTest, AlteredPartsAreRefused) {
+  refresh();
+  const Bytes& right = agents_.epoch(1).parts;
+  for (const std::size_t at : {std::size_t{6}, right.size() / 2, right.size() - 1}) {
+    Bytes altered = right;
+    altered[at] ^= 1;
+    for (const char* const name : {"cloud", "company"}) agents_.agent(name).parts = altered;
+    expect_refused(in(agents_.newest()), Code::altered, "cloud agent");
+  }
+}
+
+TEST_P(RecoveryRefusalTest, ACodeThatWasReplacedIsSaidToBeAnOlderOne) {
+  refresh();
+  keep(seal(protocol::HpkePrivateKey::generate(system_random())));
+  expect_refused(in(agents_.newest()), Code::wrong_code, "the recovery code is an older one");
+}
+
+TEST_P(RecoveryRefusalTest, ABlobOfAnotherKeyIsRefused) {
+  const protocol::TestBlob other(GetParam());
+  const auto refused = open_blob(must(other.seal()).first, agents_.newest(), other.input);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::altered);
+}
+
+TEST_P(RecoveryRefusalTest, SaysThatNoAgentIsThere) {
+  refresh();
+  for (const char* const name : {"cloud", "company"}) agents_.stop(name);
+  expect_refused(in(agents_.newest()), Code::unavailable, "cannot connect");
+}
+
+TEST_P(RecoveryTest, ARecoveryThatIsUnderWayGoesOnWithTheKey) {
+  const auto& bundle = agents_.epoch(0).bundle;
+  Quorum quorum(bundle, agents_.credentials(), protocol::Action::recover, "test", 10s, must(in(bundle)));
+  const auto made =
+      must(protocol::Header::create(bundle.public_key(), bundle.key_id(), {}, system_random())).first;
+  const LockedFile locked{.header = &made, .stanza = must(made.stanza_for(bundle.key_id()))};
+  agents_.agent("company").serves.clear();
+  must(std::move(quorum.open(std::span(&locked, 1)).front()));
+  for (int i = 0; i < 2; ++i) {
+    refresh();
+    agents_.leave("company", agents_.newest().epoch());
+    must(std::move(quorum.open(std::span(&locked, 1)).front()));
+    EXPECT_EQ(quorum.bundle().epoch(), agents_.newest().epoch());
+  }
+  // The code that it was begun with is no longer the one.
+  refresh();
+  keep(seal(protocol::HpkePrivateKey::generate(system_random())));
+  agents_.leave("company", agents_.newest().epoch());
+  const auto opened = std::move(quorum.open(std::span(&locked, 1)).front());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), Code::wrong_code) << opened.error().message();
+}
+
+}  // namespace
+}  // namespace coprotect::client
