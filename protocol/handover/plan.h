@@ -21,8 +21,9 @@ class HandoverPlan {
   static Result<HandoverPlan> make(Fields fields);
   static Result<HandoverPlan> parse(ByteView encoded);
 
-  // Code::conflict if it is of another epoch than the one after `now`, Code::denied if it would change what
-  // no handover may: the key, its suite, purpose, tenant, client CA, or the recovery key of an absent party.
+  // Code::conflict if it is not of a later epoch than `now`, after the same version; Code::denied if it would
+  // change what no handover may: the key, its suite, purpose, tenant, client CA, or the recovery key of an
+  // absent party.
   Status follows(const Sharing& now, const Digest& newest_hash) const;
 
   // The position of the party that holds the recovery share in the new epoch, if any does.
