@@ -8,6 +8,8 @@
 #include "protocol/crypto/hash.h"
 #include "protocol/file/body.h"
 #include "protocol/file/encapsulation.h"
+#include "protocol/handover/recovery_parts.h"
+#include "protocol/handover/statements.h"
 #include "protocol/message/chain.h"
 #include "protocol/message/reply.h"
 #include "protocol/message/request.h"
@@ -188,6 +190,79 @@ void check_dkg(const Block& block) {
   EXPECT_EQ(to_hex(dealt->reveal()), block.text("Dealt02"));
 }
 
+// One version of a block's bundle: what stands in the block with its number, and the bundle that it makes of
+// `now`.
+Result<Bundle> check_version(const Block& block, const std::string& number, const Bundle& now,
+                             ByteView encoded) {
+  const auto version = HandoverVersion::parse(encoded, now.sharing(), now.newest_hash());
+  if (!version) return version.error();
+  const HandoverTranscript& transcript = version->transcript;
+  const HandoverPlan& plan = transcript.plan();
+  EXPECT_EQ(plan.sid(), digest_of(block, "Sid" + number));
+  EXPECT_EQ(transcript.blob_hash(), digest_of(block, "BlobHash" + number));
+  EXPECT_EQ(plan.refreshes(now.sharing()), number == "1");
+  EXPECT_EQ(HandoverPlan::parse(plan.encoded())->encoded(), plan.encoded());
+
+  std::vector<Deal> deals;
+  const Bytes encoded_deals = block.hex("Deals" + number);
+  for (Reader r(encoded_deals); !r.empty();) {
+    const ByteView deal = *r.lp4();
+    auto parsed = Deal::parse(deal, plan);
+    if (!parsed) return std::move(parsed).error();
+    EXPECT_EQ(parsed->encode(), Bytes(deal.begin(), deal.end()));
+    deals.push_back(*std::move(parsed));
+  }
+  const Bytes shares = block.hex("Shares" + number);
+  const Bytes keys = block.hex("CeremonyKeys" + number);
+  const Group& group = now.group();
+  const auto key_of = [&](std::size_t party) {
+    return *HpkePrivateKey::from_scalar(ByteView(keys).subspan(32 * party, 32));
+  };
+  const auto known_share = [&](unsigned index) {
+    return *Scalar::parse(group.scalars(),
+                          ByteView(shares).subspan((index - 1) * group.scalar_size(), group.scalar_size()));
+  };
+  for (std::uint8_t j = 1; j <= plan->parameters->n; ++j) {
+    const auto share = receive_share(transcript, deals, j, key_of(plan->parameters.holder_of(j)));
+    if (!share) return share.error();
+    EXPECT_TRUE(*share == known_share(j)) << int{j};
+  }
+  const auto parts = RecoveryParts::parse(block.hex("Parts" + number));
+  if (!parts) return parts.error();
+  EXPECT_EQ(RecoveryParts::of(plan, deals).encoded(), parts->encoded());
+  const auto recovered = parts->open(key_of(plan.recovery_party().value()), transcript.sharing());
+  if (!recovered) return recovered.error();
+  EXPECT_TRUE(*recovered == known_share(parts->index()));
+
+  const VerifyKey& first = plan->parameters->parties.front().identity_key;
+  EXPECT_TRUE(verify_acknowledgement(first, plan.sid(), encoded, array_of<64>(block.hex("Active" + number))));
+  EXPECT_TRUE(verify_void(first, plan.sid(), array_of<64>(block.hex("Void" + number))));
+  return now.followed_by(encoded);
+}
+
+void check_handover(const Block& block) {
+  const Group& group = group_of_block(block);
+  const Bytes encoded = block.hex("Bundle");
+  const auto bundle = Bundle::parse(encoded);
+  ASSERT_TRUE(bundle) << bundle.error().message();
+  EXPECT_TRUE(bundle->public_key().h() == element_of(group, block, "H"));
+  EXPECT_EQ(bundle->epoch(), 2u);
+  EXPECT_EQ(bundle->parameters()->t, 3);
+  Reader r(ByteView(encoded).subspan(5));
+  auto now = Bundle::parse(*r.lp4());
+  ASSERT_TRUE(now) << now.error().message();
+  EXPECT_EQ(r.u16(), 2);
+  for (const std::string number : {"1", "2"}) {
+    auto next = check_version(block, number, *now, *r.lp4());
+    ASSERT_TRUE(next) << next.error().message();
+    EXPECT_TRUE(next->extends(*now));
+    EXPECT_FALSE(now->extends(*next));
+    now = std::move(next);
+  }
+  EXPECT_EQ(now->encoded(), encoded);
+  EXPECT_EQ(now->newest_hash(), bundle->newest_hash());
+}
+
 void check_request(const Block& block) {
   const Group& group = group_of_block(block);
   auto envelope = SignedRequest::parse_envelope(block.hex("Request"));
@@ -290,9 +365,10 @@ void check_chain(const Block& block) {
 
 TEST(Oracle, ItsVectorsHoldHere) {
   const std::map<std::string, void (*)(const Block&)> checks = {
-      {"tdh2", check_tdh2},       {"batch", check_batch},       {"encapsulation", check_encapsulation},
-      {"file", check_file},       {"recovery", check_recovery}, {"dkg", check_dkg},
-      {"request", check_request}, {"chain", check_chain},       {"derive", check_derive}};
+      {"tdh2", check_tdh2},        {"batch", check_batch},       {"encapsulation", check_encapsulation},
+      {"file", check_file},        {"recovery", check_recovery}, {"dkg", check_dkg},
+      {"request", check_request},  {"chain", check_chain},       {"derive", check_derive},
+      {"handover", check_handover}};
   std::map<std::string, int> seen;
   for (const Block& block : testdata::read_vectors("oracle.vec")) {
     const std::string type = block.text("Type");

@@ -1,4 +1,4 @@
-"""SPEC.md sections 5 and 6: key generation and bundle."""
+"""SPEC.md sections 5 and 6: key generation and its bundle."""
 
 from collections import namedtuple
 
@@ -8,7 +8,7 @@ from groups import H, Reader, group_by_id, lp, lp4, require, sha256, to_int, u8,
 
 Party = namedtuple("Party", "name indices nonce identity_key ceremony_key mode url identity_certificate")
 Parameters = namedtuple("Parameters", "group purpose t n tenant parties client_ca recovery_key encoded sid")
-Bundle = namedtuple("Bundle", "parameters h public_shares key_id epoch")
+Bundle = namedtuple("Bundle", "parameters h public_shares key_id epoch sid generation versions newest_hash")
 
 
 def encode_parameters(group, purpose, t, n, tenant, parties, client_ca, recovery_key):
@@ -88,8 +88,8 @@ def key_id_of(parameters, rounds):
     return H("CPV1-KEYID", sha256(parameters.encoded), *parts)
 
 
-def parse_bundle(data):
-    """Checks everything that SPEC.md section 6 asks for."""
+def parse_generation(data):
+    """A bundle of epoch 0. Checks everything that SPEC.md section 6 asks for."""
     r = Reader(data)
     r.literal(b"CPBN\x01")
     epoch = r.u32()
@@ -123,4 +123,4 @@ def parse_bundle(data):
     shares = {}
     for j in range(1, parameters.n + 1):
         shares[j] = group.product(group.exp(a_k, j**k) for a in commitments for k, a_k in enumerate(a))
-    return Bundle(parameters, h, shares, key_id, epoch)
+    return Bundle(parameters, h, shares, key_id, epoch, sid, data, [], sha256(data))

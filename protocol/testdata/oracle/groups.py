@@ -80,6 +80,20 @@ def require(condition, why):
         raise Refused(why)
 
 
+def jacobi(x, n):
+    """(x/n) for odd n."""
+    result = 1
+    while x:
+        twos = (x & -x).bit_length() - 1
+        x >>= twos
+        if twos % 2 and n % 8 in (3, 5):
+            result = -result
+        if x % 4 == n % 4 == 3:
+            result = -result
+        x, n = n % x, x
+    return result if n == 1 else 0
+
+
 class Group:
     """A group of prime order q; elements are what the subclass makes of them."""
 
@@ -133,7 +147,7 @@ class ModP(Group):
 
     def parse(self, b):
         x = to_int(b)
-        require(len(b) == self.element_size and 1 < x < self.p - 1 and pow(x, self.q, self.p) == 1, "element")
+        require(len(b) == self.element_size and 1 < x < self.p - 1 and jacobi(x, self.p) == 1, "element")
         return x
 
     def hash_to_element(self, msg, dst):

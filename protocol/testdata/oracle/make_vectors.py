@@ -4,6 +4,7 @@
 import datetime
 import hashlib
 import ipaddress
+from collections import namedtuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -11,6 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import dkg
 import files
+import handover
 import hpke
 import messages
 import recovery
@@ -186,23 +188,30 @@ def recovery_block(group):
     )
 
 
-def dkg_block(group):
-    c = Counter(f"dkg {group.name}")
+def party(c, position, name, identity, ceremony_key):
+    """The one of index position + 1; "recovery" is not an agent."""
+    agent = name != "recovery"
+    cert = certificate(name, identity, name, identity, authority=True) if agent else b""
+    url = f"https://127.0.0.1:844{position}" if agent else ""
+    key, sealing_key = messages.compressed(identity), hpke.public_key(ceremony_key)
+    return dkg.Party(name, [position + 1], c.bytes(32), key, sealing_key, int(agent), url, cert)
+
+
+Generation = namedtuple("Generation", "identities ceremony_keys recovery_key deals polynomials bundle encoded")
+
+
+def key_generation(group, c):
+    """2 of 3, with the secrets of all parties."""
     identities = [c.scalar(hpke.CURVE.q) for _ in range(3)]
     ceremony_keys = [c.scalar(hpke.CURVE.q) for _ in range(3)]
-    parties = []
-    for i, name in enumerate(("cloud", "company", "recovery")):
-        agent = name != "recovery"
-        cert = certificate(name, identities[i], name, identities[i], authority=True) if agent else b""
-        url = f"https://127.0.0.1:844{i}" if agent else ""
-        key = messages.compressed(identities[i])
-        parties.append(
-            dkg.Party(name, [i + 1], c.bytes(32), key, hpke.public_key(ceremony_keys[i]), int(agent), url, cert)
-        )
+    names = ("cloud", "company", "recovery")
+    parties = [party(c, i, name, identities[i], ceremony_keys[i]) for i, name in enumerate(names)]
     ca = c.scalar(hpke.CURVE.q)
     client_ca = certificate("acme client CA", ca, "acme client CA", ca, authority=True)
-    recovery_key = hpke.public_key(c.scalar(hpke.CURVE.q))
-    parameters = dkg.parse_parameters(dkg.encode_parameters(group, 1, 2, 3, "acme", parties, client_ca, recovery_key))
+    recovery_key = c.scalar(hpke.CURVE.q)
+    parameters = dkg.parse_parameters(
+        dkg.encode_parameters(group, 1, 2, 3, "acme", parties, client_ca, hpke.public_key(recovery_key))
+    )
     rounds, deals, polynomials = [], [], []
     for sender in range(3):
         coefficients = [c.scalar(group.q), c.scalar(group.q)]
@@ -215,15 +224,89 @@ def dkg_block(group):
     key_id = dkg.key_id_of(parameters, rounds)
     signatures = [messages.ecdsa_sign(identities[i], dkg.signing_digest(4, parameters.sid, i, key_id)) for i in range(3)]
     encoded = dkg.encode_bundle(parameters, rounds, signatures)
-    bundle = dkg.parse_bundle(encoded)
-    values = dict(Type="dkg", Suite=group.name, Sid=parameters.sid, KeyId=key_id, H=group.encode(bundle.h), Bundle=encoded)
+    bundle = handover.parse_bundle(encoded)
+    return Generation(identities, ceremony_keys, recovery_key, deals, polynomials, bundle, encoded)
+
+
+def generated_share(group, made, j):
+    return sum(dkg.polynomial(p, j, group.q) for p in made.polynomials) % group.q
+
+
+def dkg_block(group):
+    made = key_generation(group, Counter(f"dkg {group.name}"))
+    h = group.encode(made.bundle.h)
+    values = dict(Type="dkg", Suite=group.name, Sid=made.bundle.sid, KeyId=made.bundle.key_id, H=h, Bundle=made.encoded)
     for j in (1, 2, 3):
-        share = sum(dkg.polynomial(p, j, group.q) for p in polynomials) % group.q
-        values[f"Share{j}"] = group.scalar(share)
+        values[f"Share{j}"] = group.scalar(generated_share(group, made, j))
     # What party 0 dealt, and the key that opens the deal to index 2.
-    values["Deal0"] = deals[0]
-    values["CeremonyKey1"] = ceremony_keys[1].to_bytes(32, "big")
-    values["Dealt02"] = group.scalar(dkg.polynomial(polynomials[0], 2, group.q))
+    values["Deal0"] = made.deals[0]
+    values["CeremonyKey1"] = made.ceremony_keys[1].to_bytes(32, "big")
+    values["Dealt02"] = group.scalar(dkg.polynomial(made.polynomials[0], 2, group.q))
+    block(**values)
+
+
+def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, recovery_key):
+    """The bundle after it, every new share, and the rest of what a block says of it. now: the bundle before;
+    shares: the dealers' by index; the secret keys by party; recovery_key: a scalar."""
+    group, old = now.parameters.group, now.parameters
+    parties = [party(c, i, name, identities[i], ceremony_keys[i]) for i, name in enumerate(names)]
+    parameters = dkg.parse_parameters(
+        dkg.encode_parameters(
+            group, old.purpose, t, len(parties), old.tenant, parties, old.client_ca, hpke.public_key(recovery_key)
+        )
+    )
+    plan = handover.parse_plan(handover.encode_plan(now.key_id, now.epoch + 1, now.newest_hash, dealers, parameters))
+    deals, encoded = [], b""
+    for i in dealers:
+        coefficients = [shares[i]] + [c.scalar(group.q) for _ in range(t - 1)]
+        ephemerals = {j: c.scalar(hpke.CURVE.q) for j in range(1, parameters.n + 1)}
+        deal = handover.make_deal(plan, i, coefficients, ephemerals, c.scalar(group.q))
+        deals.append(handover.parse_deal(plan, deal))
+        encoded += lp4(deal)
+    blob_hash = c.bytes(32)
+    body = handover.body_of(plan, [d.open for d in deals], blob_hash)
+    by_key = {messages.compressed(identity): identity for identity in identities}
+    version = body
+    for p in handover.signers(plan):
+        version += messages.ecdsa_sign(by_key[p.identity_key], handover.confirm_digest(body))
+    bundle = handover.followed_by(now, handover.parse_version(now, version))
+    new_shares = {}
+    for j in range(1, parameters.n + 1):
+        values = {d.open.index: handover.open_value(plan, d, j, ceremony_keys[j - 1]) for d in deals}
+        new_shares[j] = handover.combine_values(group, values)
+    return bundle, new_shares, dict(
+        Sid=plan.sid,
+        Deals=encoded,
+        CeremonyKeys=b"".join(k.to_bytes(32, "big") for k in ceremony_keys),
+        Shares=b"".join(group.scalar(s) for s in new_shares.values()),
+        BlobHash=blob_hash,
+        Parts=handover.recovery_parts(plan, deals),
+        Active=messages.ecdsa_sign(identities[0], handover.active_digest(plan.sid, version)),
+        Void=messages.ecdsa_sign(identities[0], handover.void_digest(plan.sid)),
+    )
+
+
+def handover_block(group):
+    """A refresh while the recovery party is absent, then 3 of 5 with a new recovery party. An absent one's
+    ceremony key is the recovery key."""
+    c = Counter(f"handover {group.name}")
+    made = key_generation(group, c)
+    shares = {j: generated_share(group, made, j) for j in (1, 2, 3)}
+    values = dict(Type="handover", Suite=group.name, H=group.encode(made.bundle.h))
+    ceremony_keys = [c.scalar(hpke.CURVE.q) for _ in range(2)] + [made.recovery_key]
+    names = ["cloud", "company", "recovery"]
+    bundle, shares, first = hand_over(
+        c, made.bundle, shares, [1, 2], 2, names, made.identities, ceremony_keys, made.recovery_key
+    )
+    names = ["cloud", "company", "cloud-b", "company-b", "recovery"]
+    identities = made.identities[:2] + [c.scalar(hpke.CURVE.q) for _ in range(3)]
+    ceremony_keys = [c.scalar(hpke.CURVE.q) for _ in range(5)]
+    bundle, shares, second = hand_over(
+        c, bundle, shares, [1, 3], 3, names, identities, ceremony_keys, c.scalar(hpke.CURVE.q)
+    )
+    values["Bundle"] = handover.encode_bundle(bundle)
+    for number, what in (("1", first), ("2", second)):
+        values.update((name + number, value) for name, value in what.items())
     block(**values)
 
 
@@ -325,6 +408,7 @@ def main():
         tdh2_block(group)
         batch_block(group, 3)
         file_block(group, b"", 100)
+        handover_block(group)
         if name in ("p256", "ffdhe3072"):
             recovery_block(group)
             dkg_block(group)

@@ -18,8 +18,8 @@ import urllib.parse
 
 from cryptography.hazmat.primitives import serialization
 
-import dkg
 import files
+import handover
 import hpke
 import messages
 import recovery
@@ -42,7 +42,7 @@ def random_scalar(q):
 
 
 def encrypt(bundle_path, in_path, out_path, policy=""):
-    bundle = dkg.parse_bundle(read(bundle_path))
+    bundle = handover.parse_bundle(read(bundle_path))
     group = bundle.parameters.group
     m = group.message(secrets.randbits(group.q.bit_length() + 128))
     r, s = random_scalar(group.q), random_scalar(group.q)
@@ -76,7 +76,7 @@ def post(party, path, body, certificate, key):
 
 def decrypt(kit_path, party_name, in_path, out_path):
     kit = recovery.parse_kit(read(kit_path))
-    bundle = dkg.parse_bundle(kit.bundle)
+    bundle = handover.parse_bundle(kit.bundle)
     group = bundle.parameters.group
     share, _, k = recovery.open_blob(kit.blob, recovery.read_code(sys.stdin.readline().strip()))
     scalar = recovery.open_kit_key(kit, k)
@@ -116,8 +116,9 @@ def decrypt(kit_path, party_name, in_path, out_path):
 
 
 def show_bundle(path):
-    bundle = dkg.parse_bundle(read(path))
+    bundle = handover.parse_bundle(read(path))
     print("key_id", bundle.key_id.hex())
+    print("epoch", bundle.epoch)
     print("h", bundle.parameters.group.encode(bundle.h).hex())
 
 

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import serialization
 
 import dkg
 import files
+import handover
 import hpke
 import messages
 import recovery
@@ -111,7 +112,7 @@ def check_recovery(b):
 
 def check_dkg(b):
     g = b.group
-    bundle = dkg.parse_bundle(b.hex("Bundle"))
+    bundle = handover.parse_bundle(b.hex("Bundle"))
     require(bundle.key_id == b.hex("KeyId") and bundle.parameters.sid == b.hex("Sid"), "key_id")
     require(bundle.h == b.element("H"), "h")
     for j in (1, 2, 3):
@@ -124,6 +125,45 @@ def check_dkg(b):
             dealt = hpke.open_(key, b"CPV1-DEAL" + bundle.parameters.sid, bytes([0, 2]), sealed)
             require(g.parse_scalar(dealt) == b.scalar("Dealt02"), "dealt share")
     deals.end()
+
+
+def check_handover(b):
+    (_, now), *steps = handover.parse_chain(b.hex("Bundle"))
+    for number, (version, after) in enumerate(steps, 1):
+        require(handover.extends(after, now) and not handover.extends(now, after), "chain")
+        require(handover.is_refresh(version.plan, now) == (number == 1), "refresh")
+        check_one_handover(b, str(number), version, after)
+        now = after
+    require(now.epoch == 2 and now.h == b.element("H"), "epoch, h")
+    require(handover.encode_bundle(now) == b.hex("Bundle"), "bundle")
+
+
+def check_one_handover(b, number, version, after):
+    g, plan = b.group, version.plan
+    require(plan.sid == b.hex("Sid" + number) and version.blob_hash == b.hex("BlobHash" + number), "plan")
+    encoded = Reader(b.hex("Deals" + number))
+    deals = [handover.parse_deal(plan, encoded.lp4()) for _ in plan.dealers]
+    encoded.end()
+    require([d.open for d in deals] == version.opens, "deals")
+    secrets, shares = Reader(b.hex("CeremonyKeys" + number)), Reader(b.hex("Shares" + number))
+    keys = {}
+    for p in plan.parameters.parties:
+        key = to_int(secrets.take(32))
+        keys.update((j, key) for j in p.indices)
+    secrets.end()
+    made = {}
+    for j in range(1, plan.parameters.n + 1):
+        values = {d.open.index: handover.open_value(plan, d, j, keys[j]) for d in deals}
+        made[j] = handover.combine_values(g, values)
+        require(made[j] == g.parse_scalar(shares.take(g.scalar_size)), f"share {j}")
+        require(g.exp(g.g, made[j]) == after.public_shares[j], f"public share {j}")
+    shares.end()
+    parts = handover.parse_parts(b.hex("Parts" + number))
+    require(b.hex("Parts" + number) == handover.recovery_parts(plan, deals), "parts")
+    require(handover.open_parts(parts, keys[parts.index], after) == made[parts.index], "recovery share")
+    first = plan.parameters.parties[0].identity_key
+    messages.ecdsa_verify(first, handover.active_digest(plan.sid, version.encoded), b.hex("Active" + number))
+    messages.ecdsa_verify(first, handover.void_digest(plan.sid), b.hex("Void" + number))
 
 
 def check_request(b):
@@ -199,6 +239,7 @@ CHECKS = {
     "encapsulation": check_encapsulation,
     "recovery": check_recovery,
     "dkg": check_dkg,
+    "handover": check_handover,
     "request": check_request,
     "derive": check_derive,
     "chain": check_chain,

@@ -1,0 +1,292 @@
+"""SPEC.md section 13, handover, and the bundles of section 6 that have versions."""
+
+from collections import namedtuple
+
+from cryptography.exceptions import InvalidSignature
+
+import dkg
+import hpke
+import messages
+from groups import H, Reader, Refused, lp, lp4, require, sha256, to_int, u8, u16, u32
+from threshold import lagrange
+
+Plan = namedtuple("Plan", "key_id epoch previous dealers parameters encoded sid")
+Open = namedtuple("Open", "index commitments sealed_hash r z encoded")
+Deal = namedtuple("Deal", "open sealed")  # sealed: index of the new epoch -> sealed value
+Version = namedtuple("Version", "plan opens blob_hash public_shares body encoded")
+Parts = namedtuple("Parts", "sid index sealed")  # sealed: dealer -> sealed value
+
+
+# 13.1
+
+
+def encode_plan(key_id, epoch, previous, dealers, parameters):
+    data = b"CPPL" + u8(1) + key_id + u32(epoch) + previous + u8(len(dealers)) + bytes(dealers)
+    return data + lp4(parameters.encoded)
+
+
+def parse_plan(data):
+    r = Reader(data)
+    r.literal(b"CPPL\x01")
+    key_id, epoch, previous = r.take(32), r.u32(), r.take(32)
+    dealers = list(r.take(r.u8()))
+    parameters = dkg.parse_parameters(r.lp4())
+    r.end()
+    require(epoch > 0, "epoch")
+    require(1 <= len(dealers) <= 16 and dealers[0] > 0 and dealers == sorted(set(dealers)), "dealers")
+    not_agents = [p for p in parameters.parties if p.mode == 0]
+    require(len(not_agents) <= 1 and all(len(p.indices) == 1 for p in not_agents), "recovery party")
+    return Plan(key_id, epoch, previous, dealers, parameters, data, H("CPV1-HANDOVER-SID", sha256(data)))
+
+
+def absent(parameters, party):
+    return party.mode == 0 and party.ceremony_key == parameters.recovery_key
+
+
+def recovery_party(parameters):
+    return next((p for p in parameters.parties if p.mode == 0), None)
+
+
+def check_follows(plan, now):
+    """now: the bundle that the plan is to follow."""
+    old, new = now.parameters, plan.parameters
+    require(plan.key_id == now.key_id, "denied: key_id")
+    require(plan.epoch > now.epoch and plan.previous == now.newest_hash, "conflict")
+    require(new.group is old.group and new.purpose == old.purpose, "denied: suite, purpose")
+    require(new.tenant == old.tenant and new.client_ca == old.client_ca, "denied: tenant, client CA")
+    require(len(plan.dealers) == old.t and plan.dealers[-1] <= old.n, "dealers")
+    party = recovery_party(new)
+    if party and absent(new, party):
+        require(new.recovery_key == old.recovery_key, "denied: recovery key")
+
+
+def is_refresh(plan, now):
+    old, new = now.parameters, plan.parameters
+
+    def same(p):
+        return p.name, p.indices, p.identity_key, p.mode, p.url
+
+    party = recovery_party(new)
+    return (
+        (new.t, new.recovery_key) == (old.t, old.recovery_key)
+        and [same(p) for p in new.parties] == [same(p) for p in old.parties]
+        and (party is None or absent(new, party))
+    )
+
+
+# 13.2
+
+
+def seal_info(sid):
+    return b"CPV1-HANDOVER-DEAL" + sid
+
+
+def deal_hash(sid, index, commitments, sealed_hash, r):
+    return H("CPV1-HANDOVER", sid, u8(index), sha256(commitments), sealed_hash, r)
+
+
+def make_deal(plan, index, coefficients, ephemerals, nonce):
+    """coefficients[0] is the dealer's share; ephemerals: index -> HPKE ephemeral scalar."""
+    group = plan.parameters.group
+    holders = {j: p for p in plan.parameters.parties for j in p.indices}
+    sealed = b""
+    for j in sorted(holders):
+        value = group.scalar(dkg.polynomial(coefficients, j, group.q))
+        sealed += lp(hpke.seal(holders[j].ceremony_key, seal_info(plan.sid), bytes([index, j]), value, ephemerals[j]))
+    commitments = b"".join(group.encode(group.exp(group.g, a)) for a in coefficients)
+    r = group.encode(group.exp(group.g, nonce))
+    c = to_int(deal_hash(plan.sid, index, commitments, sha256(sealed), r))
+    z = (nonce + c * coefficients[0]) % group.q
+    opened = u8(index) + commitments + sha256(sealed) + r + group.scalar(z)
+    return b"CPHD" + u8(1) + lp4(opened) + lp4(sealed)
+
+
+def parse_open(plan, data):
+    group = plan.parameters.group
+    r = Reader(data)
+    index = r.u8()
+    commitments = [group.parse(r.take(group.element_size)) for _ in range(plan.parameters.t)]
+    sealed_hash = r.take(32)
+    proof_r = group.parse(r.take(group.element_size))
+    z = group.parse_scalar(r.take(group.scalar_size))
+    r.end()
+    return Open(index, commitments, sealed_hash, proof_r, z, data)
+
+
+def parse_deal(plan, data):
+    r = Reader(data)
+    r.literal(b"CPHD\x01")
+    opened, sealed = parse_open(plan, r.lp4()), r.lp4()
+    r.end()
+    require(sha256(sealed) == opened.sealed_hash, f"dealer {opened.index}: sealed values")
+    values = Reader(sealed)
+    by_index = {j: values.lp() for j in range(1, plan.parameters.n + 1)}
+    values.end()
+    return Deal(opened, by_index)
+
+
+def check_opens(plan, now, opens):
+    group = plan.parameters.group
+    require([o.index for o in opens] == plan.dealers, "not one open part of each dealer")
+    for o in opens:
+        h_i = now.public_shares[o.index]
+        require(o.commitments[0] == h_i, f"dealer {o.index}: deals something else than its share")
+        commitments = b"".join(group.encode(a) for a in o.commitments)
+        c = to_int(deal_hash(plan.sid, o.index, commitments, o.sealed_hash, group.encode(o.r)))
+        require(group.exp(group.g, o.z) == group.mul(o.r, group.exp(h_i, c)), f"dealer {o.index}: proof")
+
+
+def committed(group, commitments, j):
+    return group.product(group.exp(a, j**k) for k, a in enumerate(commitments))
+
+
+def new_public_shares(plan, now, opens):
+    group = plan.parameters.group
+    weights = [lagrange(group, plan.dealers, o.index) for o in opens]
+    combined = []
+    for k in range(plan.parameters.t):
+        combined.append(group.product(group.exp(o.commitments[k], w) for o, w in zip(opens, weights)))
+    require(combined[0] == now.h, "C_0")
+    shares = {j: committed(group, combined, j) for j in range(1, plan.parameters.n + 1)}
+    for j, h_j in shares.items():
+        require(h_j not in (None, 1), f"public share {j}")
+    return shares
+
+
+def open_value(plan, deal, j, scalar):
+    """The holder's scalar is that of its ceremony key."""
+    group, o = plan.parameters.group, deal.open
+    value = group.parse_scalar(hpke.open_(scalar, seal_info(plan.sid), bytes([o.index, j]), deal.sealed[j]))
+    require(group.exp(group.g, value) == committed(group, o.commitments, j), f"dealer {o.index}: value for {j}")
+    return value
+
+
+def combine_values(group, by_dealer):
+    return sum(lagrange(group, sorted(by_dealer), i) * v for i, v in by_dealer.items()) % group.q
+
+
+# 13.3
+
+
+def confirm_digest(body):
+    return H("CPV1-HANDOVER-CONFIRM", sha256(body))
+
+
+def active_digest(sid, version):
+    return H("CPV1-HANDOVER-ACTIVE", sid, sha256(version))
+
+
+def void_digest(sid):
+    return H("CPV1-HANDOVER-VOID", sid)
+
+
+# 13.4
+
+
+def signers(plan):
+    return [p for p in plan.parameters.parties if not absent(plan.parameters, p)]
+
+
+def body_of(plan, opens, blob_hash):
+    return b"CPVN" + u8(1) + lp4(plan.encoded) + b"".join(lp4(o.encoded) for o in opens) + blob_hash
+
+
+def parse_version(now, data):
+    r = Reader(data)
+    r.literal(b"CPVN\x01")
+    plan = parse_plan(r.lp4())
+    check_follows(plan, now)
+    opens = [parse_open(plan, r.lp4()) for _ in plan.dealers]
+    blob_hash = r.take(32)
+    body = data[: r.at]
+    check_opens(plan, now, opens)
+    shares = new_public_shares(plan, now, opens)
+    for p in signers(plan):
+        try:
+            messages.ecdsa_verify(p.identity_key, confirm_digest(body), r.take(64))
+        except InvalidSignature:
+            raise Refused(f"{p.name} did not confirm") from None
+    r.end()
+    return Version(plan, opens, blob_hash, shares, body, data)
+
+
+# 6
+
+
+def followed_by(now, version):
+    """The bundle after `now`, with a version that was read after it."""
+    plan = version.plan
+    return now._replace(
+        parameters=plan.parameters,
+        public_shares=version.public_shares,
+        epoch=plan.epoch,
+        sid=plan.sid,
+        versions=now.versions + [version.encoded],
+        newest_hash=sha256(version.encoded),
+    )
+
+
+def encode_bundle(bundle):
+    if not bundle.versions:
+        return bundle.generation
+    data = b"CPBN" + u8(2) + lp4(bundle.generation) + u16(len(bundle.versions))
+    return data + b"".join(lp4(v) for v in bundle.versions)
+
+
+def parse_chain(data):
+    """The bundle of epoch 0, and then each version with the bundle that it makes."""
+    r = Reader(data)
+    r.literal(b"CPBN\x02")
+    bundle = dkg.parse_generation(r.lp4())
+    count = r.u16()
+    require(count > 0, "no version")
+    yield None, bundle
+    for _ in range(count):
+        version = parse_version(bundle, r.lp4())
+        bundle = followed_by(bundle, version)
+        yield version, bundle
+    r.end()
+
+
+def parse_bundle(data):
+    """Of either form."""
+    if data.startswith(b"CPBN\x02"):
+        return list(parse_chain(data))[-1][1]
+    return dkg.parse_generation(data)
+
+
+def extends(bundle, older):
+    return bundle.generation == older.generation and bundle.versions[: len(older.versions)] == older.versions
+
+
+# 13.5
+
+
+def recovery_parts(plan, deals):
+    (j,) = recovery_party(plan.parameters).indices
+    data = b"CPRS" + u8(1) + plan.sid + u8(j) + u8(len(deals))
+    return data + b"".join(u8(d.open.index) + lp(d.sealed[j]) for d in deals)
+
+
+def parse_parts(data):
+    r = Reader(data)
+    r.literal(b"CPRS\x01")
+    sid, index, count = r.take(32), r.u8(), r.u8()
+    require(index > 0 and 1 <= count <= 16, "index, count")
+    sealed = [(r.u8(), r.lp()) for _ in range(count)]
+    r.end()
+    dealers = [i for i, _ in sealed]
+    require(dealers[0] > 0 and dealers == sorted(set(dealers)), "dealers")
+    return Parts(sid, index, dict(sealed))
+
+
+def open_parts(parts, scalar, bundle):
+    """The recovery share of the bundle's epoch, with the scalar of the recovery HPKE key."""
+    group, j = bundle.parameters.group, parts.index
+    require(parts.sid == bundle.sid and j <= bundle.parameters.n, "altered: parts of another epoch")
+    values = {}
+    for i, sealed in parts.sealed.items():
+        values[i] = group.parse_scalar(hpke.open_(scalar, seal_info(parts.sid), bytes([i, j]), sealed))
+    share = combine_values(group, values)
+    require(group.exp(group.g, share) == bundle.public_shares[j], "altered: the parts do not make the share")
+    return share
