@@ -1,14 +1,11 @@
 // What a party computes for a request, as a multiple of the one operation that nobody can avoid: raising a
-// ciphertext's c1 to a secret exponent with OpenSSL. Work and reference take turns, so that a busy machine
-// slows both. The counter `ratio` is per item, and so is the time shown.
+// ciphertext's c1 to a secret exponent with OpenSSL.
 
 #include <benchmark/benchmark.h>
 #include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/obj_mac.h>
 
-#include <ctime>
-#include <functional>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -16,6 +13,7 @@
 
 #include "protocol/base/arena.h"
 #include "protocol/base/owned.h"
+#include "protocol/bench/in_turns.h"
 #include "protocol/crypto/ecdsa.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/crypto/hpke.h"
@@ -27,13 +25,6 @@ using namespace coprotect;
 using namespace coprotect::protocol;
 using Number = Owned<BIGNUM, BN_clear_free>;
 using Context = Owned<BN_CTX, BN_CTX_free>;
-
-// Seconds that this thread has run, so that other programs do not count.
-double processor_time() {
-  timespec t{};
-  invariant(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
 
 // One exponentiation by a secret exponent, with everything that can be prepared prepared.
 class Reference {
@@ -121,27 +112,11 @@ struct Request {
   std::vector<Element> bases;
 };
 
-// Per item: as many references are run as the work has items.
-void compare(benchmark::State& state, const std::function<void()>& work, Reference& reference,
-             std::size_t items) {
-  double in_work = 0, in_reference = 0;
-  for ([[maybe_unused]] const auto _ : state) {
-    const auto start = processor_time();
-    work();
-    const auto middle = processor_time();
-    for (std::size_t i = 0; i < items; ++i) reference.run();
-    in_work += middle - start;
-    in_reference += processor_time() - middle;
-    state.SetIterationTime((middle - start) / static_cast<double>(items));
-  }
-  state.counters["ratio"] = in_work / in_reference;
-}
-
 void partial_decryption(benchmark::State& state, SuiteId suite, std::size_t items) {
   const Request request(suite, items);
   const auto reference = reference_for(request.group);
-  compare(
-      state, [&] { benchmark::DoNotOptimize(request.answer()); }, *reference, items);
+  bench::compare(
+      state, [&] { benchmark::DoNotOptimize(request.answer()); }, [&] { reference->run(); }, items);
 }
 
 // All public-key operations of a custodian for a request: the client's signature, the ciphertexts from their
@@ -168,7 +143,8 @@ void custodian(benchmark::State& state, std::size_t items) {
     }
     benchmark::DoNotOptimize(hpke_seal(reply_key, request_hash, {}, plaintext, system_random()));
   };
-  compare(state, work, reference, items);
+  bench::compare(
+      state, work, [&] { reference.run(); }, items);
 }
 
 }  // namespace

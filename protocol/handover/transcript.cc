@@ -1,5 +1,7 @@
 #include "protocol/handover/transcript.h"
 
+#include <algorithm>
+
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
@@ -15,22 +17,44 @@ Error malformed(std::string_view what) {
   return {Code::malformed, "handover: " + std::string(what)};
 }
 
+// λ_i of a dealer, as an exponent of an element or of its inverse, whichever is shorter: dealers 1 and 2 have
+// 2 and −1, and a chain is read in a fraction of the time.
+struct Weight {
+  bool negative;
+  Bytes exponent;
+};
+
+Result<Weight> weight_of(const HandoverPlan& plan, std::uint8_t dealer) {
+  const auto weight = lagrange_at_zero(plan.group(), plan->dealers, dealer);
+  if (!weight) return weight.error();
+  const Scalar opposite = Scalar::from_u64(plan.group().scalars(), 0) - *weight;
+  const ByteView positive = weight->bytes().reveal();  // public
+  const ByteView negative = opposite.bytes().reveal();
+  const bool shorter = std::ranges::lexicographical_compare(negative, positive);
+  const ByteView exponent = shorter ? negative : positive;
+  return Weight{.negative = shorter, .exponent = Bytes(exponent.begin(), exponent.end())};
+}
+
 // C_k = ∏_i A_{i,k}^{λ_i}: commitments to the polynomial that the new shares are values of.
 Result<std::vector<Element>> combined_commitments(const HandoverPlan& plan,
                                                   const std::vector<PublicDeal>& deals) {
   const Group& group = plan.group();
-  std::vector<Bytes> weights;
+  std::vector<bool> negative;
+  std::vector<Bytes> exponents;
   for (const PublicDeal& deal : deals) {
-    const auto weight = lagrange_at_zero(group, plan->dealers, deal.index);
-    if (!weight) return weight.error();
-    const ByteView bytes = weight->bytes().reveal();  // public
-    weights.emplace_back(bytes.begin(), bytes.end());
+    auto weight = weight_of(plan, deal.index);
+    if (!weight) return std::move(weight).error();
+    negative.push_back(weight->negative);
+    exponents.push_back(std::move(weight->exponent));
   }
   std::vector<Element> combined;
   for (std::size_t k = 0; k < plan->parameters->t; ++k) {
     std::vector<Element> column;
-    for (const PublicDeal& deal : deals) column.push_back(deal.commitments[k]);
-    combined.push_back(group.product_of_powers_public(column, weights));
+    for (std::size_t i = 0; i < deals.size(); ++i) {
+      const Element& commitment = deals[i].commitments[k];
+      column.push_back(negative[i] ? group.invert(commitment) : commitment);
+    }
+    combined.push_back(group.product_of_powers_public(column, exponents));
   }
   return combined;
 }
