@@ -164,6 +164,8 @@ void check_recovery(const Block& block) {
   const auto key = kit->open_key(opened->recovery_key);
   ASSERT_TRUE(key) << key.error().message();
   EXPECT_EQ(to_hex(key->scalar().reveal()), block.text("KitKey"));
+  const auto client_ca = kit->open_client_ca(opened->recovery_key);
+  EXPECT_EQ(client_ca ? to_hex(client_ca->scalar().reveal()) : "", block.text("KitClientCa"));
 }
 
 void check_dkg(const Block& block) {

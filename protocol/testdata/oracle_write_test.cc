@@ -162,14 +162,18 @@ void write_recovery(Blocks& blocks, const Group& group) {
   const SigningKey administrator = SigningKey::generate(system_random());
   const Certificate certificate =
       self_signed("ada", CertificateUse::client, administrator, {"coprotect:acme:recovery:ada"});
-  const RecoveryKit kit = RecoveryKit::seal(Bytes{1, 2, 3}, blob, certificate.der(), administrator, nullptr,
-                                            recovery_key, system_random());
+  // As in the kit of a company's first key, and in that of a further one.
+  std::optional<SigningKey> client_ca;
+  if (group.suite() == SuiteId::p256) client_ca = SigningKey::generate(system_random());
+  const RecoveryKit kit = RecoveryKit::seal(Bytes{1, 2, 3}, blob, certificate.der(), administrator,
+                                            client_ca ? &*client_ca : nullptr, recovery_key, system_random());
   blocks.text("Type", "recovery")
       .text("Suite", suite_name(group.suite()))
       .text("Code", text_of(code.reveal()));
   blocks.hex("KeyId", binding.key_id).hex("Share", share.bytes().reveal());
   blocks.hex("HpkeScalar", hpke.scalar().reveal()).hex("Blob", blob.encoded()).hex("Kit", kit.encode());
-  blocks.hex("KitKey", administrator.scalar().reveal()).end();
+  blocks.hex("KitKey", administrator.scalar().reveal());
+  blocks.text("KitClientCa", client_ca ? to_hex(client_ca->scalar().reveal()) : "").end();
 }
 
 void write_dkg(Blocks& blocks, SuiteId suite) {

@@ -174,7 +174,9 @@ def recovery_block(group):
     )
     scalar = c.scalar(hpke.CURVE.q)
     cert = certificate("recovery", scalar, "recovery", scalar, ["coprotect:acme:recovery:ada"], client=True)
-    kit = recovery.make_kit(b"a bundle", blob, cert, scalar, k, c.bytes(12))
+    nonce = c.bytes(12)
+    client_ca = c.scalar(hpke.CURVE.q) if group.name == "p256" else None
+    kit = recovery.make_kit(b"a bundle", blob, cert, scalar, client_ca, k, nonce)
     block(
         Type="recovery",
         Suite=group.name,
@@ -185,6 +187,7 @@ def recovery_block(group):
         Blob=blob,
         Kit=kit,
         KitKey=scalar.to_bytes(32, "big"),
+        KitClientCa=client_ca.to_bytes(32, "big") if client_ca else b"",
     )
 
 

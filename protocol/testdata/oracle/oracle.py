@@ -79,7 +79,7 @@ def decrypt(kit_path, party_name, in_path, out_path):
     bundle = handover.parse_bundle(kit.bundle)
     group = bundle.parameters.group
     share, _, k = recovery.open_blob(kit.blob, recovery.read_code(sys.stdin.readline().strip()))
-    scalar = recovery.open_kit_key(kit, k)
+    scalar, _ = recovery.open_kit_keys(kit, k)
 
     data = read(in_path)
     header = files.parse_header(data)

@@ -108,10 +108,12 @@ def kit_aad(key_id, blob, certificate):
     return H("CPV1-KIT", key_id, sha256(blob), certificate)
 
 
-def make_kit(bundle, blob, certificate, scalar, k, nonce):
+def make_kit(bundle, blob, certificate, scalar, client_ca, k, nonce):
+    """client_ca: its scalar, or None."""
     key = hkdf(b"", k, b"CPV1-KIT", 32)
     aad = kit_aad(parse_blob(blob).key_id, blob, certificate)
-    sealed = AESGCM(key).encrypt(nonce, scalar.to_bytes(32, "big"), aad)
+    scalars = [scalar] if client_ca is None else [scalar, client_ca]
+    sealed = AESGCM(key).encrypt(nonce, b"".join(s.to_bytes(32, "big") for s in scalars), aad)
     return b"CPKT" + u8(1) + lp4(bundle) + lp4(blob) + lp(certificate) + nonce + lp(sealed)
 
 
@@ -123,7 +125,9 @@ def parse_kit(data):
     return kit
 
 
-def open_kit_key(kit, k):
-    """The recovery administrator's private scalar."""
+def open_kit_keys(kit, k):
+    """The recovery administrator's private scalar, and the client CA's or None."""
     aad = kit_aad(kit.blob.key_id, kit.blob.encoded, kit.certificate)
-    return to_int(AESGCM(hkdf(b"", k, b"CPV1-KIT", 32)).decrypt(kit.nonce, kit.sealed_key, aad))
+    scalars = AESGCM(hkdf(b"", k, b"CPV1-KIT", 32)).decrypt(kit.nonce, kit.sealed_key, aad)
+    require(len(scalars) in (32, 64), "sealed keys")
+    return to_int(scalars[:32]), to_int(scalars[32:]) if scalars[32:] else None

@@ -107,7 +107,8 @@ def check_recovery(b):
     share, hpke_scalar, k = recovery.open_blob(blob, recovery.read_code(b.values["Code"]))
     require(share == b.scalar("Share") and hpke_scalar == to_int(b.hex("HpkeScalar")), "blob")
     kit = recovery.parse_kit(b.hex("Kit"))
-    require(recovery.open_kit_key(kit, k) == to_int(b.hex("KitKey")), "kit")
+    client_ca = b.hex("KitClientCa")
+    require(recovery.open_kit_keys(kit, k) == (to_int(b.hex("KitKey")), to_int(client_ca) if client_ca else None), "kit")
 
 
 def check_dkg(b):
