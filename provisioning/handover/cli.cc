@@ -76,6 +76,12 @@ void add_reshare(CLI::App& app, HandoverArguments& to, Operator::Descriptors& de
       ->expected(1)
       ->take_all()
       ->check(CLI::ExistingFile);
+  command
+      .add_option("--leaving", to.reshare.leaving,
+                  "invitation of an agent that is to hold no share any more, if it is needed to hand over")
+      ->expected(1)
+      ->take_all()
+      ->check(CLI::ExistingFile);
   command.add_option("--threshold", to.reshare.threshold, "how many shares are to be needed")
       ->check(CLI::Range(2, 16));
   command

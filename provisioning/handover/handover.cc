@@ -111,8 +111,9 @@ Party Handover::recovery_party(std::uint8_t index) {
 
 std::vector<std::uint8_t> Handover::choose_dealers() const {
   std::vector<std::uint8_t> indices;
-  for (const HolderAgent* const dealer : order_.dealers)
-    indices.insert(indices.end(), dealer->party().indices.begin(), dealer->party().indices.end());
+  for (const NewHolder& dealer : order_.dealers)
+    indices.insert(indices.end(), dealer.holder->party().indices.begin(),
+                   dealer.holder->party().indices.end());
   if (order_.recovery_dealer) indices.push_back(order_.recovery_dealer->index);
   if (indices.size() > now_.parameters()->t) indices.resize(now_.parameters()->t);
   std::ranges::sort(indices);
@@ -150,26 +151,35 @@ Status Handover::make_plan() {
   return Done{};
 }
 
-std::optional<protocol::Approval> Handover::approval_of(const HolderAgent& dealer) const {
+std::vector<NewHolder> Handover::asked() const {
+  std::vector<NewHolder> asked;
   for (const NewHolder& agent : order_.agents)
-    if (agent.holder == &dealer && agent.invited != nullptr)
-      return protocol::Approval::of(agent.invited->invitation().id, agent.invited->invitation().secret,
-                                    plan_->encoded());
-  return std::nullopt;
+    if (agent.holder != nullptr) asked.push_back(agent);
+  for (const NewHolder& dealer : order_.dealers) {
+    const bool known =
+        std::ranges::any_of(asked, [&](const NewHolder& agent) { return agent.holder == dealer.holder; });
+    const bool deals = std::ranges::any_of(dealer.holder->party().indices, [&](std::uint8_t index) {
+      return std::ranges::find((*plan_)->dealers, index) != (*plan_)->dealers.end();
+    });
+    if (deals && !known) asked.push_back(dealer);
+  }
+  return asked;
 }
 
 Status Handover::deal() {
-  std::vector<HolderAgent*> asked = order_.dealers;
-  for (const NewHolder& agent : order_.agents)
-    if (agent.holder != nullptr && std::ranges::find(asked, agent.holder) == asked.end())
-      asked.push_back(agent.holder);
-  for (HolderAgent* const holder : asked) {
-    // One that deals nothing has to know the plan, too, if it is to get a share.
-    const auto encoded = holder->deal(*plan_, approval_of(*holder));
+  for (const NewHolder& agent : asked()) {
+    const bool leaves = !(*plan_)->parameters.position_of(agent.holder->party().identity_key);
+    if (leaves)
+      if (const auto offer = agent.holder->offer(); !offer) return offer.error();
+    std::optional<protocol::Approval> approval;
+    if (agent.invited != nullptr)
+      approval = protocol::Approval::of(agent.invited->invitation().id, agent.invited->invitation().secret,
+                                        plan_->encoded());
+    const auto encoded = agent.holder->deal(*plan_, approval);
     if (!encoded) return encoded.error();
     for (const Bytes& bytes : *encoded) {
       auto deal = protocol::Deal::parse(bytes, *plan_);
-      if (!deal) return std::move(deal).error().in(holder->name() + " agent");
+      if (!deal) return std::move(deal).error().in(agent.holder->name() + " agent");
       deals_.push_back(*std::move(deal));
     }
   }
@@ -238,14 +248,11 @@ Status Handover::let_all_prepare() {
 
 void Handover::abort() {
   if (!plan_) return;
-  std::vector<HolderAgent*> holders = order_.dealers;
+  std::vector<HolderAgent*> holders;
   std::vector<InvitedAgent*> invited;
-  for (const NewHolder& agent : order_.agents) {
-    if (agent.holder == nullptr)
-      invited.push_back(agent.invited);
-    else if (std::ranges::find(holders, agent.holder) == holders.end())
-      holders.push_back(agent.holder);
-  }
+  for (const NewHolder& agent : asked()) holders.push_back(agent.holder);
+  for (const NewHolder& agent : order_.agents)
+    if (agent.holder == nullptr) invited.push_back(agent.invited);
   // What stays prepared is settled by whoever runs next.
   if (auto aborted = abort_handover(*plan_, holders, invited, random_); !aborted)
     operator_.warn("the handover could not be taken back everywhere: " + aborted.error().message());

@@ -26,9 +26,9 @@ struct RecoveryDealer {
 // What a handover is to do. All that it refers to outlives it.
 struct HandoverOrder {
   std::uint8_t t;
-  std::uint32_t epoch;                // the next one
-  std::vector<NewHolder> agents;      // with indices 1, 2, …; the recovery share's comes after them
-  std::vector<HolderAgent*> dealers;  // who can deal; no more than needed are asked to
+  std::uint32_t epoch;             // the next one
+  std::vector<NewHolder> agents;   // with indices 1, 2, …; the recovery share's comes after them
+  std::vector<NewHolder> dealers;  // who can deal, first who should; no more than needed do
   std::optional<RecoveryDealer> recovery_dealer;  // if they are too few
   NewRecovery* new_recovery = nullptr;            // a new recovery share and code; null: the old code stays
   Bytes blob;                                     // the recovery blob as it is, for agents that join
@@ -56,7 +56,8 @@ class Handover {
   Result<protocol::Party> party_of(const NewHolder& agent, std::uint8_t index);
   protocol::Party recovery_party(std::uint8_t index);
   std::vector<std::uint8_t> choose_dealers() const;
-  std::optional<protocol::Approval> approval_of(const HolderAgent& dealer) const;
+  // Those who are to know the plan: who deals, and who gets a share of those who hold one.
+  std::vector<NewHolder> asked() const;
   Result<protocol::Signature> prepare_at(const NewHolder& agent, const Bytes& blob);
 
   protocol::Bundle now_;

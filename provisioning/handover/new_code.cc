@@ -75,7 +75,7 @@ Status new_code(const NewCodeOptions& options, const Operator& person, std::int6
   HandoverOrder order{.t = holders->bundle().parameters()->t,
                       .epoch = holders->next_epoch(),
                       .agents = {},
-                      .dealers = holders->reachable(),
+                      .dealers = {},
                       .recovery_dealer = std::nullopt,
                       .new_recovery = &recovery,
                       .blob = {}};
@@ -86,6 +86,7 @@ Status new_code(const NewCodeOptions& options, const Operator& person, std::int6
                        "its operator makes one with coprotect-provision invite, and approves by it");
     order.agents.push_back({.holder = agent, .invited = approval});
   }
+  order.dealers = order.agents;
   if (options.plan_only) {
     print_plan(holders->bundle(), order);
     return Done{};

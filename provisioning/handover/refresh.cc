@@ -16,13 +16,14 @@ Status refresh(const KeyOptions& options, const Operator& person, Random& random
       .t = holders->bundle().parameters()->t,
       .epoch = holders->next_epoch(),
       .agents = {},
-      .dealers = holders->reachable(),
+      .dealers = {},
       .recovery_dealer = std::nullopt,
       .blob = {},
   };
   for (HolderAgent* const agent : holders->reachable())
     order.agents.push_back({.holder = agent, .invited = nullptr});
-  const auto blob = order.dealers.front()->recovery_share();
+  order.dealers = order.agents;
+  const auto blob = order.dealers.front().holder->recovery_share();
   if (!blob) return blob.error();
   order.blob = blob->first;
   if (options.plan_only) {

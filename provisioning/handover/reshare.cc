@@ -31,12 +31,13 @@ bool already_so(const protocol::Bundle& now, std::span<InvitedAgent> invited, st
 }
 
 Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& holders,
-                                 std::span<InvitedAgent> invited, const Operator& person) {
+                                 std::span<InvitedAgent> invited, std::span<InvitedAgent> leaving,
+                                 const Operator& person) {
   const protocol::Bundle& now = holders.bundle();
   HandoverOrder order{.t = options.threshold.value_or(now.parameters()->t),
                       .epoch = holders.next_epoch(),
                       .agents = {},
-                      .dealers = holders.reachable(),
+                      .dealers = {},
                       .recovery_dealer = std::nullopt,
                       .blob = {}};
   for (InvitedAgent& agent : invited) {
@@ -45,21 +46,28 @@ Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& hol
                        member->agent->party().identity_key == agent.invitation().identity_certificate.key();
     if (stays && !member->status) return member->status.error();
     order.agents.push_back({.holder = stays ? member->agent.get() : nullptr, .invited = &agent});
+    if (stays) order.dealers.push_back(order.agents.back());
   }
-  if (order.dealers.empty()) return Error(Code::unavailable, "no agent that holds the key can be reached");
-  const auto kept = order.dealers.front()->recovery_share();
+  for (HolderAgent* const agent : holders.reachable())
+    if (InvitedAgent* const approval = invitation_of(leaving, agent->name()))
+      order.dealers.push_back({.holder = agent, .invited = approval});
+  if (order.dealers.empty())
+    return Error(Code::unavailable, "no agent that holds the key is invited and can be reached");
+  const auto kept = order.dealers.front().holder->recovery_share();
   if (!kept) return kept.error();
   order.blob = kept->first;
 
   std::size_t shares = 0;
-  for (const HolderAgent* const dealer : order.dealers) shares += dealer->party().indices.size();
+  for (const NewHolder& dealer : order.dealers) shares += dealer.holder->party().indices.size();
   if (shares >= now.parameters()->t) return order;
   if (options.kit.empty())
-    return with_hint(Error(Code::unavailable, "too few holders can be reached to hand the key over"),
-                     "--kit names the recovery kit, whose code replaces one of them");
+    return with_hint(
+        Error(Code::unavailable, "too few holders can be reached to hand the key over"),
+        "--leaving names an invitation of an agent that deals and leaves; --kit the recovery kit, "
+        "whose code replaces an agent");
   const auto kit = OpenedKit::open(options.kit, person);
   if (!kit) return kit.error();
-  auto share = kit->share_of(now, *order.dealers.front());
+  auto share = kit->share_of(now, *order.dealers.front().holder);
   if (!share) return std::move(share).error();
   order.recovery_dealer.emplace(*std::move(share));
   return order;
@@ -70,6 +78,8 @@ Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& hol
 Status reshare(const ReshareOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
   auto invited = read_invitations(options.invitations, now_ms);
   if (!invited) return std::move(invited).error();
+  auto leaving = read_invitations(options.leaving, now_ms);
+  if (!leaving) return std::move(leaving).error();
   const auto lock = DirectoryLock::acquire(options.directory);
   if (!lock) return lock.error();
   auto folder = KeyFolder::open(options.directory, options.key);
@@ -83,7 +93,7 @@ Status reshare(const ReshareOptions& options, const Operator& person, std::int64
     print_holders(holders->bundle());
     return Done{};
   }
-  auto order = make_order(options, *holders, *invited, person);
+  auto order = make_order(options, *holders, *invited, *leaving, person);
   if (!order) return std::move(order).error();
   if (options.plan_only) {
     print_plan(holders->bundle(), *order);

@@ -7,7 +7,8 @@ namespace coprotect::provisioning {
 struct ReshareOptions : KeyOptions {
   std::optional<std::uint8_t> threshold;  // as it is, if none
   std::vector<std::filesystem::path>
-      invitations;            // of every agent of the next epoch, in the order of indices
+      invitations;                             // of every agent of the next epoch, in the order of indices
+  std::vector<std::filesystem::path> leaving;  // of agents that are to deal and then hold none
   std::filesystem::path kit;  // with its code, if too few present holders can be reached to deal
 };
 

@@ -125,7 +125,7 @@ Result<Bundle> hand_over(const OpenedKit& kit, HolderGroup& holders, InvitedAgen
                       .recovery_dealer = std::nullopt,
                       .blob = kit.kit.blob().encoded()};
   for (HolderAgent* const agent : holders.reachable())
-    if (agent->name() != invited.party()) order.dealers.push_back(agent);
+    if (agent->name() != invited.party()) order.dealers.push_back({.holder = agent, .invited = nullptr});
   if (order.dealers.empty()) return Error(Code::unavailable, "no other agent can be reached");
   for (const protocol::Party& party : now.parameters()->parties) {
     if (!party.is_agent()) continue;
@@ -137,7 +137,7 @@ Result<Bundle> hand_over(const OpenedKit& kit, HolderGroup& holders, InvitedAgen
     if (!member->status) return member->status.error();
     order.agents.push_back({.holder = member->agent.get(), .invited = nullptr});
   }
-  auto share = kit.share_of(now, *order.dealers.front());
+  auto share = kit.share_of(now, *order.dealers.front().holder);
   if (!share) return std::move(share).error();
   order.recovery_dealer.emplace(*std::move(share));
   Handover handover(now, std::move(order), person, random);

@@ -88,7 +88,9 @@ class LifecycleKill : public testing::TestWithParam<Case> {
     }
     const Finished run = system.hand_over(attempt.args, attempt.new_code,
                                           System::fault_program("coprotect-provision"), environment);
-    if (at == 0 || who == "tool") EXPECT_EQ(run.exit_code, at == 0 ? 0 : 128 + SIGKILL) << run.out << run.err;
+    if (at == 0 || who == "tool") {
+      EXPECT_EQ(run.exit_code, at == 0 ? 0 : 128 + SIGKILL) << run.out << run.err;
+    }
     if (dying != nullptr) {
       dying->kill();
       EXPECT_TRUE(dying->start());

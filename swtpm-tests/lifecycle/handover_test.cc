@@ -194,10 +194,16 @@ TEST_P(LifecycleHandover, MovesToThreeOfFiveAndBack) {
     ASSERT_TRUE(stopped->start());
   }
 
-  for (Agent* const agent : {&system.cloud(), &company_b}) ASSERT_TRUE(done(system.invite(*agent)));
-  ASSERT_TRUE(done(system.hand_over({"reshare", "--dir", out(), "--threshold", "2", "--invitation",
-                                     system.cloud().invitation().string(), "--invitation",
-                                     company_b.invitation().string()})));
+  for (Agent* const agent : four) ASSERT_TRUE(done(system.invite(*agent)));
+  const Finished too_few = system.hand_over({"reshare", "--dir", out(), "--threshold", "2", "--invitation",
+                                             system.cloud().invitation().string(), "--invitation",
+                                             company_b.invitation().string()});
+  EXPECT_EQ(too_few.exit_code, 4);
+  EXPECT_NE(too_few.err.find("too few holders"), std::string::npos) << too_few.err;
+  ASSERT_TRUE(done(
+      system.hand_over({"reshare", "--dir", out(), "--threshold", "2", "--invitation",
+                        system.cloud().invitation().string(), "--invitation", company_b.invitation().string(),
+                        "--leaving", system.company().invitation().string()})));
   EXPECT_TRUE(file.opens(alice));
   expect_every_quorum(file, system.admin(), system.cloud(), company_b, system.kit(), system.code());
 }
