@@ -15,16 +15,16 @@ function(coprotect_library name)
 endfunction()
 
 # coprotect_program(NAME SOURCES... [LINK LIBS...] [FAULTS]): an executable; with FAULTS also its twin for the kill tests, in fault-bin, where
-# fault_point() can kill.
+# fault_point() can kill. The whole archive: which of the two is linked must not depend on the order of libraries.
 function(coprotect_program name)
   cmake_parse_arguments(ARG "FAULTS" "" "LINK" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
-  target_link_libraries(${name} PRIVATE ${ARG_LINK} coprotect_fault_none coprotect_warnings)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} "$<LINK_LIBRARY:WHOLE_ARCHIVE,coprotect_fault_none>" coprotect_warnings)
   add_dependencies(programs ${name})
   install(TARGETS ${name} RUNTIME DESTINATION bin)
   if(ARG_FAULTS AND BUILD_TESTING AND NOT COPROTECT_FUZZ)
     add_executable(${name}-fault ${ARG_UNPARSED_ARGUMENTS})
-    target_link_libraries(${name}-fault PRIVATE ${ARG_LINK} coprotect_fault_counted coprotect_warnings)
+    target_link_libraries(${name}-fault PRIVATE ${ARG_LINK} "$<LINK_LIBRARY:WHOLE_ARCHIVE,coprotect_fault_counted>" coprotect_warnings)
     set_target_properties(${name}-fault PROPERTIES OUTPUT_NAME ${name}
       RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fault-bin)
   endif()

@@ -95,7 +95,7 @@ Result<protocol::Signature> confirmation_of(const Key& prepared, const protocol:
 }
 
 protocol::Signature acknowledgement_of(const Key& active, const protocol::SigningKey& identity) {
-  return protocol::acknowledge_handover(active.sid(), active.bundle->newest(), identity);
+  return protocol::acknowledge_handover(active.sid(), active.bundle->newest_hash(), identity);
 }
 
 }  // namespace coprotect::agent::custodian

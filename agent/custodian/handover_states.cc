@@ -21,13 +21,19 @@ std::optional<protocol::Signature> statement_of(const protocol::Party& party,
   return found->signature;
 }
 
+// Whether a version is of the handover that made this key's epoch. Nobody confirms two of one plan.
+bool is_of(ByteView version, const Key& key) {
+  const auto plan = protocol::HandoverVersion::plan_of(version);
+  return plan && plan->sid() == key.sid();
+}
+
 // Code::conflict names an agent of the new epoch who did not say that it uses it.
 Status check_acknowledged(const Bundle& bundle, const std::vector<Statement>& acknowledgements) {
   for (const protocol::Party& party : bundle.parameters()->parties) {
     if (!party.is_agent()) continue;
     const auto said = statement_of(party, acknowledgements);
-    if (!said ||
-        !protocol::verify_acknowledgement(party.identity_key, bundle.sharing().sid, bundle.newest(), *said))
+    if (!said || !protocol::verify_acknowledgement(party.identity_key, bundle.sharing().sid,
+                                                   bundle.newest_hash(), *said))
       return Error(Code::conflict, party_label(party) + " did not acknowledge epoch " +
                                        std::to_string(bundle.epoch()) + ": older shares stay");
   }
@@ -47,7 +53,7 @@ bool somebody_voids(const HandoverPlan& plan, const std::vector<Statement>& void
 Result<Bytes> Handovers::activate(const Caller& caller, ByteView version) {
   auto key = active(caller);
   if (!key) return std::move(key).error();
-  if ((*key)->epoch() > 0 && std::ranges::equal((*key)->bundle->newest(), version))
+  if (is_of(version, **key))
     return protocol::encode_signature(acknowledgement_of(**key, keyring_.identity()));
 
   auto bundle = (*key)->bundle->followed_by(version);
@@ -80,7 +86,7 @@ Result<Bytes> Handovers::retire(const Caller& caller, ByteView payload) {
   if (!request) return request.error();
   const auto key = active(caller);
   if (!key) return key.error();
-  if (!std::ranges::equal((*key)->bundle->newest(), request->version)) {
+  if (!is_of(request->version, **key)) {
     auto next = (*key)->bundle->followed_by(request->version);
     if (!next) return std::move(next).error();
     if (auto all = check_acknowledged(*next, request->acknowledgements); !all) return std::move(all).error();

@@ -2,7 +2,6 @@
 
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
-#include "protocol/crypto/hash.h"
 
 namespace coprotect::protocol {
 namespace {
@@ -61,7 +60,7 @@ Bundle::Bundle(Sharing sharing, PublicKey public_key, Bytes generation)
     : sharing_(std::make_shared<const Sharing>(std::move(sharing))),
       public_key_(std::make_shared<const PublicKey>(std::move(public_key))),
       generation_(std::move(generation)),
-      newest_hash_(sha256(generation_)),
+      hashes_{sharing_->key_id},
       encoded_(generation_) {}
 
 Result<Bundle> Bundle::parse(ByteView encoded) {
@@ -86,11 +85,11 @@ Result<Bundle> Bundle::parse(ByteView encoded) {
 
 Status Bundle::take(ByteView encoded) {
   if (versions_.size() >= kMaxVersions) return malformed("too many versions");
-  auto version = HandoverVersion::parse(encoded, *sharing_, newest_hash_);
+  auto version = HandoverVersion::parse(encoded, *sharing_, newest_hash());
   if (!version) return std::move(version).error();
   sharing_ = std::make_shared<const Sharing>(version->transcript.sharing());
   versions_.push_back(std::move(version->encoded));
-  newest_hash_ = sha256(versions_.back());
+  hashes_.push_back(version->transcript.hash());
   return Done{};
 }
 
@@ -102,8 +101,8 @@ Result<Bundle> Bundle::followed_by(ByteView version) const {
 }
 
 bool Bundle::extends(const Bundle& older) const {
-  return generation_ == older.generation_ && versions_.size() >= older.versions_.size() &&
-         std::equal(older.versions_.begin(), older.versions_.end(), versions_.begin());
+  return hashes_.size() >= older.hashes_.size() &&
+         std::equal(older.hashes_.begin(), older.hashes_.end(), hashes_.begin());
 }
 
 Result<Bundle> Bundle::parse_generation(ByteView encoded) {

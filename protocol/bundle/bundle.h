@@ -30,9 +30,10 @@ class Bundle {
   const Bytes& encoded() const { return encoded_; }
   // The newest version, or the key generation's bundle.
   const Bytes& newest() const { return versions_.empty() ? generation_ : versions_.back(); }
-  // Its SHA-256, which the next version has to name.
-  const Digest& newest_hash() const { return newest_hash_; }
-  // Whether this is that bundle, perhaps with further versions.
+  // What the next version has to name: the newest one's HandoverTranscript::hash(), or key_id if there is
+  // none. Signatures do not count, since a party may make others of the same.
+  const Digest& newest_hash() const { return hashes_.back(); }
+  // Whether this is that bundle, perhaps with further versions or other signatures of the same.
   bool extends(const Bundle& older) const;
 
  private:
@@ -46,7 +47,7 @@ class Bundle {
   std::shared_ptr<const PublicKey> public_key_;
   Bytes generation_;
   std::vector<Bytes> versions_;
-  Digest newest_hash_;
+  std::vector<Digest> hashes_;  // key_id, then each version's
   Bytes encoded_;
 };
 

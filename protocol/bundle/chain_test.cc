@@ -53,6 +53,16 @@ TEST_P(ChainTest, AForkExtendsNeither) {
   EXPECT_EQ(grafted.error().code(), Code::conflict);
 }
 
+TEST_P(ChainTest, OtherSignaturesOfTheSameMakeNoFork) {
+  TestHandover refresh(key, default_layout(), {1, 2});
+  const auto made = must(refresh.transcript(refresh.deal()));
+  const Bundle one = must(key.bundle.followed_by(HandoverVersion::encode(made, refresh.confirm(made))));
+  const Bundle two = must(key.bundle.followed_by(HandoverVersion::encode(made, refresh.confirm(made))));
+  EXPECT_NE(one.encoded(), two.encoded());
+  EXPECT_EQ(one.newest_hash(), two.newest_hash());
+  EXPECT_TRUE(one.extends(two) && two.extends(one));
+}
+
 TEST_P(ChainTest, NeedsEverySignatureOfTheNewParties) {
   TestHandover refresh(key, default_layout(), {1, 2});
   const auto made = must(refresh.transcript(refresh.deal()));

@@ -117,14 +117,13 @@ TEST_P(HandoverTest, StatementsAreOfTheirKindAndCeremony) {
   const auto made = must(refresh.transcript(refresh.deal()));
   const SigningKey& cloud = refresh.identity("cloud");
   const VerifyKey& known = cloud.public_key();
-  const Bytes version = HandoverVersion::encode(made, refresh.confirm(made));
   const Sid& sid = refresh.plan.sid();
   EXPECT_TRUE(verify_confirmation(known, made, confirm_handover(made, cloud)));
-  EXPECT_TRUE(verify_acknowledgement(known, sid, version, acknowledge_handover(sid, version, cloud)));
+  EXPECT_TRUE(verify_acknowledgement(known, sid, made.hash(), acknowledge_handover(sid, made.hash(), cloud)));
   EXPECT_TRUE(verify_void(known, sid, void_handover(sid, cloud)));
   EXPECT_FALSE(verify_confirmation(known, made, void_handover(sid, cloud)));
   EXPECT_FALSE(verify_void(known, sid, confirm_handover(made, cloud)));
-  EXPECT_FALSE(verify_acknowledgement(known, sid, version, void_handover(sid, cloud)));
+  EXPECT_FALSE(verify_acknowledgement(known, sid, made.hash(), void_handover(sid, cloud)));
   EXPECT_FALSE(verify_void(known, Sid{}, void_handover(sid, cloud)));
   EXPECT_FALSE(verify_void(refresh.identity("company").public_key(), sid, void_handover(sid, cloud)));
 }

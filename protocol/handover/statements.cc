@@ -6,11 +6,11 @@ namespace coprotect::protocol {
 namespace {
 
 Digest confirmation(const HandoverTranscript& transcript) {
-  return tagged_hash("CPV1-HANDOVER-CONFIRM", {sha256(transcript.body())});
+  return tagged_hash("CPV1-HANDOVER-CONFIRM", {transcript.hash()});
 }
 
-Digest acknowledgement(const Sid& sid, ByteView version) {
-  return tagged_hash("CPV1-HANDOVER-ACTIVE", {sid, sha256(version)});
+Digest acknowledgement(const Sid& sid, const Digest& transcript) {
+  return tagged_hash("CPV1-HANDOVER-ACTIVE", {sid, transcript});
 }
 
 Digest voidance(const Sid& sid) {
@@ -28,13 +28,13 @@ bool verify_confirmation(const VerifyKey& identity, const HandoverTranscript& tr
   return identity.verify(confirmation(transcript), signature);
 }
 
-Signature acknowledge_handover(const Sid& sid, ByteView version, const SigningKey& identity) {
-  return identity.sign(acknowledgement(sid, version));
+Signature acknowledge_handover(const Sid& sid, const Digest& transcript, const SigningKey& identity) {
+  return identity.sign(acknowledgement(sid, transcript));
 }
 
-bool verify_acknowledgement(const VerifyKey& identity, const Sid& sid, ByteView version,
+bool verify_acknowledgement(const VerifyKey& identity, const Sid& sid, const Digest& transcript,
                             const Signature& signature) {
-  return identity.verify(acknowledgement(sid, version), signature);
+  return identity.verify(acknowledgement(sid, transcript), signature);
 }
 
 Signature void_handover(const Sid& sid, const SigningKey& identity) {

@@ -11,9 +11,9 @@ Signature confirm_handover(const HandoverTranscript& transcript, const SigningKe
 bool verify_confirmation(const VerifyKey& identity, const HandoverTranscript& transcript,
                          const Signature& signature);
 
-// "I use the shares of this version": once all say so, older shares go.
-Signature acknowledge_handover(const Sid& sid, ByteView version, const SigningKey& identity);
-bool verify_acknowledgement(const VerifyKey& identity, const Sid& sid, ByteView version,
+// "I use the shares of this": once all say so, older shares go. `transcript` is HandoverTranscript::hash().
+Signature acknowledge_handover(const Sid& sid, const Digest& transcript, const SigningKey& identity);
+bool verify_acknowledgement(const VerifyKey& identity, const Sid& sid, const Digest& transcript,
                             const Signature& signature);
 
 // "I never confirmed this, and never will."

@@ -130,6 +130,10 @@ Result<HandoverTranscript> HandoverTranscript::parse(ByteView body, const Sharin
   return transcript;
 }
 
+Digest HandoverTranscript::hash() const {
+  return sha256(body_);
+}
+
 std::vector<std::size_t> HandoverTranscript::signers() const {
   std::vector<std::size_t> signers;
   for (std::size_t i = 0; i < plan_->parameters->parties.size(); ++i)

@@ -21,6 +21,8 @@ class HandoverTranscript {
   const HandoverPlan& plan() const { return plan_; }
   const Digest& blob_hash() const { return blob_hash_; }
   const Bytes& body() const { return body_; }
+  // SHA-256 of it: what the version after this one names, whoever's signatures this one has.
+  Digest hash() const;
   // Positions of the parties whose confirmations make a version of it: all of the new epoch but an absent
   // one.
   std::vector<std::size_t> signers() const;

@@ -6,8 +6,8 @@
 namespace coprotect::protocol {
 
 // The file that recovers a company together with the code (SPEC.md §8.3): bundle, blob, and the recovery
-// administrator's certificate with its key sealed under the code, and with the first key of a company also the key of
-// its client CA. The bundle is kept as bytes; bundle/bundle.h verifies it.
+// administrator's certificate with its key sealed under the code, and with the first key of a company also
+// the key of its client CA. The bundle is kept as bytes; bundle/bundle.h verifies it.
 class RecoveryKit {
  public:
   static Result<RecoveryKit> parse(ByteView encoded);

@@ -237,7 +237,8 @@ Result<Bundle> check_version(const Block& block, const std::string& number, cons
   EXPECT_TRUE(*recovered == known_share(parts->index()));
 
   const VerifyKey& first = plan->parameters->parties.front().identity_key;
-  EXPECT_TRUE(verify_acknowledgement(first, plan.sid(), encoded, array_of<64>(block.hex("Active" + number))));
+  EXPECT_TRUE(verify_acknowledgement(first, plan.sid(), transcript.hash(),
+                                     array_of<64>(block.hex("Active" + number))));
   EXPECT_TRUE(verify_void(first, plan.sid(), array_of<64>(block.hex("Void" + number))));
   return now.followed_by(encoded);
 }

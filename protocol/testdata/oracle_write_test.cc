@@ -268,7 +268,7 @@ void write_version(Blocks& blocks, const std::string& number, test::TestKey& key
   blocks.text("CeremonyKeys" + number, keys).text("Shares" + number, shares);
   blocks.hex("BlobHash" + number, made.blob_hash());
   blocks.hex("Parts" + number, RecoveryParts::of(plan, deals).encoded());
-  blocks.hex("Active" + number, acknowledge_handover(plan.sid(), version, first));
+  blocks.hex("Active" + number, acknowledge_handover(plan.sid(), made.hash(), first));
   blocks.hex("Void" + number, void_handover(plan.sid(), first));
   key.bundle = must(key.bundle.followed_by(version));
   key.shares = std::move(received);

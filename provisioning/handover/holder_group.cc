@@ -41,21 +41,27 @@ Error waits_for(const HolderGroup::Member& member) {
 Result<HolderGroup> HolderGroup::look(const Bundle& known, const client::Credentials& credentials,
                                       Random& random) {
   HolderGroup group(known);
-  const auto ask = [&](const Party& party, bool holds_now) {
-    auto agent = std::make_unique<HolderAgent>(group.bundle_, party, credentials, random);
-    auto status = agent->status();
-    group.members_.push_back({std::move(agent), std::move(status), holds_now});
-  };
-  for (const Party& party : known.parameters()->parties)
-    if (party.is_agent()) ask(party, true);
-  auto newest = newest_of(known, group.members_);
-  if (!newest) return std::move(newest).error();
-  group.bundle_ = *std::move(newest);
-  const protocol::Parameters& parameters = group.bundle_.parameters();
-  for (Member& member : group.members_)
-    member.holds_now = parameters.position_of(member.agent->party().identity_key).has_value();
-  for (const Party& party : parameters->parties)
-    if (party.is_agent() && !known.parameters().position_of(party.identity_key)) ask(party, true);
+  std::vector<Member> former;
+  for (;;) {
+    for (const Party& party : group.bundle_.parameters()->parties) {
+      if (!party.is_agent()) continue;
+      auto agent = std::make_unique<HolderAgent>(group.bundle_, party, credentials, random);
+      auto status = agent->status();
+      group.members_.push_back({std::move(agent), std::move(status), true});
+    }
+    auto newest = newest_of(group.bundle_, group.members_);
+    if (!newest) return std::move(newest).error();
+    if (newest->epoch() == group.bundle_.epoch()) break;
+    // Asked again, as holders of the newer epoch; those who are none any more are remembered.
+    for (Member& member : group.members_) {
+      if (newest->parameters().position_of(member.agent->party().identity_key)) continue;
+      member.holds_now = false;
+      former.push_back(std::move(member));
+    }
+    group.members_.clear();
+    group.bundle_ = *std::move(newest);
+  }
+  std::ranges::move(former, std::back_inserter(group.members_));
   return group;
 }
 

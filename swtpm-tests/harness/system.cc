@@ -124,9 +124,10 @@ Finished System::hand_over(std::vector<std::string> args, bool new_code,
                            const std::filesystem::path& provision,
                            const std::vector<std::string>& environment) {
   Command command(provision);
-  command.args(args).args({"--code-fd", "8"});
+  command.args(args);
   for (const auto& assignment : environment) command.env(assignment);
-  if (args.front() != "reshare") command.args({"--ca-passphrase-fd", "9"}).feed(9, kPassphrase);
+  if (args.front() != "refresh") command.args({"--code-fd", "8"});
+  if (new_code || args.front() == "restore") command.args({"--ca-passphrase-fd", "9"}).feed(9, kPassphrase);
   if (!new_code) return command.feed(8, code_ + "\n").run(std::chrono::seconds(180));
   Finished run = command.args({"--show-code-fd", "7"}).retype(7, 8).run(std::chrono::seconds(180));
   if (const std::string shown = shown_code(run); !shown.empty()) code_ = shown;

@@ -14,6 +14,7 @@ struct Case {
   std::string who;       // tool, cloud, company
   std::string suite;
   long step;  // of the points every step-th one
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.suite << " " << c.ceremony << " " << c.who; }
 };
 
 class LifecycleKill : public testing::TestWithParam<Case> {

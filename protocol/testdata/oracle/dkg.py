@@ -123,4 +123,4 @@ def parse_generation(data):
     shares = {}
     for j in range(1, parameters.n + 1):
         shares[j] = group.product(group.exp(a_k, j**k) for a in commitments for k, a_k in enumerate(a))
-    return Bundle(parameters, h, shares, key_id, epoch, sid, data, [], sha256(data))
+    return Bundle(parameters, h, shares, key_id, epoch, sid, data, [], key_id)

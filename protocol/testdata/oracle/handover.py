@@ -172,8 +172,8 @@ def confirm_digest(body):
     return H("CPV1-HANDOVER-CONFIRM", sha256(body))
 
 
-def active_digest(sid, version):
-    return H("CPV1-HANDOVER-ACTIVE", sid, sha256(version))
+def active_digest(sid, body):
+    return H("CPV1-HANDOVER-ACTIVE", sid, sha256(body))
 
 
 def void_digest(sid):
@@ -222,7 +222,7 @@ def followed_by(now, version):
         epoch=plan.epoch,
         sid=plan.sid,
         versions=now.versions + [version.encoded],
-        newest_hash=sha256(version.encoded),
+        newest_hash=sha256(version.body),
     )
 
 

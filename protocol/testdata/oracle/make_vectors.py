@@ -284,7 +284,7 @@ def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, reco
         Shares=b"".join(group.scalar(s) for s in new_shares.values()),
         BlobHash=blob_hash,
         Parts=handover.recovery_parts(plan, deals),
-        Active=messages.ecdsa_sign(identities[0], handover.active_digest(plan.sid, version)),
+        Active=messages.ecdsa_sign(identities[0], handover.active_digest(plan.sid, body)),
         Void=messages.ecdsa_sign(identities[0], handover.void_digest(plan.sid)),
     )
 

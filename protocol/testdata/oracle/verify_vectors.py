@@ -163,7 +163,7 @@ def check_one_handover(b, number, version, after):
     require(b.hex("Parts" + number) == handover.recovery_parts(plan, deals), "parts")
     require(handover.open_parts(parts, keys[parts.index], after) == made[parts.index], "recovery share")
     first = plan.parameters.parties[0].identity_key
-    messages.ecdsa_verify(first, handover.active_digest(plan.sid, version.encoded), b.hex("Active" + number))
+    messages.ecdsa_verify(first, handover.active_digest(plan.sid, version.body), b.hex("Active" + number))
     messages.ecdsa_verify(first, handover.void_digest(plan.sid), b.hex("Void" + number))
 
 
