@@ -234,14 +234,48 @@ TEST_P(BundleFetchTest, ThreadsGoOnTogether) {
   std::atomic<int> went_on = 0;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
-      const auto newer = held.newer_than(at(0), agents_.credentials(), 10s);
-      went_on += newer && (*newer)->epoch() == 1 && held.current()->epoch() == 1 ? 1 : 0;
+      const auto newest = held.newest(agents_.credentials(), 10s);
+      went_on += newest && (*newest)->epoch() == 1 && held.current()->epoch() == 1 ? 1 : 0;
     });
   }
   threads.clear();
   EXPECT_EQ(went_on, 8);
-  EXPECT_EQ(agents_.agent("cloud").shown, 1);
-  EXPECT_TRUE(held.is_kept());
+  EXPECT_EQ(in_file(), at(1).encoded());
+}
+
+TEST_P(BundleFetchTest, QuorumsWithOneBundleGoOnTogether) {
+  const HeldBundle held(at(0), write(at(0)), warn());
+  const auto quorum = [&] {
+    return Quorum(held, agents_.credentials(), protocol::Action::view, "test", 10s, std::nullopt);
+  };
+  Quorum first = quorum();
+  Quorum second = quorum();
+  hand_over_to_all(1);
+  must(open(first));
+  agents_.agent("cloud").shown = 0;
+  must(open(second));
+  EXPECT_EQ(agents_.agent("cloud").shown, 0);
+  EXPECT_EQ(second.bundle().epoch(), 1u);
+  hand_over_to_all(2);
+  must(open(first));
+  hand_over_to_all(1);
+  must(open(second));
+  EXPECT_EQ(second.bundle().epoch(), 4u);
+}
+
+TEST_P(BundleFetchTest, AHeldBundleFollowsOtherPrograms) {
+  const Bundle fork = agents_.fork();
+  const HeldBundle held(at(0), write(at(0)), warn());
+  EXPECT_TRUE(held.follow_file());
+  hand_over_to_all(2);
+  write(at(2));
+  EXPECT_TRUE(held.follow_file());
+  EXPECT_EQ(held.current()->epoch(), 2u);
+  for (const Bundle& other : {at(1), fork}) {
+    write(other);
+    EXPECT_FALSE(held.follow_file());
+    EXPECT_EQ(held.current()->encoded(), at(2).encoded());
+  }
 }
 
 TEST_P(BundleUpdateTest, DerivationsGoOnWithTheKey) {

@@ -4,7 +4,6 @@
 
 #include "client/bundle_file.h"
 #include "client/bundle_update.h"
-#include "client/files/small_file.h"
 
 namespace coprotect::client {
 
@@ -17,6 +16,12 @@ struct HeldBundle::State {
 
   std::shared_ptr<const protocol::Bundle> current() {
     const std::lock_guard lock(mutex);
+    return bundle;
+  }
+  // What is held then: this, unless something newer is held already.
+  std::shared_ptr<const protocol::Bundle> hold(protocol::Bundle newer) {
+    const std::lock_guard lock(mutex);
+    if (newer.extends(*bundle)) bundle = std::make_shared<const protocol::Bundle>(std::move(newer));
     return bundle;
   }
   void keep(const protocol::Bundle& newer) {
@@ -39,25 +44,25 @@ std::shared_ptr<const protocol::Bundle> HeldBundle::current() const {
   return state_->current();
 }
 
-Result<std::shared_ptr<const protocol::Bundle>> HeldBundle::newer_than(
-    const protocol::Bundle& used, const Credentials& credentials, std::chrono::milliseconds deadline) const {
+Result<std::shared_ptr<const protocol::Bundle>> HeldBundle::newest(const Credentials& credentials,
+                                                                   std::chrono::milliseconds deadline) const {
+  const std::uint32_t before = state_->current()->epoch();
   const std::lock_guard one_at_a_time(state_->updating);
   auto held = state_->current();
-  if (held->epoch() > used.epoch()) return held;
+  if (held->epoch() > before) return held;  // another thread asked while this one waited
   auto fetched = fetch_newest(*held, credentials, deadline);
   if (!fetched) return std::move(fetched).error();
   if (fetched->epoch() == held->epoch()) return held;
   state_->keep(*fetched);
-  auto newer = std::make_shared<const protocol::Bundle>(*std::move(fetched));
-  const std::lock_guard lock(state_->mutex);
-  state_->bundle = newer;
-  return newer;
+  return state_->hold(*std::move(fetched));
 }
 
-bool HeldBundle::is_kept() const {
-  const auto held = current();
-  const auto content = read_small_file(state_->file, kMaxBundleSize);
-  return content && *content == held->encoded();
+bool HeldBundle::follow_file() const {
+  const auto held = state_->current();
+  auto in_file = load_bundle(state_->file, held->key_id());
+  if (!in_file || !in_file->extends(*held)) return false;
+  state_->hold(*std::move(in_file));
+  return true;
 }
 
 }  // namespace coprotect::client

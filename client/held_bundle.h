@@ -22,13 +22,13 @@ class HeldBundle {
   HeldBundle(protocol::Bundle bundle, std::filesystem::path file, Warn warn);
 
   std::shared_ptr<const protocol::Bundle> current() const;
-  // The newest one, now that an agent said that the key is in another epoch than `used`; `used` if there is
-  // no newer one. The agents are asked (fetch_newest(), errors as there), unless another thread just did.
-  Result<std::shared_ptr<const protocol::Bundle>> newer_than(const protocol::Bundle& used,
-                                                             const Credentials& credentials,
-                                                             std::chrono::milliseconds deadline) const;
-  // Whether the file has exactly what is held.
-  bool is_kept() const;
+  // The newest one that the key's agents show (fetch_newest(), errors as there), which is then held and kept.
+  // Of threads that want it at the same time, one asks for all.
+  Result<std::shared_ptr<const protocol::Bundle>> newest(const Credentials& credentials,
+                                                         std::chrono::milliseconds deadline) const;
+  // Whether the file has this bundle, or what goes on from it, put there by another program: then that is
+  // held.
+  bool follow_file() const;
 
  private:
   struct State;

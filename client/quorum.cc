@@ -63,7 +63,7 @@ bool Quorum::key_moved(const std::vector<Answers>& answers) const {
 }
 
 Result<bool> Quorum::go_on() {
-  const auto newest = held_.newer_than(bundle_, *credentials_, deadline_);
+  const auto newest = held_.newest(*credentials_, deadline_);
   if (!newest) return newest.error();
   if ((*newest)->epoch() == bundle_.epoch()) return false;
   if (local_) {
@@ -72,9 +72,13 @@ Result<bool> Quorum::go_on() {
     if (!share) return std::move(share).error();
     local_ = *std::move(share);
   }
-  bundle_ = **newest;
-  connect_agents();
+  use(**newest);
   return true;
+}
+
+void Quorum::use(const protocol::Bundle& newer) {
+  bundle_ = newer;
+  connect_agents();
 }
 
 Quorum::Answers Quorum::ask(Agent& agent, const PartialExchange& exchange) {
@@ -188,6 +192,8 @@ std::vector<Quorum::Answers> Quorum::read_list(const PartialExchange& exchange, 
 
 template <typename Item>
 std::vector<Quorum::Answers> Quorum::ask_all(std::span<const Item> items) {
+  // Another user of the same bundle may have gone on already.
+  if (const auto held = held_.current(); !local_ && held->epoch() > bundle_.epoch()) use(*held);
   auto answers = ask_once(items);
   if (items.empty() || !key_moved(answers)) return answers;
   const auto moved = go_on();

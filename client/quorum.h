@@ -69,6 +69,7 @@ class Quorum {
   bool key_moved(const std::vector<Answers>& answers) const;
   // To the newest epoch; false if this is it.
   Result<bool> go_on();
+  void use(const protocol::Bundle& newer);
 
   HeldBundle held_;
   protocol::Bundle bundle_;                         // as this quorum uses it

@@ -62,8 +62,8 @@ struct Kit {
     const auto certificate = protocol::test::make_certificate(
         "recovery", protocol::CertificateUse::client, key, &ceremony.parameters->client_ca,
         ceremony.client_ca_key, {"coprotect:acme:recovery:kit"});
-    encoded = protocol::RecoveryKit::seal(run.bundle.encoded(), blob, certificate.der(), key, nullptr, recovery_key,
-                                          system_random())
+    encoded = protocol::RecoveryKit::seal(run.bundle.encoded(), blob, certificate.der(), key, nullptr,
+                                          recovery_key, system_random())
                   .encode();
   }
   Secret code;

@@ -38,7 +38,7 @@ Result<OpenedBlob> ask_and_open(const protocol::RecoveryBlob& blob, const protoc
 
 // To the newest epoch that an agent knows of. If none can be asked, whoever is asked next says why.
 Status go_on(const HeldBundle& bundle, const Credentials& credentials, const Config& config) {
-  const auto newest = bundle.newer_than(*bundle.current(), credentials, config.deadline);
+  const auto newest = bundle.newest(credentials, config.deadline);
   if (newest) return Done{};
   const Code code = newest.error().code();
   if (code == Code::altered || code == Code::bad_proof) return newest.error();

@@ -65,7 +65,7 @@ bool Keys::outdated() const {
     std::error_code ignored;
     const bool changed = std::filesystem::last_write_time(watched.file, ignored) != watched.time ||
                          std::filesystem::file_size(watched.file, ignored) != watched.size;
-    return changed && !(watched.bundle && watched.bundle->is_kept());
+    return changed && !(watched.bundle && watched.bundle->follow_file());
   });
 }
 

@@ -48,7 +48,7 @@ class Keys {
     std::filesystem::path file;
     std::filesystem::file_time_type time;
     std::uintmax_t size;
-    std::optional<client::HeldBundle> bundle;  // which is put into it, too, when it goes on
+    std::optional<client::HeldBundle> bundle;  // which goes on by itself
   };
 
   Keys() = default;
