@@ -20,6 +20,7 @@ class SignedLink {
                      Random& random);
 
   const std::string& party() const { return party_; }
+  const std::string& tenant() const { return tenant_; }
   client::AgentClient& connection() { return client_; }
 
  private:

@@ -268,7 +268,8 @@ Status complete_handover(const protocol::Bundle& newest, const Completion& compl
                                               : agent.invited->activate_handed_over(newest);
     if (!said) return said.error();
     const auto party = newest.parameters().position_of(agent.name());
-    if (!party || !protocol::verify_acknowledgement(parties[*party].identity_key, newest.sharing().sid, newest.newest_hash(), *said))
+    if (!party || !protocol::verify_acknowledgement(parties[*party].identity_key, newest.sharing().sid,
+                                                    newest.newest_hash(), *said))
       return Error(Code::bad_proof, agent.name() + " agent acknowledges something else");
     retire.acknowledgements.push_back({parties[*party].identity_key.bytes(), *said});
     if (agent.holder == nullptr)

@@ -100,6 +100,10 @@ Result<protocol::Signature> HolderAgent::abort(const protocol::AbortRequest& req
   return ask_signature(HandoverStep::abort, request.encode());
 }
 
+Result<Bytes> HolderAgent::client_list() {
+  return link_.connection().get("/v1/tenants/" + link_.tenant() + "/clients");
+}
+
 Result<std::pair<Bytes, Bytes>> HolderAgent::recovery_share() {
   const auto plaintext = link_.ask("recovery-share", protocol::RecoveryShareBody{}, "handover", random_);
   if (!plaintext) return plaintext.error();

@@ -29,6 +29,8 @@ class HolderAgent {
   Status retire(const protocol::RetireRequest& request);
   // That it never confirms the plan.
   Result<protocol::Signature> abort(const protocol::AbortRequest& request);
+  // The tenant's client list as the agent has it, encoded.
+  Result<Bytes> client_list();
   // The recovery blob, and the parts that go with it (client/recovery.h).
   Result<std::pair<Bytes, Bytes>> recovery_share();
 

@@ -78,6 +78,23 @@ std::vector<HolderAgent*> HolderGroup::reachable() {
   return agents;
 }
 
+Result<HolderGroup::SignedList> HolderGroup::client_list() {
+  std::optional<SignedList> newest;
+  Error why(Code::unavailable, "no agent that holds the key can be reached");
+  for (HolderAgent* const agent : reachable()) {
+    auto encoded = agent->client_list();
+    auto list = encoded ? protocol::ClientList::parse(*encoded, bundle_.parameters()->client_ca)
+                        : Result<protocol::ClientList>(encoded.error());
+    if (!list) {
+      why = std::move(list).error().in(agent->name() + " agent's client list");
+      continue;
+    }
+    if (!newest || list->serial > newest->list.serial) newest = {*std::move(list), *std::move(encoded)};
+  }
+  if (!newest) return why;
+  return *std::move(newest);
+}
+
 std::uint32_t HolderGroup::next_epoch() const {
   std::uint32_t newest = bundle_.epoch();
   for (const Member& member : members_)
@@ -145,7 +162,8 @@ std::optional<Bundle> assemble(HolderGroup& holders, const HandoverTranscript& t
 
 Result<Settled> take_back(HolderGroup& holders, const protocol::HandoverPlan& plan, const Leftover& leftover,
                           const Operator& person, Random& random) {
-  person.progress("an earlier handover was not finished: taking it back");
+  person.progress("taking back the handover to epoch " + std::to_string(plan->epoch) +
+                  ", which was not finished");
   std::vector<InvitedAgent*> joining;
   for (InvitedAgent& agent : leftover.invited)
     if (plan->parameters.position_of(agent.invitation().identity_certificate.key()) &&
@@ -164,7 +182,7 @@ Result<Settled> complete(HolderGroup& holders, const Bundle& newest, const Lefto
                          const Operator& person, Random& random) {
   const auto completion = completion_of(holders, newest, leftover);
   if (!completion) return completion.error();
-  person.progress("an earlier handover was not finished: finishing it");
+  person.progress("finishing the handover to epoch " + std::to_string(newest.epoch()));
   const auto done = complete_handover(newest, *completion, person);
   if (done) return Settled::completed;
   if (done.error().code() != Code::conflict) return done.error();
@@ -174,28 +192,76 @@ Result<Settled> complete(HolderGroup& holders, const Bundle& newest, const Lefto
   return take_back(holders, *plan, leftover, person, random);
 }
 
+// What those who join know: a newer epoch, which then is committed, or one that they prepared.
+struct Joiners {
+  std::optional<Bundle> newer;
+  std::vector<std::pair<InvitedAgent*, protocol::Sid>> prepared;
+};
+
+Result<Joiners> ask_joiners(const Bundle& newest, std::span<InvitedAgent> invited, Random& random) {
+  Joiners joiners;
+  for (InvitedAgent& agent : invited) {
+    if (newest.parameters().position_of(agent.invitation().identity_certificate.key())) continue;
+    const auto status = agent.status(random);
+    if (!status) return status.error();
+    if (status->state == protocol::CeremonyState::prepared)
+      joiners.prepared.emplace_back(&agent, status->sid);
+    if (status->state != protocol::CeremonyState::active) continue;
+    auto bundle = Bundle::parse(status->bundle);
+    if (!bundle) return std::move(bundle).error().in(agent.party() + " agent");
+    if (bundle->key_id() != newest.key_id() || !bundle->extends(newest))
+      return Error(Code::conflict, agent.party() + " agent's invitation has made another key");
+    joiners.newer = *std::move(bundle);
+  }
+  return joiners;
+}
+
+// Whom nobody else followed.
+Status clear_joiners(const Joiners& joiners, Random& random) {
+  for (const auto& [agent, sid] : joiners.prepared)
+    if (const auto aborted = agent->abort_handover(sid, random); !aborted) return aborted.error();
+  return Done{};
+}
+
+const HolderGroup::Member* find_prepared(HolderGroup& holders) {
+  for (const HolderGroup::Member& member : holders.members())
+    if (member.status && member.status->prepared && member.status->epoch == holders.bundle().epoch())
+      return &member;
+  return nullptr;
+}
+
+Result<HandoverTranscript> prepared_transcript(const HolderGroup::Member& member, const Bundle& newest) {
+  auto transcript =
+      HandoverTranscript::parse(member.status->prepared->transcript, newest.sharing(), newest.newest_hash());
+  if (!transcript) return std::move(transcript).error().in(member.agent->name() + " agent");
+  return transcript;
+}
+
+bool is_behind(const HolderGroup::Member& member, const Bundle& newest) {
+  return member.status &&
+         (member.status->unacknowledged || (member.holds_now && member.status->epoch < newest.epoch()));
+}
+
 }  // namespace
 
 Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Operator& person,
                        Random& random) {
   const Bundle& newest = holders.bundle();
-  if (leftover.committed && leftover.committed->extends(newest) &&
-      leftover.committed->epoch() > newest.epoch())
-    return complete(holders, *leftover.committed, leftover, person, random);
-  bool unfinished = false;
-  const HolderGroup::Member* prepared = nullptr;
-  for (const HolderGroup::Member& member : holders.members()) {
-    if (!member.status) continue;
-    unfinished |= member.status->unacknowledged;
-    unfinished |= member.holds_now && member.status->epoch < newest.epoch();
-    if (member.status->prepared && member.status->epoch == newest.epoch()) prepared = &member;
-  }
-  if (unfinished) return complete(holders, newest, leftover, person, random);
-  if (prepared == nullptr) return Settled::nothing_left;
+  auto joiners = ask_joiners(newest, leftover.invited, random);
+  if (!joiners) return std::move(joiners).error();
+  const std::optional<Bundle>& committed = joiners->newer ? joiners->newer : leftover.committed;
+  if (committed && committed->extends(newest) && committed->epoch() > newest.epoch())
+    return complete(holders, *committed, leftover, person, random);
+  if (std::ranges::any_of(holders.members(), [&](const auto& member) { return is_behind(member, newest); }))
+    return complete(holders, newest, leftover, person, random);
 
-  const auto transcript = HandoverTranscript::parse(prepared->status->prepared->transcript, newest.sharing(),
-                                                    newest.newest_hash());
-  if (!transcript) return Error(transcript.error()).in(prepared->agent->name() + " agent");
+  const HolderGroup::Member* const prepared = find_prepared(holders);
+  if (prepared == nullptr) {
+    if (auto cleared = clear_joiners(*joiners, random); !cleared) return std::move(cleared).error();
+    return Settled::nothing_left;
+  }
+  const auto transcript = prepared_transcript(*prepared, newest);
+  if (!transcript) return transcript.error();
   if (const auto whole = assemble(holders, *transcript, leftover.invited))
     return complete(holders, *whole, leftover, person, random);
   return take_back(holders, transcript->plan(), leftover, person, random);
@@ -203,16 +269,15 @@ Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Ope
 
 Status take_back_prepared(HolderGroup& holders, std::span<InvitedAgent> invited, const Operator& person,
                           Random& random) {
-  for (const HolderGroup::Member& member : holders.members()) {
-    if (!member.status || !member.status->prepared) continue;
-    const auto transcript = HandoverTranscript::parse(
-        member.status->prepared->transcript, holders.bundle().sharing(), holders.bundle().newest_hash());
-    if (!transcript) return Error(transcript.error()).in(member.agent->name() + " agent");
-    const Leftover leftover{.committed = std::nullopt, .invited = invited, .clients = {}};
-    const auto taken = take_back(holders, transcript->plan(), leftover, person, random);
-    return taken ? Status(Done{}) : Status(taken.error());
-  }
-  return Done{};
+  const auto joiners = ask_joiners(holders.bundle(), invited, random);
+  if (!joiners) return joiners.error();
+  const HolderGroup::Member* const prepared = find_prepared(holders);
+  if (prepared == nullptr) return clear_joiners(*joiners, random);
+  const auto transcript = prepared_transcript(*prepared, holders.bundle());
+  if (!transcript) return transcript.error();
+  const Leftover leftover{.committed = std::nullopt, .invited = invited, .clients = {}};
+  const auto taken = take_back(holders, transcript->plan(), leftover, person, random);
+  return taken ? Status(Done{}) : Status(taken.error());
 }
 
 }  // namespace coprotect::provisioning

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "protocol/message/client_list.h"
 #include "provisioning/handover/handover.h"
 
 namespace coprotect::provisioning {
@@ -28,6 +29,13 @@ class HolderGroup {
   Member* find(std::string_view name);
   // Those of the newest epoch who answered.
   std::vector<HolderAgent*> reachable();
+  // The newest client list that one of them has, under the client CA's signature; Code::unavailable if nobody
+  // answers.
+  struct SignedList {
+    protocol::ClientList list;
+    Bytes encoded;
+  };
+  Result<SignedList> client_list();
   // Greater than every epoch that anybody decided.
   std::uint32_t next_epoch() const;
   // The first agent of the newest epoch that cannot be reached, as an error; `but` does not count.

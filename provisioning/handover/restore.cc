@@ -74,19 +74,16 @@ Result<People> make_people(const RestoreOptions& options, const OpenedKit& kit, 
 }
 
 // The newest list with the new administrator in place of who had that name.
-Result<Bytes> renewed_list(HolderGroup& holders, const OpenedKit& kit, const People& people,
-                           std::int64_t now_ms) {
-  ClientLists lists(holders.bundle(), {kit.administrator.certificate}, kit.administrator.key);
-  const auto newest = lists.newest(std::nullopt);
-  if (!newest) return newest.error();
-  auto list = protocol::ClientList::parse(*newest, people.ca);
-  if (!list) return std::move(list).error();
-  const std::string uri = "coprotect:" + kit.bundle.tenant() + ":admin:" + people.administrator_name;
-  std::erase_if(list->clients, [&](const auto& client) { return client.second == uri; });
-  list->clients.emplace(people.administrator.certificate.key_hash(), uri);
-  ++list->serial;
-  list->time_ms = now_ms;
-  return list->sign(people.ca_key);
+Result<Bytes> renewed_list(HolderGroup& holders, const People& people, std::int64_t now_ms) {
+  auto newest = holders.client_list();
+  if (!newest) return std::move(newest).error();
+  protocol::ClientList& list = newest->list;
+  const std::string uri = "coprotect:" + list.tenant + ":admin:" + people.administrator_name;
+  std::erase_if(list.clients, [&](const auto& client) { return client.second == uri; });
+  list.clients.emplace(people.administrator.certificate.key_hash(), uri);
+  ++list.serial;
+  list.time_ms = now_ms;
+  return list.sign(people.ca_key);
 }
 
 // Writes all that finishing needs, but the kit.
@@ -153,7 +150,7 @@ Status make(const RestoreOptions& options, const OpenedKit& kit, HolderGroup& ho
   if (!passphrase) return std::move(passphrase).error();
   auto people = make_people(options, kit, now_ms, random);
   if (!people) return std::move(people).error();
-  const auto list = renewed_list(holders, kit, *people, now_ms);
+  const auto list = renewed_list(holders, *people, now_ms);
   if (!list) return list.error();
   if (auto begun = directory.begin(); !begun) return begun;
   const bool restored = holders.bundle()

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iostream>
 
-#include "provisioning/client_lists.h"
 #include "provisioning/clock.h"
 #include "provisioning/invitations.h"
 #include "provisioning/report.h"
@@ -45,14 +44,6 @@ InvitedAgent* invitation_of(std::span<InvitedAgent> invited, std::string_view pa
   return found == invited.end() ? nullptr : &*found;
 }
 
-Result<Bytes> newest_client_list(const protocol::Bundle& bundle, const client::Credentials& administrator,
-                                 const fs::path& directory) {
-  std::optional<Bytes> local;
-  if (auto kept = client::read_small_file(directory / kClientListFile, kMaxFile)) local = *std::move(kept);
-  ClientLists lists(bundle, {administrator.certificate}, administrator.key);
-  return lists.newest(local);
-}
-
 Result<HolderGroup> settled_holders(KeyFolder& folder, std::span<InvitedAgent> invited,
                                     const Operator& person, Random& random, std::string_view lost) {
   for (int round = 0; round < kRounds; ++round) {
@@ -62,9 +53,9 @@ Result<HolderGroup> settled_holders(KeyFolder& folder, std::span<InvitedAgent> i
     if (!committed) return std::move(committed).error();
     Leftover leftover{.committed = *std::move(committed), .invited = invited, .clients = {}};
     if (!invited.empty()) {
-      auto clients = newest_client_list(holders->bundle(), folder.administrator(), folder.folder());
+      auto clients = holders->client_list();
       if (!clients) return std::move(clients).error();
-      leftover.clients = *std::move(clients);
+      leftover.clients = std::move(clients->encoded);
     }
     const auto settled = settle(*holders, leftover, person, random);
     if (!settled && lost.empty()) return settled.error();

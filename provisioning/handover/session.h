@@ -21,10 +21,6 @@ Result<std::vector<InvitedAgent>> read_invitations(const std::vector<std::filesy
 // Null if there is none of that party.
 InvitedAgent* invitation_of(std::span<InvitedAgent> invited, std::string_view party);
 
-// The tenant's newest client list: of the folder or of an agent.
-Result<Bytes> newest_client_list(const protocol::Bundle& bundle, const client::Credentials& administrator,
-                                 const std::filesystem::path& directory);
-
 // The agents of the folder's key with nothing unfinished between them: what an earlier run left is completed
 // or taken back first, and the folder renewed. Code::unavailable names an agent that this waits for, unless
 // `lost` is its name.
