@@ -144,7 +144,7 @@ std::optional<Bundle> assemble(HolderGroup& holders, const HandoverTranscript& t
 }
 
 Result<Settled> take_back(HolderGroup& holders, const protocol::HandoverPlan& plan, const Leftover& leftover,
-                          const Operator& person, Random& random) {
+                          const Operator& person) {
   person.progress("an earlier handover was not finished: taking it back");
   std::vector<InvitedAgent*> joining;
   for (InvitedAgent& agent : leftover.invited)
@@ -152,7 +152,7 @@ Result<Settled> take_back(HolderGroup& holders, const protocol::HandoverPlan& pl
         !holders.bundle().parameters().position_of(agent.invitation().identity_certificate.key()))
       joining.push_back(&agent);
   const std::vector<HolderAgent*> reachable = holders.reachable();
-  if (auto aborted = abort_handover(plan, reachable, joining, random); !aborted) {
+  if (auto aborted = abort_handover(plan, reachable, joining); !aborted) {
     if (auto all = holders.all_reachable(); !all) return std::move(all).error();
     return std::move(aborted).error();
   }
@@ -161,7 +161,7 @@ Result<Settled> take_back(HolderGroup& holders, const protocol::HandoverPlan& pl
 
 // If one of the parties took it back meanwhile, all others have to.
 Result<Settled> complete(HolderGroup& holders, const Bundle& newest, const Leftover& leftover,
-                         const Operator& person, Random& random) {
+                         const Operator& person) {
   const auto completion = completion_of(holders, newest, leftover);
   if (!completion) return completion.error();
   person.progress("an earlier handover was not finished: finishing it");
@@ -171,17 +171,16 @@ Result<Settled> complete(HolderGroup& holders, const Bundle& newest, const Lefto
   person.warn(done.error().message());
   const auto plan = protocol::HandoverVersion::plan_of(newest.newest());
   if (!plan) return plan.error();
-  return take_back(holders, *plan, leftover, person, random);
+  return take_back(holders, *plan, leftover, person);
 }
 
 }  // namespace
 
-Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Operator& person,
-                       Random& random) {
+Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Operator& person) {
   const Bundle& newest = holders.bundle();
   if (leftover.committed && leftover.committed->extends(newest) &&
       leftover.committed->epoch() > newest.epoch())
-    return complete(holders, *leftover.committed, leftover, person, random);
+    return complete(holders, *leftover.committed, leftover, person);
   bool unfinished = false;
   const HolderGroup::Member* prepared = nullptr;
   for (const HolderGroup::Member& member : holders.members()) {
@@ -190,26 +189,25 @@ Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Ope
     unfinished |= member.holds_now && member.status->epoch < newest.epoch();
     if (member.status->prepared && member.status->epoch == newest.epoch()) prepared = &member;
   }
-  if (unfinished) return complete(holders, newest, leftover, person, random);
+  if (unfinished) return complete(holders, newest, leftover, person);
   if (prepared == nullptr) return Settled::nothing_left;
 
   const auto transcript = HandoverTranscript::parse(prepared->status->prepared->transcript, newest.sharing(),
                                                     newest.newest_hash());
   if (!transcript) return Error(transcript.error()).in(prepared->agent->name() + " agent");
   if (const auto whole = assemble(holders, *transcript, leftover.invited))
-    return complete(holders, *whole, leftover, person, random);
-  return take_back(holders, transcript->plan(), leftover, person, random);
+    return complete(holders, *whole, leftover, person);
+  return take_back(holders, transcript->plan(), leftover, person);
 }
 
-Status take_back_prepared(HolderGroup& holders, std::span<InvitedAgent> invited, const Operator& person,
-                          Random& random) {
+Status take_back_prepared(HolderGroup& holders, std::span<InvitedAgent> invited, const Operator& person) {
   for (const HolderGroup::Member& member : holders.members()) {
     if (!member.status || !member.status->prepared) continue;
     const auto transcript = HandoverTranscript::parse(
         member.status->prepared->transcript, holders.bundle().sharing(), holders.bundle().newest_hash());
     if (!transcript) return Error(transcript.error()).in(member.agent->name() + " agent");
     const Leftover leftover{.committed = std::nullopt, .invited = invited, .clients = {}};
-    const auto taken = take_back(holders, transcript->plan(), leftover, person, random);
+    const auto taken = take_back(holders, transcript->plan(), leftover, person);
     return taken ? Status(Done{}) : Status(taken.error());
   }
   return Done{};

@@ -49,10 +49,8 @@ struct Leftover {
   Bytes clients;
 };
 enum class Settled { nothing_left, completed, taken_back };
-Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Operator& person,
-                       Random& random);
+Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Operator& person);
 // Takes back what is prepared somewhere, even if all have confirmed it, for a tool that has to begin anew.
-Status take_back_prepared(HolderGroup& holders, std::span<InvitedAgent> invited, const Operator& person,
-                          Random& random);
+Status take_back_prepared(HolderGroup& holders, std::span<InvitedAgent> invited, const Operator& person);
 
 }  // namespace coprotect::provisioning

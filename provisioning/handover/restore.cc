@@ -186,7 +186,7 @@ Result<Bundle> finish(OnboardingDirectory& directory, const OpenedKit& kit, std:
   auto holders = HolderGroup::look(kit.bundle, kit.administrator, random);
   if (!holders) return std::move(holders).error();
   const Leftover leftover{.committed = *bundle, .invited = invited, .clients = *list};
-  const auto settled = settle(*holders, leftover, person, random);
+  const auto settled = settle(*holders, leftover, person);
   if (!settled) return settled.error();
   if (*settled == Settled::taken_back)
     return with_hint(Error(Code::conflict, "the handover was taken back meanwhile"),
@@ -221,7 +221,7 @@ Status restore(const RestoreOptions& options, const Operator& person, std::int64
     }
     if (auto announced = announce(*holders, invited->front(), options.wait, person); !announced)
       return announced;
-    if (auto clear = take_back_prepared(*holders, *invited, person, random); !clear) return clear;
+    if (auto clear = take_back_prepared(*holders, *invited, person); !clear) return clear;
     if (auto done = make(options, *kit, *holders, *invited, *directory, person, now_ms, random); !done)
       return done;
   }

@@ -66,7 +66,7 @@ Result<HolderGroup> settled_holders(KeyFolder& folder, std::span<InvitedAgent> i
       if (!clients) return std::move(clients).error();
       leftover.clients = *std::move(clients);
     }
-    const auto settled = settle(*holders, leftover, person, random);
+    const auto settled = settle(*holders, leftover, person);
     if (!settled && lost.empty()) return settled.error();
     // What a lost agent keeps from its end is superseded by what replaces the agent.
     if (!settled) person.warn(settled.error().message());
