@@ -108,9 +108,10 @@ Result<protocol::Signature> InvitedAgent::activate_handed_over(const protocol::B
       post("/v1/ceremonies/" + to_hex(bundle.sharing().sid) + "/activate", "activate", bundle.encoded()));
 }
 
-Result<protocol::Signature> InvitedAgent::abort_handover(const Sid& sid, Random& random) {
-  return signature(post("/v1/ceremonies/" + to_hex(sid) + "/abort", "abort",
-                        control(*invitation_, ControlKind::abort, sid, random)));
+Result<protocol::Signature> InvitedAgent::abort_handover(const protocol::HandoverPlan& plan) {
+  const protocol::VoidMessage message{.invitation = invitation_->id, .plan = plan.encoded(), .mac = {}};
+  return signature(
+      post("/v1/ceremonies/" + to_hex(plan.sid()) + "/abort", "abort", message.encode(invitation_->secret)));
 }
 
 Status InvitedAgent::put_clients(const std::string& tenant, ByteView list) {

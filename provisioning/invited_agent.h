@@ -38,7 +38,7 @@ class InvitedAgent {
   Result<protocol::Signature> join(const protocol::Sid& sid, const protocol::JoinMessage& message);
   Result<protocol::Signature> confirm_again(const protocol::Sid& sid);
   Result<protocol::Signature> activate_handed_over(const protocol::Bundle& bundle);
-  Result<protocol::Signature> abort_handover(const protocol::Sid& sid, Random& random);
+  Result<protocol::Signature> abort_handover(const protocol::HandoverPlan& plan);
   // The tenant's client list, which the agent has no other way to get yet.
   Status put_clients(const std::string& tenant, ByteView list);
 

@@ -10,6 +10,7 @@
 #include "agent/custodian/settings.h"
 #include "agent/ipc/messages.h"
 #include "protocol/dkg/dealer.h"
+#include "protocol/message/handover.h"
 #include "protocol/message/onboarding.h"
 
 namespace coprotect::agent::custodian {
@@ -62,6 +63,9 @@ class Ceremonies {
   // An agent that gets its first share of a key in a handover (ceremony_join.cc).
   Result<Bytes> confirm_again(const Key& prepared) const;
   Result<Bytes> join(const Caller& caller, const protocol::Sid& sid, ByteView body);
+  Result<Bytes> void_join(const Caller& caller, const protocol::Sid& sid,
+                          const protocol::VoidMessage& message, ByteView body);
+  Status check_joins(const protocol::HandoverPlan& plan, const protocol::Bundle& before) const;
   // Durable (ceremony_states.cc).
   Result<Bytes> prepare(const Caller& caller, const protocol::Sid& sid, ByteView body);
   Result<Bytes> store_blob(const Caller& caller, const protocol::Sid& sid, ByteView body);
@@ -81,6 +85,8 @@ class Ceremonies {
   protocol::LogEntry entry(const Caller& caller, const std::string& tenant, std::string detail) const;
   // One durable step: the key's row as it is now, and the log's entry of it.
   Status make_durable(const Caller& caller, KeyPtr key, std::string what);
+  // The other way round: a prepared key goes.
+  Status remove(const Caller& caller, const Key& prepared);
   void record_failure(const Caller& caller, const Error& error);
 
   const Settings& settings_;

@@ -1,7 +1,7 @@
 #include "agent/custodian/ceremonies.h"
 #include "agent/custodian/handover_shares.h"
 #include "agent/custodian/handovers.h"
-#include "protocol/message/handover.h"
+#include "protocol/handover/statements.h"
 
 namespace coprotect::agent::custodian {
 
@@ -12,6 +12,20 @@ Result<Bytes> Ceremonies::confirm_again(const Key& prepared) const {
   const auto confirmation = confirmation_of(prepared, keyring_.identity());
   if (!confirmation) return confirmation.error();
   return protocol::encode_signature(*confirmation);
+}
+
+// Whether this agent may get its first share by the plan: it has none, is promised none by another plan, and
+// does not go back behind what it knows of the key.
+Status Ceremonies::check_joins(const protocol::HandoverPlan& plan, const protocol::Bundle& before) const {
+  if (keys_.active(plan->key_id) != nullptr)
+    return Error(Code::conflict, "this agent holds the key already, and joins nothing");
+  if (const KeyPtr other = keys_.prepared(plan->key_id))
+    return Error(Code::conflict, "another handover of this key is prepared here, to epoch " +
+                                     std::to_string(other->epoch()) + ", to be completed or aborted first");
+  if (const KeyPtr left = keys_.left(plan->key_id); left != nullptr && !before.extends(*left->bundle))
+    return Error(Code::conflict, "the bundle does not go on from epoch " + std::to_string(left->epoch()) +
+                                     ", in which this agent left the key to others");
+  return Done{};
 }
 
 // One message brings all that others did before: what was dealt to this agent is sealed to the key of its
@@ -36,8 +50,7 @@ Result<Bytes> Ceremonies::join(const Caller& caller, const Sid& sid, ByteView bo
   if (plan->sid() != sid) return Error(Code::malformed, "the plan is of another handover");
   if (auto own = check_own_party((*plan)->parameters, *running->second.offer); !own)
     return std::move(own).error();
-  if (keys_.active((*plan)->key_id) != nullptr)
-    return Error(Code::conflict, "this agent holds the key already, and joins nothing");
+  if (auto joins = check_joins(*plan, *before); !joins) return std::move(joins).error();
   const auto deals = parse_deals(message->deals, *plan);
   if (!deals) return deals.error();
   auto prepared = prepare_key({.before = *before,
@@ -56,6 +69,33 @@ Result<Bytes> Ceremonies::join(const Caller& caller, const Sid& sid, ByteView bo
   }
   running_.erase(caller.invitation);
   return confirm_again(*key);
+}
+
+// A plan names the nonce of one offer, and offers are only in memory. So once that offer is forgotten, and
+// what was prepared with it removed, this agent cannot confirm the plan: what it says here binds it, durably.
+Result<Bytes> Ceremonies::void_join(const Caller& caller, const Sid& sid,
+                                    const protocol::VoidMessage& message, ByteView body) {
+  const auto invitation = invitations_.find(caller.invitation);
+  if (!invitation) return invitation.error();
+  if (message.invitation != caller.invitation || !protocol::verify_void_mac(invitation->secret, body))
+    return Error(Code::unauthenticated,
+                 "the message was not made with invitation " + to_hex(caller.invitation));
+  const auto plan = protocol::HandoverPlan::parse(message.plan);
+  if (!plan) return plan.error();
+  const auto self = (*plan)->parameters.position_of(keyring_.identity().public_key());
+  if (plan->sid() != sid || !self) return Error(Code::malformed, "the plan is of others");
+  if (keys_.active((*plan)->key_id) != nullptr)
+    return Error(Code::conflict, "this agent holds the key: an administrator asks it to abort");
+  if (const KeyPtr key = keys_.with_sid(sid)) {
+    if (key->invitation != caller.invitation || key->state != KeyState::prepared)
+      return Error(Code::conflict, handover_label(*plan) + " is not of this invitation here");
+    if (auto removed = remove(caller, *key); !removed) return std::move(removed).error();
+  }
+  std::erase_if(running_, [&](const auto& entry) {
+    const auto& offer = entry.second.offer;
+    return offer && offer->nonce == (*plan)->parameters->parties[*self].nonce;
+  });
+  return protocol::encode_signature(protocol::void_handover(sid, keyring_.identity()));
 }
 
 }  // namespace coprotect::agent::custodian

@@ -23,7 +23,7 @@ Result<Bytes> Ceremonies::open(const Caller& caller, ByteView body) {
   const std::string name = "invitation " + to_hex(caller.invitation);
   if (caller.now_ms > invitation->expires_ms) return Error(Code::denied, name + " has expired");
   if (const KeyPtr key = keys_.of_invitation(caller.invitation)) {
-    const bool spent = key->state == KeyState::active;
+    const bool spent = key->state != KeyState::prepared;
     return Error(Code::conflict,
                  name + (spent ? " is spent" : " has a prepared key, to be activated or aborted first"));
   }

@@ -44,6 +44,14 @@ bool has_recovery_party(const protocol::Parameters& parameters) {
   return std::any_of(parties.begin(), parties.end(), [](const auto& party) { return !party.is_agent(); });
 }
 
+// The plan by which a handover prepared the key; empty for a key generation.
+Result<Bytes> plan_of(const Key& prepared) {
+  if (prepared.epoch() == 0) return Bytes{};
+  const auto parsed = parse_prepared_handover(prepared.preparation);
+  if (!parsed) return parsed.error();
+  return parsed->transcript.plan().encoded();
+}
+
 }  // namespace
 
 Result<KeyPtr> Ceremonies::key_of(const Caller& caller, const Sid& sid) const {
@@ -120,7 +128,7 @@ Result<Bytes> Ceremonies::store_blob(const Caller& caller, const Sid& sid, ByteV
   if (auto checked = check_blob(**key, *message); !checked) return std::move(checked).error();
 
   if ((*key)->recovery_blob != message->blob) {
-    if ((*key)->state == KeyState::active || !(*key)->recovery_blob.empty())
+    if ((*key)->state != KeyState::prepared || !(*key)->recovery_blob.empty())
       return Error(Code::conflict, "another recovery blob is stored");
     Key with_blob = **key;
     with_blob.recovery_blob = message->blob;
@@ -146,6 +154,7 @@ Result<Bytes> Ceremonies::activate(const Caller& caller, const Sid& sid, ByteVie
                                : protocol::encode_signature(acknowledgement_of(active, keyring_.identity()));
   };
   if ((*key)->state == KeyState::active) return acknowledged(**key);
+  if ((*key)->state != KeyState::prepared) return Error(Code::conflict, "the key went on to a later epoch");
   if (has_recovery_party((*key)->parameters()) && (*key)->recovery_blob.empty())
     return Error(Code::conflict, "the recovery blob is not stored yet");
 
@@ -166,7 +175,23 @@ void Ceremonies::erase_shares(const Key& key) {
     static_cast<void>(keeper_.erase(key.share_id(index), record));
 }
 
+Status Ceremonies::remove(const Caller& caller, const Key& prepared) {
+  auto transaction = store_.begin();
+  if (!transaction) return std::move(transaction).error();
+  auto line = entry(caller, prepared.tenant(), "aborted");
+  line.key_id = prepared.key_id();
+  if (auto removed = keys_.remove(*transaction, prepared); !removed) return removed;
+  if (auto recorded = log_.append(*transaction, std::move(line)); !recorded) return recorded;
+  fault_point("agent-abort-commit");
+  if (auto committed = transaction->commit(); !committed) return committed;
+  fault_point("agent-abort-committed");
+  erase_shares(prepared);
+  return Done{};
+}
+
 Result<Bytes> Ceremonies::abort(const Caller& caller, const Sid& sid, ByteView body) {
+  if (const auto of_handover = protocol::VoidMessage::parse(body))
+    return void_join(caller, sid, *of_handover, body);
   const auto message = protocol::ControlMessage::parse(body);
   if (!message) return message.error();
   if (message->kind != protocol::ControlKind::abort || message->sid != sid)
@@ -175,24 +200,14 @@ Result<Bytes> Ceremonies::abort(const Caller& caller, const Sid& sid, ByteView b
     return invitation.error();
 
   if (dealer_of(caller, sid)) running_.erase(caller.invitation);
-  const Bytes statement = protocol::encode_signature(protocol::void_handover(sid, keyring_.identity()));
   const auto key = key_of(caller, sid);
-  if (!key) return statement;
-  if ((*key)->state == KeyState::active)
+  if (!key) return Bytes{};
+  if ((*key)->state != KeyState::prepared)
     return Error(Code::conflict, "the key is active: it cannot be aborted");
-
-  auto transaction = store_.begin();
-  if (!transaction) return std::move(transaction).error();
-  auto line = entry(caller, (*key)->tenant(), "aborted");
-  line.key_id = (*key)->key_id();
-  if (auto removed = keys_.remove(*transaction, **key); !removed) return std::move(removed).error();
-  if (auto recorded = log_.append(*transaction, std::move(line)); !recorded)
-    return std::move(recorded).error();
-  fault_point("agent-abort-commit");
-  if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
-  fault_point("agent-abort-committed");
-  erase_shares(**key);
-  return statement;
+  if ((*key)->epoch() > 0)
+    return Error(Code::conflict, "the key was prepared by a handover: it is aborted by its plan");
+  if (auto removed = remove(caller, **key); !removed) return std::move(removed).error();
+  return Bytes{};
 }
 
 Result<Bytes> Ceremonies::status(const Caller& caller, ByteView body) {
@@ -204,8 +219,11 @@ Result<Bytes> Ceremonies::status(const Caller& caller, ByteView body) {
     return invitation.error();
 
   if (const KeyPtr key = keys_.of_invitation(caller.invitation)) {
-    if (key->state == KeyState::prepared)
-      return protocol::StatusMessage{CeremonyState::prepared, key->sid(), {}, {}}.encode();
+    if (key->state == KeyState::prepared) {
+      const auto plan = plan_of(*key);
+      if (!plan) return plan.error();
+      return protocol::StatusMessage{CeremonyState::prepared, key->sid(), *plan, {}}.encode();
+    }
     return protocol::StatusMessage{CeremonyState::active, key->sid(), key->bundle->encoded(),
                                    key->recovery_blob}
         .encode();

@@ -102,8 +102,9 @@ Result<Secret> Custodian::compute(const Client& client, const SignedRequest& req
 Result<Secret> Custodian::hand_over(const Client& client, const protocol::HandoverBody& step) {
   const auto answer = handovers_.answer(client, step, settings_.now_ms());
   if (!answer) return answer.error();
-  const bool parties_changed =
-      step.step == protocol::HandoverStep::activate || step.step == protocol::HandoverStep::retire;
+  using protocol::HandoverStep;
+  const bool parties_changed = step.step == HandoverStep::activate || step.step == HandoverStep::retire ||
+                               step.step == HandoverStep::abort;
   if (parties_changed && trust_changed_) trust_changed_();
   return Secret::copy_of(*answer);
 }

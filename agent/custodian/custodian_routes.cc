@@ -191,8 +191,9 @@ Result<Bytes> Custodian::put_client_list(const ipc::Call& call, const Peer& peer
 ipc::Trust Custodian::trust() const {
   std::set<Bytes> authorities{settings_.identity_certificate.der()};
   std::set<Bytes> peers;
-  for (const auto& key : keys_.all_active()) {
+  for (const auto& key : keys_.all_published()) {
     authorities.insert(key->client_ca().der());
+    if (key->state == KeyState::left) continue;
     const auto& parties = key->parameters()->parties;
     for (std::size_t i = 0; i < parties.size(); ++i)
       if (i != key->self && parties[i].is_agent()) peers.insert(parties[i].identity_certificate->der());

@@ -121,6 +121,13 @@ Result<Bytes> Handovers::prepare(const Caller& caller, ByteView payload) {
   const auto key = active(caller);
   if (!key) return key.error();
   const auto running = running_.find(caller.key_id());
+  // The same again: the answer was lost.
+  if (const KeyPtr before = keys_.prepared(caller.key_id());
+      before != nullptr && running == running_.end() && is_prepared_from(*before, request->deals)) {
+    const auto confirmation = confirmation_of(*before, keyring_.identity());
+    if (!confirmation) return confirmation.error();
+    return protocol::encode_signature(*confirmation);
+  }
   if (running == running_.end() || running->second.client != caller.uri() || !running->second.plan)
     return Error(Code::conflict, "no handover of this key runs here");
   const HandoverPlan& plan = *running->second.plan;

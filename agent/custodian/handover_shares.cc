@@ -34,16 +34,16 @@ Status check_blob(ByteView encoded, const HandoverTranscript& transcript) {
   return Done{};
 }
 
-Result<HandoverTranscript> make_transcript(const HandoverInputs& inputs) {
+Result<HandoverTranscript> make_transcript(const protocol::Bundle& before, const protocol::HandoverPlan& plan,
+                                           std::span<const protocol::Deal> deals, ByteView blob) {
   std::vector<protocol::PublicDeal> open;
-  for (const protocol::Deal& deal : inputs.deals) {
-    auto copy = protocol::PublicDeal::parse(deal.open.encode(), inputs.plan);
+  for (const protocol::Deal& deal : deals) {
+    auto copy = protocol::PublicDeal::parse(deal.open.encode(), plan);
     if (!copy) return std::move(copy).error();
     open.push_back(*std::move(copy));
   }
-  const Digest blob_hash = inputs.blob.empty() ? Digest{} : protocol::sha256(inputs.blob);
-  return HandoverTranscript::make(inputs.before.sharing(), inputs.before.newest_hash(), inputs.plan,
-                                  std::move(open), blob_hash);
+  const Digest blob_hash = blob.empty() ? Digest{} : protocol::sha256(blob);
+  return HandoverTranscript::make(before.sharing(), before.newest_hash(), plan, std::move(open), blob_hash);
 }
 
 }  // namespace
@@ -60,7 +60,7 @@ Result<std::vector<protocol::Deal>> parse_deals(std::span<const Bytes> encoded,
 }
 
 Result<Key> prepare_key(HandoverInputs inputs, hsm::ShareKeeper& keeper) {
-  auto transcript = make_transcript(inputs);
+  auto transcript = make_transcript(inputs.before, inputs.plan, inputs.deals, inputs.blob);
   if (!transcript) return std::move(transcript).error();
   if (auto checked = check_blob(inputs.blob, *transcript); !checked) return std::move(checked).error();
 
@@ -86,6 +86,16 @@ Result<Key> prepare_key(HandoverInputs inputs, hsm::ShareKeeper& keeper) {
     key.shares.emplace(index, *std::move(record));
   }
   return key;
+}
+
+bool is_prepared_from(const Key& prepared, std::span<const Bytes> encoded) {
+  const auto parsed = parse_prepared_handover(prepared.preparation);
+  if (!parsed) return false;
+  const auto& plan = parsed->transcript.plan();
+  const auto deals = parse_deals(encoded, plan);
+  if (!deals) return false;
+  const auto again = make_transcript(parsed->before, plan, *deals, prepared.recovery_blob);
+  return again && again->body() == parsed->transcript.body();
 }
 
 Result<protocol::Signature> confirmation_of(const Key& prepared, const protocol::SigningKey& identity) {

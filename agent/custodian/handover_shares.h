@@ -25,6 +25,9 @@ struct HandoverInputs {
 };
 Result<Key> prepare_key(HandoverInputs inputs, hsm::ShareKeeper& keeper);
 
+// Whether these are the deals that the key was prepared from.
+bool is_prepared_from(const Key& prepared, std::span<const Bytes> deals);
+
 // The confirmation of a key that a handover prepared.
 Result<protocol::Signature> confirmation_of(const Key& prepared, const protocol::SigningKey& identity);
 

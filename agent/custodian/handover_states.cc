@@ -66,6 +66,7 @@ Result<Bytes> Handovers::activate(const Caller& caller, ByteView version) {
   newer.state = KeyState::active;
   newer.bundle = *std::move(bundle);
   newer.preparation.clear();
+  newer.decided = std::max(newer.decided, (*key)->decided);
   Key older = **key;
   older.state = KeyState::superseded;
   const auto activated = std::make_shared<const Key>(std::move(newer));
@@ -84,6 +85,8 @@ Result<Bytes> Handovers::activate(const Caller& caller, ByteView version) {
 Result<Bytes> Handovers::retire(const Caller& caller, ByteView payload) {
   const auto request = protocol::RetireRequest::parse(payload);
   if (!request) return request.error();
+  if (const KeyPtr left = keys_.left(caller.key_id()); left != nullptr && is_of(request->version, *left))
+    return Bytes{};
   const auto key = active(caller);
   if (!key) return key.error();
   if (!is_of(request->version, **key)) {
@@ -127,13 +130,15 @@ Result<Bytes> Handovers::leave(const Caller& caller, const Key& key, Bundle bund
   if (auto durable = replace_keys(caller, {left}, gone, "handover: " + what); !durable)
     return std::move(durable).error();
   for (const KeyPtr& older : gone) erase_shares(*older);
+  running_.erase(caller.key_id());
   notify(caller, "left", caller.uri() + " " + what);
   return Bytes{};
 }
 
 // Before this agent confirmed, it need only say that it never will. Afterwards the others may have what
 // completes the handover, so another agent that has to confirm or acknowledge it must have said first that it
-// never will; a new recovery party's part is the tool's, which asks for this.
+// never will; a new recovery party's part is the tool's, which asks for this. Who was first to say so never
+// acknowledges the handover, so nobody erases the epoch before for it.
 Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   const auto request = protocol::AbortRequest::parse(payload);
   if (!request) return request.error();
@@ -146,6 +151,8 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   const KeyPtr prepared = keys_.prepared(caller.key_id());
   const bool confirmed = prepared != nullptr && prepared->sid() == plan->sid();
   const bool activated = (*key)->sid() == plan->sid();
+  if (!activated && (*key)->bundle->includes(plan->sid()))
+    return Error(Code::conflict, handover_label(*plan) + " is finished");
   if (confirmed || activated) {
     const auto recovery = plan->recovery_party();
     const bool tool_confirms = recovery && !plan->absent(*recovery);
@@ -175,15 +182,24 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   return protocol::encode_signature(protocol::void_handover(plan->sid(), keyring_.identity()));
 }
 
-// Back to the epoch before, which nobody can have erased: that takes everybody's acknowledgement.
+// Back to the epoch before, which nobody can have erased: that takes everybody's acknowledgement. Who had no
+// share then, has none again.
 Result<Bytes> Handovers::revert(const Caller& caller, const Key& key, const HandoverPlan& plan) {
+  if (const KeyPtr prepared = keys_.prepared(caller.key_id()))
+    return Error(Code::conflict, "epoch " + std::to_string(prepared->epoch()) +
+                                     " is prepared here, and follows " + handover_label(plan));
   const auto older = keys_.superseded(caller.key_id());
-  if (older.empty()) return Error(Code::conflict, handover_label(plan) + " is finished");
-  Key back = *older.back();
-  back.state = KeyState::active;
-  back.decided = key.decided;
+  std::vector<KeyPtr> put;
+  if (!older.empty()) {
+    Key back = *older.back();
+    back.state = KeyState::active;
+    back.decided = std::max(back.decided, key.decided);
+    put.push_back(std::make_shared<const Key>(std::move(back)));
+  } else if (key.bundle->sharing_before()->parameters.position_of(keyring_.identity().public_key())) {
+    return Error(Code::conflict, handover_label(plan) + " is finished");
+  }
   const auto gone = std::make_shared<const Key>(key);
-  if (auto durable = replace_keys(caller, {std::make_shared<const Key>(std::move(back))}, {gone},
+  if (auto durable = replace_keys(caller, put, {gone},
                                   "aborted " + handover_label(plan) + ", which was active here alone");
       !durable)
     return std::move(durable).error();

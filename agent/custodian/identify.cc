@@ -27,7 +27,9 @@ Result<Client> identify(const protocol::SignedRequest::Envelope& envelope, const
                         const ClientLists& clients, const protocol::PublicKeyBytes& self,
                         std::int64_t now_ms) {
   const auto& request = envelope.request;
-  const KeyPtr key = keys.serving(request.key_id, request.epoch);
+  KeyPtr key = keys.serving(request.key_id, request.epoch);
+  // Who left is still told, again, that all others have taken over.
+  if (key == nullptr && envelope.operation == protocol::Operation::handover) key = keys.left(request.key_id);
   if (key == nullptr || key->tenant() != request.tenant) return no_such_key(request.key_id);
   if (auto verified = protocol::verify_client_chain(envelope.chain, key->client_ca(), now_ms); !verified) {
     if (!issued_by(envelope.chain, key->client_ca())) return no_such_key(request.key_id);

@@ -29,6 +29,8 @@ Status Keys::load(Transaction& transaction) {
     auto key = row.parse(keyring_.identity().public_key());
     if (!key) return std::move(key).error().in(name);
     const std::pair place(key->key_id(), key->epoch());
+    if (key->state == KeyState::active && active(key->key_id()) != nullptr)
+      return Error(Code::altered, name + " is put back: the key is active in another epoch");
     keys_.emplace(place, std::make_shared<const Key>(*std::move(key)));
   }
 }
@@ -91,9 +93,10 @@ KeyPtr Keys::find(Predicate predicate) const {
 
 KeyPtr Keys::in_state(const KeyId& key_id, KeyState state) const {
   const std::shared_lock lock(mutex_);
+  KeyPtr newest;
   for (auto row = keys_.lower_bound({key_id, 0}); row != keys_.end() && row->first.first == key_id; ++row)
-    if (row->second->state == state) return row->second;
-  return nullptr;
+    if (row->second->state == state) newest = row->second;
+  return newest;
 }
 
 KeyPtr Keys::active(const KeyId& key_id) const {
@@ -121,7 +124,11 @@ KeyPtr Keys::serving(const KeyId& key_id, std::uint32_t epoch) const {
 KeyPtr Keys::published(const KeyId& key_id) const {
   if (const auto older = superseded(key_id); !older.empty()) return older.front();
   if (KeyPtr key = active(key_id)) return key;
-  return in_state(key_id, KeyState::left);
+  return left(key_id);
+}
+
+KeyPtr Keys::left(const KeyId& key_id) const {
+  return active(key_id) == nullptr ? in_state(key_id, KeyState::left) : nullptr;
 }
 
 KeyPtr Keys::with_sid(const protocol::Sid& sid) const {
@@ -138,12 +145,20 @@ KeyPtr Keys::of_tenant(std::string_view tenant) const {
   });
 }
 
-std::vector<KeyPtr> Keys::all_active() const {
+std::vector<KeyPtr> Keys::all(bool (*fits)(KeyState)) const {
   const std::shared_lock lock(mutex_);
-  std::vector<KeyPtr> active;
+  std::vector<KeyPtr> found;
   for (const auto& [place, key] : keys_)
-    if (key->state == KeyState::active) active.push_back(key);
-  return active;
+    if (fits(key->state)) found.push_back(key);
+  return found;
+}
+
+std::vector<KeyPtr> Keys::all_active() const {
+  return all([](KeyState state) { return state == KeyState::active; });
+}
+
+std::vector<KeyPtr> Keys::all_published() const {
+  return all([](KeyState state) { return state != KeyState::prepared; });
 }
 
 bool Keys::empty() const {

@@ -51,7 +51,8 @@ class Keys {
  public:
   explicit Keys(const hsm::Keyring& keyring) : keyring_(keyring) {}
 
-  // Reads every row. Code::altered names a row whose MAC does not hold.
+  // Reads every row. Code::altered names a row whose MAC does not hold, or a key that is active twice: then
+  // an older row was put back.
   Status load(Transaction& transaction);
   // Inserts or replaces; seen by others once the transaction is committed. Code::conflict for a tenant with
   // another client CA.
@@ -65,6 +66,8 @@ class Keys {
   KeyPtr serving(const protocol::KeyId& key_id, std::uint32_t epoch) const;
   // Oldest first.
   std::vector<KeyPtr> superseded(const protocol::KeyId& key_id) const;
+  // The key as this agent passed it on, if it holds no share of it any more.
+  KeyPtr left(const protocol::KeyId& key_id) const;
   // What others are told of: the newest epoch that is active at all parties, as far as this agent knows.
   KeyPtr published(const protocol::KeyId& key_id) const;
   KeyPtr with_sid(const protocol::Sid& sid) const;
@@ -73,6 +76,8 @@ class Keys {
   // A key of the tenant, active or left: whichever, for its client CA.
   KeyPtr of_tenant(std::string_view tenant) const;
   std::vector<KeyPtr> all_active() const;
+  // Active, superseded or left: all whose clients may come here.
+  std::vector<KeyPtr> all_published() const;
   bool empty() const;
   // Code::conflict if the tenant has an active key under another client CA.
   Status check_authority(const std::string& tenant, const protocol::Certificate& client_ca) const;
@@ -82,6 +87,7 @@ class Keys {
   template <typename Predicate>
   KeyPtr find(Predicate predicate) const;
   KeyPtr in_state(const protocol::KeyId& key_id, KeyState state) const;
+  std::vector<KeyPtr> all(bool (*fits)(KeyState)) const;
 
   const hsm::Keyring& keyring_;
   mutable std::shared_mutex mutex_;

@@ -1,5 +1,7 @@
 #include "protocol/bundle/bundle.h"
 
+#include <algorithm>
+
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
 
@@ -87,7 +89,9 @@ Status Bundle::take(ByteView encoded) {
   if (versions_.size() >= kMaxVersions) return malformed("too many versions");
   auto version = HandoverVersion::parse(encoded, *sharing_, newest_hash());
   if (!version) return std::move(version).error();
+  before_ = std::move(sharing_);
   sharing_ = std::make_shared<const Sharing>(version->transcript.sharing());
+  handovers_.push_back(sharing_->sid);
   versions_.push_back(std::move(version->encoded));
   hashes_.push_back(version->transcript.hash());
   return Done{};
@@ -103,6 +107,10 @@ Result<Bundle> Bundle::followed_by(ByteView version) const {
 bool Bundle::extends(const Bundle& older) const {
   return hashes_.size() >= older.hashes_.size() &&
          std::equal(older.hashes_.begin(), older.hashes_.end(), hashes_.begin());
+}
+
+bool Bundle::includes(const Sid& handover) const {
+  return std::find(handovers_.begin(), handovers_.end(), handover) != handovers_.end();
 }
 
 Result<Bundle> Bundle::parse_generation(ByteView encoded) {

@@ -35,6 +35,10 @@ class Bundle {
   const Digest& newest_hash() const { return hashes_.back(); }
   // Whether this is that bundle, perhaps with further versions or other signatures of the same.
   bool extends(const Bundle& older) const;
+  // Whether this ceremony made one of its versions.
+  bool includes(const Sid& handover) const;
+  // Of the epoch before the newest version; null if there is no version.
+  const Sharing* sharing_before() const { return before_.get(); }
 
  private:
   // The key generation's bundle alone.
@@ -44,10 +48,12 @@ class Bundle {
   Status take(ByteView version);
 
   std::shared_ptr<const Sharing> sharing_;  // shared: a bundle is copied freely
+  std::shared_ptr<const Sharing> before_;
   std::shared_ptr<const PublicKey> public_key_;
   Bytes generation_;
   std::vector<Bytes> versions_;
   std::vector<Digest> hashes_;  // key_id, then each version's
+  std::vector<Sid> handovers_;  // that made them
   Bytes encoded_;
 };
 

@@ -17,8 +17,10 @@ constexpr std::string_view kPrepare = "CPHP\x01";
 constexpr std::string_view kRetire = "CPHR\x01";
 constexpr std::string_view kAbort = "CPHA\x01";
 constexpr std::string_view kJoin = "CPHJ\x01";
+constexpr std::string_view kVoid = "CPHV\x01";
 constexpr std::string_view kStatus = "CPHS\x01";
 constexpr std::string_view kJoinTag = "CPV1-JOIN";
+constexpr std::string_view kVoidTag = "CPV1-VOID";
 constexpr std::string_view kApproveTag = "CPV1-APPROVE";
 constexpr std::size_t kMacSize = 32;
 
@@ -59,6 +61,12 @@ std::optional<std::vector<Statement>> read_statements(Reader& r) {
     statements.push_back({*party, *signature});
   }
   return statements;
+}
+
+bool ends_with_mac(const Secret& secret, std::string_view tag, ByteView encoded) {
+  if (encoded.size() < kMacSize) return false;
+  const ByteView covered = encoded.first(encoded.size() - kMacSize);
+  return equal_in_constant_time(invitation_mac(secret, tag, covered), encoded.last(kMacSize));
 }
 
 std::optional<bool> read_flag(Reader& r) {
@@ -303,9 +311,28 @@ Result<JoinMessage> JoinMessage::parse(ByteView encoded) {
 }
 
 bool verify_join_mac(const Secret& secret, ByteView encoded) {
-  if (encoded.size() < kMacSize) return false;
-  const ByteView covered = encoded.first(encoded.size() - kMacSize);
-  return equal_in_constant_time(invitation_mac(secret, kJoinTag, covered), encoded.last(kMacSize));
+  return ends_with_mac(secret, kJoinTag, encoded);
+}
+
+Bytes VoidMessage::encode(const Secret& secret) const {
+  Writer w;
+  w.literal(kVoid).bytes(invitation).lp4(plan);
+  w.bytes(invitation_mac(secret, kVoidTag, w.view()));
+  return std::move(w).take();
+}
+
+Result<VoidMessage> VoidMessage::parse(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kVoid);
+  const auto invitation = r.array<8>();
+  const auto plan = r.lp4();
+  const auto mac = r.array<kMacSize>();
+  if (!known || !invitation || !plan || !mac || !r.empty()) return not_a("a request to void");
+  return VoidMessage{.invitation = *invitation, .plan = to_bytes(*plan), .mac = *mac};
+}
+
+bool verify_void_mac(const Secret& secret, ByteView encoded) {
+  return ends_with_mac(secret, kVoidTag, encoded);
 }
 
 Bytes HandoverStatus::encode() const {

@@ -125,6 +125,18 @@ struct JoinMessage {
 };
 bool verify_join_mac(const Secret& secret, ByteView encoded);
 
+// What makes an agent that was to join say that it never will; MAC with its invitation's secret. Asked of an
+// agent by the plan, so that it knows which of its offers are over.
+struct VoidMessage {
+  InvitationId invitation;
+  Bytes plan;
+  Digest mac;
+
+  Bytes encode(const Secret& secret) const;  // computes the MAC; `mac` is ignored
+  static Result<VoidMessage> parse(ByteView encoded);
+};
+bool verify_void_mac(const Secret& secret, ByteView encoded);
+
 // How far an agent is with a key.
 struct HandoverStatus {
   // A handover that was confirmed here and may still be completed or aborted.

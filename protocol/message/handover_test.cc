@@ -2,18 +2,215 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "protocol/base/test_must.h"
+
 namespace coprotect::protocol {
 namespace {
 
-TEST(HandoverMessageTest, DealRequestIsReadBackAsItWas) {
+const InvitationId kInvitation{1, 2, 3, 4, 5, 6, 7, 8};
+const PublicKeyBytes kParty{2, 7};
+
+// Refuses every shorter form, one byte more, and another version; is written back as it was.
+template <typename Message>
+void expect_strict(const Bytes& encoded) {
+  ASSERT_TRUE(Message::parse(encoded));
+  for (std::size_t i = 0; i < encoded.size(); ++i)
+    EXPECT_FALSE(Message::parse(ByteView(encoded).first(i))) << i;
+  Bytes longer = encoded;
+  longer.push_back(0);
+  EXPECT_FALSE(Message::parse(longer));
+  Bytes other_version = encoded;
+  other_version[4] = 2;
+  EXPECT_FALSE(Message::parse(other_version));
+}
+
+template <typename Message>
+void expect_read_back(const Message& message) {
+  const Bytes encoded = message.encode();
+  expect_strict<Message>(encoded);
+  EXPECT_EQ(must(Message::parse(encoded)).encode(), encoded);
+}
+
+class HandoverMessageTest : public testing::Test {
+ protected:
+  // No byte of a message with a MAC can be changed, and no other secret makes the same MAC.
+  template <typename Verify>
+  void expect_covered(Verify verify, const Bytes& encoded) const {
+    EXPECT_TRUE(verify(secret, encoded));
+    EXPECT_FALSE(verify(Secret(16), encoded));
+    for (std::size_t i = 0; i < encoded.size(); ++i) {
+      Bytes flipped = encoded;
+      flipped[i] ^= 1;
+      EXPECT_FALSE(verify(secret, flipped)) << i;
+    }
+    EXPECT_FALSE(verify(secret, ByteView(encoded).first(31)));
+  }
+  static Layout layout() {
+    return {.t = 2,
+            .holders = {{"cloud", {1, 3}, kParty, "https://cloud.example:8443"},
+                        {"recovery", {2}, std::nullopt, ""}}};
+  }
+  static HandoverNotice notice() {
+    return {
+        .layout = layout(), .client = "coprotect:acme:recovery:safe", .not_before_ms = 77, .vetoed = true};
+  }
+
   const Secret secret = Secret::copy_of(ByteArray<16>{1, 2, 3});
-  const DealRequest request{.plan = {1, 2, 3}, .approval = Approval::of({7}, secret, Bytes{1, 2, 3})};
-  const auto parsed = DealRequest::parse(request.encode());
-  ASSERT_TRUE(parsed);
-  EXPECT_EQ(parsed->encode(), request.encode());
-  EXPECT_TRUE(parsed->approval->holds(secret, request.plan));
-  EXPECT_FALSE(parsed->approval->holds(secret, Bytes{1, 2}));
-  EXPECT_FALSE(parsed->approval->holds(Secret(16), request.plan));
+  const HpkePublicKey key = HpkePrivateKey::generate(system_random()).public_key();
+};
+
+TEST_F(HandoverMessageTest, Steps) {
+  std::set<std::string_view> names;
+  for (int step = 1; step <= 9; ++step) names.insert(step_name(static_cast<HandoverStep>(step)));
+  EXPECT_EQ(names.size(), 9u);
+  EXPECT_FALSE(names.contains("unknown"));
+  EXPECT_EQ(step_name(static_cast<HandoverStep>(0)), "unknown");
+}
+
+TEST_F(HandoverMessageTest, Layout) {
+  expect_read_back(layout());
+  EXPECT_EQ(must(Layout::parse(layout().encode())), layout());
+  Layout other = layout();
+  other.holders[0].name = "Cloud";
+  EXPECT_FALSE(Layout::parse(other.encode()));
+  other = layout();
+  other.holders[0].url = "\n";
+  EXPECT_FALSE(Layout::parse(other.encode()));
+  other = layout();
+  other.holders.resize(17, other.holders[1]);
+  EXPECT_FALSE(Layout::parse(other.encode()));
+  Bytes flag = layout().encode();
+  flag.back() = 2;  // neither an agent nor not one
+  EXPECT_FALSE(Layout::parse(flag));
+  for (auto change :
+       {+[](Layout& l) { l.t = 1; }, +[](Layout& l) { l.holders[0].indices = {1}; },
+        +[](Layout& l) { l.holders[0].identity_key = PublicKeyBytes{3}; },
+        +[](Layout& l) { l.holders[0].url += "1"; }, +[](Layout& l) { l.holders.pop_back(); }}) {
+    Layout changed = layout();
+    change(changed);
+    EXPECT_FALSE(changed == layout());
+  }
+}
+
+TEST_F(HandoverMessageTest, Notice) {
+  expect_read_back(notice());
+  const auto parsed = must(HandoverNotice::parse(notice().encode()));
+  EXPECT_EQ(parsed.layout, layout());
+  EXPECT_EQ(parsed.client, "coprotect:acme:recovery:safe");
+  EXPECT_EQ(parsed.not_before_ms, 77);
+  EXPECT_TRUE(parsed.vetoed);
+  Bytes flag = notice().encode();
+  flag.back() = 2;
+  EXPECT_FALSE(HandoverNotice::parse(flag));
+}
+
+TEST_F(HandoverMessageTest, Offer) {
+  HandoverOffer offer{.nonce = {7}, .ceremony_key = key, .mode = KeeperMode::sealed};
+  expect_read_back(offer);
+  offer.mode = static_cast<KeeperMode>(3);
+  EXPECT_FALSE(HandoverOffer::parse(offer.encode()));
+  offer = {.nonce = {}, .ceremony_key = {4}, .mode = KeeperMode::sealed};
+  EXPECT_FALSE(HandoverOffer::parse(offer.encode()));  // not on the curve
+}
+
+TEST_F(HandoverMessageTest, DealRequestAndItsApproval) {
+  const DealRequest request{.plan = {1, 2, 3}, .approval = Approval::of(kInvitation, secret, Bytes{1, 2, 3})};
+  expect_read_back(request);
+  expect_read_back(DealRequest{.plan = {1}, .approval = std::nullopt});
+  const auto parsed = must(DealRequest::parse(request.encode()));
+  EXPECT_EQ(parsed.approval->invitation, kInvitation);
+  EXPECT_TRUE(parsed.approval->holds(secret, request.plan));
+  EXPECT_FALSE(parsed.approval->holds(secret, Bytes{1, 2}));
+  EXPECT_FALSE(parsed.approval->holds(Secret(16), request.plan));
+  Bytes flag = DealRequest{.plan = {}, .approval = std::nullopt}.encode();
+  flag.back() = 2;
+  EXPECT_FALSE(DealRequest::parse(flag));
+}
+
+TEST_F(HandoverMessageTest, PrepareRequest) {
+  expect_read_back(PrepareRequest{.deals = {{1}, {2, 3}}, .blob = {4}});
+  expect_read_back(PrepareRequest{});
+  PrepareRequest many;
+  many.deals.resize(16);
+  EXPECT_TRUE(PrepareRequest::parse(many.encode()));
+  many.deals.resize(17);
+  EXPECT_FALSE(PrepareRequest::parse(many.encode()));
+}
+
+TEST_F(HandoverMessageTest, RetireRequest) {
+  expect_read_back(RetireRequest{.version = {1, 2}, .acknowledgements = {{kParty, {5}}, {{3}, {6}}}});
+  RetireRequest many{.version = {}, .acknowledgements = {}};
+  expect_read_back(many);
+  many.acknowledgements.resize(17);
+  EXPECT_FALSE(RetireRequest::parse(many.encode()));
+}
+
+TEST_F(HandoverMessageTest, AbortRequest) {
+  expect_read_back(AbortRequest{.plan = {1, 2}, .voids = {{kParty, {5}}}});
+  AbortRequest many{.plan = {}, .voids = {}};
+  expect_read_back(many);
+  many.voids.resize(17);
+  EXPECT_FALSE(AbortRequest::parse(many.encode()));
+}
+
+TEST_F(HandoverMessageTest, Join) {
+  const JoinMessage message{
+      .invitation = kInvitation, .bundle = {1}, .plan = {2, 3}, .deals = {{4}, {}}, .blob = {5}, .mac = {}};
+  const Bytes encoded = message.encode(secret);
+  expect_strict<JoinMessage>(encoded);
+  expect_covered(verify_join_mac, encoded);
+  const auto parsed = must(JoinMessage::parse(encoded));
+  EXPECT_EQ(parsed.invitation, kInvitation);
+  EXPECT_EQ(parsed.bundle, message.bundle);
+  EXPECT_EQ(parsed.plan, message.plan);
+  EXPECT_EQ(parsed.deals, message.deals);
+  EXPECT_EQ(parsed.blob, message.blob);
+  EXPECT_EQ(parsed.encode(secret), encoded);
+}
+
+TEST_F(HandoverMessageTest, Void) {
+  const VoidMessage message{.invitation = kInvitation, .plan = {2, 3}, .mac = {}};
+  const Bytes encoded = message.encode(secret);
+  expect_strict<VoidMessage>(encoded);
+  expect_covered(verify_void_mac, encoded);
+  EXPECT_FALSE(verify_join_mac(secret, encoded));  // each kind has a MAC of its own
+  EXPECT_EQ(must(VoidMessage::parse(encoded)).plan, message.plan);
+  EXPECT_EQ(must(VoidMessage::parse(encoded)).invitation, kInvitation);
+}
+
+TEST_F(HandoverMessageTest, Status) {
+  HandoverStatus status{.epoch = 3,
+                        .decided = 5,
+                        .unacknowledged = true,
+                        .bundle = {1, 2},
+                        .prepared = HandoverStatus::Prepared{{3}, {4}},
+                        .announced = notice()};
+  expect_read_back(status);
+  const auto parsed = must(HandoverStatus::parse(status.encode()));
+  EXPECT_EQ(parsed.epoch, 3u);
+  EXPECT_EQ(parsed.decided, 5u);
+  EXPECT_TRUE(parsed.unacknowledged);
+  EXPECT_EQ(parsed.bundle, status.bundle);
+  EXPECT_EQ(parsed.prepared->transcript, status.prepared->transcript);
+  EXPECT_EQ(parsed.prepared->confirmation, status.prepared->confirmation);
+  EXPECT_EQ(parsed.announced->layout, layout());
+  status.prepared.reset();
+  expect_read_back(status);
+  status.announced.reset();
+  status.unacknowledged = false;
+  expect_read_back(status);
+  Bytes flag = status.encode();
+  flag[13] = 2;
+  EXPECT_FALSE(HandoverStatus::parse(flag));
+}
+
+TEST_F(HandoverMessageTest, ASignatureIsAnAnswersOnlyContent) {
+  const Signature signature{1, 2};
+  EXPECT_EQ(must(parse_signature(encode_signature(signature))), signature);
+  EXPECT_FALSE(parse_signature(Bytes(63)));
+  EXPECT_FALSE(parse_signature(Bytes(65)));
 }
 
 }  // namespace

@@ -180,7 +180,10 @@ Result<StatusMessage> StatusMessage::parse(ByteView encoded) {
   }
   const auto known_state = static_cast<CeremonyState>(*state);
   const bool active = known_state == CeremonyState::active;
-  if (active == bundle->empty() || (!active && !blob->empty())) return not_a("a status");
+  const bool prepared = known_state == CeremonyState::prepared;
+  if ((active && bundle->empty()) || (!active && !prepared && !bundle->empty()) ||
+      (!active && !blob->empty()))
+    return not_a("a status");
   return StatusMessage{
       .state = known_state, .sid = *sid, .bundle = to_bytes(*bundle), .blob = to_bytes(*blob)};
 }

@@ -62,7 +62,7 @@ enum class CeremonyState : std::uint8_t { none = 0, running = 1, prepared = 2, a
 struct StatusMessage {
   CeremonyState state;
   Sid sid;
-  Bytes bundle;  // if active
+  Bytes bundle;  // if active; the plan, if a handover has prepared the key
   Bytes blob;    // if active
 
   Bytes encode() const;

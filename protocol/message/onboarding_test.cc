@@ -143,9 +143,11 @@ TEST_F(OnboardingTest, StatusHasABundleIfActive) {
   EXPECT_EQ(parsed->blob, message.blob);
   message.state = CeremonyState::prepared;
   EXPECT_FALSE(StatusMessage::parse(message.encode()));
-  message.bundle.clear();
-  EXPECT_FALSE(StatusMessage::parse(message.encode()));
   message.blob.clear();
+  EXPECT_TRUE(StatusMessage::parse(message.encode())) << "with the plan of a handover";
+  message.state = CeremonyState::running;
+  EXPECT_FALSE(StatusMessage::parse(message.encode()));
+  message.bundle.clear();
   EXPECT_TRUE(StatusMessage::parse(message.encode()));
   message.state = CeremonyState::active;
   EXPECT_FALSE(StatusMessage::parse(message.encode()));

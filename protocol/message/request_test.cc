@@ -281,6 +281,33 @@ TEST_P(RequestTest, EveryOtherLengthOfADerivationIsRefused) {
   expect_refused(parse(with_body(Operation::derive, body), GetParam()), Code::malformed, "something follows");
 }
 
+TEST_P(RequestTest, CarriesAStepOfAHandover) {
+  Request request = client.request({});
+  for (unsigned step = 1; step <= 9; ++step) {
+    request.body = HandoverBody{.step = static_cast<HandoverStep>(step), .payload = {1, 2, 3}};
+    const auto parsed = must(parse(client.sign(request), GetParam()));
+    EXPECT_EQ(parsed.request.operation(), Operation::handover);
+    const auto& read = std::get<HandoverBody>(parsed.request.body);
+    EXPECT_EQ(static_cast<unsigned>(read.step), step);
+    EXPECT_EQ(read.payload, (Bytes{1, 2, 3}));
+  }
+  Writer w;
+  w.u8(3).lp4(Bytes{1, 2, 3});
+  Bytes body = std::move(w).take();
+  ASSERT_TRUE(parse(with_body(Operation::handover, body), GetParam()));
+  for (std::size_t i = 0; i < body.size(); ++i)
+    EXPECT_FALSE(parse(with_body(Operation::handover, ByteView(body).first(i)), GetParam())) << i;
+  for (const unsigned step : {0u, 10u, 255u}) {
+    body[0] = static_cast<std::uint8_t>(step);
+    expect_refused(parse(with_body(Operation::handover, body), GetParam()), Code::malformed,
+                   "not a step of a handover");
+  }
+  body[0] = 3;
+  body.push_back(0);
+  expect_refused(parse(with_body(Operation::handover, body), GetParam()), Code::malformed,
+                 "not a step of a handover");
+}
+
 TEST_P(RequestTest, OnlyMembersOfTheGroupAreDerivedWith) {
   const Group& group = group_of(GetParam());
   const Bytes good = group.random_message(system_random()).encode();

@@ -254,7 +254,7 @@ void Handover::abort() {
   for (const NewHolder& agent : order_.agents)
     if (agent.holder == nullptr) invited.push_back(agent.invited);
   // What stays prepared is settled by whoever runs next.
-  if (auto aborted = abort_handover(*plan_, holders, invited, random_); !aborted)
+  if (auto aborted = abort_handover(*plan_, holders, invited); !aborted)
     operator_.warn("the handover could not be taken back everywhere: " + aborted.error().message());
 }
 
@@ -288,11 +288,11 @@ Status complete_handover(const protocol::Bundle& newest, const Completion& compl
 }
 
 Status abort_handover(const HandoverPlan& plan, std::span<HolderAgent* const> holders,
-                      std::span<InvitedAgent* const> invited, Random& random) {
+                      std::span<InvitedAgent* const> invited) {
   protocol::AbortRequest request{.plan = plan.encoded(), .voids = {}};
   std::optional<Error> last;
   for (InvitedAgent* const agent : invited) {
-    const auto said = agent->abort_handover(plan.sid(), random);
+    const auto said = agent->abort_handover(plan);
     if (said)
       request.voids.push_back({agent->invitation().identity_certificate.key().bytes(), *said});
     else

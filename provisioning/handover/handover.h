@@ -84,6 +84,6 @@ Status complete_handover(const protocol::Bundle& newest, const Completion& compl
 // Asks every party to say that it will never confirm the plan; those who confirmed it already do so once
 // another has said it. Code::conflict if all have confirmed.
 Status abort_handover(const protocol::HandoverPlan& plan, std::span<HolderAgent* const> holders,
-                      std::span<InvitedAgent* const> invited, Random& random);
+                      std::span<InvitedAgent* const> invited);
 
 }  // namespace coprotect::provisioning

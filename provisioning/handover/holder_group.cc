@@ -161,7 +161,7 @@ std::optional<Bundle> assemble(HolderGroup& holders, const HandoverTranscript& t
 }
 
 Result<Settled> take_back(HolderGroup& holders, const protocol::HandoverPlan& plan, const Leftover& leftover,
-                          const Operator& person, Random& random) {
+                          const Operator& person) {
   person.progress("taking back the handover to epoch " + std::to_string(plan->epoch) +
                   ", which was not finished");
   std::vector<InvitedAgent*> joining;
@@ -170,7 +170,7 @@ Result<Settled> take_back(HolderGroup& holders, const protocol::HandoverPlan& pl
         !holders.bundle().parameters().position_of(agent.invitation().identity_certificate.key()))
       joining.push_back(&agent);
   const std::vector<HolderAgent*> reachable = holders.reachable();
-  if (auto aborted = abort_handover(plan, reachable, joining, random); !aborted) {
+  if (auto aborted = abort_handover(plan, reachable, joining); !aborted) {
     if (auto all = holders.all_reachable(); !all) return std::move(all).error();
     return std::move(aborted).error();
   }
@@ -179,7 +179,7 @@ Result<Settled> take_back(HolderGroup& holders, const protocol::HandoverPlan& pl
 
 // If one of the parties took it back meanwhile, all others have to.
 Result<Settled> complete(HolderGroup& holders, const Bundle& newest, const Leftover& leftover,
-                         const Operator& person, Random& random) {
+                         const Operator& person) {
   const auto completion = completion_of(holders, newest, leftover);
   if (!completion) return completion.error();
   person.progress("finishing the handover to epoch " + std::to_string(newest.epoch()));
@@ -189,13 +189,13 @@ Result<Settled> complete(HolderGroup& holders, const Bundle& newest, const Lefto
   person.warn(done.error().message());
   const auto plan = protocol::HandoverVersion::plan_of(newest.newest());
   if (!plan) return plan.error();
-  return take_back(holders, *plan, leftover, person, random);
+  return take_back(holders, *plan, leftover, person);
 }
 
 // What those who join know: a newer epoch, which then is committed, or one that they prepared.
 struct Joiners {
   std::optional<Bundle> newer;
-  std::vector<std::pair<InvitedAgent*, protocol::Sid>> prepared;
+  std::vector<std::pair<InvitedAgent*, protocol::HandoverPlan>> prepared;
 };
 
 Result<Joiners> ask_joiners(const Bundle& newest, std::span<InvitedAgent> invited, Random& random) {
@@ -204,8 +204,11 @@ Result<Joiners> ask_joiners(const Bundle& newest, std::span<InvitedAgent> invite
     if (newest.parameters().position_of(agent.invitation().identity_certificate.key())) continue;
     const auto status = agent.status(random);
     if (!status) return status.error();
-    if (status->state == protocol::CeremonyState::prepared)
-      joiners.prepared.emplace_back(&agent, status->sid);
+    if (status->state == protocol::CeremonyState::prepared) {
+      auto plan = protocol::HandoverPlan::parse(status->bundle);
+      if (!plan) return std::move(plan).error().in(agent.party() + " agent");
+      joiners.prepared.emplace_back(&agent, *std::move(plan));
+    }
     if (status->state != protocol::CeremonyState::active) continue;
     auto bundle = Bundle::parse(status->bundle);
     if (!bundle) return std::move(bundle).error().in(agent.party() + " agent");
@@ -217,9 +220,9 @@ Result<Joiners> ask_joiners(const Bundle& newest, std::span<InvitedAgent> invite
 }
 
 // Whom nobody else followed.
-Status clear_joiners(const Joiners& joiners, Random& random) {
-  for (const auto& [agent, sid] : joiners.prepared)
-    if (const auto aborted = agent->abort_handover(sid, random); !aborted) return aborted.error();
+Status clear_joiners(const Joiners& joiners) {
+  for (const auto& [agent, plan] : joiners.prepared)
+    if (const auto aborted = agent->abort_handover(plan); !aborted) return aborted.error();
   return Done{};
 }
 
@@ -251,20 +254,20 @@ Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Ope
   if (!joiners) return std::move(joiners).error();
   const std::optional<Bundle>& committed = joiners->newer ? joiners->newer : leftover.committed;
   if (committed && committed->extends(newest) && committed->epoch() > newest.epoch())
-    return complete(holders, *committed, leftover, person, random);
+    return complete(holders, *committed, leftover, person);
   if (std::ranges::any_of(holders.members(), [&](const auto& member) { return is_behind(member, newest); }))
-    return complete(holders, newest, leftover, person, random);
+    return complete(holders, newest, leftover, person);
 
   const HolderGroup::Member* const prepared = find_prepared(holders);
   if (prepared == nullptr) {
-    if (auto cleared = clear_joiners(*joiners, random); !cleared) return std::move(cleared).error();
+    if (auto cleared = clear_joiners(*joiners); !cleared) return std::move(cleared).error();
     return Settled::nothing_left;
   }
   const auto transcript = prepared_transcript(*prepared, newest);
   if (!transcript) return transcript.error();
   if (const auto whole = assemble(holders, *transcript, leftover.invited))
-    return complete(holders, *whole, leftover, person, random);
-  return take_back(holders, transcript->plan(), leftover, person, random);
+    return complete(holders, *whole, leftover, person);
+  return take_back(holders, transcript->plan(), leftover, person);
 }
 
 Status take_back_prepared(HolderGroup& holders, std::span<InvitedAgent> invited, const Operator& person,
@@ -272,11 +275,11 @@ Status take_back_prepared(HolderGroup& holders, std::span<InvitedAgent> invited,
   const auto joiners = ask_joiners(holders.bundle(), invited, random);
   if (!joiners) return joiners.error();
   const HolderGroup::Member* const prepared = find_prepared(holders);
-  if (prepared == nullptr) return clear_joiners(*joiners, random);
+  if (prepared == nullptr) return clear_joiners(*joiners);
   const auto transcript = prepared_transcript(*prepared, holders.bundle());
   if (!transcript) return transcript.error();
   const Leftover leftover{.committed = std::nullopt, .invited = invited, .clients = {}};
-  const auto taken = take_back(holders, transcript->plan(), leftover, person, random);
+  const auto taken = take_back(holders, transcript->plan(), leftover, person);
   return taken ? Status(Done{}) : Status(taken.error());
 }
 

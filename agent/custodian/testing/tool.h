@@ -43,6 +43,7 @@ class Tool {
   const Bytes& blob() const { return blob_; }
   const Bytes& blob_message(std::size_t agent) const { return blob_messages_[agent]; }
   const protocol::Scalar& recovery_share() const { return outcome_->shares.at(recovery_index()); }
+  const protocol::HpkePrivateKey& recovery_key() const { return recovery_key_; }
 
  private:
   std::uint8_t position() const { return static_cast<std::uint8_t>(agents_.size()); }

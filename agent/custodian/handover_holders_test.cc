@@ -1,0 +1,275 @@
+#include <gtest/gtest.h>
+
+#include "agent/custodian/testing/test_handover.h"
+
+// Handovers to other holders, and who may ask for them.
+namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::HandoverStep;
+using protocol::SuiteId;
+using testing::HandoverTool;
+using testing::kHourMs;
+using testing::opens;
+using testing::RecoveryShare;
+using testing::TestAgent;
+
+class Holders : public testing::HandoverFixture, public ::testing::WithParamInterface<SuiteId> {
+ protected:
+  Holders() : HandoverFixture(GetParam()) {}
+  // The company's machines are gone; its share is restored into another agent.
+  HandoverTool restore(TestAgent& company, const testing::TestClient& client) {
+    HandoverTool tool(bundle, {&pair.cloud}, client,
+                      {.t = 2, .agents = {{&pair.cloud, 1}, {&company, 2}}, .recovery = 3}, {1, 3});
+    tool.deal_with(3, pair.tool.recovery_share());
+    tool.offer();
+    tool.plan();
+    return tool;
+  }
+  static void finish(HandoverTool& tool) {
+    tool.deal();
+    tool.prepare();
+    tool.sign();
+    tool.activate();
+  }
+  protocol::Layout layout_of(const HandoverTool& tool) {
+    return protocol::Layout::of(tool.the_plan()->parameters);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Suites, Holders, ::testing::Values(SuiteId::p256, SuiteId::ffdhe3072),
+                         [](const auto& tested) { return std::string(protocol::suite_name(tested.param)); });
+
+TEST_P(Holders, ALostCompanyIsRestoredAfterTheAnnouncedWait) {
+  std::vector<std::string> heard;
+  pair.cloud.close();
+  pair.cloud.notify = [&](const Notification& n) { heard.push_back(n.event); };
+  pair.cloud.open();
+  const auto company = another("newcompany");
+  HandoverTool tool = restore(*company, pair.rescuer);
+  EXPECT_EQ(code_of(tool.deal_at(pair.cloud)), "denied");
+  EXPECT_EQ(why(tool.deal_at(pair.cloud)), "these holders were not announced");
+
+  const auto layout = layout_of(tool).encode();
+  const auto notice =
+      must(protocol::HandoverNotice::parse(must(tool.ask(pair.cloud, HandoverStep::announce, layout))));
+  EXPECT_EQ(notice.not_before_ms, pair.clock->now_ms + 24 * kHourMs);
+  EXPECT_EQ(notice.client, pair.rescuer.uri);
+  EXPECT_EQ(heard, std::vector<std::string>{"announced"});
+  // Announced again, nothing changes.
+  pair.clock->now_ms += kHourMs;
+  const auto again =
+      must(protocol::HandoverNotice::parse(must(tool.ask(pair.cloud, HandoverStep::announce, layout))));
+  EXPECT_EQ(again.not_before_ms, notice.not_before_ms);
+  EXPECT_EQ(heard.size(), 1u);
+  EXPECT_EQ(tool.status(pair.cloud).announced->layout, layout_of(tool));
+
+  EXPECT_EQ(code_of(tool.deal_at(pair.cloud)), "limited");
+  reopen(pair.cloud);
+  pair.clock->now_ms += 23 * kHourMs - 1;
+  HandoverTool later = restore(*company, pair.rescuer);
+  EXPECT_EQ(code_of(later.deal_at(pair.cloud)), "limited");
+  pair.clock->now_ms += 1;
+  finish(later);
+  EXPECT_EQ(heard, (std::vector<std::string>{"announced", "activated"}));
+  enrol_at(*company, later);
+  must(later.retire_at(pair.cloud));
+  must(later.retire_at(*company));
+  bundle = later.bundle();
+  EXPECT_TRUE(opens(bundle, pair.alice, {&pair.cloud, company.get()}));
+  EXPECT_FALSE(later.status(pair.cloud).announced);
+
+  // The old company's agent, should it come back, is told that others took over.
+  must(later.retire_at(pair.company));
+  EXPECT_EQ(
+      must(pair.company.call(ipc::Route::bundle, to_hex(bundle.key_id()), pair.alice.certificate.der(), {})),
+      bundle.encoded());
+  HandoverTool next(bundle, {&pair.cloud, company.get()}, pair.admin,
+                    {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 2});
+  next.run();
+  EXPECT_TRUE(opens(next.bundle(), pair.alice, {&pair.cloud, company.get()}));
+}
+
+TEST_P(Holders, OtherHoldersThanAnnouncedAreDenied) {
+  const auto company = another("newcompany");
+  const auto other = another("othercompany");
+  HandoverTool tool = restore(*company, pair.rescuer);
+  must(tool.ask(pair.cloud, HandoverStep::announce, layout_of(tool).encode()));
+  pair.clock->now_ms += 25 * kHourMs;
+  HandoverTool different = restore(*other, pair.rescuer);
+  EXPECT_EQ(why(different.deal_at(pair.cloud)), "these holders were not announced");
+  // Announcing them begins the wait anew.
+  must(different.ask(pair.cloud, HandoverStep::announce, layout_of(different).encode()));
+  EXPECT_EQ(code_of(different.deal_at(pair.cloud)), "limited");
+  HandoverTool first = restore(*company, pair.rescuer);
+  EXPECT_EQ(code_of(first.deal_at(pair.cloud)), "denied");
+}
+
+TEST_P(Holders, AnAdministratorVetoes) {
+  const auto company = another("newcompany");
+  HandoverTool tool = restore(*company, pair.rescuer);
+  EXPECT_EQ(why(tool.ask(pair.cloud, HandoverStep::veto)), "a veto needs a certificate of role admin");
+  HandoverTool admin = refresh();
+  EXPECT_EQ(code_of(admin.ask(pair.cloud, HandoverStep::veto)), "not-found");
+  const Bytes layout = layout_of(tool).encode();
+  must(tool.ask(pair.cloud, HandoverStep::announce, layout));
+  must(admin.ask(pair.cloud, HandoverStep::veto));
+  must(admin.ask(pair.cloud, HandoverStep::veto));
+  reopen(pair.cloud);
+  EXPECT_TRUE(admin.status(pair.cloud).announced->vetoed);
+  pair.clock->now_ms += 25 * kHourMs;
+  HandoverTool later = restore(*company, pair.rescuer);
+  EXPECT_EQ(why(later.deal_at(pair.cloud)), "these holders were announced, and vetoed");
+  EXPECT_EQ(code_of(later.ask(pair.cloud, HandoverStep::announce, layout)), "denied");
+  const auto said = ceremonies(pair.cloud);
+  EXPECT_TRUE(contains(said.back(), pair.admin.uri + " vetoes what " + pair.rescuer.uri + " announced"));
+  EXPECT_TRUE(contains(said[said.size() - 2], "announces new holders"));
+}
+
+TEST_P(Holders, AProviderThatIsReplacedKeepsTheBundleAndNoShare) {
+  const auto provider = another("newcloud");
+  HandoverTool tool(bundle, {&pair.company, &pair.cloud}, pair.admin,
+                    {.t = 2, .agents = {{provider.get(), 1}, {&pair.company, 2}}, .recovery = 3}, {2, 3});
+  tool.deal_with(3, pair.tool.recovery_share());
+  const auto approval = pair.company.invite(kHourMs);
+  tool.approve(pair.company, approval);
+  tool.offer();
+  tool.plan();
+  finish(tool);
+  enrol_at(*provider, tool);
+  tool.retire();  // the old provider, too
+  const auto next = tool.bundle();
+  EXPECT_TRUE(opens(next, pair.alice, {provider.get(), &pair.company}));
+
+  const auto told = [&] {
+    return must(
+        pair.cloud.call(ipc::Route::bundle, to_hex(bundle.key_id()), pair.alice.certificate.der(), {}));
+  };
+  EXPECT_EQ(told(), next.encoded());
+  must(tool.retire_at(pair.cloud));  // may be repeated
+  reopen(pair.cloud);
+  EXPECT_EQ(told(), next.encoded());
+  must(tool.retire_at(pair.cloud));
+  EXPECT_EQ(pair.cloud.custodian().trust().authorities.size(), 2u);  // clients still get in
+  EXPECT_TRUE(pair.cloud.custodian().trust().peers.empty());
+  const auto file = testing::encrypt(next);
+  const auto refused = [&](const protocol::Bundle& of) {
+    protocol::PartialDecryptBody body;
+    body.items.push_back(testing::item_of(file, of));
+    const auto asking = testing::ask(pair.cloud, of, std::move(body));
+    return code_of(testing::partials(pair.cloud, of, asking, pair.alice));
+  };
+  EXPECT_EQ(refused(bundle), "not-found");
+  EXPECT_EQ(refused(next), "not-found");
+  for (const auto step : {HandoverStep::status, HandoverStep::offer, HandoverStep::deal, HandoverStep::abort})
+    EXPECT_FALSE(tool.ask(pair.cloud, step));
+}
+
+TEST_P(Holders, MovesToThreeOfFiveAndBack) {
+  const auto cloud_b = another("cloud-b");
+  const auto company_b = another("company-b");
+  HandoverTool larger(
+      bundle, {&pair.cloud, &pair.company}, pair.admin,
+      {.t = 3,
+       .agents = {{&pair.cloud, 1}, {&pair.company, 2}, {cloud_b.get(), 3}, {company_b.get(), 4}},
+       .recovery = 5},
+      {1, 2});
+  const auto first = pair.cloud.invite(kHourMs);
+  const auto second = pair.company.invite(kHourMs);
+  larger.approve(pair.cloud, first);
+  larger.approve(pair.company, second);
+  larger.run();
+  for (TestAgent* const agent : {cloud_b.get(), company_b.get()}) enrol_at(*agent, larger);
+  bundle = larger.bundle();
+  EXPECT_EQ(bundle.parameters()->t, 3);
+  const auto [blob, parts] = testing::recovery_of(*cloud_b, bundle, pair.admin);
+  EXPECT_EQ(blob, pair.tool.blob());
+  const auto recovery =
+      must(must(protocol::RecoveryParts::parse(parts)).open(pair.tool.recovery_key(), bundle.sharing()));
+  const std::vector<TestAgent*> four{&pair.cloud, &pair.company, cloud_b.get(), company_b.get()};
+  for (std::size_t left_out = 0; left_out < four.size(); ++left_out) {
+    std::vector<TestAgent*> quorum = four;
+    quorum.erase(quorum.begin() + static_cast<std::ptrdiff_t>(left_out));
+    EXPECT_TRUE(opens(bundle, pair.alice, quorum)) << left_out;
+    quorum.pop_back();
+    EXPECT_FALSE(opens(bundle, pair.alice, quorum)) << left_out;
+    EXPECT_TRUE(opens(bundle, pair.alice, quorum, RecoveryShare{5, recovery})) << left_out;
+  }
+
+  HandoverTool back(bundle, four, pair.admin, same_holders(), {1, 3, 5});
+  back.deal_with(5, recovery);
+  std::vector<testing::HeldInvitation> approvals;
+  for (TestAgent* const agent : four) approvals.push_back(agent->invite(kHourMs));
+  for (std::size_t i = 0; i < four.size(); ++i) back.approve(*four[i], approvals[i]);
+  back.run();
+  EXPECT_TRUE(opens(back.bundle(), pair.alice, {&pair.cloud, &pair.company}));
+  EXPECT_EQ(back.bundle().sharing().h, pair.bundle().sharing().h);
+}
+
+TEST_P(Holders, NewHoldersNeedTheOperatorsApproval) {
+  const auto provider = another("newcloud");
+  HandoverTool tool(bundle, {&pair.company}, pair.admin,
+                    {.t = 2, .agents = {{provider.get(), 1}, {&pair.company, 2}}, .recovery = 3}, {2, 3});
+  tool.deal_with(3, pair.tool.recovery_share());
+  tool.offer();
+  tool.plan();
+  const auto refused = tool.deal_at(pair.company);
+  EXPECT_EQ(code_of(refused), "denied");
+  EXPECT_TRUE(contains(why(refused), "approval of this agent's operator"));
+
+  auto approval = pair.company.invite(kHourMs);
+  const Secret right = Secret::copy_of(approval.secret.reveal());
+  approval.secret = Secret::copy_of(ByteArray<16>{1});
+  tool.approve(pair.company, approval);
+  EXPECT_EQ(code_of(tool.deal_at(pair.company)), "unauthenticated");
+  const auto elsewhere = pair.cloud.invite(kHourMs);
+  tool.approve(pair.company, elsewhere);
+  EXPECT_EQ(code_of(tool.deal_at(pair.company)), "not-found");
+  const testing::HeldInvitation& spent = pair.tool.invitation(1);
+  tool.approve(pair.company, spent);
+  EXPECT_TRUE(contains(why(tool.deal_at(pair.company)), "is spent"));
+  pair.clock->now_ms += kHourMs + 1;
+  approval.secret = Secret::copy_of(right.reveal());
+  tool.approve(pair.company, approval);
+  tool.offer();
+  tool.plan();
+  EXPECT_TRUE(contains(why(tool.deal_at(pair.company)), "has expired"));
+  const auto good = pair.company.invite(kHourMs);
+  tool.approve(pair.company, good);
+  finish(tool);
+
+  // Once prepared with it, an approval is spent.
+  bundle = tool.bundle();
+  enrol_at(*provider, tool);
+  must(tool.retire_at(pair.company));
+  HandoverTool more(bundle, {&pair.company}, pair.admin,
+                    {.t = 1, .agents = {{&pair.company, 1}}, .recovery = 2}, {2, 3});
+  more.approve(pair.company, good);
+  more.offer();
+  more.plan();
+  EXPECT_TRUE(contains(why(more.deal_at(pair.company)), "is spent"));
+}
+
+TEST_P(Holders, WithoutARecoveryPartyNoBlobIsKept) {
+  HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin,
+                    {.t = 2, .agents = {{&pair.cloud, 1}, {&pair.company, 2}}}, {1, 2});
+  const auto first = pair.cloud.invite(kHourMs);
+  const auto second = pair.company.invite(kHourMs);
+  tool.approve(pair.cloud, first);
+  tool.approve(pair.company, second);
+  tool.run();
+  EXPECT_TRUE(opens(tool.bundle(), pair.alice, {&pair.cloud, &pair.company}));
+  const auto asking = testing::ask(pair.cloud, tool.bundle(), protocol::RecoveryShareBody{});
+  EXPECT_EQ(testing::answer(pair.cloud, asking, pair.admin).error().code(), Code::not_found);
+}
+
+TEST_P(Holders, UsersMayAskNothing) {
+  HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.alice, same_holders(), {1, 2});
+  for (int step = 1; step <= 9; ++step) {
+    const auto refused = tool.ask(pair.cloud, static_cast<HandoverStep>(step));
+    EXPECT_EQ(code_of(refused), "denied") << step;
+    EXPECT_EQ(why(refused), "handover needs a certificate of role recovery or admin");
+  }
+}
+
+}  // namespace
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,313 @@
+#include "agent/custodian/testing/handover_tool.h"
+
+#include <algorithm>
+
+#include "protocol/base/reader.h"
+#include "protocol/base/test_must.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/message/onboarding.h"
+
+namespace coprotect::agent::custodian::testing {
+
+using ipc::Route;
+using protocol::Deal;
+using protocol::HandoverStep;
+using protocol::HandoverTranscript;
+using protocol::HpkePrivateKey;
+using protocol::Signature;
+
+namespace {
+
+Bytes bytes_of_view(ByteView view) {
+  return {view.begin(), view.end()};
+}
+
+Result<Signature> signature_in(const Result<Bytes>& answer) {
+  if (!answer) return answer.error();
+  return protocol::parse_signature(*answer);
+}
+
+protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::HandoverOffer& offer) {
+  return {.name = agent.role(),
+          .indices = {index},
+          .nonce = offer.nonce,
+          .identity_key = agent.identity_key(),
+          .ceremony_key = offer.ceremony_key,
+          .mode = offer.mode,
+          .url = agent.url(),
+          .identity_certificate = agent.identity_certificate()};
+}
+
+}  // namespace
+
+HandoverTool::HandoverTool(const protocol::Bundle& bundle, std::vector<TestAgent*> present,
+                           const TestClient& client, NewHolders holders, std::vector<std::uint8_t> dealers)
+    : epoch(bundle.epoch() + 1),
+      bundle_(bundle),
+      present_(std::move(present)),
+      client_(client),
+      holders_(std::move(holders)),
+      dealers_(std::move(dealers)),
+      identity_(protocol::SigningKey::generate(system_random())),
+      ceremony_key_(HpkePrivateKey::generate(system_random())),
+      recovery_key_(HpkePrivateKey::generate(system_random())) {
+  for (const auto& [agent, index] : holders_.agents)
+    if (std::ranges::find(present_, agent) == present_.end())
+      invitations_.emplace(agent, agent->invite(24 * kHourMs));
+}
+
+void HandoverTool::deal_with(std::uint8_t index, const protocol::Scalar& share) {
+  recovery_dealer_.emplace(index, share.clone());
+}
+
+void HandoverTool::approve(const TestAgent& agent, const HeldInvitation& invitation) {
+  approvals_[&agent] = &invitation;
+}
+
+void HandoverTool::run() {
+  offer();
+  plan();
+  deal();
+  prepare();
+  sign();
+  activate();
+  retire();
+}
+
+Result<Bytes> HandoverTool::ask(TestAgent& agent, HandoverStep step, Bytes payload) {
+  const auto asking =
+      testing::ask(agent, bundle_, protocol::HandoverBody{.step = step, .payload = std::move(payload)});
+  const auto reply = answer(agent, asking, client_);
+  if (!reply) return reply.error();
+  return bytes_of_view(reply->reveal());
+}
+
+Result<Bytes> HandoverTool::post(TestAgent& agent, Route route, Bytes body) {
+  const std::string subject = route == Route::open ? "" : to_hex(sid());
+  return agent.call(route, subject, invitations_.at(&agent).certificate, std::move(body));
+}
+
+Result<Bytes> HandoverTool::offer_at(TestAgent& agent) {
+  if (!joins(agent)) return ask(agent, HandoverStep::offer);
+  const HeldInvitation& invitation = invitations_.at(&agent);
+  protocol::OpenMessage open{.invitation = invitation.id,
+                             .tenant = bundle_.tenant(),
+                             .purpose = bundle_.parameters()->purpose,
+                             .suite = bundle_.parameters()->suite,
+                             .nonce = {},
+                             .mac = {}};
+  system_random().fill(open.nonce);
+  const Bytes message = open.encode(invitation.secret);
+  const auto reply = post(agent, Route::open, message);
+  if (!reply) return reply;
+  invariant(protocol::verify_offer_mac(invitation.secret, *reply, message));
+  const auto offer = must(protocol::OfferMessage::parse(*reply));
+  return protocol::HandoverOffer{offer.nonce, offer.ceremony_key, offer.mode}.encode();
+}
+
+void HandoverTool::offer() {
+  std::vector<protocol::Party> parties;
+  for (const auto& [agent, index] : holders_.agents)
+    parties.push_back(party_of(*agent, index, must(protocol::HandoverOffer::parse(must(offer_at(*agent))))));
+  for (TestAgent* const agent : present_)
+    if (deals_now(*agent) && !keeps_a_share(*agent)) must(offer_at(*agent));
+  const auto& from = bundle_.parameters();
+  auto recovery_key = from->recovery_key;
+  if (holders_.recovery != 0) {
+    if (holders_.new_recovery) recovery_key = recovery_key_.public_key();
+    const auto known = from.position_of("recovery");
+    protocol::Party recovery{
+        .name = "recovery",
+        .indices = {holders_.recovery},
+        .nonce = {},
+        .identity_key =
+            known && !holders_.new_recovery ? from->parties[*known].identity_key : identity_.public_key(),
+        .ceremony_key = holders_.new_recovery ? ceremony_key_.public_key() : *recovery_key,
+        .mode = protocol::KeeperMode::not_an_agent,
+        .url = {},
+        .identity_certificate = std::nullopt};
+    system_random().fill(recovery.nonce);
+    parties.push_back(std::move(recovery));
+  }
+  fields_ = from.fields();
+  fields_->t = holders_.t;
+  fields_->n = static_cast<std::uint8_t>(parties.size());
+  fields_->parties = std::move(parties);
+  fields_->recovery_key = recovery_key;
+}
+
+void HandoverTool::plan() {
+  plan_ = must(protocol::HandoverPlan::make({.key_id = bundle_.key_id(),
+                                             .epoch = epoch,
+                                             .previous = bundle_.newest_hash(),
+                                             .dealers = dealers_,
+                                             .parameters = must(protocol::Parameters::make(*fields_))}));
+}
+
+bool HandoverTool::keeps_a_share(const TestAgent& agent) const {
+  return std::ranges::any_of(holders_.agents, [&](const auto& holder) { return holder.first == &agent; });
+}
+
+bool HandoverTool::deals_now(const TestAgent& agent) const {
+  const auto& parameters = bundle_.parameters();
+  const auto position = parameters.position_of(agent.identity_key());
+  return position &&
+         std::ranges::find(dealers_, parameters->parties[*position].indices.front()) != dealers_.end();
+}
+
+Result<Bytes> HandoverTool::deal_at(TestAgent& agent) {
+  protocol::DealRequest request{.plan = plan_->encoded(), .approval = std::nullopt};
+  if (const auto approval = approvals_.find(&agent); approval != approvals_.end())
+    request.approval =
+        protocol::Approval::of(approval->second->id, approval->second->secret, plan_->encoded());
+  return ask(agent, HandoverStep::deal, request.encode());
+}
+
+void HandoverTool::deal() {
+  std::map<std::uint8_t, Bytes> by_index;
+  for (TestAgent* const agent : present_) {
+    if (!keeps_a_share(*agent) && !deals_now(*agent)) continue;
+    for (Bytes& bytes : must(protocol::MessageList::parse(must(deal_at(*agent)))).messages) {
+      const std::uint8_t index = must(Deal::parse(bytes, *plan_)).open.index;
+      by_index.emplace(index, std::move(bytes));
+    }
+  }
+  if (recovery_dealer_) {
+    const auto& [index, share] = *recovery_dealer_;
+    by_index.emplace(index, must(protocol::make_deal(*plan_, index, share, system_random())).encode());
+  }
+  deals.clear();
+  for (auto& [index, bytes] : by_index) deals.push_back(std::move(bytes));
+  make_transcript();
+}
+
+void HandoverTool::make_transcript() {
+  std::vector<Deal> dealt;
+  for (const Bytes& bytes : deals) dealt.push_back(must(Deal::parse(bytes, *plan_)));
+  const auto made = [&](const Digest& blob_hash) {
+    std::vector<protocol::PublicDeal> open;
+    for (const Deal& d : dealt) open.push_back(must(protocol::PublicDeal::parse(d.open.encode(), *plan_)));
+    return must(HandoverTranscript::make(bundle_.sharing(), bundle_.newest_hash(), *plan_, std::move(open),
+                                         blob_hash));
+  };
+  if (holders_.new_recovery) {
+    const std::uint8_t index = holders_.recovery;
+    const auto transcript = made({});
+    recovery_share_.emplace(must(protocol::receive_share(transcript, dealt, index, ceremony_key_)));
+    const protocol::RecoveryBlob::Binding binding{bundle_.key_id(), index, epoch,
+                                                  transcript.sharing().public_share(index)};
+    const Secret code = Secret::copy_of(bytes_of("ZZZZ456789ABCDEFGHJKMNPQRSTV"));
+    blob_ = must(protocol::RecoveryBlob::seal_with(protocol::RecoveryKind::code, {64, 1, 1}, {}, {}, code,
+                                                   binding, *recovery_share_, recovery_key_))
+                .first.encoded();
+  } else if (holders_.recovery != 0) {
+    blob_ = recovery_of(*present_.front(), bundle_, client_).first;
+  }
+  transcript_ = made(blob_.empty() ? Digest{} : protocol::sha256(blob_));
+}
+
+Bytes HandoverTool::join_message(const TestAgent& agent) const {
+  const HeldInvitation& invitation = invitations_.at(&agent);
+  const protocol::JoinMessage message{.invitation = invitation.id,
+                                      .bundle = bundle_.encoded(),
+                                      .plan = plan_->encoded(),
+                                      .deals = deals,
+                                      .blob = blob_,
+                                      .mac = {}};
+  return message.encode(invitation.secret);
+}
+
+Bytes HandoverTool::void_message(const TestAgent& agent) const {
+  const HeldInvitation& invitation = invitations_.at(&agent);
+  return protocol::VoidMessage{invitation.id, plan_->encoded(), {}}.encode(invitation.secret);
+}
+
+Result<Signature> HandoverTool::prepare_at(TestAgent& agent) {
+  const Bytes blob = holders_.new_recovery ? blob_ : Bytes{};
+  const protocol::PrepareRequest request{.deals = deals, .blob = blob};
+  auto signature = signature_in(joins(agent) ? post(agent, Route::join, join_message(agent))
+                                             : ask(agent, HandoverStep::prepare, request.encode()));
+  if (signature) confirmations_[agent.identity_key().bytes()] = *signature;
+  return signature;
+}
+
+void HandoverTool::prepare() {
+  for (const auto& [agent, index] : holders_.agents) must(prepare_at(*agent));
+}
+
+void HandoverTool::sign() {
+  std::vector<Signature> signatures;
+  for (const std::size_t signer : transcript_->signers()) {
+    const protocol::Party& party = (*plan_)->parameters->parties[signer];
+    signatures.push_back(party.is_agent() ? confirmations_.at(party.identity_key.bytes())
+                                          : protocol::confirm_handover(*transcript_, identity_));
+  }
+  version = protocol::HandoverVersion::encode(*transcript_, signatures);
+  next_ = must(bundle_.followed_by(version));
+}
+
+Result<Signature> HandoverTool::activate_at(TestAgent& agent) {
+  auto signature = signature_in(joins(agent) ? post(agent, Route::activate, next_->encoded())
+                                             : ask(agent, HandoverStep::activate, version));
+  if (signature) acknowledgements.push_back(statement(agent, *signature));
+  return signature;
+}
+
+void HandoverTool::activate() {
+  for (const auto& [agent, index] : holders_.agents) {
+    const auto said = must(activate_at(*agent));
+    invariant(protocol::verify_acknowledgement(agent->identity_key(), sid(), version, said));
+  }
+}
+
+Result<Bytes> HandoverTool::retire_at(TestAgent& agent) {
+  return ask(agent, HandoverStep::retire, protocol::RetireRequest{version, acknowledgements}.encode());
+}
+
+void HandoverTool::retire() {
+  for (TestAgent* const agent : present_) must(retire_at(*agent));
+}
+
+Result<Signature> HandoverTool::abort_at(TestAgent& agent, std::vector<protocol::Statement> voids) {
+  if (joins(agent)) return signature_in(post(agent, Route::abort, void_message(agent)));
+  return signature_in(
+      ask(agent, HandoverStep::abort, protocol::AbortRequest{plan_->encoded(), std::move(voids)}.encode()));
+}
+
+protocol::HandoverStatus HandoverTool::status(TestAgent& agent) {
+  return must(protocol::HandoverStatus::parse(must(ask(agent, HandoverStep::status))));
+}
+
+protocol::Statement statement(const TestAgent& agent, const Signature& signature) {
+  return {agent.identity_key().bytes(), signature};
+}
+
+std::pair<Bytes, Bytes> recovery_of(TestAgent& agent, const protocol::Bundle& bundle,
+                                    const TestClient& admin) {
+  const Secret reply = must(answer(agent, ask(agent, bundle, protocol::RecoveryShareBody{}), admin));
+  Reader r(reply.reveal());
+  const auto blob = r.lp4();
+  const auto parts = r.lp4();
+  invariant(blob && parts && r.empty());
+  return {bytes_of_view(*blob), bytes_of_view(*parts)};
+}
+
+bool opens(const protocol::Bundle& bundle, const TestClient& user, const std::vector<TestAgent*>& agents,
+           const std::optional<RecoveryShare>& recovery) {
+  const TestFile file = encrypt(bundle);
+  const protocol::Stanza& stanza = *must(file.header.stanza_for(bundle.key_id()));
+  std::vector<protocol::IndexedPartial> quorum;
+  for (TestAgent* const agent : agents) {
+    protocol::PartialDecryptBody body;
+    body.items.push_back(item_of(file, bundle));
+    const auto reply = must(partials(*agent, bundle, ask(*agent, bundle, std::move(body)), user));
+    quorum.push_back({reply.index, *reply.items.front().value});
+  }
+  if (recovery)
+    quorum.push_back({recovery->index, bundle.group().power_secret(stanza.ciphertext.c1, recovery->share)});
+  const auto m = protocol::combine(stanza.ciphertext.c2, quorum);
+  const auto unlocked = m ? file.header.unlock(*m) : Result<Secret>(m.error());
+  return unlocked && equal_in_constant_time(*unlocked, file.file_key);
+}
+
+}  // namespace coprotect::agent::custodian::testing

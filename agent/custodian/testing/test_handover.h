@@ -1,0 +1,76 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "agent/custodian/testing/handover_tool.h"
+#include "agent/custodian/testing/pair.h"
+#include "protocol/base/test_must.h"
+#include "swtpm-tests/harness/scratch.h"
+#include "swtpm-tests/harness/soft_token.h"
+
+namespace coprotect::agent::custodian::testing {
+
+// A key of two agents and a recovery party, to be handed over, and further agents that may get it.
+class HandoverFixture : public ::testing::Test {
+ protected:
+  explicit HandoverFixture(protocol::SuiteId suite = protocol::SuiteId::p256)
+      : pair(scratch.path(), token_at(token.uri()), suite) {}
+  // An agent that has no key yet.
+  std::unique_ptr<TestAgent> another(const std::string& role) const {
+    auto agent = std::make_unique<TestAgent>(scratch / role, role, token_at(token.uri()), pair.clock);
+    agent->open();
+    return agent;
+  }
+  NewHolders same_holders(bool new_recovery = false) {
+    return {.t = 2,
+            .agents = {{&pair.cloud, 1}, {&pair.company, 2}},
+            .recovery = 3,
+            .new_recovery = new_recovery};
+  }
+  // A refresh of the key as it is now by both agents, not yet begun.
+  HandoverTool refresh() {
+    return {bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(), {1, 2}};
+  }
+  // The client list, for an agent that has only now a key.
+  void enrol_at(TestAgent& agent, const HandoverTool& tool) {
+    must(agent.call(ipc::Route::client_list_put, "acme", tool.invitation(agent).certificate,
+                    pair.acme.next_list()));
+  }
+  template <typename T>
+  static std::string code_of(const Result<T>& result) {
+    return result ? "ok" : std::string(code_name(result.error().code()));
+  }
+  template <typename T>
+  static std::string why(const Result<T>& result) {
+    return result ? "ok" : result.error().message();
+  }
+  static bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  }
+  static void reopen(TestAgent& agent) {
+    agent.close();
+    agent.open();
+  }
+  // What the log says of ceremonies.
+  std::vector<std::string> ceremonies(TestAgent& agent) const {
+    std::vector<std::string> said;
+    for (const auto& entry : read_log(agent, bundle, pair.admin))
+      if (entry.kind == protocol::EntryKind::ceremony) said.push_back(entry.detail);
+    return said;
+  }
+  // Statements of SQL, given to the store of an agent that is closed.
+  static void sql(const TestAgent& agent, const std::string& statements) {
+    Owned<sqlite3, sqlite3_close_v2> database;
+    ASSERT_EQ(sqlite3_open(agent.store().c_str(), out(database)), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(database.get(), statements.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database.get());
+  }
+
+  harness::Scratch scratch;
+  harness::SoftToken token{scratch / "token"};
+  bool used = (token.use(), true);
+  Pair pair;
+  protocol::Bundle bundle = (pair.onboard(), pair.bundle());
+};
+
+}  // namespace coprotect::agent::custodian::testing
