@@ -256,7 +256,7 @@ Result<Signature> HandoverTool::activate_at(TestAgent& agent) {
 void HandoverTool::activate() {
   for (const auto& [agent, index] : holders_.agents) {
     const auto said = must(activate_at(*agent));
-    invariant(protocol::verify_acknowledgement(agent->identity_key(), sid(), version, said));
+    invariant(protocol::verify_acknowledgement(agent->identity_key(), sid(), next_->newest_hash(), said));
   }
 }
 
