@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 
+#include "agent/chains.h"
 #include "agent/custodian/custodian.h"
 #include "agent/ipc/channel.h"
 #include "agent/ipc/messages.h"
@@ -31,14 +32,11 @@ class Exchanges {
   void ask_when_due();
   // How long until ask_when_due() may have something to do; at most `most`.
   std::chrono::milliseconds due_within(std::chrono::milliseconds most);
-  // Whether an answer of the relay's is to a question of these.
-  static bool owns(std::uint64_t id) { return id >= kFirstId; }
   void answered(ipc::Forwarded answer);
   // Waits until every peer answered or failed to in the first round, at most this long.
   void await_first_round(std::chrono::milliseconds patience);
 
  private:
-  static constexpr std::uint64_t kFirstId = std::uint64_t{1} << 63;  // chained requests have those below
   struct Asked {
     custodian::PeerQuestion question;
     std::shared_ptr<ipc::Channel> relay;
@@ -56,7 +54,7 @@ class Exchanges {
   std::condition_variable changed_;
   std::shared_ptr<ipc::Channel> relay_;
   std::map<std::uint64_t, Asked> asked_;
-  std::uint64_t next_id_ = kFirstId;
+  std::uint64_t next_id_ = Chains::kIdEnd;
   bool asking_ = false;  // a worker makes the questions of a round
   std::size_t concluding_ = 0;
   bool round_over_ = false;  // the first one

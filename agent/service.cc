@@ -138,10 +138,10 @@ Result<std::unique_ptr<ChildProcess>> Service::make_front() {
 
 Result<std::unique_ptr<ChildProcess>> Service::make_relay() {
   auto relay = start_relay(programs_ / "coprotect-relay", [this](ipc::Forwarded answer) {
-    if (Exchanges::owns(answer.id))
-      exchanges_.answered(std::move(answer));
-    else
+    if (Chains::owns(answer.id))
       chains_.answered(std::move(answer));
+    else
+      exchanges_.answered(std::move(answer));
   });
   if (!relay) return relay;
   if (auto sent = send_tls_files(*(*relay)->channel()); !sent) return std::move(sent).error().in("relay");
