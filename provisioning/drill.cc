@@ -184,7 +184,8 @@ Status Drill::tell(const protocol::Party& party, const Digest& evidence) {
                                          .evidence = evidence,
                                          .passed = evidence_.passed(),
                                          .failed = evidence_.failed()};
-  const auto told = SignedLink(bundle_, party, admin_, kDeadline).ask("drill-report", report, "drill", random_);
+  const auto told =
+      SignedLink(bundle_, party, admin_, kDeadline).ask("drill-report", report, "drill", random_);
   if (!told) return told.error();
   return Done{};
 }

@@ -41,7 +41,8 @@ Result<Bytes> Custodian::serve(const Asked& asked, const RequestId& id, std::opt
   const auto client = identify(*envelope, keys_, clients_, self, now);
   if (!client) return refuse(story, client.error());
   story.set_client(client->identity);
-  if (auto newest = peers_.check(*client->key); !newest) return refuse(story, newest.error());
+  if (auto newest = peers_.check(*client->key, envelope->operation); !newest)
+    return refuse(story, newest.error());
 
   // Whether it was answered before.
   if (auto fresh = look_for_replay(*client, envelope->request, now); !fresh)

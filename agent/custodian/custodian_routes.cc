@@ -166,7 +166,7 @@ Bytes Custodian::health(const Peer& peer) {
     const auto drill_ms = drills_.last_passed_ms(key->key_id());
     never |= !drill_ms;
     if (drill_ms) oldest_drill_ms = std::min(*drill_ms, oldest_drill_ms.value_or(*drill_ms));
-    const auto fit = peers_.check(*key);
+    const auto fit = peers_.check(*key, Operation::partial_decrypt);
     if (newest && !fit) facts.store = fit.error().message();
   }
   if (!never) facts.last_drill_ms = oldest_drill_ms;

@@ -90,20 +90,22 @@ Status Floors::raise(Transaction& transaction, const PeerState& found) {
   return Done{};
 }
 
-Status Floors::check(const Key& key, const ClientLists& clients) const {
+Status Floors::check(const Key& key) const {
   const std::uint64_t epoch = least({Kind::key, bytes_from(key.key_id())});
-  if (key.epoch() < epoch)
-    return Error(Code::unavailable, "this agent's share of key " + to_hex(key.key_id()) + " is of epoch " +
-                                        std::to_string(key.epoch()) + ", it had one of epoch " +
-                                        std::to_string(epoch) +
-                                        ": its store was put back; run coprotect-provision restore");
-  const std::uint64_t serial = least({Kind::client_list, bytes_from(bytes_of(key.tenant()))});
-  if (serial_at(clients, key.tenant()) < serial)
-    return Error(Code::unavailable, "the client list of tenant \"" + key.tenant() + "\" has serial " +
-                                        std::to_string(serial_at(clients, key.tenant())) +
-                                        ", this agent had " + std::to_string(serial) +
-                                        ": its store was put back; publish the newest list again");
-  return Done{};
+  if (key.epoch() >= epoch) return Done{};
+  return Error(Code::unavailable, "this agent's share of key " + to_hex(key.key_id()) + " is of epoch " +
+                                      std::to_string(key.epoch()) + ", it had one of epoch " +
+                                      std::to_string(epoch) +
+                                      ": its store was put back; run coprotect-provision restore");
+}
+
+Status Floors::check(const std::string& tenant, const ClientLists& clients) const {
+  const std::uint64_t serial = least({Kind::client_list, bytes_from(bytes_of(tenant))});
+  if (serial_at(clients, tenant) >= serial) return Done{};
+  return Error(Code::unavailable, "the client list of tenant \"" + tenant + "\" has serial " +
+                                      std::to_string(serial_at(clients, tenant)) + ", this agent had " +
+                                      std::to_string(serial) +
+                                      ": its store was put back; publish the newest list again");
 }
 
 }  // namespace coprotect::agent::custodian

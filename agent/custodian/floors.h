@@ -22,8 +22,10 @@ class Floors {
   // Raises the floors to what above() found.
   Status raise(Transaction& transaction, const protocol::PeerState& found);
 
-  // Code::unavailable if the key's share, or its tenant's client list, is an older one.
-  Status check(const Key& key, const ClientLists& clients) const;
+  // Code::unavailable if the key's share is an older one.
+  Status check(const Key& key) const;
+  // Code::unavailable if the tenant's client list is an older one.
+  Status check(const std::string& tenant, const ClientLists& clients) const;
 
  private:
   enum class Kind : std::uint8_t { key = 1, client_list = 2 };

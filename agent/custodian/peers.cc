@@ -80,6 +80,11 @@ Status Peers::check() const {
   return Done{};
 }
 
+Status Peers::check(const Key& key, protocol::Operation operation) const {
+  if (auto newest = floors_.check(key.tenant(), clients_); !newest) return newest;
+  return operation == protocol::Operation::log ? Status(Done{}) : floors_.check(key);
+}
+
 std::int64_t Peers::requests_from_ms() const {
   const std::lock_guard lock(mutex_);
   return requests_from_ms_;

@@ -12,6 +12,7 @@
 #include "agent/custodian/restored_marker.h"
 #include "agent/custodian/settings.h"
 #include "agent/ipc/messages.h"
+#include "protocol/message/request.h"
 
 namespace coprotect::agent::custodian {
 
@@ -41,8 +42,9 @@ class Peers {
 
   // Code::unavailable while the store may be an older one.
   Status check() const;
-  // Code::unavailable if what this key is served with is known to be older than what the agent had.
-  Status check(const Key& key) const { return floors_.check(key, clients_); }
+  // Code::unavailable if what this key is served with is known to be older than what the agent had. The log
+  // is read without the key's share.
+  Status check(const Key& key, protocol::Operation operation) const;
   // Requests from before this time may have been answered by the store that was lost.
   std::int64_t requests_from_ms() const;
 

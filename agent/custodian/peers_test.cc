@@ -259,6 +259,7 @@ TEST_F(PutBack, RefusesAKeyOfAnOlderEpoch) {
   EXPECT_NE(heard.news.value_or("").find("was in epoch 1"), std::string::npos);
   for (int i = 0; i < 2; ++i) {
     expect_refused(pair.cloud, Code::unavailable, "run coprotect-provision restore");
+    EXPECT_EQ(store_entries(pair.cloud).size(), 1u);  // the log is to be had
     pair.cloud.close();
     pair.cloud.open();
   }

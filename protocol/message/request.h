@@ -59,8 +59,8 @@ struct DrillReportBody {
 };
 
 // In the order of the operations.
-using RequestBody = std::variant<PartialDecryptBody, RecoveryShareBody, LogBody, DeriveBody, HandoverBody,
-                                 DrillReportBody>;
+using RequestBody =
+    std::variant<PartialDecryptBody, RecoveryShareBody, LogBody, DeriveBody, HandoverBody, DrillReportBody>;
 
 // What a client asks (SPEC.md §7.1), before it is signed or after its signature was checked.
 struct Request {
