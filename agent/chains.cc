@@ -58,6 +58,7 @@ void Chains::advance(Waiting waiting) {
     const milliseconds left = left_of(waiting);
     const milliseconds budget = budget_of(waiting.chain, left);
     ipc::Forward forward{.id = 0,
+                         .route = ipc::PeerRoute::decrypt,
                          .url = party->url,
                          .identity_certificate = party->identity_certificate->der(),
                          .key_id = waiting.chain.key_id(),

@@ -17,6 +17,7 @@ namespace coprotect::agent {
 class Chains {
  public:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::uint64_t kIdEnd = std::uint64_t{1} << 63;
 
   struct Waiting {
     std::shared_ptr<ipc::Channel> front;
@@ -32,6 +33,8 @@ class Chains {
 
   // Asks the next party, or finishes.
   void begin(Waiting waiting);
+  // Whether an answer of the relay's is to a question of these; other ids are those of exchanges.h.
+  static bool owns(std::uint64_t id) { return id < kIdEnd; }
   // Another relay, or none. What was asked of the one before gets no answer.
   void use(std::shared_ptr<ipc::Channel> relay);
   // What the relay brings. An answer that nobody waits for is dropped.

@@ -141,7 +141,8 @@ Config read(const toml::table& table, const std::filesystem::path& folder, std::
                 .hold = std::chrono::seconds(top.number("hold_seconds", 300, 0, 86'400)),
                 .tls = {},
                 .limits = {},
-                .policy = {}};
+                .policy = {},
+                .peers_every = {}};
   if (!protocol::valid_party_name(config.role)) top.fail("role", "must be 1 to 32 of a-z, 0-9 and -");
 
   Section tls = top.section("tls");
@@ -160,7 +161,10 @@ Config read(const toml::table& table, const std::filesystem::path& folder, std::
   config.policy.derive = read_derive(derive);
   Section handover = policy.section("handover");
   config.policy.handover = read_handover(handover);
-  for (Section* const section : {&top, &tls, &limits, &policy, &derive, &handover}) section->refuse_others();
+  Section peers = top.section("peers");
+  config.peers_every = std::chrono::seconds(peers.number("every_seconds", 60, 1, 3600));
+  for (Section* const section : {&top, &tls, &limits, &policy, &derive, &handover, &peers})
+    section->refuse_others();
   return config;
 }
 

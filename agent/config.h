@@ -38,6 +38,7 @@ struct Config {
       std::optional<std::filesystem::path> notify;
     } handover;
   } policy;
+  std::chrono::seconds peers_every;  // between two rounds in which other agents are asked (exchanges.h)
 
   // Code::malformed, naming the key, for a key that is unknown, missing or of an impossible value.
   static Result<Config> load(const std::filesystem::path& file);

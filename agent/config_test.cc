@@ -42,6 +42,14 @@ class ConfigTest : public testing::Test {
   const std::filesystem::path folder_ = scratch_.path();
 };
 
+TEST_F(ConfigTest, SaysHowOftenPeersAreAsked) {
+  const auto config = load(std::string(kMinimal) + "[peers]\nevery_seconds = 5\n");
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->peers_every, std::chrono::seconds(5));
+  refuses(std::string(kMinimal) + "[peers]\nevery_seconds = 0\n", "\"peers.every_seconds\"");
+  refuses(std::string(kMinimal) + "[peers]\nnever = 1\n", "\"peers.never\" is not known");
+}
+
 TEST_F(ConfigTest, HasDefaults) {
   const auto config = load(kMinimal);
   ASSERT_TRUE(config) << config.error().message();
@@ -54,6 +62,7 @@ TEST_F(ConfigTest, HasDefaults) {
   EXPECT_EQ(config->tls.certificate, folder_ / "tls.pem");
   EXPECT_EQ(config->tls.key, "/etc/keys/tls.key.pem");
   EXPECT_EQ(config->limits.request_seconds, 30u);
+  EXPECT_EQ(config->peers_every, std::chrono::seconds(60));
   EXPECT_EQ(config->limits.idle_seconds, 60u);
   EXPECT_EQ(config->limits.connections, 1000u);
   EXPECT_TRUE(config->policy.recover);

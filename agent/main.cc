@@ -44,7 +44,18 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
       std::move(*keyring), hsm::make_sealed_keeper(token, config.hold));
 }
 
-Status run(const std::filesystem::path& config_file) {
+// The operator's word about a restored store that no other agent can be asked about.
+Status accept_restored(custodian::Custodian& custodian) {
+  const auto accepted = custodian.peers().accept_restored();
+  if (!accepted) return accepted.error();
+  if (*accepted)
+    log_warning("the restored store was accepted by the operator; no other agent was heard");
+  else
+    log_info("--accept-restored has nothing to do: the store was not restored from a backup");
+  return Done{};
+}
+
+Status run(const std::filesystem::path& config_file, bool restored_is_accepted) {
   const auto config = Config::load(config_file);
   if (!config) return config.error();
   std::error_code failure;
@@ -54,6 +65,8 @@ Status run(const std::filesystem::path& config_file) {
   if (!signals) return signals.error();
   const auto custodian = open_custodian(*config, programs);
   if (!custodian) return custodian.error();
+  if (restored_is_accepted)
+    if (auto accepted = accept_restored(**custodian); !accepted) return accepted;
   log_info("coprotect-agent " COPROTECT_VERSION " for \"" + config->role + "\" at " + config->url);
   Service service(*config, programs, **custodian);
   return service.run(*signals);
@@ -68,15 +81,18 @@ int main_of(int argc, char** argv) {
   if (*locked == locked_memory::Kind::mlocked)
     log_warning("the kernel has no memfd_secret: shares are in locked memory that root can read");
   std::filesystem::path config_file;
+  bool restored_is_accepted = false;
   CLI::App app("one party's CoProtect agent");
   app.add_option("--config", config_file, "the agent's agent.toml")->required();
+  app.add_flag("--accept-restored", restored_is_accepted,
+               "serve a store that was restored from a backup although no other agent is left to be heard");
   app.set_version_flag("--version", "coprotect-agent " COPROTECT_VERSION);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
-  const auto done = run(config_file);
+  const auto done = run(config_file, restored_is_accepted);
   if (!done) log_error(done.error().message());
   return done ? 0 : 1;
 }

@@ -26,6 +26,7 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kStopMargin = 5s;
 constexpr std::chrono::milliseconds kSweep = 1s;
+constexpr std::chrono::milliseconds kFirstRound = 3s;
 constexpr std::size_t kMaxWaitingCalls = 1024;
 constexpr std::size_t kMaxWaitingBytes = std::size_t{64} << 20;
 
@@ -50,6 +51,7 @@ Service::Service(const Config& config, std::filesystem::path programs, custodian
       programs_(std::move(programs)),
       custodian_(custodian),
       chains_([this](const Chains::Waiting& waiting) { finish(waiting); }),
+      exchanges_(custodian, workers_, config.peers_every),
       workers_(worker_count(), kMaxWaitingCalls, kMaxWaitingBytes),
       ready_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       front_("coprotect-front", [this] { return make_front(); }),
@@ -69,12 +71,18 @@ Result<Fd> Service::take_signals() {
 }
 
 Status Service::run(const Fd& signals) {
+  // Before anybody is served: a store that was put back shall be known for one.
+  if (auto started = relay_.start(); !started) {
+    log_error(started.error().message());
+  } else {
+    exchanges_.ask_when_due();
+    exchanges_.await_first_round(kFirstRound);
+  }
   if (auto started = front_.start(); !started) return started;
-  if (auto started = relay_.start(); !started) log_error(started.error().message());
   for (Clock::time_point swept = Clock::now();;) {
     std::array<pollfd, 4> events{pollfd{signals.get(), POLLIN, 0}, pollfd{ready_event_.get(), POLLIN, 0},
                                  pollfd{front_.handle(), POLLIN, 0}, pollfd{relay_.handle(), POLLIN, 0}};
-    const auto wait = chains_.due_within(relay_.due_within(front_.due_within(kSweep)));
+    const auto wait = exchanges_.due_within(chains_.due_within(relay_.due_within(front_.due_within(kSweep))));
     if (poll(events.data(), events.size(), static_cast<int>(wait.count())) < 0 && errno != EINTR)
       return Error(Code::internal, std::string("poll: ") + std::strerror(errno));
 
@@ -91,11 +99,13 @@ Status Service::run(const Fd& signals) {
     if (events[3].revents != 0) {
       relay_.ended(false);
       chains_.use(nullptr);
+      exchanges_.use(nullptr);
     }
     if (stopping_ && (front_.process() == nullptr || Clock::now() >= stop_deadline_)) return Done{};
     if (!stopping_) front_.restart_when_due();
     relay_.restart_when_due();  // also while requests that it carries are finished
     chains_.sweep();
+    exchanges_.ask_when_due();
     if (Clock::now() - swept >= kSweep) {
       custodian_.sweep();
       swept = Clock::now();
@@ -127,11 +137,16 @@ Result<std::unique_ptr<ChildProcess>> Service::make_front() {
 }
 
 Result<std::unique_ptr<ChildProcess>> Service::make_relay() {
-  auto relay = start_relay(programs_ / "coprotect-relay",
-                           [this](ipc::Forwarded answer) { chains_.answered(std::move(answer)); });
+  auto relay = start_relay(programs_ / "coprotect-relay", [this](ipc::Forwarded answer) {
+    if (Chains::owns(answer.id))
+      chains_.answered(std::move(answer));
+    else
+      exchanges_.answered(std::move(answer));
+  });
   if (!relay) return relay;
   if (auto sent = send_tls_files(*(*relay)->channel()); !sent) return std::move(sent).error().in("relay");
   chains_.use((*relay)->channel());
+  exchanges_.use((*relay)->channel());
   return relay;
 }
 

@@ -9,6 +9,7 @@
 #include "agent/chains.h"
 #include "agent/config.h"
 #include "agent/custodian/custodian.h"
+#include "agent/exchanges.h"
 #include "agent/kept_process.h"
 #include "agent/workers.h"
 
@@ -47,7 +48,8 @@ class Service {
   const std::filesystem::path programs_;
   custodian::Custodian& custodian_;
   Chains chains_;
-  Workers workers_;
+  Exchanges exchanges_;
+  Workers workers_;  // and their jobs, which use those above
 
   std::mutex trust_mutex_;  // keeps an older trust from being sent after a newer one; guards trust_channel_
   std::shared_ptr<ipc::Channel> trust_channel_;

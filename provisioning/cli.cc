@@ -6,6 +6,7 @@
 #include "provisioning/add_key.h"
 #include "provisioning/agent_invitation.h"
 #include "provisioning/agent_tls.h"
+#include "provisioning/cli_upkeep.h"
 #include "provisioning/clock.h"
 #include "provisioning/enrolment.h"
 #include "provisioning/handover/cli.h"
@@ -27,6 +28,7 @@ struct Arguments {
   RemoveClientOptions remove;
   LogOptions log;
   HandoverArguments handover;
+  UpkeepArguments upkeep;
   Operator::Descriptors descriptors;
   std::string suite = "p256";
   std::string purpose = "envelope";
@@ -257,10 +259,13 @@ Exit run_command_line(int argc, const char* const* argv) {
   add_clients(app, arguments);
   add_log(app, arguments);
   add_handover_commands(app, arguments.handover, arguments.descriptors);
+  add_upkeep(app, arguments.upkeep, arguments.descriptors);
   try {
     app.parse(argc, argv);
     if (app.got_subcommand("log") && arguments.log_directory.empty() && arguments.log.config.empty())
       throw CLI::RequiredError("--dir or --config");
+    if (app.got_subcommand("drill") && arguments.upkeep.drill.out.empty() && !arguments.upkeep.verify)
+      throw CLI::RequiredError("--out or --verify");
   } catch (const CLI::ParseError& error) {
     // --help is one of these, with status 0.
     return app.exit(error) == 0 ? Exit::done : Exit::usage;
@@ -269,6 +274,9 @@ Exit run_command_line(int argc, const char* const* argv) {
     std::cout << app.help();
     return Exit::usage;
   }
+  const auto upkeep =
+      run_upkeep(app, arguments.upkeep, Operator(arguments.descriptors), token_helper(), system_random());
+  if (upkeep) return *upkeep;
   const auto status = run(app, arguments, system_random());
   return status ? Exit::done : report(status.error());
 }

@@ -41,8 +41,8 @@ Result<bool> LogChecker::take(const protocol::LogReply& page) {
     return altered("entry " + std::to_string(next()) + " is missing");
 
   for (const protocol::LogReply::Line& line : page.lines) {
-    if (seq_ == head->seq) return altered("it goes on after its head");
-    ++seq_;
+    if (seq_ >= head->seq) return altered("it goes on after its head");
+    const std::uint64_t before = seq_++;
     const std::string here = "entry " + std::to_string(seq_);
     if (line.entry.empty()) {
       ++foreign_;
@@ -50,14 +50,19 @@ Result<bool> LogChecker::take(const protocol::LogReply& page) {
     } else {
       auto entry = protocol::LogEntry::parse(line.entry);
       if (!entry) return altered(here + ": " + entry.error().message());
-      if (entry->seq != seq_) return altered(here + " has another number");
+      // Numbers are left out only where the agent itself says that they are lost (SPEC.md §7.3).
+      const bool says_lost = entry->kind == protocol::EntryKind::store && entry->seq > before;
+      if (entry->seq != seq_ && !says_lost) return altered(here + " has another number");
+      lost_ += entry->seq - seq_;
+      seq_ = entry->seq;
       chain_ = protocol::chain_next(chain_, protocol::sha256(line.entry));
       entries_.push_back(std::move(*entry));
     }
-    if (head_ && seq_ == head_->seq && chain_ != head_->chain)
+    if (head_ && seq_ >= head_->seq && before < head_->seq && (seq_ != head_->seq || chain_ != head_->chain))
       return altered("it was changed before entry " + std::to_string(seq_));
   }
-  if (seq_ == head->seq && chain_ != head->chain) return altered("an entry was changed, added or left out");
+  if (seq_ > head->seq || (seq_ == head->seq && chain_ != head->chain))
+    return altered("an entry was changed, added or left out");
   head_ = std::move(*head);
   return seq_ == head_->seq;
 }
@@ -67,7 +72,8 @@ VerifiedLog LogChecker::finish() && {
   return {.party = std::move(party_),
           .head = std::move(*head_),
           .entries = std::move(entries_),
-          .foreign = foreign_};
+          .foreign = foreign_,
+          .lost = lost_};
 }
 
 Result<VerifiedLog> fetch_log(const ClientDirectory& administrator, const protocol::Party& party,

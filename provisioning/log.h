@@ -17,6 +17,7 @@ struct VerifiedLog {
   protocol::LogHead head;
   std::vector<protocol::LogEntry> entries;  // the tenant's; others' are known by their hashes only
   std::uint64_t foreign = 0;                // how many of those
+  std::uint64_t lost = 0;                   // numbers that the agent says it lost, with a newer store
 };
 
 // Puts pages of a log together and checks them: every entry in its place in the hash chain, every head signed
@@ -42,6 +43,7 @@ class LogChecker {
   std::optional<protocol::LogHead> head_;
   std::vector<protocol::LogEntry> entries_;
   std::uint64_t foreign_ = 0;
+  std::uint64_t lost_ = 0;
 };
 
 // Fetches an agent's whole log in the administrator's name and verifies it.

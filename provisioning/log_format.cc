@@ -65,6 +65,7 @@ std::string log_as_table(const VerifiedLog& log) {
   text << log.party << ": " << log.head.seq << " entries, chain and signature verified up to "
        << utc_text(log.head.time_ms);
   if (log.foreign > 0) text << "; " << log.foreign << " of other tenants, known by their hashes";
+  if (log.lost > 0) text << "; " << log.lost << " were lost, as entries of kind store say";
   text << '\n';
   for (const Row& row : rows) {
     std::ostringstream line;
@@ -108,7 +109,8 @@ std::string log_as_json(const VerifiedLog& log) {
                       {"seq", log.head.seq},
                       {"time", utc_text(log.head.time_ms)},
                       {"chain", to_hex(log.head.chain)},
-                      {"foreign", log.foreign}});
+                      {"foreign", log.foreign},
+                      {"lost", log.lost}});
 }
 
 }  // namespace coprotect::provisioning

@@ -140,6 +140,40 @@ TEST_F(Log, FindsALogThatForks) {
   EXPECT_EQ(back.take(page(3, 4, 4)).error().code(), Code::altered);
 }
 
+TEST_F(Log, MayLackOnlyWhatItSaysIsLost) {
+  auto entry = *LogEntry::parse(lines_[3].entry);
+  entry.seq = 40;
+  const auto page_with = [&](protocol::EntryKind kind, std::uint64_t head_seq) {
+    entry.kind = kind;
+    lines_.resize(3);
+    lines_.push_back({entry.encode(), protocol::sha256(entry.encode())});
+    LogReply reply = page(1, 4, 4);
+    reply.head = LogHead::sign(head_seq, 1'800'000'000'000, chain(4), identity_).encode();
+    return reply;
+  };
+  auto all = checker();
+  EXPECT_TRUE(*all.take(page_with(protocol::EntryKind::store, 40)));
+  EXPECT_EQ(all.next(), 41u);
+  const VerifiedLog log = std::move(all).finish();
+  EXPECT_EQ(log.lost, 36u);
+  EXPECT_NE(log_as_table(log).find("36 were lost"), std::string::npos);
+  expect_altered(page_with(protocol::EntryKind::intent, 40));
+  expect_altered(page_with(protocol::EntryKind::store, 39));
+  entry.seq = 2;  // back
+  expect_altered(page_with(protocol::EntryKind::store, 4));
+  // A head that was seen before must not be left out.
+  entry.seq = 40;
+  const LogReply jump = page_with(protocol::EntryKind::store, 40);
+  auto later = checker();
+  LogReply first = jump;
+  first.lines.resize(2);
+  first.head = LogHead::sign(20, 1'800'000'000'000, Digest{}, identity_).encode();
+  EXPECT_FALSE(*later.take(first));
+  EXPECT_EQ(
+      later.take({.head = jump.head, .lines = {jump.lines.begin() + 2, jump.lines.end()}}).error().code(),
+      Code::altered);
+}
+
 TEST_F(Log, IsShownWithoutControlCharacters) {
   auto entry = *LogEntry::parse(lines_[0].entry);
   entry.reason = "\x1b]0;pwned\x07";

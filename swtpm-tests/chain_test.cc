@@ -225,12 +225,13 @@ TEST_P(Chain, RefusesAPeerOfAnotherIdentity) {
   EXPECT_NE(read_file(system_->cloud().log()).find("connection refused"), std::string::npos);
 }
 
-TEST_P(Chain, HearsAPeerOnChainedRequestsOnly) {
+TEST_P(Chain, HearsAPeerWhereAgentsSpeakOnly) {
   const AgentsCaller caller(system_->company());
   const std::string key = "/v1/keys/" + read_file(alice_).substr(read_file(alice_).find('"') + 1, 64);
   EXPECT_EQ(caller.code(system_->cloud(), key + "/decrypt", "x"), Code::malformed);
-  for (const std::string& at :
-       {key + "/partial-decrypt", key + "/recovery-share", key + "/log", std::string("/v1/ceremonies")})
+  EXPECT_EQ(caller.code(system_->cloud(), "/v1/peers/state", "x"), Code::malformed);
+  for (const std::string& at : {key + "/partial-decrypt", key + "/recovery-share", key + "/log",
+                                key + "/drill-report", std::string("/v1/ceremonies")})
     EXPECT_EQ(caller.code(system_->cloud(), at, "x"), Code::denied) << at;
   for (const std::string& at : {std::string("/v1/health"), key, std::string("/v1/tenants/acme/clients")})
     EXPECT_EQ(caller.code(system_->cloud(), at), Code::denied) << at;

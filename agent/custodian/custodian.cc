@@ -15,7 +15,7 @@ namespace {
 
 // Whether the answer depends on the epoch that the client knows.
 bool is_of_epoch(Operation operation) {
-  return operation != Operation::handover && operation != Operation::log;
+  return operation != Operation::handover && operation != Operation::log && operation != Operation::drill_report;
 }
 
 bool yields_partials(Operation operation) {
@@ -41,6 +41,8 @@ Result<Bytes> Custodian::serve(const Asked& asked, const RequestId& id, std::opt
   const auto client = identify(*envelope, keys_, clients_, self, now);
   if (!client) return refuse(story, client.error());
   story.set_client(client->identity);
+  if (auto newest = peers_.check(*client->key, envelope->operation); !newest)
+    return refuse(story, newest.error());
 
   // Whether it was answered before.
   if (auto fresh = look_for_replay(*client, envelope->request, now); !fresh)
@@ -60,6 +62,8 @@ Result<Bytes> Custodian::serve(const Asked& asked, const RequestId& id, std::opt
     return refuse(story, allowed.error());
   const auto decisions = decide(request, *client, now);
   story.set_items(decisions);
+  if (const auto* const drill = std::get_if<protocol::DrillReportBody>(&request.body))
+    story.set_report(Drills::detail_of(*drill));
 
   // One transaction: nonce, caps, intent.
   if (auto admitted = admit(*client, request, story.intent(now)); !admitted)
@@ -68,7 +72,9 @@ Result<Bytes> Custodian::serve(const Asked& asked, const RequestId& id, std::opt
   // The share is used, the result recorded, the reply sealed.
   const auto plaintext = compute(*client, *opened, decisions);
   const auto failure = plaintext ? std::nullopt : std::optional<Error>(plaintext.error());
-  if (auto recorded = record(story.result(failure, settings_.now_ms())); !recorded) return recorded.error();
+  const auto result = story.result(failure, settings_.now_ms());
+  if (auto recorded = record(result); !recorded) return recorded.error();
+  drills_.count(result);
   if (failure) return *failure;
   const auto sealed =
       SealedReply::seal(self, plaintext->reveal(), request.reply_key, opened->hash, system_random());
@@ -96,6 +102,7 @@ Result<Secret> Custodian::compute(const Client& client, const SignedRequest& req
   if (std::holds_alternative<protocol::RecoveryShareBody>(body))
     return custodian::recovery_share(*client.key);
   if (const auto* const step = std::get_if<protocol::HandoverBody>(&body)) return hand_over(client, *step);
+  if (std::holds_alternative<protocol::DrillReportBody>(body)) return Secret(0);
   return decrypt(*keeper_, *client.key, decisions, request.hash, system_random());
 }
 
@@ -111,6 +118,8 @@ Result<Secret> Custodian::hand_over(const Client& client, const protocol::Handov
 
 Status Custodian::look_for_replay(const Client& client, const protocol::Request& request,
                                   std::int64_t now_ms) {
+  if (request.time_ms < peers_.requests_from_ms())
+    return Error(Code::replayed, "the request is from before this agent's store was put back");
   auto transaction = store_->begin();
   if (!transaction) return std::move(transaction).error();
   return replay::look(*transaction, client.key_hash, request, now_ms);

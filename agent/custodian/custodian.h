@@ -6,8 +6,10 @@
 #include "agent/custodian/caps.h"
 #include "agent/custodian/ceremonies.h"
 #include "agent/custodian/chain.h"
+#include "agent/custodian/drills.h"
 #include "agent/custodian/handovers.h"
 #include "agent/custodian/health.h"
+#include "agent/custodian/peers.h"
 #include "agent/custodian/record.h"
 #include "agent/custodian/server_policy.h"
 #include "agent/ipc/messages.h"
@@ -35,6 +37,8 @@ class Custodian {
   // Whose certificates TLS may accept: the tenants' CAs and the agent's own, for invitations; and, to be
   // heard on chained requests, the other parties' of active keys.
   ipc::Trust trust() const;
+  // Other agents, and what they remember of this one (peers.h).
+  Peers& peers() { return peers_; }
   // Called after a key became active, from the thread that answered. To be set before the first call.
   void on_trust_change(std::function<void()> changed) { trust_changed_ = std::move(changed); }
   // Forgets what is over: held shares, ceremonies, nonces. Once a second.
@@ -85,8 +89,10 @@ class Custodian {
   Keys keys_;
   ClientLists clients_;
   Log log_;
+  Peers peers_;
   ServerPolicy server_policy_;
   Caps caps_;
+  Drills drills_;
   Ceremonies ceremonies_;
   Handovers handovers_;
   Health health_;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <exception>
@@ -5,6 +6,7 @@
 
 #include "agent/custodian/custodian.h"
 #include "agent/custodian/replay.h"
+#include "agent/custodian/take_list.h"
 #include "protocol/crypto/hash.h"
 
 // How the custodian is opened, and what it answers besides the requests that clients sign.
@@ -36,6 +38,7 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       keys_(keyring_),
       clients_(keyring_),
       log_(keyring_),
+      peers_(settings_, keyring_, *store_, keys_, clients_, log_),
       server_policy_{.allow_recover = settings_.allow_recover, .derive = settings_.derive},
       caps_(settings_),
       ceremonies_(settings_, keyring_, *keeper_, *store_, keys_, log_),
@@ -58,10 +61,13 @@ Status Custodian::load() {
   if (auto loaded = keys_.load(*transaction); !loaded) return loaded;
   if (auto loaded = clients_.load(*transaction, keys_); !loaded) return loaded;
   if (auto loaded = handovers_.load(*transaction); !loaded) return loaded;
+  if (auto loaded = peers_.load(*transaction); !loaded) return loaded;
 
   std::map<std::string, Digest> last_lists;  // by tenant, as the log has them
   const auto visit = [&](const protocol::LogEntry& entry) {
     caps_.count(entry);
+    drills_.count(entry);
+    peers_.visit(entry);
     if (entry.kind == protocol::EntryKind::client_list)
       last_lists.insert_or_assign(entry.tenant, entry.request_hash);
   };
@@ -92,7 +98,10 @@ Answer Custodian::answer(const ipc::Call& call) {
   // The boundary of the custodian: the standard library may throw for want of memory, and that costs the
   // request.
   try {
-    if (call.route != Route::decrypt) {
+    const bool always = call.route == Route::health || call.route == Route::peer_state;
+    if (auto newest = peers_.check(); !newest && !always) {
+      take(std::move(newest).error());
+    } else if (call.route != Route::decrypt) {
       take(route(call, id));
     } else if (auto chain = join(call, id); !chain) {
       take(std::move(chain).error());
@@ -119,6 +128,10 @@ Result<Bytes> Custodian::route(const ipc::Call& call, const RequestId& id) {
       return serve({call.body, call.subject, Operation::derive}, id);
     case Route::handover:
       return serve({call.body, call.subject, Operation::handover}, id);
+    case Route::drill_report:
+      return serve({call.body, call.subject, Operation::drill_report}, id);
+    case Route::peer_state:
+      return peers_.answer(call.body, call.peer_certificate);
     default:
       break;
   }
@@ -142,9 +155,22 @@ Result<Bytes> Custodian::route(const ipc::Call& call, const RequestId& id) {
 }
 
 Bytes Custodian::health(const Peer& peer) {
-  std::size_t count = 0;
-  for (const auto& key : keys_.all_active()) count += peer.may_read(*key) ? 1u : 0u;
-  return health_.report(count, settings_.now_ms());
+  Health::Facts facts;
+  const auto newest = peers_.check();
+  if (!newest) facts.store = newest.error().message();
+  std::optional<std::int64_t> oldest_drill_ms;
+  bool never = false;
+  for (const auto& key : keys_.all_active()) {
+    if (!peer.may_read(*key)) continue;
+    ++facts.keys;
+    const auto drill_ms = drills_.last_passed_ms(key->key_id());
+    never |= !drill_ms;
+    if (drill_ms) oldest_drill_ms = std::min(*drill_ms, oldest_drill_ms.value_or(*drill_ms));
+    const auto fit = peers_.check(*key, Operation::partial_decrypt);
+    if (newest && !fit) facts.store = fit.error().message();
+  }
+  if (!never) facts.last_drill_ms = oldest_drill_ms;
+  return health_.report(facts, settings_.now_ms());
 }
 
 Result<Bytes> Custodian::bundle(const ipc::Call& call, const Peer& peer) const {
@@ -168,23 +194,8 @@ Result<Bytes> Custodian::get_client_list(const ipc::Call& call, const Peer& peer
 Result<Bytes> Custodian::put_client_list(const ipc::Call& call, const Peer& peer) {
   const KeyPtr key = keys_.of_tenant(call.subject);
   if (key == nullptr || !peer.of_tenant(call.subject)) return not_known("tenant", "\"" + call.subject + "\"");
-  auto list = protocol::ClientList::parse(call.body, key->client_ca());
-  if (!list) return std::move(list).error();
-  if (list->tenant != call.subject) return Error(Code::malformed, "the client list is of another tenant");
-  if (const auto present = clients_.of_tenant(call.subject); present && present->encoded == call.body)
-    return Bytes{};
-
-  auto entry = entry_of(protocol::EntryKind::client_list, list->tenant, settings_.now_ms());
-  entry.request_hash = protocol::sha256(call.body);
-  entry.detail =
-      "serial " + std::to_string(list->serial) + ", " + std::to_string(list->clients.size()) + " clients";
-  auto transaction = store_->begin();
-  if (!transaction) return std::move(transaction).error();
-  auto clients = std::make_shared<const EnrolledClients>(*std::move(list), call.body);
-  if (auto put = clients_.put(*transaction, std::move(clients)); !put) return std::move(put).error();
-  if (auto recorded = log_.append(*transaction, std::move(entry)); !recorded)
-    return std::move(recorded).error();
-  if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
+  if (auto taken = take_client_list(*store_, clients_, log_, *key, call.body, settings_.now_ms()); !taken)
+    return std::move(taken).error();
   return Bytes{};
 }
 

@@ -13,9 +13,14 @@ class Health {
  public:
   Health(std::string role, hsm::ShareKeeper& keeper) : role_(std::move(role)), keeper_(keeper) {}
 
-  // `keys` is the number of active keys that the asker may know of. The token is asked at most every few
-  // seconds: an answer costs a process.
-  Bytes report(std::size_t keys, std::int64_t now_ms);
+  // What the asker may know of the active keys.
+  struct Facts {
+    std::size_t keys = 0;
+    std::string store = "ok";                   // or why it serves nothing, or not all of them
+    std::optional<std::int64_t> last_drill_ms;  // of the key whose last one is longest ago; none: never
+  };
+  // The token is asked at most every few seconds: an answer costs a process.
+  Bytes report(const Facts& facts, std::int64_t now_ms);
 
  private:
   std::string role_;

@@ -1,21 +1,38 @@
 #include "agent/custodian/log.h"
 
+#include <algorithm>
+
 #include "protocol/crypto/hash.h"
 
 namespace coprotect::agent::custodian {
 namespace {
 
+using protocol::EntryKind;
 using protocol::LogEntry;
 using protocol::LogHead;
 using protocol::LogReply;
 
 constexpr std::size_t kMaxReply = std::size_t{4} << 20;
+constexpr std::uint64_t kMilestone = 1024;
 
 Error altered(const std::string& how) {
   return {Code::altered, "the log was altered: " + how};
 }
 
+// Only what is lost may be missing, and an entry says so.
+bool may_follow(const LogEntry& entry, std::uint64_t last) {
+  return entry.seq == last + 1 || (entry.kind == EntryKind::store && entry.seq > last);
+}
+
 }  // namespace
+
+void Log::advance(const LogEntry& entry, const Digest& chain) {
+  if (entry.seq > seq_ + 1) missing_.emplace_back(seq_ + 1, entry.seq - 1);
+  if (entry.kind == EntryKind::store && entry.request_hash != Digest{}) lost_.insert(entry.request_hash);
+  seq_ = entry.seq;
+  chain_ = chain;
+  if (++entries_ % kMilestone == 0) milestones_.push_back({seq_, chain_});
+}
 
 Status Log::load(Transaction& transaction, const std::function<void(const LogEntry&)>& visit) {
   {
@@ -28,10 +45,9 @@ Status Log::load(Transaction& transaction, const std::function<void(const LogEnt
       const auto entry = LogEntry::parse(encoded);
       const std::string name = "entry " + std::to_string(seq_ + 1);
       if (!entry) return altered(name + " is not one");
-      if (entry->seq != seq_ + 1 || entries.integer(0) != static_cast<std::int64_t>(seq_ + 1))
+      if (!may_follow(*entry, seq_) || entries.integer(0) != static_cast<std::int64_t>(entry->seq))
         return altered(name + " is missing");
-      ++seq_;
-      chain_ = protocol::chain_next(chain_, protocol::sha256(encoded));
+      advance(*entry, protocol::chain_next(chain_, protocol::sha256(encoded)));
       visit(*entry);
     }
   }
@@ -52,6 +68,17 @@ Status Log::load(Transaction& transaction, const std::function<void(const LogEnt
 
 Status Log::append(Transaction& transaction, LogEntry entry) {
   entry.seq = seq_ + 1;
+  return write(transaction, std::move(entry));
+}
+
+Status Log::append_after(Transaction& transaction, LogEntry entry, const LogHead& lost) {
+  invariant(entry.kind == EntryKind::store);
+  entry.seq = std::max(seq_, lost.seq) + 1;
+  entry.request_hash = lost.chain;
+  return write(transaction, std::move(entry));
+}
+
+Status Log::write(Transaction& transaction, LogEntry entry) {
   const Bytes encoded = entry.encode();
   const Digest chain = protocol::chain_next(chain_, protocol::sha256(encoded));
   Bytes head = LogHead::sign(entry.seq, entry.time_ms, chain, keyring_.identity()).encode();
@@ -63,12 +90,39 @@ Status Log::append(Transaction& transaction, LogEntry entry) {
   const auto signed_head =
       transaction.query("INSERT OR REPLACE INTO log_head(only, head) VALUES(1, ?)").bind(head).run();
   if (!signed_head) return signed_head;
-  transaction.after_commit([this, seq = entry.seq, chain, head = std::move(head)] {
-    seq_ = seq;
-    chain_ = chain;
+  transaction.after_commit([this, entry = std::move(entry), chain, head = std::move(head)] {
+    advance(entry, chain);
     head_ = head;
   });
   return Done{};
+}
+
+std::optional<LogHead> Log::head() const {
+  if (seq_ == 0) return std::nullopt;
+  auto head = LogHead::parse(head_);
+  invariant(static_cast<bool>(head));
+  return *std::move(head);
+}
+
+Result<bool> Log::accounts_for(Transaction& transaction, const LogHead& head) const {
+  if (head.seq == seq_) return head.chain == chain_ || lost_.contains(head.chain);
+  if (head.seq > seq_) return false;
+  if (lost_.contains(head.chain)) return true;
+  for (const auto& [first, last] : missing_)
+    if (head.seq >= first && head.seq <= last) return true;
+  // From the last milestone before it, entry by entry.
+  const auto after = std::upper_bound(milestones_.begin(), milestones_.end(), head.seq,
+                                      [](std::uint64_t seq, const Place& place) { return seq < place.seq; });
+  Place place = *std::prev(after);
+  Query query = transaction.query("SELECT entry FROM log WHERE seq>? AND seq<=? ORDER BY seq");
+  query.bind(static_cast<std::int64_t>(place.seq)).bind(static_cast<std::int64_t>(head.seq));
+  for (;;) {
+    const auto row = query.step();
+    if (!row) return row.error();
+    if (!*row) break;
+    place.chain = protocol::chain_next(place.chain, protocol::sha256(query.blob(0)));
+  }
+  return place.chain == head.chain;
 }
 
 Result<LogReply> Log::read(Transaction& transaction, std::string_view tenant, std::uint64_t from,
@@ -86,7 +140,7 @@ Result<LogReply> Log::read(Transaction& transaction, std::string_view tenant, st
     const auto entry = LogEntry::parse(encoded);
     if (!entry) return altered("an entry is not one");
     const Digest hash = protocol::sha256(encoded);
-    if (entry->tenant != tenant) encoded.clear();
+    if (entry->tenant != tenant && entry->kind != EntryKind::store) encoded.clear();
     size += encoded.size() + hash.size();
     reply.lines.push_back({std::move(encoded), hash});
   }

@@ -16,6 +16,8 @@ class Record {
 
   // Who it is, once that is known.
   void set_client(const protocol::ClientIdentity& identity) { entry_.client = identity.uri; }
+  // What was done and how it ended, for a drill's report, which has no items.
+  void set_report(std::string detail) { operation_ = std::move(detail); }
   // What becomes of each item, once that is decided.
   void set_items(std::span<const Decision> decisions);
 

@@ -26,6 +26,8 @@ std::string_view operation_name(Operation operation) {
       return "derive";
     case Operation::handover:
       return "handover";
+    case Operation::drill_report:
+      return "drill-report";
   }
   return "unknown";
 }
@@ -53,6 +55,9 @@ Status ServerPolicy::check(const protocol::Request& request, const protocol::Cli
       return derive->check(request, client);
     case Operation::handover:
       if (!recovery && client.role != Role::admin) return needs("handover", "recovery or admin");
+      return Done{};
+    case Operation::drill_report:
+      if (client.role != Role::admin) return needs("drill-report", "admin");
       return Done{};
   }
   return Error(Code::malformed, "unknown operation");

@@ -60,6 +60,18 @@ CREATE TABLE announcements(
   announcement BLOB NOT NULL,
   mac BLOB NOT NULL) STRICT;
 )sql",
+    R"sql(
+CREATE TABLE peer_questions(
+  peer BLOB PRIMARY KEY,
+  question BLOB NOT NULL,
+  mac BLOB NOT NULL) STRICT;
+CREATE TABLE floors(
+  kind INTEGER NOT NULL,
+  name BLOB NOT NULL,
+  least INTEGER NOT NULL,
+  mac BLOB NOT NULL,
+  PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 // secure_delete: the sealed share of an aborted ceremony does not stay in free pages.

@@ -54,9 +54,10 @@ std::optional<Refusal> Callbacks::objection(Server& server, MHD_Connection* conn
   // Not only in the handshake: authorities come and go, and a certificate expires, while a connection lasts.
   auto checked = server.check_peer(*Connection::of(connection), Connection::session_of(connection));
   if (!checked) return Refusal{std::move(checked).error(), MHD_HTTP_UNAUTHORIZED};
-  const bool passes_on = found.kind == Match::Kind::found && found.route == ipc::Route::decrypt;
-  if (Connection::of(connection)->peer.is_agent && !passes_on)
-    return Refusal{Error(Code::denied, "an agent's certificate is good for passing requests on only"),
+  const bool between_agents = found.kind == Match::Kind::found &&
+                              (found.route == ipc::Route::decrypt || found.route == ipc::Route::peer_state);
+  if (Connection::of(connection)->peer.is_agent && !between_agents)
+    return Refusal{Error(Code::denied, "an agent's certificate is good for requests between agents only"),
                    MHD_HTTP_FORBIDDEN};
   if (found.kind == Match::Kind::no_such_path || has_query(connection))
     return Refusal{Error(Code::not_found, "no such path"), MHD_HTTP_NOT_FOUND};

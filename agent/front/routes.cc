@@ -25,6 +25,8 @@ constexpr std::array kEndpoints{
     Endpoint{"POST", "/v1/keys/", true, "/log", Route::log},
     Endpoint{"POST", "/v1/keys/", true, "/derive", Route::derive},
     Endpoint{"POST", "/v1/keys/", true, "/handover", Route::handover},
+    Endpoint{"POST", "/v1/keys/", true, "/drill-report", Route::drill_report},
+    Endpoint{"POST", "/v1/peers/state", false, "", Route::peer_state},
     Endpoint{"POST", "/v1/ceremonies", false, "", Route::open},
     Endpoint{"POST", "/v1/ceremonies/status", false, "", Route::status},
     Endpoint{"POST", "/v1/ceremonies/", true, "/parameters", Route::parameters},

@@ -27,6 +27,8 @@ TEST(Routes, FindsEveryEndpoint) {
   finds("POST", "/v1/keys/" + kId + "/derive", Route::derive, kId);
   finds("POST", "/v1/keys/" + kId + "/handover", Route::handover, kId);
   finds("POST", "/v1/ceremonies/" + kId + "/join", Route::join, kId);
+  finds("POST", "/v1/keys/" + kId + "/drill-report", Route::drill_report, kId);
+  finds("POST", "/v1/peers/state", Route::peer_state, "");
   finds("POST", "/v1/ceremonies", Route::open, "");
   finds("POST", "/v1/ceremonies/status", Route::status, "");
   finds("POST", "/v1/ceremonies/" + kId + "/parameters", Route::parameters, kId);

@@ -40,7 +40,7 @@ bool is_tenant(std::string_view text) {
 
 std::optional<Route> route_of(std::optional<std::uint8_t> number) {
   if (!number || *number < static_cast<std::uint8_t>(Route::health) ||
-      *number > static_cast<std::uint8_t>(Route::join))
+      *number > static_cast<std::uint8_t>(Route::peer_state))
     return std::nullopt;
   return static_cast<Route>(*number);
 }
@@ -139,6 +139,10 @@ std::string_view route_name(Route route) {
       return "handover";
     case Route::join:
       return "join";
+    case Route::drill_report:
+      return "drill-report";
+    case Route::peer_state:
+      return "peer-state";
   }
   return "";
 }
@@ -148,6 +152,7 @@ bool valid_subject(Route route, std::string_view subject) {
     case Route::health:
     case Route::open:
     case Route::status:
+    case Route::peer_state:
       return subject.empty();
     case Route::client_list_get:
     case Route::client_list_put:
@@ -160,6 +165,7 @@ bool valid_subject(Route route, std::string_view subject) {
     case Route::decrypt:
     case Route::handover:
     case Route::join:
+    case Route::drill_report:
     case Route::parameters:
     case Route::reveal:
     case Route::deal:
@@ -242,7 +248,13 @@ Result<Trust> Trust::parse(ByteView frame) {
 
 Bytes Forward::encode() const {
   Writer w = begin(Kind::forward);
-  w.u64(id).lp(url).lp(identity_certificate).bytes(key_id).u32(budget_ms).lp4(body);
+  w.u64(id)
+      .u8(static_cast<std::uint8_t>(route))
+      .lp(url)
+      .lp(identity_certificate)
+      .bytes(key_id)
+      .u32(budget_ms)
+      .lp4(body);
   return std::move(w).take();
 }
 
@@ -250,16 +262,21 @@ Result<Forward> Forward::parse(ByteView frame) {
   Reader r(frame);
   if (!begins(r, Kind::forward)) return malformed("not a forward");
   const auto id = r.u64();
+  const auto route = r.u8();
   auto url = r.text();
   const auto certificate = r.lp();
   const auto key_id = r.array<32>();
   const auto budget_ms = r.u32();
   const auto body = r.lp4();
-  if (!id || !url || !certificate || !key_id || !budget_ms || !body || !r.empty())
+  if (!id || !route || !url || !certificate || !key_id || !budget_ms || !body || !r.empty())
     return malformed("forward: wrong length");
+  if (*route != static_cast<std::uint8_t>(PeerRoute::decrypt) &&
+      *route != static_cast<std::uint8_t>(PeerRoute::peer_state))
+    return malformed("forward: unknown route");
   if (certificate->size() > kMaxCertificate || body->size() > kMaxBody)
     return malformed("forward: too large");
   return Forward{.id = *id,
+                 .route = static_cast<PeerRoute>(*route),
                  .url = std::move(*url),
                  .identity_certificate = {certificate->begin(), certificate->end()},
                  .key_id = *key_id,

@@ -55,6 +55,8 @@ enum class Route : std::uint8_t {
   decrypt,          // POST /v1/keys/{key_id}/decrypt
   handover,         // POST /v1/keys/{key_id}/handover
   join,             // POST /v1/ceremonies/{sid}/join
+  drill_report,     // POST /v1/keys/{key_id}/drill-report
+  peer_state,       // POST /v1/peers/state
 };
 
 // What a route is called in the log, e.g. "partial-decrypt".
@@ -104,14 +106,21 @@ struct Ready {
   static Result<Ready> parse(ByteView frame);
 };
 
-// A chained request for one peer, whom the custodian names from a bundle.
+// What a peer is asked for, and so where: nothing else can be.
+enum class PeerRoute : std::uint8_t {
+  decrypt = 1,     // POST /v1/keys/{key_id}/decrypt: a chained request
+  peer_state = 2,  // POST /v1/peers/state
+};
+
+// A request for one peer, whom the custodian names from a bundle.
 struct Forward {
-  std::uint64_t id;            // chosen by the custodian
+  std::uint64_t id;  // chosen by the custodian
+  PeerRoute route = PeerRoute::decrypt;
   std::string url;             // https://host:port
   Bytes identity_certificate;  // DER: the only trust anchor
-  ByteArray<32> key_id;
-  std::uint32_t budget_ms;  // for the whole of it
-  Bytes body;               // POST /v1/keys/{key_id}/decrypt
+  ByteArray<32> key_id;        // zero where the route has none
+  std::uint32_t budget_ms;     // for the whole of it
+  Bytes body;
 
   Bytes encode() const;
   static Result<Forward> parse(ByteView frame);

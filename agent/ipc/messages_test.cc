@@ -49,7 +49,7 @@ TEST(IpcMessages, CallRoundTrips) {
 
 TEST(IpcMessages, CallRefusesAnUnknownRoute) {
   Bytes frame = example_call().encode();
-  for (const int route : {0, 19, 255}) {
+  for (const int route : {0, 23, 255}) {
     frame[9] = static_cast<std::uint8_t>(route);
     EXPECT_FALSE(Call::parse(frame)) << route;
   }
@@ -149,6 +149,11 @@ TEST(IpcMessages, ForwardRoundTrips) {
   EXPECT_EQ(parsed->body, forward.body);
   refuses_other_lengths(forward.encode(), [](ByteView f) { return static_cast<bool>(Forward::parse(f)); });
 
+  Forward other = forward;
+  other.route = PeerRoute::peer_state;
+  EXPECT_EQ(Forward::parse(other.encode())->route, PeerRoute::peer_state);
+  other.route = static_cast<PeerRoute>(3);
+  EXPECT_FALSE(Forward::parse(other.encode()));
   Forward large = forward;
   large.body.resize(kMaxBody);
   EXPECT_TRUE(Forward::parse(large.encode()));

@@ -6,6 +6,16 @@ namespace {
 constexpr unsigned kMaxUnderWay = 16;          // to one peer: one that hangs must not use up all threads
 constexpr std::chrono::seconds kKeepIdle(50);  // agents close connections that are idle for 60 s
 
+std::string path_of(const ipc::Forward& forward) {
+  switch (forward.route) {
+    case ipc::PeerRoute::decrypt:
+      return "/v1/keys/" + to_hex(forward.key_id) + "/decrypt";
+    case ipc::PeerRoute::peer_state:
+      return "/v1/peers/state";
+  }
+  std::abort();
+}
+
 }  // namespace
 
 void Peers::use(std::shared_ptr<const TlsIdentity> self) {
@@ -59,7 +69,7 @@ Result<Bytes> Peers::post(const ipc::Forward& forward, Clock::time_point deadlin
   if (!connection) return std::move(connection).error();
   client::AgentClient& client = connection->front().client;
   client.set_deadline(left);
-  auto answer = client.post("/v1/keys/" + to_hex(forward.key_id) + "/decrypt", forward.body);
+  auto answer = client.post(path_of(forward), forward.body);
   give_back(name, *std::move(connection));
   return answer;
 }

@@ -5,8 +5,10 @@
 #include "protocol/message/base64url.h"
 #include "protocol/message/chain.h"
 #include "protocol/message/client_list.h"
+#include "protocol/message/drill_signature.h"
 #include "protocol/message/log.h"
 #include "protocol/message/onboarding.h"
+#include "protocol/message/peer_state.h"
 
 using namespace coprotect;
 using namespace coprotect::protocol;
@@ -40,6 +42,25 @@ void read_invitation(ByteView payload) {
   invariant(!invitation || text_of(invitation->encode().reveal()) == line);
 }
 
+// Where the sender's key stands, which is given the place of whatever stands there, so that it can sign.
+constexpr std::size_t kSender = 5;
+
+template <typename Message>
+void read_of_peer(ByteView input, std::string_view tag) {
+  static const SigningKey key = SigningKey::generate(system_random());
+  (void)Message::parse(input);
+  Bytes signed_message(input.begin(), input.end());
+  const auto& own = key.public_key().bytes();
+  if (input.size() < kSender + own.size()) return;
+  std::copy(own.begin(), own.end(), signed_message.begin() + static_cast<std::ptrdiff_t>(kSender));
+  const Signature signature = key.sign(tagged_hash(tag, {sha256(signed_message)}));
+  signed_message.insert(signed_message.end(), signature.begin(), signature.end());
+  const auto message = Message::parse(signed_message);
+  if (!message) return;
+  const Bytes again = message->sign(key);
+  invariant(std::equal(signed_message.begin(), signed_message.end() - 64, again.begin(), again.end() - 64));
+}
+
 void read_client_list(ByteView input) {
   static const SigningKey key = SigningKey::generate(system_random());
   static const Certificate ca = test::make_authority("acme client CA", key);
@@ -58,7 +79,7 @@ void read_client_list(ByteView input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);
-  switch (data[0] % 15) {
+  switch (data[0] % 18) {
     case 0:
       read<LogEntry>(input);
       break;
@@ -103,6 +124,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 14:
       read<ChainReply>(input);
+      break;
+    case 15:
+      read_of_peer<PeerQuestion>(input, "CPV1-PEER-QUESTION");
+      break;
+    case 16:
+      read_of_peer<PeerAnswer>(input, "CPV1-PEER-ANSWER");
+      break;
+    case 17:
+      read<DrillSignature>(input);
       break;
   }
   return 0;

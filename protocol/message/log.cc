@@ -43,6 +43,12 @@ bool valid_outcome(std::string_view outcome) {
   return false;
 }
 
+bool valid_kind(std::uint8_t kind) {
+  return (kind >= static_cast<std::uint8_t>(EntryKind::intent) &&
+          kind <= static_cast<std::uint8_t>(EntryKind::client_list)) ||
+         kind == static_cast<std::uint8_t>(EntryKind::store);
+}
+
 std::optional<std::string> read_client(Reader& r) {
   auto client = r.text();
   if (!client || (!client->empty() && !valid_uri(*client))) return std::nullopt;
@@ -77,6 +83,8 @@ std::string_view entry_kind_name(EntryKind kind) {
       return "ceremony";
     case EntryKind::client_list:
       return "client-list";
+    case EntryKind::store:
+      return "store";
   }
   std::abort();
 }
@@ -118,9 +126,8 @@ Result<LogEntry> LogEntry::parse(ByteView encoded) {
       !request_hash || !action || !reason || !outcome || !detail || !items || !r.empty()) {
     return not_an_entry();
   }
-  if (*kind < static_cast<std::uint8_t>(EntryKind::intent) ||
-      *kind > static_cast<std::uint8_t>(EntryKind::client_list) ||
-      *action > static_cast<std::uint8_t>(Action::recover) || !valid_outcome(*outcome)) {
+  if (!valid_kind(*kind) || *action > static_cast<std::uint8_t>(Action::recover) ||
+      !valid_outcome(*outcome)) {
     return not_an_entry();
   }
   return LogEntry{

@@ -7,8 +7,18 @@
 
 namespace coprotect::protocol {
 
-enum class EntryKind : std::uint8_t { intent = 1, result = 2, refusal = 3, ceremony = 4, client_list = 5 };
+enum class EntryKind : std::uint8_t {
+  intent = 1,
+  result = 2,
+  refusal = 3,
+  ceremony = 4,
+  client_list = 5,
+  store = 7  // what happened to the store itself; of no tenant, and told to all
+};
 std::string_view entry_kind_name(EntryKind kind);
+
+// In the place of the tenant of an entry of kind store.
+constexpr std::string_view kNoTenant = "-";
 
 // One line of an agent's log (SPEC.md §7.3).
 struct LogEntry {

@@ -51,6 +51,13 @@ Bytes encode_body(const HandoverBody& body) {
   return std::move(w).take();
 }
 
+Bytes encode_body(const DrillReportBody& body) {
+  Writer w;
+  write_time(w, body.time_ms);
+  w.bytes(body.evidence).u16(body.passed).u16(body.failed);
+  return std::move(w).take();
+}
+
 Result<PartialItem> read_item(Reader& r, const Group& group) {
   const auto core_bytes = r.lp4();
   const auto stanza_type = r.u16();
@@ -131,6 +138,16 @@ Result<HandoverBody> read_handover(ByteView bytes) {
   return HandoverBody{.step = static_cast<HandoverStep>(*step), .payload = to_bytes(*payload)};
 }
 
+Result<DrillReportBody> read_drill_report(ByteView bytes) {
+  Reader r(bytes);
+  const auto time_ms = read_time(r);
+  const auto evidence = r.array<32>();
+  const auto passed = r.u16();
+  const auto failed = r.u16();
+  if (!time_ms || !evidence || !passed || !failed || !r.empty()) return malformed("not a drill's report");
+  return DrillReportBody{.time_ms = *time_ms, .evidence = *evidence, .passed = *passed, .failed = *failed};
+}
+
 std::optional<std::vector<PublicKeyBytes>> read_audience(Reader& r) {
   const auto count = r.u8();
   if (!count || *count == 0 || *count > kMaxAudience) return std::nullopt;
@@ -160,7 +177,7 @@ Result<std::vector<Certificate>> read_chain(Reader& r) {
 std::optional<Operation> read_operation(Reader& r) {
   const auto operation = r.u8();
   if (!operation || *operation < static_cast<std::uint8_t>(Operation::partial_decrypt) ||
-      *operation > static_cast<std::uint8_t>(Operation::handover)) {
+      *operation > static_cast<std::uint8_t>(Operation::drill_report)) {
     return std::nullopt;
   }
   return static_cast<Operation>(*operation);
@@ -268,6 +285,12 @@ Result<SignedRequest> SignedRequest::Envelope::open(SuiteId suite) && {
       auto read = read_handover(body);
       if (!read) return std::move(read).error();
       request.body = *std::move(read);
+      break;
+    }
+    case Operation::drill_report: {
+      auto read = read_drill_report(body);
+      if (!read) return std::move(read).error();
+      request.body = *read;
       break;
     }
   }

@@ -18,7 +18,8 @@ enum class Operation : std::uint8_t {
   recovery_share = 2,
   log = 3,
   derive = 4,
-  handover = 5
+  handover = 5,
+  drill_report = 6
 };
 constexpr std::size_t kMaxRequestSize = std::size_t{8} << 20;
 constexpr std::size_t kMaxItems = 256;
@@ -47,9 +48,19 @@ struct HandoverBody {
   HandoverStep step;
   Bytes payload;
 };
+// How a drill ended (SPEC.md §12, operation 6).
+struct DrillReportBody {
+  std::int64_t time_ms;  // of the evidence
+  Digest evidence;       // its SHA-256
+  std::uint16_t passed;  // quorums
+  std::uint16_t failed;
+
+  bool all_passed() const { return passed > 0 && failed == 0; }
+};
 
 // In the order of the operations.
-using RequestBody = std::variant<PartialDecryptBody, RecoveryShareBody, LogBody, DeriveBody, HandoverBody>;
+using RequestBody =
+    std::variant<PartialDecryptBody, RecoveryShareBody, LogBody, DeriveBody, HandoverBody, DrillReportBody>;
 
 // What a client asks (SPEC.md §7.1), before it is signed or after its signature was checked.
 struct Request {

@@ -343,6 +343,23 @@ TEST_P(RequestTest, OnlyMembersOfTheGroupAreDerivedWith) {
   }
 }
 
+TEST_P(RequestTest, CarriesADrillsReport) {
+  Request request = client.request({});
+  request.body = DrillReportBody{.time_ms = 5, .evidence = {6}, .passed = 3, .failed = 0};
+  const auto parsed = parse(client.sign(request), GetParam());
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(parsed->request.operation(), Operation::drill_report);
+  const auto& body = std::get<DrillReportBody>(parsed->request.body);
+  EXPECT_EQ(body.evidence, Digest{6});
+  EXPECT_EQ(body.passed, 3);
+  EXPECT_TRUE(body.all_passed());
+  for (const std::size_t size : {0u, 43u, 45u})
+    expect_refused(parse(with_body(Operation::drill_report, Bytes(size)), GetParam()), Code::malformed,
+                   "not a drill's report");
+  expect_refused(parse(with_body(static_cast<Operation>(7), Bytes(44)), GetParam()), Code::malformed,
+                 "field is not of its form");
+}
+
 TEST(Request, IsAtMost8MiB) {
   const auto parsed = SignedRequest::parse_envelope(Bytes(kMaxRequestSize + 1));
   ASSERT_FALSE(parsed);

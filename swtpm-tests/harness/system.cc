@@ -40,7 +40,9 @@ bool Agent::start(const Options& options) {
   auto program =
       options.with_faults ? System::fault_program("coprotect-agent") : System::program("coprotect-agent");
   if (!options.programs.empty()) program = options.programs / "coprotect-agent";
-  daemon_ = Daemon::start_notifying({program.string(), "--config", config().string()}, std::move(all), log());
+  std::vector<std::string> arguments = {program.string(), "--config", config().string()};
+  arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
+  daemon_ = Daemon::start_notifying(arguments, std::move(all), log());
   EXPECT_TRUE(daemon_.started() || options.fault_at > 0) << role_ << " agent:\n" << read_file(log());
   return daemon_.started();
 }
@@ -78,6 +80,8 @@ bool System::init_agent(Agent& agent, const std::string& role, const std::string
     std::ofstream(agent.config(), std::ios::app) << "\n[policy.derive]\n" << options_.derive_policy;
   if (!options_.handover_policy.empty())
     std::ofstream(agent.config(), std::ios::app) << "\n[policy.handover]\n" << options_.handover_policy;
+  std::ofstream(agent.config(), std::ios::app)
+      << "\n[peers]\nevery_seconds = " << options_.peer_seconds << "\n";
   return run.exit_code == 0;
 }
 

@@ -27,6 +27,7 @@ class Agent {
     long fault_at = 0;
     std::filesystem::path fault_log = {};
     std::filesystem::path programs = {};
+    std::vector<std::string> arguments = {};  // further ones
   };
   bool start(const Options& options);
   bool start() { return start(Options{}); }
@@ -59,7 +60,8 @@ class System {
     std::string tenant = "acme";
     unsigned hold_seconds = 300;
     bool onboarded = true;
-    bool derive_key = false;  // a further key, "derive", of the same suite
+    bool derive_key = false;       // a further key, "derive", of the same suite
+    unsigned peer_seconds = 3600;  // how often the agents ask each other what they remember
     // What stands under [policy.derive] in both agents' configuration; empty: no such table.
     std::string derive_policy = "tenants = [\"acme\"]\n";
     // The same under [policy.handover].

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "agent/chains.h"
 #include "agent/ipc/messages.h"
 #include "protocol/message/chain.h"
 #include "protocol/message/reply.h"
@@ -26,6 +27,7 @@ using agent::ipc::Channel;
 using agent::ipc::Forward;
 using agent::ipc::Forwarded;
 using agent::ipc::Kind;
+using agent::ipc::PeerRoute;
 using std::chrono::milliseconds;
 using Pieces = std::vector<Bytes>;
 
@@ -299,7 +301,8 @@ TEST_P(HostileRelay, GainsNothingByReplaying) {
   const int before = uses_at_company();
   Bytes old;
   for (const Bytes& frame : recorded())
-    if (Forward::parse(frame)) old = frame;
+    if (const auto forward = Forward::parse(frame); forward && forward->route == PeerRoute::decrypt)
+      old = frame;
   ASSERT_FALSE(old.empty());
   // The same again, with each new one; and each new one twice.
   meddle(
@@ -349,7 +352,7 @@ TEST_P(HostileRelay, GainsNothingByReordering) {
     std::optional<Bytes> held;
     meddle({}, [&held, exchanged](const Bytes& frame) {
       auto answer = Forwarded::parse(frame);
-      if (!answer) return Pieces{frame};
+      if (!answer || !agent::Chains::owns(answer->id)) return Pieces{frame};
       if (!held) {
         held = frame;
         return Pieces();

@@ -54,6 +54,10 @@ TestAgent::TestAgent(const std::filesystem::path& folder, std::string role, hsm:
   identity_certificate_ =
       issue(role_, CertificateUse::authority, {}, keyring.identity().public_key(), nullptr,
             keyring.identity(), now_ms() - kHourMs, now_ms() + 100'000 * kHourMs);
+  tls_certificate_ =
+      issue(role_, CertificateUse::agent, {}, SigningKey::generate(system_random()).public_key(),
+            &*identity_certificate_, keyring.identity(), now_ms() - kHourMs, now_ms() + 100'000 * kHourMs)
+          .der();
 }
 
 hsm::Keyring TestAgent::keyring() const {

@@ -42,6 +42,9 @@ class TestAgent {
   std::string url() const { return "https://" + role_ + ".example:8443"; }
   const protocol::Certificate& identity_certificate() const { return *identity_certificate_; }
   const protocol::VerifyKey& identity_key() const { return identity_certificate_->key(); }
+  // What it shows to other agents in TLS, DER.
+  const Bytes& tls_certificate() const { return tls_certificate_; }
+  const std::filesystem::path& folder() const { return folder_; }
   std::filesystem::path store() const { return folder_ / "store.db"; }
   std::int64_t now_ms() const { return clock_->now_ms; }
   // How often a share was used.
@@ -63,6 +66,7 @@ class TestAgent {
   hsm::TokenConfig token_;
   std::shared_ptr<Clock> clock_;
   std::optional<protocol::Certificate> identity_certificate_;
+  Bytes tls_certificate_;
   std::shared_ptr<std::atomic<int>> computed_ = std::make_shared<std::atomic<int>>(0);
   std::unique_ptr<Custodian> custodian_;
 };

@@ -1,0 +1,34 @@
+#include "agent/custodian/drills.h"
+
+#include "agent/custodian/server_policy.h"
+
+namespace coprotect::agent::custodian {
+namespace {
+
+std::string begin_of(bool passed) {
+  return std::string(operation_name(protocol::Operation::drill_report)) +
+         (passed ? ": passed " : ": failed ");
+}
+
+}  // namespace
+
+std::string Drills::detail_of(const protocol::DrillReportBody& report) {
+  const unsigned count = report.all_passed() ? report.passed : report.failed;
+  return begin_of(report.all_passed()) + std::to_string(count) + " of " +
+         std::to_string(unsigned{report.passed} + report.failed) + ", evidence " + to_hex(report.evidence);
+}
+
+void Drills::count(const protocol::LogEntry& entry) {
+  if (entry.kind != protocol::EntryKind::result || entry.outcome != "ok") return;
+  if (!entry.detail.starts_with(begin_of(true))) return;
+  const std::lock_guard lock(mutex_);
+  passed_ms_.insert_or_assign(entry.key_id, entry.time_ms);
+}
+
+std::optional<std::int64_t> Drills::last_passed_ms(const protocol::KeyId& key_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = passed_ms_.find(key_id);
+  return found == passed_ms_.end() ? std::nullopt : std::optional(found->second);
+}
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,111 @@
+#include "agent/custodian/floors.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "protocol/base/writer.h"
+
+namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::ListKind;
+using protocol::PeerState;
+
+Bytes bytes_from(ByteView view) {
+  return {view.begin(), view.end()};
+}
+
+std::uint64_t serial_at(const ClientLists& clients, std::string_view tenant) {
+  const auto list = clients.of_tenant(tenant);
+  return list == nullptr ? 0 : list->list.serial;
+}
+
+}  // namespace
+
+Digest Floors::mac(const Name& name, std::uint64_t least) const {
+  Writer w;
+  w.literal("CPV1-ROW-FLOOR").u8(static_cast<std::uint8_t>(name.first)).lp4(name.second).u64(least);
+  return keyring_.mac(w.view());
+}
+
+Status Floors::load(Transaction& transaction) {
+  Query query = transaction.query("SELECT kind, name, least, mac FROM floors");
+  for (;;) {
+    const auto row = query.step();
+    if (!row) return row.error();
+    if (!*row) return Done{};
+    const Name name(static_cast<Kind>(query.integer(0)), query.blob(1));
+    const auto least = static_cast<std::uint64_t>(query.integer(2));
+    if (!equal_in_constant_time(mac(name, least), query.blob(3)))
+      return Error(Code::altered, "store: a floor was altered: its MAC does not hold");
+    floors_.emplace(name, least);
+  }
+}
+
+std::uint64_t Floors::least(const Name& name) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = floors_.find(name);
+  return found == floors_.end() ? 0 : found->second;
+}
+
+PeerState Floors::above(const PeerState& state, const Keys& keys, const ClientLists& clients) const {
+  PeerState found;
+  for (const auto& [key_id, epoch] : state.epochs) {
+    const KeyPtr key = keys.active(key_id);
+    const bool older = key != nullptr && key->epoch() < epoch;
+    if (older && least({Kind::key, bytes_from(key_id)}) < epoch) found.epochs.emplace(key_id, epoch);
+  }
+  for (const auto& [list, serial] : state.serials) {
+    const bool older = serial_at(clients, list.second) < serial;
+    if (older && least({Kind::client_list, bytes_from(bytes_of(list.second))}) < serial)
+      found.serials.emplace(list, serial);
+  }
+  return found;
+}
+
+Status Floors::put(Transaction& transaction, const Name& name, std::uint64_t least) {
+  const Digest row_mac = mac(name, least);
+  const auto written =
+      transaction.query("INSERT OR REPLACE INTO floors(kind, name, least, mac) VALUES(?, ?, ?, ?)")
+          .bind(static_cast<std::int64_t>(name.first))
+          .bind(name.second)
+          .bind(static_cast<std::int64_t>(least))
+          .bind(row_mac)
+          .run();
+  if (!written) return written;
+  transaction.after_commit([this, name, least] {
+    const std::unique_lock lock(mutex_);
+    floors_.insert_or_assign(name, least);
+  });
+  return Done{};
+}
+
+Status Floors::raise(Transaction& transaction, const PeerState& found) {
+  for (const auto& [key_id, epoch] : found.epochs)
+    if (auto put_down = put(transaction, {Kind::key, bytes_from(key_id)}, epoch); !put_down) return put_down;
+  for (const auto& [list, serial] : found.serials) {
+    auto put_down = put(transaction, {Kind::client_list, bytes_from(bytes_of(list.second))}, serial);
+    if (!put_down) return put_down;
+  }
+  return Done{};
+}
+
+Status Floors::check(const Key& key) const {
+  const std::uint64_t epoch = least({Kind::key, bytes_from(key.key_id())});
+  if (key.epoch() >= epoch) return Done{};
+  return Error(Code::unavailable, "this agent's share of key " + to_hex(key.key_id()) + " is of epoch " +
+                                      std::to_string(key.epoch()) + ", it had one of epoch " +
+                                      std::to_string(epoch) +
+                                      ": its store was put back; run coprotect-provision restore");
+}
+
+Status Floors::check(const std::string& tenant, const ClientLists& clients) const {
+  const std::uint64_t serial = least({Kind::client_list, bytes_from(bytes_of(tenant))});
+  if (serial_at(clients, tenant) >= serial) return Done{};
+  return Error(Code::unavailable, "the client list of tenant \"" + tenant + "\" has serial " +
+                                      std::to_string(serial_at(clients, tenant)) + ", this agent had " +
+                                      std::to_string(serial) +
+                                      ": its store was put back; publish the newest list again");
+}
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,290 @@
+#include "agent/custodian/peers.h"
+
+#include <algorithm>
+
+#include "agent/custodian/record.h"
+#include "agent/custodian/take_list.h"
+#include "protocol/base/fault.h"
+#include "protocol/crypto/hash.h"
+
+namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::EntryKind;
+using protocol::LogHead;
+using protocol::PublicKeyBytes;
+
+bool same_state(const protocol::PeerState& a, const protocol::PeerState& b) {
+  const bool heads = a.head.has_value() == b.head.has_value() && (!a.head || a.head->chain == b.head->chain);
+  return heads && a.epochs == b.epochs && a.serials == b.serials;
+}
+
+// What the entry says of a store that was put back, and the operator is told.
+std::string story_of(const std::optional<LogHead>& lost, std::uint64_t last, const std::string& peer,
+                     const protocol::PeerState& found) {
+  std::string story = "the store was put back to an older one";
+  if (lost && lost->seq > last)
+    story += ": entries " + std::to_string(last + 1) + ".." + std::to_string(lost->seq) +
+             " are lost, which agent \"" + peer + "\" remembers";
+  else if (lost)
+    story += ": entries up to " + std::to_string(lost->seq) + " were others, which agent \"" + peer +
+             "\" remembers";
+  for (const auto& [key_id, epoch] : found.epochs)
+    story += "; key " + to_hex(key_id).substr(0, 16) + " was in epoch " + std::to_string(epoch);
+  for (const auto& [list, serial] : found.serials)
+    story += "; a client list had serial " + std::to_string(serial);
+  return story;
+}
+
+}  // namespace
+
+Peers::Peers(const Settings& settings, const hsm::Keyring& keyring, Store& store, const Keys& keys,
+             ClientLists& clients, Log& log)
+    : settings_(settings),
+      keyring_(keyring),
+      store_(store),
+      keys_(keys),
+      clients_(clients),
+      log_(log),
+      floors_(keyring),
+      memory_(keyring),
+      marker_(settings.state) {}
+
+Status Peers::load(Transaction& transaction) {
+  if (auto loaded = floors_.load(transaction); !loaded) return loaded;
+  if (auto loaded = memory_.load(transaction); !loaded) return loaded;
+  if (marker_.present()) set_stage(Stage::restored);
+  return Done{};
+}
+
+void Peers::visit(const protocol::LogEntry& entry) {
+  if (entry.kind == EntryKind::store) requests_from_ms_ = entry.time_ms;
+}
+
+void Peers::set_stage(Stage stage) {
+  const std::lock_guard lock(mutex_);
+  stage_ = stage;
+}
+
+Status Peers::check() const {
+  const std::lock_guard lock(mutex_);
+  switch (stage_) {
+    case Stage::current:
+      return Done{};
+    case Stage::restored:
+      return Error(Code::unavailable,
+                   "this agent's store was restored from a backup; it serves once another agent was heard");
+    case Stage::behind:
+      return Error(Code::unavailable, "this agent's store is older than one that it had before");
+  }
+  return Done{};
+}
+
+Status Peers::check(const Key& key, protocol::Operation operation) const {
+  if (auto newest = floors_.check(key.tenant(), clients_); !newest) return newest;
+  return operation == protocol::Operation::log ? Status(Done{}) : floors_.check(key);
+}
+
+std::int64_t Peers::requests_from_ms() const {
+  const std::lock_guard lock(mutex_);
+  return requests_from_ms_;
+}
+
+std::map<PublicKeyBytes, Peers::Party> Peers::parties() const {
+  std::map<PublicKeyBytes, Party> peers;
+  for (const KeyPtr& key : keys_.all_active()) {
+    const auto& parties = key->parameters()->parties;
+    for (std::size_t i = 0; i < parties.size(); ++i) {
+      if (i == key->self || !parties[i].is_agent()) continue;
+      Party& peer = peers[parties[i].identity_key.bytes()];
+      peer.party = &parties[i];
+      peer.keys.push_back(key);
+    }
+  }
+  return peers;
+}
+
+// A peer learns nothing of keys and tenants that it has no part in.
+protocol::PeerState Peers::state_for(const Party& peer) const {
+  protocol::PeerState state{.head = log_.head(), .epochs = {}, .serials = {}};
+  for (const KeyPtr& key : peer.keys) {
+    if (state.epochs.size() == protocol::kMaxPeerKeys) break;
+    // Not of one that the agent may still have to go back from.
+    if (const KeyPtr settled = keys_.published(key->key_id()))
+      state.epochs[key->key_id()] = settled->epoch();
+    if (const auto list = clients_.of_tenant(key->tenant()))
+      state.serials[{protocol::ListKind::clients, key->tenant()}] = list->list.serial;
+  }
+  return state;
+}
+
+Result<std::vector<PeerQuestion>> Peers::ask() {
+  auto transaction = store_.begin();  // the log's head is its
+  if (!transaction) return std::move(transaction).error();
+  std::vector<PeerQuestion> questions;
+  for (const auto& [identity, peer] : parties()) {
+    protocol::PeerQuestion question{.asker = keyring_.identity().public_key().bytes(),
+                                    .asked = identity,
+                                    .nonce = {},
+                                    .known = {},
+                                    .state = state_for(peer)};
+    system_random().fill(question.nonce);
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto known = known_.find(identity); known != known_.end()) question.known = known->second;
+    }
+    questions.push_back({.peer = identity,
+                         .name = peer.party->name,
+                         .url = peer.party->url,
+                         .identity_certificate = peer.party->identity_certificate->der(),
+                         .body = question.sign(keyring_.identity())});
+  }
+  return questions;
+}
+
+Result<PeerHeard> Peers::heard(const PeerQuestion& asked, ByteView encoded) {
+  auto answer = protocol::PeerAnswer::parse(encoded);
+  if (!answer) return std::move(answer).error();
+  if (answer->answerer != asked.peer || answer->question != protocol::sha256(asked.body))
+    return Error(Code::unauthenticated, "its answer is not one to this question");
+  const auto all = parties();
+  const auto peer = all.find(asked.peer);
+  if (peer == all.end()) return Error(Code::not_found, "it has no key with this agent any more");
+
+  PeerHeard heard;
+  auto question = protocol::PeerQuestion::parse(asked.body);
+  invariant(static_cast<bool>(question));
+  Digest known = protocol::sha256(asked.body);
+  if (!answer->remembered.empty()) {
+    // Only this agent's own word, to this peer, can stop it.
+    const auto remembered = protocol::PeerQuestion::parse(answer->remembered);
+    if (!remembered || remembered->asker != question->asker || remembered->asked != asked.peer)
+      return Error(Code::bad_proof, "it remembers what this agent never said");
+    auto news = catch_up(*remembered, asked.name);
+    if (!news) return std::move(news).error();
+    heard.news = *std::move(news);
+    const Digest kept = protocol::sha256(answer->remembered);
+    heard.ask_again = kept != question->known;
+    if (heard.ask_again || same_state(remembered->state, question->state)) known = kept;
+  }
+  take_lists(answer->lists, peer->second);
+  if (auto left = leave_marker(asked.name, heard.news.has_value()); !left) return std::move(left).error();
+  const std::lock_guard lock(mutex_);
+  known_[asked.peer] = known;
+  return heard;
+}
+
+Result<std::optional<std::string>> Peers::catch_up(const protocol::PeerQuestion& remembered,
+                                                   const std::string& peer) {
+  auto transaction = store_.begin();
+  if (!transaction) return std::move(transaction).error();
+  const auto& head = remembered.state.head;
+  auto known = head ? log_.accounts_for(*transaction, *head) : Result<bool>(true);
+  if (!known) return std::move(known).error();
+  const auto found = floors_.above(remembered.state, keys_, clients_);
+  if (*known && found.epochs.empty() && found.serials.empty()) return std::optional<std::string>();
+
+  set_stage(Stage::behind);
+  const std::int64_t now = settings_.now_ms();
+  const auto lost = *known ? std::nullopt : head;
+  const std::string story = story_of(lost, log_.last_seq(), peer, found);
+  auto entry = entry_of(EntryKind::store, std::string(protocol::kNoTenant), now);
+  entry.detail = shortened(story);
+  auto appended = lost ? log_.append_after(*transaction, std::move(entry), *lost)
+                       : log_.append(*transaction, std::move(entry));
+  if (!appended) return std::move(appended).error();
+  if (auto raised = floors_.raise(*transaction, found); !raised) return std::move(raised).error();
+  fault_point("before a store is caught up");
+  if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
+  fault_point("after a store is caught up");
+  const std::lock_guard lock(mutex_);
+  requests_from_ms_ = now;
+  stage_ = marker_.present() ? Stage::restored : Stage::current;
+  return std::optional(story);
+}
+
+// Somebody was heard: what is missing is known now. What nobody was told of may be missing still, so the log
+// says in any case that the store is a copy.
+Status Peers::leave_marker(const std::string& peer, bool said) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stage_ == Stage::current) return Done{};
+  }
+  if (!said) {
+    auto noted = note("the store was restored from a backup; agent \"" + peer + "\" was heard");
+    if (!noted) return noted;
+  }
+  if (auto removed = marker_.remove(); !removed) return removed;
+  set_stage(Stage::current);
+  return Done{};
+}
+
+Status Peers::note(std::string what) {
+  auto transaction = store_.begin();
+  if (!transaction) return std::move(transaction).error();
+  const std::int64_t now = settings_.now_ms();
+  auto entry = entry_of(EntryKind::store, std::string(protocol::kNoTenant), now);
+  entry.detail = std::move(what);
+  if (auto appended = log_.append(*transaction, std::move(entry)); !appended) return appended;
+  if (auto committed = transaction->commit(); !committed) return committed;
+  const std::lock_guard lock(mutex_);
+  requests_from_ms_ = now;
+  return Done{};
+}
+
+// A list that is not taken, because it is none or not newer, leaves the present one.
+void Peers::take_lists(const std::vector<protocol::PeerAnswer::SignedList>& lists, const Party& peer) {
+  for (const auto& list : lists)
+    for (const KeyPtr& key : peer.keys)
+      if (take_client_list(store_, clients_, log_, *key, list.list, settings_.now_ms())) break;
+}
+
+Result<Bytes> Peers::answer(ByteView encoded, ByteView tls_certificate) {
+  auto question = protocol::PeerQuestion::parse(encoded);
+  if (!question) return std::move(question).error();
+  const auto& self = keyring_.identity().public_key().bytes();
+  const auto all = parties();
+  const auto peer = all.find(question->asker);
+  if (peer == all.end())
+    return Error(Code::denied, "the question is of an agent that has no key with this one");
+  if (question->asked != self) return Error(Code::denied, "the question is for another agent");
+  const auto shown = protocol::Certificate::parse_der(tls_certificate);
+  if (!shown || !protocol::verify_client_chain(std::span(&*shown, 1),
+                                               *peer->second.party->identity_certificate, settings_.now_ms()))
+    return Error(Code::denied, "the question did not come from the agent that signed it");
+
+  auto transaction = store_.begin();
+  if (!transaction) return std::move(transaction).error();
+  const auto own = state_for(peer->second);
+  protocol::PeerAnswer answer{.answerer = self,
+                              .question = protocol::sha256(encoded),
+                              .remembered = memory_.of(question->asker),
+                              .lists = {}};
+  // What it does not know of it shall see first: a newer word in the place of one that it lost would hide
+  // that from it.
+  const auto kept = protocol::PeerQuestion::parse(answer.remembered);
+  const bool seen = !kept || question->known == protocol::sha256(answer.remembered);
+  if (seen && !(kept && same_state(kept->state, question->state))) {
+    if (auto put = memory_.put(*transaction, question->asker, Bytes(encoded.begin(), encoded.end())); !put)
+      return std::move(put).error();
+    if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
+  }
+  for (const auto& [list, serial] : own.serials) {
+    const auto theirs = question->state.serials.find(list);
+    if (theirs != question->state.serials.end() && theirs->second >= serial) continue;
+    if (const auto clients = clients_.of_tenant(list.second))
+      answer.lists.push_back({.kind = list.first, .list = clients->encoded});
+  }
+  return answer.sign(keyring_.identity());
+}
+
+Result<bool> Peers::accept_restored() {
+  if (!marker_.present()) return false;
+  auto noted = note("a store restored from a backup was accepted by the operator, no other agent was heard");
+  if (!noted) return std::move(noted).error();
+  if (auto removed = marker_.remove(); !removed) return std::move(removed).error();
+  set_stage(Stage::current);
+  return true;
+}
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,50 @@
+#include "protocol/message/drill_signature.h"
+
+#include "protocol/base/reader.h"
+#include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
+
+namespace coprotect::protocol {
+namespace {
+
+constexpr std::string_view kMagic = "CPDS\x01";
+
+Digest evidence_digest(ByteView evidence) {
+  return tagged_hash("CPV1-DRILL", {sha256(evidence)});
+}
+
+Error malformed() {
+  return {Code::malformed, "not a drill's signature of version 1"};
+}
+
+}  // namespace
+
+DrillSignature DrillSignature::sign(ByteView evidence, const Certificate& certificate,
+                                    const SigningKey& key) {
+  return {.certificate = certificate, .signature = key.sign(evidence_digest(evidence))};
+}
+
+Bytes DrillSignature::encode() const {
+  Writer w;
+  w.literal(kMagic).lp(certificate.der()).bytes(signature);
+  return std::move(w).take();
+}
+
+Result<DrillSignature> DrillSignature::parse(ByteView encoded) {
+  Reader r(encoded);
+  if (!r.literal(kMagic)) return malformed();
+  const auto der = r.lp();
+  const auto signature = r.array<64>();
+  if (!der || !signature || !r.empty()) return malformed();
+  auto certificate = Certificate::parse_der(*der);
+  if (!certificate) return std::move(certificate).error().in("drill's signature");
+  return DrillSignature{.certificate = *std::move(certificate), .signature = *signature};
+}
+
+Status DrillSignature::verify(ByteView evidence) const {
+  if (!certificate.key().verify(evidence_digest(evidence), signature))
+    return Error(Code::altered, "the evidence is not what was signed");
+  return Done{};
+}
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,175 @@
+#include "provisioning/backup.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cerrno>
+#include <cstring>
+#include <iostream>
+
+#include "protocol/base/fault.h"
+#include "provisioning/agent_identity.h"
+#include "provisioning/agent_store.h"
+#include "provisioning/agent_tls.h"
+#include "provisioning/clock.h"
+#include "provisioning/durable.h"
+#include "provisioning/report.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kStore = "store.db";
+constexpr const char* kInvitations = "invitations";
+constexpr const char* kMarker = "restored";
+
+struct File {
+  const char* name;
+  mode_t mode;  // in an agent's folder; in a backup all are private
+};
+constexpr File kFiles[] = {
+    {"agent.toml", kPublicMode}, {"identity.pem", kPublicMode}, {"keyring", kPrivateMode}};
+
+Status copy_file(const fs::path& from, const fs::path& to, mode_t mode) {
+  const auto content = client::read_small_file(from, kMaxFile);
+  if (!content) return content.error();
+  return write_durable(to, *content, mode);
+}
+
+// What is open only; it is small.
+Status copy_invitations(const fs::path& from, const fs::path& to) {
+  if (auto made = make_private_directory(to); !made) return made;
+  std::error_code failure;
+  for (fs::directory_iterator entry(from, failure), end; !failure && entry != end; entry.increment(failure))
+    if (entry->is_regular_file())
+      if (auto copied = copy_file(entry->path(), to / entry->path().filename(), kPrivateMode); !copied)
+        return copied;
+  if (failure && failure != std::errc::no_such_file_or_directory)
+    return Error(Code::unavailable, "cannot read \"" + from.string() + "\": " + failure.message());
+  return Done{};
+}
+
+fs::path without_slash(const fs::path& path) {
+  const fs::path whole = fs::absolute(path).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+// A new folder beside `target`, filled, that becomes it with `place`; nothing is left if a step fails.
+template <typename Fill, typename Place>
+Status make_folder(const fs::path& target, Fill fill, Place place) {
+  std::string temporary = target.string() + ".tmp-XXXXXX";
+  if (mkdtemp(temporary.data()) == nullptr)
+    return Error(Code::unavailable, "cannot make a folder in \"" + target.parent_path().string() +
+                                        "\": " + std::strerror(errno));
+  Status status = fill(fs::path(temporary));
+  if (status) status = sync_directory(temporary);
+  if (status) status = place(fs::path(temporary));
+  if (!status) {
+    // The first failure is what matters to the caller.
+    if (auto removed = remove_tree(temporary); !removed) return status;
+  }
+  return status;
+}
+
+bool is_agents_folder(const fs::path& directory) {
+  std::error_code ignored;
+  return fs::exists(directory / "agent.toml", ignored) && fs::exists(directory / "keyring", ignored);
+}
+
+Status fill_agent(const fs::path& folder, const RestoreBackupOptions& options, std::int64_t now_ms,
+                  Random& random) {
+  for (const File& file : kFiles)
+    if (auto copied = copy_file(options.from / file.name, folder / file.name, file.mode); !copied)
+      return copied;
+  if (auto copied = copy_invitations(options.from / kInvitations, folder / kInvitations); !copied)
+    return copied;
+  if (auto copied = copy_store(options.from / kStore, folder / kStore); !copied) return copied;
+  if (auto marked = write_durable(folder / kMarker, bytes_of("at " + utc_text(now_ms) + "\n"), kPrivateMode);
+      !marked)
+    return marked;
+  // The token must be the one that it was made with; and it signs the new TLS certificate.
+  auto agent = AgentIdentity::open(folder, options.token_helper);
+  if (!agent) return std::move(agent).error();
+  return write_tls(folder, *agent, now_ms, random);
+}
+
+// Whether the folder that is there may be replaced; the lock that keeps its agent from starting.
+Result<StoreLock> check_replaceable(const fs::path& target, const fs::path& from, std::uint64_t saved) {
+  constexpr std::string_view kHint = "if this backup is what you want, move that folder away first";
+  if (!is_agents_folder(target))
+    return with_hint(Error(Code::conflict, "\"" + target.string() + "\" holds something else"), kHint);
+  auto lock = StoreLock::acquire(target / kStore);
+  if (!lock) return with_hint(std::move(lock).error(), "stop the agent first");
+  const auto own = client::read_small_file(from / "identity.pem", kMaxFile);
+  const auto there = client::read_small_file(target / "identity.pem", kMaxFile);
+  if (!own) return own.error();
+  if (!there || *own != *there)
+    return with_hint(Error(Code::conflict, "\"" + target.string() + "\" is another agent's"), kHint);
+  const auto present = last_log_entry(target / kStore);
+  if (!present) return with_hint(present.error(), kHint);
+  if (*present > saved)
+    return with_hint(
+        Error(Code::conflict, "the store in \"" + target.string() + "\" is newer than the backup: it has " +
+                                  std::to_string(*present) + " entries, the backup " + std::to_string(saved)),
+        kHint);
+  return lock;
+}
+
+// Both names change their folders in one step.
+Status exchange(const fs::path& made, const fs::path& target, std::int64_t now_ms) {
+  fault_point("before the restored folder takes its place");
+  if (renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0)
+    return Error(Code::unavailable, "cannot replace \"" + target.string() + "\": " + std::strerror(errno));
+  fault_point("after the restored folder took its place");
+  // It is done; under which name the old folder lies is of no weight.
+  fs::path old = target.string() + ".replaced-" + utc_text(now_ms);
+  if (!rename_durable(made, old)) old = made;
+  std::cout << "moved what was there to \"" << old.string() << "\"\n";
+  return sync_directory(target.parent_path());
+}
+
+}  // namespace
+
+Status back_up(const BackupOptions& options) {
+  const fs::path target = without_slash(options.out);
+  std::error_code ignored;
+  if (!is_agents_folder(options.directory))
+    return Error(Code::not_found, "\"" + options.directory.string() + "\" is not an agent's folder");
+  if (fs::exists(target, ignored))
+    return with_hint(Error(Code::conflict, "\"" + target.string() + "\" exists already"),
+                     "each backup is a new folder");
+  const auto fill = [&](const fs::path& folder) -> Status {
+    for (const File& file : kFiles)
+      if (auto copied = copy_file(options.directory / file.name, folder / file.name, kPrivateMode); !copied)
+        return copied;
+    // Before the store: an invitation that is spent meanwhile is known to the store as spent.
+    if (auto copied = copy_invitations(options.directory / kInvitations, folder / kInvitations); !copied)
+      return copied;
+    return copy_store(options.directory / kStore, folder / kStore);
+  };
+  return make_folder(target, fill, [&](const fs::path& made) { return rename_durable(made, target); });
+}
+
+Status restore_backup(const RestoreBackupOptions& options, std::int64_t now_ms, Random& random) {
+  const fs::path target = without_slash(options.directory);
+  if (!is_agents_folder(options.from))
+    return Error(Code::not_found, "\"" + options.from.string() + "\" is not a backup of an agent");
+  const auto saved = last_log_entry(options.from / kStore);
+  if (!saved) return saved.error();
+  std::error_code ignored;
+  const bool replaces = fs::exists(target, ignored) && !fs::is_empty(target, ignored);
+  std::optional<StoreLock> lock;
+  if (replaces) {
+    auto replaceable = check_replaceable(target, options.from, *saved);
+    if (!replaceable) return std::move(replaceable).error();
+    lock.emplace(*std::move(replaceable));
+  }
+  const auto fill = [&](const fs::path& folder) { return fill_agent(folder, options, now_ms, random); };
+  return make_folder(target, fill, [&](const fs::path& made) {
+    return replaces ? exchange(made, target, now_ms) : rename_durable(made, target);
+  });
+}
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,260 @@
+#include "provisioning/drill.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "client/agents.h"
+#include "client/bundle_update.h"
+#include "client/recovery.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/message/drill_signature.h"
+#include "provisioning/canary.h"
+#include "provisioning/clock.h"
+#include "provisioning/drill_evidence.h"
+#include "provisioning/durable.h"
+#include "provisioning/further_keys.h"
+#include "provisioning/parties_of_quorums.h"
+#include "provisioning/signed_link.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds kDeadline{30};
+constexpr std::string_view kSignatureEnding = ".sig";
+
+// The company's keys: the first one, then the further ones.
+Result<std::vector<FurtherKey>> keys_of(const fs::path& directory) {
+  const auto config = client::read_config(directory / "admin" / "config.toml");
+  if (!config) return config.error();
+  auto first = client::load_bundle(config->bundle, config->key_id);
+  if (!first) return std::move(first).error();
+  auto further = further_keys(directory);
+  if (!further) return std::move(further).error();
+  further->insert(further->begin(), FurtherKey{.name = "", .bundle = *std::move(first)});
+  return further;
+}
+
+// The recovery share, and in whose name agents are asked beside it.
+struct Recovery {
+  client::LocalShare share;
+  std::optional<client::Credentials> administrator;  // the kit's
+};
+
+class Drill {
+ public:
+  Drill(const DrillOptions& options, protocol::Bundle bundle, client::Credentials admin, std::string uri,
+        std::int64_t now_ms, Random& random)
+      : options_(options),
+        bundle_(std::move(bundle)),
+        admin_(std::move(admin)),
+        random_(random),
+        evidence_{.time_ms = now_ms, .administrator = std::move(uri), .canary = {}, .quorums = {}} {}
+
+  Result<Exit> run(const Operator& person);
+
+ private:
+  using Quorum = DrillEvidence::Quorum;
+  const protocol::Party& party(std::size_t i) const { return bundle_.parameters()->parties[i]; }
+
+  // Only a wrong code ends the drill; that nobody has the blob fails its quorums.
+  Status open_recovery(const Operator& person);
+  Result<Recovery> recover(const client::OpenedBlob& opened) const;
+  Result<protocol::RecoveryBlob> blob();
+  void ask_quorum(const Canary& canary, const std::vector<std::size_t>& members);
+  Result<std::vector<protocol::IndexedPartial>> part_of(const Canary& canary, std::size_t member,
+                                                        bool with_recovery, Quorum& quorum);
+  Result<fs::path> write(const std::string& json) const;
+  Status tell(const protocol::Party& party, const Digest& evidence);
+
+  const DrillOptions& options_;
+  const protocol::Bundle bundle_;
+  const client::Credentials admin_;
+  Random& random_;
+  std::optional<protocol::RecoveryKit> kit_;
+  Result<Recovery> recovery_ = Error(Code::unavailable, "the recovery share was not opened");
+  DrillEvidence evidence_;
+};
+
+Result<protocol::RecoveryBlob> Drill::blob() {
+  if (!options_.kit) return client::fetch_blob(bundle_, admin_, kDeadline);
+  const auto encoded = client::read_small_file(*options_.kit, kMaxFile);
+  if (!encoded) return encoded.error();
+  auto kit = protocol::RecoveryKit::parse(*encoded);
+  if (!kit) return std::move(kit).error().in("\"" + options_.kit->string() + "\"");
+  kit_ = *std::move(kit);
+  return kit_->blob();
+}
+
+// In this epoch: if it is not the blob's, with what an agent keeps for it.
+Result<Recovery> Drill::recover(const client::OpenedBlob& opened) const {
+  std::optional<client::Credentials> administrator;
+  if (kit_) {
+    auto own = client::open_kit_key(*kit_, opened.recovery_key);
+    if (!own) return std::move(own).error();
+    administrator = *std::move(own);
+  }
+  auto share = opened.share.in(bundle_, administrator ? *administrator : admin_, kDeadline);
+  if (!share) return std::move(share).error();
+  return Recovery{.share = *std::move(share), .administrator = std::move(administrator)};
+}
+
+Status Drill::open_recovery(const Operator& person) {
+  const auto sealed = blob();
+  if (!sealed) {
+    recovery_ = sealed.error();
+    return Done{};
+  }
+  for (int tries = person.code_tries(); tries > 0; --tries) {
+    const auto code = person.retyped_code();
+    if (!code) return code.error();
+    auto opened = client::open_blob(*sealed, bundle_, *code);
+    if (!opened) {
+      recovery_ = std::move(opened).error();
+      if (recovery_.error().code() != Code::wrong_code) return Done{};
+      if (tries > 1) person.warn(recovery_.error().message());
+      continue;
+    }
+    recovery_ = recover(*opened);
+    return Done{};
+  }
+  return recovery_.error();
+}
+
+Result<std::vector<protocol::IndexedPartial>> Drill::part_of(const Canary& canary, std::size_t member,
+                                                             bool with_recovery, Quorum& quorum) {
+  if (!party(member).is_agent()) {
+    if (!recovery_) return recovery_.error();
+    return std::vector{canary.part(recovery_->share.index, recovery_->share.share)};
+  }
+  const bool rescue = with_recovery && recovery_ && recovery_->administrator;
+  const client::Credentials& credentials = rescue ? *recovery_->administrator : admin_;
+  const client::Asker asker{.certificate = &credentials.certificate,
+                            .key = &credentials.key,
+                            .action = rescue ? protocol::Action::recover : protocol::Action::view,
+                            .reason = options_.purpose};
+  const auto exchange = canary.ask(member, asker, provisioning::now_ms(), random_);
+  quorum.requests.push_back({.party = party(member).name, .hash = protocol::sha256(exchange.request())});
+  auto agent = client::connect(party(member), credentials, kDeadline);
+  const auto reply = agent.post(exchange.path(), exchange.request());
+  if (!reply) return reply.error();
+  auto answers = exchange.read(*reply);
+  if (!answers) return std::move(answers).error();
+  return std::move(answers->front());
+}
+
+void Drill::ask_quorum(const Canary& canary, const std::vector<std::size_t>& members) {
+  Quorum quorum;
+  std::vector<protocol::IndexedPartial> parts;
+  const bool with_recovery =
+      std::ranges::any_of(members, [this](std::size_t member) { return !party(member).is_agent(); });
+  for (const std::size_t member : members) {
+    quorum.parties.push_back(party(member).name);
+    const auto part = part_of(canary, member, with_recovery, quorum);
+    if (part)
+      parts.insert(parts.end(), part->begin(), part->end());
+    else
+      quorum.failure = (quorum.failure ? *quorum.failure + "; " : "") + part.error().message();
+  }
+  if (!quorum.failure) {
+    parts.resize(std::min<std::size_t>(parts.size(), bundle_.parameters()->t), parts.front());
+    if (auto held = canary.check(parts); !held) quorum.failure = held.error().message();
+  }
+  evidence_.quorums.push_back(std::move(quorum));
+}
+
+Result<fs::path> Drill::write(const std::string& json) const {
+  if (auto made = make_private_directory(options_.out); !made) return std::move(made).error();
+  const fs::path file = options_.out / ("drill-" + to_hex(bundle_.key_id()).substr(0, 8) + "-" +
+                                        utc_text(evidence_.time_ms) + ".json");
+  std::error_code ignored;
+  if (fs::exists(file, ignored)) return Error(Code::conflict, "\"" + file.string() + "\" exists already");
+  const auto signature = protocol::DrillSignature::sign(bytes_of(json), admin_.certificate, admin_.key);
+  // The signature first: evidence without one would be worth nothing.
+  auto written =
+      write_durable(file.string() + std::string(kSignatureEnding), signature.encode(), kPublicMode);
+  if (written) written = write_durable(file, bytes_of(json), kPublicMode);
+  if (!written) return std::move(written).error();
+  return file;
+}
+
+Status Drill::tell(const protocol::Party& party, const Digest& evidence) {
+  const protocol::DrillReportBody report{.time_ms = evidence_.time_ms,
+                                         .evidence = evidence,
+                                         .passed = evidence_.passed(),
+                                         .failed = evidence_.failed()};
+  const auto told =
+      SignedLink(bundle_, party, admin_, kDeadline).ask("drill-report", report, "drill", random_);
+  if (!told) return told.error();
+  return Done{};
+}
+
+Result<Exit> Drill::run(const Operator& person) {
+  if (auto opened = open_recovery(person); !opened) return std::move(opened).error();
+  const auto canary = Canary::make(bundle_, random_);
+  if (!canary) return canary.error();
+  evidence_.canary = canary->digest();
+  for (const auto& members : quorums_of(bundle_.parameters())) {
+    ask_quorum(*canary, members);
+    const Quorum& quorum = evidence_.quorums.back();
+    std::string names;
+    for (const std::string& name : quorum.parties) names += (names.empty() ? "" : " + ") + name;
+    std::cout << "  " << names << ": "
+              << (quorum.failure ? "FAILED: " + printable(*quorum.failure) : std::string("passed")) << '\n';
+  }
+  const std::string json = evidence_.json(bundle_);
+  const auto file = write(json);
+  if (!file) return file.error();
+  std::cout << "  evidence: " << file->string() << '\n';
+
+  bool told = true;
+  for (const protocol::Party& one : bundle_.parameters()->parties) {
+    if (!one.is_agent()) continue;
+    if (auto done = tell(one, protocol::sha256(bytes_of(json))); !done) {
+      person.warn(printable("it could not be told of the drill: " + done.error().message()));
+      told = false;
+    }
+  }
+  if (evidence_.failed() > 0)
+    person.warn(std::to_string(evidence_.failed()) + " of " + std::to_string(evidence_.quorums.size()) +
+                " quorums failed: see docs/runbooks/drill.md");
+  return evidence_.failed() == 0 && told ? Exit::done : Exit::some_failed;
+}
+
+}  // namespace
+
+Result<Exit> drill(const DrillOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
+  auto keys = keys_of(options.directory);
+  if (!keys) return std::move(keys).error();
+  const auto key = std::ranges::find_if(*keys, [&](const auto& one) { return one.name == options.key; });
+  if (key == keys->end()) return Error(Code::not_found, "no key \"" + options.key + "\"");
+  const auto config = client::read_config(options.directory / "admin" / "config.toml");
+  if (!config) return config.error();
+  auto admin = client::load_credentials(*config);
+  if (!admin) return std::move(admin).error();
+  const auto identity = protocol::client_identity(admin->certificate);
+  if (!identity) return identity.error();
+  // Of the newest epoch. If nobody can be asked, the quorums will say so.
+  auto newest = client::fetch_newest(key->bundle, *admin, kDeadline);
+  if (!newest && newest.error().code() == Code::altered) return std::move(newest).error();
+  auto bundle = newest ? *std::move(newest) : std::move(key->bundle);
+  return Drill(options, std::move(bundle), *std::move(admin), identity->uri, now_ms, random).run(person);
+}
+
+Status verify_drill(const fs::path& evidence, const fs::path& directory) {
+  auto keys = keys_of(directory);
+  if (!keys) return std::move(keys).error();
+  std::vector<protocol::Bundle> bundles;
+  for (auto& key : *keys) bundles.push_back(std::move(key.bundle));
+  const auto content = client::read_small_file(evidence, kMaxFile);
+  if (!content) return content.error();
+  const auto signature = client::read_small_file(evidence.string() + std::string(kSignatureEnding), kMaxFile);
+  if (!signature) return signature.error();
+  const auto said = verify_evidence(*content, *signature, bundles);
+  if (!said) return Error(said.error()).in("\"" + evidence.string() + "\"");
+  std::cout << printable(*said) << '\n';
+  return Done{};
+}
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <vector>
+
+#include "protocol/dkg/parameters.h"
+
+namespace coprotect::provisioning {
+
+// Every set of parties (as positions) whose shares are enough and of which none could be left out, in the
+// order of the parties. With one share for each party these are all sets of t.
+std::vector<std::vector<std::size_t>> quorums_of(const protocol::Parameters& parameters);
+// The same from the number of shares that each party holds.
+std::vector<std::vector<std::size_t>> quorums_of(const std::vector<std::size_t>& shares, std::size_t t);
+
+}  // namespace coprotect::provisioning
