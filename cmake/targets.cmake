@@ -15,11 +15,11 @@ function(coprotect_library name)
 endfunction()
 
 # coprotect_program(NAME SOURCES... [LINK LIBS...] [FAULTS]): an executable; with FAULTS also its twin for the kill tests, in fault-bin, where
-# fault_point() can kill. The whole archive: which of the two is linked must not depend on the order of libraries.
+# fault_point() can kill.
 function(coprotect_program name)
   cmake_parse_arguments(ARG "FAULTS" "" "LINK" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
-  target_link_libraries(${name} PRIVATE ${ARG_LINK} "$<LINK_LIBRARY:WHOLE_ARCHIVE,coprotect_fault_none>" coprotect_warnings)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} coprotect_warnings)
   add_dependencies(programs ${name})
   install(TARGETS ${name} RUNTIME DESTINATION bin)
   if(ARG_FAULTS AND BUILD_TESTING AND NOT COPROTECT_FUZZ)

@@ -56,7 +56,7 @@ struct TestTenant {
     const auto key = protocol::SigningKey::generate(system_random());
     return protocol::RecoveryKit::seal(bundle.encoded(), blob->first,
                                        client({"coprotect:acme:recovery:recovery"}, key.public_key()).der(),
-                                       key, blob->second, system_random());
+                                       key, nullptr, blob->second, system_random());
   }
 
  private:
