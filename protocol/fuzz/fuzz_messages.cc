@@ -5,6 +5,7 @@
 #include "protocol/message/base64url.h"
 #include "protocol/message/chain.h"
 #include "protocol/message/client_list.h"
+#include "protocol/message/key_list.h"
 #include "protocol/message/log.h"
 #include "protocol/message/onboarding.h"
 
@@ -40,14 +41,16 @@ void read_invitation(ByteView payload) {
   invariant(!invitation || text_of(invitation->encode().reveal()) == line);
 }
 
-void read_client_list(ByteView input) {
+// A list is read as it came, and with a good signature put behind it.
+template <typename List>
+void read_signed_list(ByteView input, std::string_view tag) {
   static const SigningKey key = SigningKey::generate(system_random());
   static const Certificate ca = test::make_authority("acme client CA", key);
-  (void)ClientList::parse(input, ca);
+  (void)List::parse(input, ca);
   Bytes signed_list(input.begin(), input.end());
-  const Signature signature = key.sign(tagged_hash("CPV1-CLIENTS", {sha256(input)}));
+  const Signature signature = key.sign(tagged_hash(tag, {sha256(input)}));
   signed_list.insert(signed_list.end(), signature.begin(), signature.end());
-  const auto list = ClientList::parse(signed_list, ca);
+  const auto list = List::parse(signed_list, ca);
   if (!list) return;
   const Bytes again = list->sign(key);
   invariant(std::equal(input.begin(), input.end(), again.begin(), again.end() - 64));
@@ -58,7 +61,7 @@ void read_client_list(ByteView input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);
-  switch (data[0] % 15) {
+  switch (data[0] % 16) {
     case 0:
       read<LogEntry>(input);
       break;
@@ -96,13 +99,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       (void)Invitation::parse(input);
       break;
     case 12:
-      read_client_list(input);
+      read_signed_list<ClientList>(input, "CPV1-CLIENTS");
       break;
     case 13:
       read<ForwardMessage>(input);
       break;
     case 14:
       read<ChainReply>(input);
+      break;
+    case 15:
+      read_signed_list<KeyList>(input, "CPV1-KEYS");
       break;
   }
   return 0;

@@ -75,6 +75,8 @@ std::string_view entry_kind_name(EntryKind kind) {
       return "refusal";
     case EntryKind::ceremony:
       return "ceremony";
+    case EntryKind::key_list:
+      return "key-list";
     case EntryKind::client_list:
       return "client-list";
   }
@@ -119,7 +121,7 @@ Result<LogEntry> LogEntry::parse(ByteView encoded) {
     return not_an_entry();
   }
   if (*kind < static_cast<std::uint8_t>(EntryKind::intent) ||
-      *kind > static_cast<std::uint8_t>(EntryKind::client_list) ||
+      *kind > static_cast<std::uint8_t>(EntryKind::key_list) ||
       *action > static_cast<std::uint8_t>(Action::recover) || !valid_outcome(*outcome)) {
     return not_an_entry();
   }

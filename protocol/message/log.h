@@ -7,7 +7,14 @@
 
 namespace coprotect::protocol {
 
-enum class EntryKind : std::uint8_t { intent = 1, result = 2, refusal = 3, ceremony = 4, client_list = 5 };
+enum class EntryKind : std::uint8_t {
+  intent = 1,
+  result = 2,
+  refusal = 3,
+  ceremony = 4,
+  client_list = 5,
+  key_list = 6,
+};
 std::string_view entry_kind_name(EntryKind kind);
 
 // One line of an agent's log (SPEC.md §7.3).
