@@ -36,7 +36,8 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
                                      .state = config.folder,
                                      .allow_recover = config.policy.recover,
                                      .requests_per_key_per_day = config.policy.requests_per_key_per_day,
-                                     .derive = config.policy.derive},
+                                     .derive = config.policy.derive,
+                                     .destroy_wait = config.policy.destroy_wait},
                                     std::move(*keyring), hsm::make_sealed_keeper(token, config.hold));
 }
 

@@ -42,8 +42,9 @@ Result<Bytes> Custodian::serve(const Asked& asked, const RequestId& id, std::opt
     return refuse(story, fresh.error());
   if (known != nullptr) *known = {.key = client->key, .audience = envelope->request.audience};
 
-  // The key, and the body, which can be read in the key's suite only.
+  // What the tenant says of the key; and the body, which can be read in the key's suite only.
   const Key& key = *client->key;
+  if (auto usable = key_lists_.check(key, envelope->operation); !usable) return refuse(story, usable.error());
   if (envelope->request.epoch != key.epoch())
     return refuse(story, Error(Code::conflict, "the key is in epoch " + std::to_string(key.epoch())));
   const auto opened = std::move(*envelope).open(key.parameters()->suite);

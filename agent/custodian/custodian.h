@@ -6,6 +6,7 @@
 #include "agent/custodian/caps.h"
 #include "agent/custodian/ceremonies.h"
 #include "agent/custodian/chain.h"
+#include "agent/custodian/erasure.h"
 #include "agent/custodian/health.h"
 #include "agent/custodian/record.h"
 #include "agent/custodian/server_policy.h"
@@ -36,7 +37,7 @@ class Custodian {
   ipc::Trust trust() const;
   // Called after a key became active, from the thread that answered. To be set before the first call.
   void on_trust_change(std::function<void()> changed) { trust_changed_ = std::move(changed); }
-  // Forgets what is over: held shares, ceremonies, nonces. Once a second.
+  // Forgets what is over: held shares, ceremonies, nonces, destroyed keys' shares. Once a second.
   void sweep();
 
   // For tests that fill the disk.
@@ -74,6 +75,8 @@ class Custodian {
   Result<Bytes> bundle(const ipc::Call& call, const Peer& peer) const;
   Result<Bytes> get_client_list(const ipc::Call& call, const Peer& peer) const;
   Result<Bytes> put_client_list(const ipc::Call& call, const Peer& peer);
+  Result<Bytes> get_key_list(const ipc::Call& call, const Peer& peer) const;
+  Result<Bytes> put_key_list(const ipc::Call& call, const Peer& peer);
   Bytes health(const Peer& peer);
 
   Settings settings_;
@@ -82,10 +85,12 @@ class Custodian {
   std::unique_ptr<Store> store_;
   Keys keys_;
   ClientLists clients_;
+  KeyLists key_lists_;
   Log log_;
   ServerPolicy server_policy_;
   Caps caps_;
   Ceremonies ceremonies_;
+  Erasure erasure_;
   Health health_;
   std::function<void()> trust_changed_;
   std::int64_t pruned_ms_ = 0;

@@ -34,6 +34,8 @@ struct Key {
   const protocol::Parameters& parameters() const { return transcript.parameters(); }
   std::uint32_t epoch() const { return bundle ? bundle->epoch() : 0; }
   hsm::ShareId share_id(std::uint8_t index) const;
+  // Whether its shares were erased because it was destroyed. Its row stays, so that nothing brings it back.
+  bool erased() const { return state == KeyState::active && shares.empty(); }
 };
 using KeyPtr = std::shared_ptr<const Key>;
 

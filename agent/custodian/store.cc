@@ -35,6 +35,12 @@ CREATE INDEX nonces_by_time ON nonces(time_ms);
 CREATE TABLE log(seq INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT;
 CREATE TABLE log_head(only INTEGER PRIMARY KEY CHECK(only = 1), head BLOB NOT NULL) STRICT;
 )sql",
+    R"sql(
+CREATE TABLE key_lists(
+  tenant TEXT PRIMARY KEY,
+  list BLOB NOT NULL,
+  mac BLOB NOT NULL) STRICT;
+)sql",
 };
 
 // secure_delete: the sealed share of an aborted ceremony does not stay in free pages.
@@ -102,6 +108,11 @@ Result<std::int64_t> Store::integer_pragma(const char* sql) {
   const auto row = query.step();
   if (!row) return row.error();
   return query.integer(0);
+}
+
+Status Store::checkpoint() {
+  const std::lock_guard lock(mutex_);
+  return execute("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 void Store::limit_pages(std::int64_t pages) {

@@ -53,6 +53,8 @@ enum class Route : std::uint8_t {
   client_list_put,  // PUT  /v1/tenants/{tenant}/clients
   derive,           // POST /v1/keys/{key_id}/derive
   decrypt,          // POST /v1/keys/{key_id}/decrypt
+  key_list_get,     // GET  /v1/tenants/{tenant}/keys
+  key_list_put,     // PUT  /v1/tenants/{tenant}/keys
 };
 
 // What a route is called in the log, e.g. "partial-decrypt".

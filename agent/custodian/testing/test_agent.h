@@ -49,6 +49,7 @@ class TestAgent {
   // To be changed before open().
   std::uint64_t requests_per_key_per_day = 1000;
   bool allow_recover = true;
+  std::chrono::milliseconds destroy_wait = std::chrono::days(30);
   std::optional<DerivePolicy> derive = DerivePolicy{.tenants = {"acme"}};
   // Takes a chain's message to its next party.
   std::function<Result<Bytes>(const Chain&)> carry;
