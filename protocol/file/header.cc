@@ -171,4 +171,29 @@ Result<Secret> Header::unlock(const Element& m) const {
   return file_key;
 }
 
+Result<Header> Header::rewrapped(const Element& m, const PublicKey& key, const KeyId& key_id,
+                                 bool keep_others, Random& random) const {
+  const auto file_key = unlock(m);
+  if (!file_key) return file_key.error();
+  if (key.group().suite() != core_.suite)
+    return Error(Code::conflict, "the file is of suite " + std::string(suite_name(core_.suite)) +
+                                     ", the key of " + std::string(suite_name(key.group().suite())) +
+                                     ": such a file is decrypted and encrypted anew");
+  std::vector<Bytes> stanzas;
+  const auto present = stanza_for(key_id);
+  const Digest label = stanza_label(core_hash_, kStanzaTdh2, key_id);
+  stanzas.push_back(present
+                        ? encode_stanza(**present)
+                        : encode_stanza({.key_id = key_id, .ciphertext = encrypt(key, m, label, random)}));
+  for (const Stanza& stanza : stanzas_)
+    if (keep_others && stanza.key_id != key_id) stanzas.push_back(encode_stanza(stanza));
+  if (stanzas.size() > kMaxStanzas) return Error(Code::conflict, "the file has 16 keys already");
+
+  Writer out;
+  out.bytes(core_bytes()).u8(static_cast<std::uint8_t>(stanzas.size()));
+  for (const Bytes& stanza : stanzas) out.bytes(stanza);
+  out.bytes(header_mac(*file_key, out.view()));
+  return parse(out.view());
+}
+
 }  // namespace coprotect::protocol
