@@ -21,10 +21,11 @@ std::vector<const PartialAnswer*> of_item(const std::vector<std::vector<PartialA
 
 }  // namespace
 
-Quorum::Quorum(protocol::Bundle bundle, Credentials credentials, protocol::Action action, std::string reason,
-               std::chrono::milliseconds deadline, std::optional<LocalShare> local, Via via)
+Quorum::Quorum(protocol::Bundle bundle, std::shared_ptr<const Credentials> credentials,
+               protocol::Action action, std::string reason, std::chrono::milliseconds deadline,
+               std::optional<LocalShare> local, Via via)
     : bundle_(std::move(bundle)),
-      credentials_(std::make_unique<const Credentials>(std::move(credentials))),
+      credentials_(std::move(credentials)),
       asker_{.certificate = &credentials_->certificate,
              .key = &credentials_->key,
              .action = action,

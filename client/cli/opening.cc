@@ -67,8 +67,7 @@ Result<Enrolled> enrolled(const Options& options) {
   }
   const auto bundle = find_bundle(options, *config);
   if (!bundle) return bundle.error();
-  auto credentials =
-      load_credentials(**config, [] { return ask_secret("passphrase of the client's key: ", std::nullopt); });
+  auto credentials = own_credentials(**config);
   if (!credentials) return std::move(credentials).error();
   return Enrolled{.config = **config, .bundle = *bundle, .credentials = *std::move(credentials)};
 }
@@ -91,6 +90,14 @@ Result<Quorum> recover_with_agent(const Options& options) {
 }
 
 }  // namespace
+
+Result<Quorum> everyday_quorum(const protocol::Bundle& bundle, std::shared_ptr<const Credentials> credentials,
+                               const Options& options, const Config& config) {
+  auto via = find_via(options, config.via, bundle);
+  if (!via) return std::move(via).error();
+  return Quorum(bundle, std::move(credentials), protocol::Action::view, options.reason, config.deadline,
+                std::nullopt, *std::move(via));
+}
 
 Result<Quorum> prepare_opening(const Options& options) {
   if (options.recover) return options.kit ? recover_with_kit(options) : recover_with_agent(options);

@@ -9,4 +9,8 @@ namespace coprotect::client {
 // the recovery share, from a kit, with the credentials in it, or from an agent; and any agent.
 Result<Quorum> prepare_opening(const Options& options);
 
+// All agents of a key, asked with the client's own credentials.
+Result<Quorum> everyday_quorum(const protocol::Bundle& bundle, std::shared_ptr<const Credentials> credentials,
+                               const Options& options, const Config& config);
+
 }  // namespace coprotect::client

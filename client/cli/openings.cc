@@ -1,0 +1,92 @@
+#include "client/cli/openings.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "client/key_update.h"
+
+namespace coprotect::client {
+namespace {
+
+using protocol::KeyId;
+using protocol::KeyUse;
+
+// Which stanza is preferred, the least first: those of keys that are in use, in the list's order, then those
+// that no list names; the agents refuse the others, and say why.
+std::size_t rank(const KeyStore& store, const KeyId& key_id) {
+  constexpr std::size_t kUnlisted = std::numeric_limits<std::size_t>::max() - 1;
+  const auto* const entry = store.entry(key_id);
+  if (entry == nullptr) return kUnlisted;
+  if (entry->use == KeyUse::disabled || entry->use == KeyUse::destroyed) return kUnlisted + 1;
+  return static_cast<std::size_t>(entry - store.list()->keys.data());
+}
+
+}  // namespace
+
+Result<Openings> Openings::prepare(const Options& options) {
+  Openings openings;
+  if (options.recover || options.bundle || options.key_id) {
+    auto quorum = prepare_opening(options);
+    if (!quorum) return std::move(quorum).error();
+    openings.single_.emplace(*std::move(quorum));
+    return openings;
+  }
+  auto config = find_config(options);
+  if (!config) return std::move(config).error();
+  if (!*config) return Error(Code::not_found, "no configuration \"" + default_config_file().string() + "\"");
+  auto store = open_key_store(**config);
+  if (!store) return std::move(store).error();
+  auto credentials = own_credentials(**config);
+  if (!credentials) return std::move(credentials).error();
+  openings.everyday_.emplace(
+      Everyday{.options = options,
+               .config = **std::move(config),
+               .store = *std::move(store),
+               .credentials = std::make_shared<const Credentials>(*std::move(credentials))});
+  return openings;
+}
+
+Status Openings::update() {
+  Everyday& own = *everyday_;
+  if (!own.updated) {
+    auto updated = update_keys(own.store, *own.credentials, own.config.deadline);
+    own.updated = updated ? Status(Done{}) : Status(std::move(updated).error());
+  }
+  return *own.updated;
+}
+
+Result<Quorum*> Openings::quorum_of(const KeyId& key_id) {
+  Everyday& own = *everyday_;
+  if (const auto known = own.quorums.find(key_id); known != own.quorums.end()) return &known->second;
+  auto bundle = own.store.bundle(key_id);
+  if (!bundle) return std::move(bundle).error();
+  if (auto fits = check_purpose(*bundle, protocol::Purpose::envelope); !fits) return std::move(fits).error();
+  auto quorum = everyday_quorum(*bundle, own.credentials, own.options, own.config);
+  if (!quorum) return std::move(quorum).error();
+  return &own.quorums.emplace(key_id, *std::move(quorum)).first->second;
+}
+
+std::optional<Openings::Choice> Openings::choose_known(const protocol::Header& header) {
+  std::vector<KeyId> keys;
+  for (const auto& stanza : header.stanzas()) keys.push_back(stanza.key_id);
+  std::ranges::stable_sort(keys, {}, [&](const KeyId& key_id) { return rank(everyday_->store, key_id); });
+  for (const KeyId& key_id : keys)
+    if (const auto quorum = quorum_of(key_id)) return Choice{key_id, *quorum};
+  return std::nullopt;
+}
+
+Result<Openings::Choice> Openings::choose(const protocol::Header& header) {
+  if (single_) {
+    const KeyId& key_id = single_->bundle().key_id();
+    if (const auto stanza = header.stanza_for(key_id); !stanza) return stanza.error();
+    return Choice{key_id, &*single_};
+  }
+  if (const auto known = choose_known(header)) return *known;
+  const bool asked = everyday_->updated.has_value();
+  if (auto updated = update(); !updated && !asked)
+    return std::move(updated).error().in("encrypted for a key that is not known here; key list");
+  if (const auto known = choose_known(header)) return *known;
+  return Error(Code::not_found, "encrypted for another key");
+}
+
+}  // namespace coprotect::client
