@@ -9,6 +9,7 @@
 #include "provisioning/clock.h"
 #include "provisioning/enrolment.h"
 #include "provisioning/init_agent.h"
+#include "provisioning/key_commands.h"
 #include "provisioning/log.h"
 #include "provisioning/onboard.h"
 
@@ -25,6 +26,7 @@ struct Arguments {
   AddClientOptions add;
   RemoveClientOptions remove;
   LogOptions log;
+  KeyCommands keys;
   Operator::Descriptors descriptors;
   std::string suite = "p256";
   std::string purpose = "envelope";
@@ -68,13 +70,7 @@ void add_agent_upkeep(CLI::App& app, Arguments& to) {
 // What both commands that make a key ask for.
 void add_key_generation(CLI::App& command, Arguments& to, fs::path& cloud_invitation,
                         fs::path& company_invitation) {
-  command.add_option("--cloud-invitation", cloud_invitation, "the file from the cloud agent's operator")
-      ->required()
-      ->check(CLI::ExistingFile);
-  command
-      .add_option("--company-invitation", company_invitation, "the file from the company agent's operator")
-      ->required()
-      ->check(CLI::ExistingFile);
+  add_invitation_options(command, cloud_invitation, company_invitation);
   command
       .add_option("--purpose", to.purpose,
                   "envelope: for files; derive: raw Diffie-Hellman for other programs")
@@ -82,13 +78,7 @@ void add_key_generation(CLI::App& command, Arguments& to, fs::path& cloud_invita
   command.add_option("--suite", to.suite, "the group")
       ->check(CLI::IsMember({"p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"}))
       ->capture_default_str();
-  command.add_option("--show-code-fd", to.descriptors.show_code,
-                     "write the recovery code to this file descriptor");
-  command.add_option("--code-fd", to.descriptors.code, "read the retyped code from this file descriptor");
-  command.add_option("--password-fd", to.descriptors.password,
-                     "read the password from this file descriptor; implies --password");
-  command.add_option("--ca-passphrase-fd", to.descriptors.ca_passphrase,
-                     "read the client CA's passphrase from this file descriptor");
+  add_secret_options(command, to.descriptors);
 }
 
 void add_onboard(CLI::App& app, Arguments& to) {
@@ -217,6 +207,7 @@ Status run(const CLI::App& app, Arguments& arguments, Random& random) {
     arguments.key.password |= arguments.descriptors.password.has_value();
     return add_key(arguments.key, person, now_ms(), random);
   }
+  if (auto ran = arguments.keys.run(app, person, random)) return *std::move(ran);
   if (app.got_subcommand("add-client")) {
     arguments.add.role = arguments.role == "admin" ? protocol::Role::admin : protocol::Role::user;
     return add_client(arguments.add, person, now_ms(), random);
@@ -247,6 +238,7 @@ Exit run_command_line(int argc, const char* const* argv) {
   add_agent_upkeep(app, arguments);
   add_onboard(app, arguments);
   add_further_key(app, arguments);
+  arguments.keys.add_to(app, arguments.descriptors);
   add_clients(app, arguments);
   add_log(app, arguments);
   try {

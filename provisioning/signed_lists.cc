@@ -1,8 +1,10 @@
-#include "provisioning/client_lists.h"
+#include "provisioning/signed_lists.h"
 
 #include <algorithm>
 
 #include "protocol/base/fault.h"
+#include "protocol/message/client_list.h"
+#include "protocol/message/key_list.h"
 #include "provisioning/report.h"
 
 namespace coprotect::provisioning {
@@ -10,11 +12,24 @@ namespace {
 
 constexpr std::chrono::seconds kDeadline{30};
 
+template <typename List>
+Result<std::uint64_t> serial_of(ByteView list, const protocol::Certificate& ca) {
+  const auto parsed = List::parse(list, ca);
+  if (!parsed) return parsed.error();
+  return parsed->serial;
+}
+
 }  // namespace
 
-ClientLists::ClientLists(const protocol::Bundle& bundle, std::vector<protocol::Certificate> chain,
-                         const protocol::SigningKey& key)
-    : ca_(bundle.parameters()->client_ca), path_("/v1/tenants/" + bundle.tenant() + "/clients") {
+constinit const ListKind kClientLists{"client list", "clients", "client-list",
+                                      serial_of<protocol::ClientList>};
+constinit const ListKind kKeyLists{"key list", "keys", "key-list", serial_of<protocol::KeyList>};
+
+SignedLists::SignedLists(const ListKind& kind, const protocol::Bundle& bundle,
+                         std::vector<protocol::Certificate> chain, const protocol::SigningKey& key)
+    : kind_(kind),
+      ca_(bundle.parameters()->client_ca),
+      path_("/v1/tenants/" + bundle.tenant() + "/" + std::string(kind.path)) {
   for (const protocol::Party& party : bundle.parameters()->parties) {
     if (!party.is_agent()) continue;
     agents_.push_back(
@@ -24,13 +39,13 @@ ClientLists::ClientLists(const protocol::Bundle& bundle, std::vector<protocol::C
   }
 }
 
-Result<Bytes> ClientLists::newest(const std::optional<Bytes>& local) {
+Result<Bytes> SignedLists::newest(const std::optional<Bytes>& local) {
   std::optional<Bytes> newest = local;
   std::uint64_t serial = 0;
   if (local) {
-    auto parsed = protocol::ClientList::parse(*local, ca_);
-    if (!parsed) return std::move(parsed).error().in("\"" + std::string(kClientListFile) + "\"");
-    serial = parsed->serial;
+    auto known = kind_.serial(*local, ca_);
+    if (!known) return std::move(known).error().in("\"" + std::string(kind_.file) + "\"");
+    serial = *known;
   }
   std::optional<Error> unreachable;
   for (Agent& agent : agents_) {
@@ -42,36 +57,38 @@ Result<Bytes> ClientLists::newest(const std::optional<Bytes>& local) {
     agent.answered = true;
     if (!list && list.error().code() == Code::not_found) continue;
     if (!list) return list;
-    auto parsed = protocol::ClientList::parse(*list, ca_);
-    if (!parsed) return std::move(parsed).error().in(agent.link.endpoint().party + " agent's client list");
-    if (newest && parsed->serial == serial && *list != *newest)
-      return with_hint(
-          Error(Code::conflict,
-                agent.link.endpoint().party + " agent has another client list with the same serial number"),
-          "the client CA's folder was copied and both copies are used: keep one");
-    if (!newest || parsed->serial > serial) {
-      serial = parsed->serial;
+    const std::string whose = agent.link.endpoint().party + " agent";
+    auto known = kind_.serial(*list, ca_);
+    if (!known) return std::move(known).error().in(whose + "'s " + std::string(kind_.name));
+    if (newest && *known == serial && *list != *newest)
+      return with_hint(Error(Code::conflict, whose + " has another " + std::string(kind_.name) +
+                                                 " with the same serial number"),
+                       "the client CA's folder was copied and both copies are used: keep one");
+    if (!newest || *known > serial) {
+      serial = *known;
       newest = *list;
     }
     agent.list = std::move(*list);
   }
   if (unreachable && std::ranges::none_of(agents_, &Agent::answered)) return std::move(*unreachable);
-  if (!newest) return Error(Code::not_found, "no agent has a client list");
+  if (!newest) return Error(Code::not_found, "no agent has a " + std::string(kind_.name));
   return std::move(*newest);
 }
 
-bool ClientLists::someone_lacks(ByteView list) const {
+bool SignedLists::someone_lacks(ByteView list) const {
   return std::ranges::any_of(
       agents_, [&](const Agent& agent) { return !agent.list || !std::ranges::equal(*agent.list, list); });
 }
 
-Status ClientLists::push(ByteView list) {
+Status SignedLists::push(ByteView list) {
   std::optional<Error> failed;
   for (Agent& agent : agents_) {
-    const std::string point = "send client list to " + agent.link.endpoint().party;
+    const std::string point = "send " + std::string(kind_.name) + " to " + agent.link.endpoint().party;
     fault_point(("before " + point).c_str());
     auto taken = agent.link.put(path_, list);
     fault_point(("after " + point).c_str());
+    agent.refused =
+        !taken && taken.error().code() != Code::unavailable && taken.error().code() != Code::internal;
     if (taken) continue;
     failed = failed ? Error(failed->code(), failed->message() + "; " + taken.error().message())
                     : std::move(taken).error();
@@ -79,6 +96,10 @@ Status ClientLists::push(ByteView list) {
   if (!failed) return Done{};
   if (failed->code() != Code::unavailable) return std::move(*failed);
   return with_hint(std::move(*failed), "the same command again, once the agent answers, completes this");
+}
+
+bool SignedLists::refused_by_all() const {
+  return std::ranges::all_of(agents_, &Agent::refused);
 }
 
 }  // namespace coprotect::provisioning
