@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 
 #include "protocol/dkg/test_ceremony.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::client {
 namespace {
@@ -17,13 +17,7 @@ using protocol::test::TestCeremony;
 
 class KeyStoreTest : public testing::Test {
  protected:
-  KeyStoreTest() {
-    std::string name = testing::TempDir() + "coprotect-keys-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "no scratch folder";
-    folder_ = name;
-    config_.file = folder_ / "config.toml";
-  }
-  ~KeyStoreTest() override { fs::remove_all(folder_); }
+  KeyStoreTest() { config_.file = folder_ / "config.toml"; }
 
   KeyStore open() const { return protocol::test::must(KeyStore::open(config_, run_.bundle)); }
   Bytes list(std::uint64_t serial, std::vector<KeyList::Entry> keys,
@@ -36,7 +30,8 @@ class KeyStoreTest : public testing::Test {
   const TestCeremony ceremony_{protocol::SuiteId::p256};
   const TestCeremony::Run run_{ceremony_.run()};
   Config config_;
-  fs::path folder_;
+  const harness::Scratch scratch_;
+  const fs::path folder_{scratch_.path()};
 };
 
 TEST_F(KeyStoreTest, BeginsWithTheFirstKey) {

@@ -3,8 +3,8 @@
 #include <fstream>
 
 #include "provisioning/affected_files.h"
-#include "provisioning/test_scratch.h"
 #include "provisioning/test_tenant.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -63,7 +63,7 @@ TEST(KeyStates, TakeADestructionBackUntilItsTime) {
 
 TEST(AffectedFiles, AreThoseThatOpenWithNothingElse) {
   const TestTenant tenant;
-  const Scratch scratch;
+  const harness::Scratch scratch;
   std::filesystem::create_directories(scratch / "folder/deep");
   const KeyId key_id = tenant.bundle.key_id();
   const auto put = [&](const std::string& name, ByteView content) {

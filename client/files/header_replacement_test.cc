@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <fstream>
 
 #include "client/files/encrypted_file.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::client {
 namespace {
@@ -17,13 +17,7 @@ namespace fs = std::filesystem;
 class HeaderReplacement : public testing::Test {
  protected:
   HeaderReplacement() { put(file_, text(made_.encoded()) + body_); }
-  ~HeaderReplacement() override { fs::remove_all(folder_); }
 
-  static fs::path make_folder() {
-    std::string name = testing::TempDir() + "coprotect-header-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "no scratch folder";
-    return name;
-  }
   static protocol::Header header(std::uint8_t key, const std::string& policy = "") {
     const auto group = protocol::group_of(protocol::SuiteId::p256).generator().base();
     auto made = protocol::Header::create(*protocol::PublicKey::make(group), {key},
@@ -46,7 +40,8 @@ class HeaderReplacement : public testing::Test {
   const protocol::Header made_ = header(1);
   const std::string body_ = std::string(3'000'000, 'b') + "end";
   Progress progress_{0, false};
-  const fs::path folder_{make_folder()};
+  const harness::Scratch scratch_;
+  const fs::path folder_{scratch_.path()};
   const fs::path file_{folder_ / "f.cop"};
 };
 
