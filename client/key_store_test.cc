@@ -19,7 +19,7 @@ class KeyStoreTest : public testing::Test {
  protected:
   KeyStoreTest() { config_.file = folder_ / "config.toml"; }
 
-  KeyStore open() const { return protocol::test::must(KeyStore::open(config_, run_.bundle)); }
+  KeyStore open() const { return must(KeyStore::open(config_, run_.bundle)); }
   Bytes list(std::uint64_t serial, std::vector<KeyList::Entry> keys,
              const std::string& tenant = "acme") const {
     return KeyList{.tenant = tenant, .serial = serial, .time_ms = 1, .keys = std::move(keys)}.sign(

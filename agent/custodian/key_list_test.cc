@@ -2,9 +2,8 @@
 
 #include <fstream>
 
-#include "agent/custodian/testing/must.h"
 #include "agent/custodian/testing/pair.h"
-#include "protocol/base/reader.h"
+#include "protocol/base/test_must.h"
 #include "protocol/message/key_list.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
@@ -15,7 +14,6 @@ namespace {
 
 using protocol::KeyList;
 using protocol::KeyUse;
-using testing::must;
 
 const Bytes kNoShares = {0};
 using testing::kHourMs;

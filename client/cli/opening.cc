@@ -9,17 +9,6 @@ namespace {
 
 constexpr std::size_t kMaxKitSize = std::size_t{2} << 20;
 
-// As the command line says, else the configuration.
-Result<Via> find_via(const Options& options, const Via& configured, const protocol::Bundle& bundle) {
-  auto via = options.via ? Via::parse(*options.via) : Result<Via>(configured);
-  if (!via) return std::move(via).error().in("--via");
-  if (!via->first) return via;
-  const auto position = bundle.parameters().position_of(*via->first);
-  if (!position || !bundle.parameters()->parties[*position].is_agent())
-    return Error(Code::malformed, "via: the key has no agent \"" + *via->first + "\"");
-  return via;
-}
-
 Result<Quorum> make_quorum(const protocol::Bundle& bundle, Credentials credentials, protocol::Action action,
                            const Options& options, const Config& config, std::optional<LocalShare> share) {
   auto via = find_via(options, config.via, bundle);
@@ -90,6 +79,16 @@ Result<Quorum> recover_with_agent(const Options& options) {
 }
 
 }  // namespace
+
+Result<Via> find_via(const Options& options, const Via& configured, const protocol::Bundle& bundle) {
+  auto via = options.via ? Via::parse(*options.via) : Result<Via>(configured);
+  if (!via) return std::move(via).error().in("--via");
+  if (!via->first) return via;
+  const auto position = bundle.parameters().position_of(*via->first);
+  if (!position || !bundle.parameters()->parties[*position].is_agent())
+    return Error(Code::malformed, "via: the key has no agent \"" + *via->first + "\"");
+  return via;
+}
 
 Result<Quorum> everyday_quorum(const protocol::Bundle& bundle, std::shared_ptr<const Credentials> credentials,
                                const Options& options, const Config& config) {

@@ -9,6 +9,10 @@ namespace coprotect::client {
 // the recovery share, from a kit, with the credentials in it, or from an agent; and any agent.
 Result<Quorum> prepare_opening(const Options& options);
 
+// How the key's agents are asked: as the command line says, else the configuration. Code::malformed if the
+// key has no such agent.
+Result<Via> find_via(const Options& options, const Via& configured, const protocol::Bundle& bundle);
+
 // All agents of a key, asked with the client's own credentials.
 Result<Quorum> everyday_quorum(const protocol::Bundle& bundle, std::shared_ptr<const Credentials> credentials,
                                const Options& options, const Config& config);

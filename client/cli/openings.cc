@@ -38,11 +38,17 @@ Result<Openings> Openings::prepare(const Options& options) {
   if (!store) return std::move(store).error();
   auto credentials = own_credentials(**config);
   if (!credentials) return std::move(credentials).error();
+  // Without a list there is the first key alone; what is wrong with it is wrong with the command.
+  if (store->list() == nullptr)
+    if (auto fits = check_purpose(store->first(), protocol::Purpose::envelope); !fits)
+      return std::move(fits).error();
   openings.everyday_.emplace(
       Everyday{.options = options,
                .config = **std::move(config),
                .store = *std::move(store),
                .credentials = std::make_shared<const Credentials>(*std::move(credentials))});
+  const Everyday& own = *openings.everyday_;
+  if (auto via = find_via(options, own.config.via, own.store.first()); !via) return std::move(via).error();
   return openings;
 }
 
@@ -66,13 +72,17 @@ Result<Quorum*> Openings::quorum_of(const KeyId& key_id) {
   return &own.quorums.emplace(key_id, *std::move(quorum)).first->second;
 }
 
-std::optional<Openings::Choice> Openings::choose_known(const protocol::Header& header) {
+Result<Openings::Choice> Openings::choose_known(const protocol::Header& header) {
   std::vector<KeyId> keys;
   for (const auto& stanza : header.stanzas()) keys.push_back(stanza.key_id);
   std::ranges::stable_sort(keys, {}, [&](const KeyId& key_id) { return rank(everyday_->store, key_id); });
-  for (const KeyId& key_id : keys)
-    if (const auto quorum = quorum_of(key_id)) return Choice{key_id, *quorum};
-  return std::nullopt;
+  Error why(Code::not_found, "encrypted for another key");
+  for (const KeyId& key_id : keys) {
+    auto quorum = quorum_of(key_id);
+    if (quorum) return Choice{key_id, *quorum};
+    if (quorum.error().code() != Code::not_found) why = std::move(quorum).error();
+  }
+  return why;
 }
 
 Result<Openings::Choice> Openings::choose(const protocol::Header& header) {
@@ -81,12 +91,11 @@ Result<Openings::Choice> Openings::choose(const protocol::Header& header) {
     if (const auto stanza = header.stanza_for(key_id); !stanza) return stanza.error();
     return Choice{key_id, &*single_};
   }
-  if (const auto known = choose_known(header)) return *known;
-  const bool asked = everyday_->updated.has_value();
-  if (auto updated = update(); !updated && !asked)
+  auto known = choose_known(header);
+  if (known || known.error().code() != Code::not_found || everyday_->updated) return known;
+  if (auto updated = update(); !updated)
     return std::move(updated).error().in("encrypted for a key that is not known here; key list");
-  if (const auto known = choose_known(header)) return *known;
-  return Error(Code::not_found, "encrypted for another key");
+  return choose_known(header);
 }
 
 }  // namespace coprotect::client

@@ -38,7 +38,7 @@ class Openings {
     std::map<protocol::KeyId, Quorum> quorums = {};
     std::optional<Status> updated = {};
   };
-  std::optional<Choice> choose_known(const protocol::Header& header);
+  Result<Choice> choose_known(const protocol::Header& header);
   Result<Quorum*> quorum_of(const protocol::KeyId& key_id);
 
   std::optional<Quorum> single_;

@@ -6,6 +6,7 @@
 #include "client/cli/encrypting_key.h"
 #include "client/files/encrypted_file.h"
 #include "client/files/header_replacement.h"
+#include "protocol/file/rewrap.h"
 
 namespace coprotect::client {
 namespace {
@@ -47,7 +48,7 @@ class Rewrapping {
   void finish(Waiting& file, const Result<protocol::Element>& m) {
     if (!m) return fail_opening(file.job, m.error());
     const auto next =
-        file.header.rewrapped(*m, target_.public_key(), target_.key_id(), keep_old_, system_random());
+        protocol::rewrap(file.header, *m, target_.public_key(), target_.key_id(), keep_old_, system_random());
     if (!next) return fail_opening(file.job, next.error());
     const auto replaced = replace_header(*file.job.input, file.input, file.header, *next, progress_);
     if (!replaced) return fail_file(file.job, replaced.error());

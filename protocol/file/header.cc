@@ -5,13 +5,13 @@
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/file/header_parts.h"
 
 namespace coprotect::protocol {
 namespace {
 
 constexpr std::string_view kMagic("CPV1\r\n\x1a\0", 8);
 constexpr std::size_t kMacSize = 32;
-constexpr std::uint8_t kMaxStanzas = 16;
 
 Error malformed(std::string what) {
   return {Code::malformed, "header: " + std::move(what)};
@@ -64,6 +64,15 @@ Result<Stanza> read_stanza(Reader& reader, const Group& group) {
                                .f = *std::move(f)}};
 }
 
+// FK of SPEC.md §9.2.
+Secret derive_file_key(const Element& m, const Core& core, const Digest& core_hash) {
+  Writer info;
+  info.literal("CPV1-FK").bytes(core_hash);
+  return hkdf_sha256(core.file_nonce, m.encode_secret().reveal(), info.view(), 32);
+}
+
+}  // namespace
+
 Bytes encode_stanza(const Stanza& stanza) {
   const Ciphertext& ct = stanza.ciphertext;
   Writer content;
@@ -74,18 +83,9 @@ Bytes encode_stanza(const Stanza& stanza) {
   return std::move(out).take();
 }
 
-// FK of SPEC.md §9.2.
-Secret derive_file_key(const Element& m, const Core& core, const Digest& core_hash) {
-  Writer info;
-  info.literal("CPV1-FK").bytes(core_hash);
-  return hkdf_sha256(core.file_nonce, m.encode_secret().reveal(), info.view(), 32);
-}
-
 Digest header_mac(const Secret& file_key, ByteView core_and_stanzas) {
   return hmac_sha256(hkdf_sha256({}, file_key.reveal(), bytes_of("CPV1-HDR"), 32).reveal(), core_and_stanzas);
 }
-
-}  // namespace
 
 Result<Core> Core::parse(ByteView encoded) {
   Reader reader(encoded);
@@ -169,31 +169,6 @@ Result<Secret> Header::unlock(const Element& m) const {
     return Error(Code::altered, "header is altered");
   }
   return file_key;
-}
-
-Result<Header> Header::rewrapped(const Element& m, const PublicKey& key, const KeyId& key_id,
-                                 bool keep_others, Random& random) const {
-  const auto file_key = unlock(m);
-  if (!file_key) return file_key.error();
-  if (key.group().suite() != core_.suite)
-    return Error(Code::conflict, "the file is of suite " + std::string(suite_name(core_.suite)) +
-                                     ", the key of " + std::string(suite_name(key.group().suite())) +
-                                     ": such a file is decrypted and encrypted anew");
-  std::vector<Bytes> stanzas;
-  const auto present = stanza_for(key_id);
-  const Digest label = stanza_label(core_hash_, kStanzaTdh2, key_id);
-  stanzas.push_back(present
-                        ? encode_stanza(**present)
-                        : encode_stanza({.key_id = key_id, .ciphertext = encrypt(key, m, label, random)}));
-  for (const Stanza& stanza : stanzas_)
-    if (keep_others && stanza.key_id != key_id) stanzas.push_back(encode_stanza(stanza));
-  if (stanzas.size() > kMaxStanzas) return Error(Code::conflict, "the file has 16 keys already");
-
-  Writer out;
-  out.bytes(core_bytes()).u8(static_cast<std::uint8_t>(stanzas.size()));
-  for (const Bytes& stanza : stanzas) out.bytes(stanza);
-  out.bytes(header_mac(*file_key, out.view()));
-  return parse(out.view());
 }
 
 }  // namespace coprotect::protocol

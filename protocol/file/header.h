@@ -59,11 +59,6 @@ class Header {
   // FK from m (SPEC.md §9.2), and a check of the HMAC with it: Code::altered if any byte of the header was
   // changed or m is another file's.
   Result<Secret> unlock(const Element& m) const;
-  // The header with the same m wrapped for `key`, as its first stanza; the others stay if `keep_others`. The
-  // body under it is the same. A stanza for the key that is there already is kept as it is. Errors as
-  // unlock(); Code::conflict if the key is of another suite than the file, or there are 16 stanzas.
-  Result<Header> rewrapped(const Element& m, const PublicKey& key, const KeyId& key_id, bool keep_others,
-                           Random& random) const;
 
  private:
   Header() = default;
