@@ -230,6 +230,10 @@ Exit run_command_line(int argc, const char* const* argv) {
       "                        coprotect-provision add-client alice --dir acme --out alice\n"
       "                        coprotect-provision add-key mail --purpose derive --dir acme "
       "--cloud-invitation A --company-invitation B\n"
+      "                        coprotect-provision rotate --dir acme --cloud-invitation A "
+      "--company-invitation "
+      "B\n"
+      "                        coprotect-provision key-state acme disabled --dir acme\n"
       "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 4 agent unreachable, 5 altered, 7 wrong code or "
       "passphrase");
   app.require_subcommand(0, 1);

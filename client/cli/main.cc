@@ -19,7 +19,9 @@ namespace {
 constexpr const char* kAbout =
     "coprotect encrypts files so that they open only when the company's and the cloud's agent both agree\n\n"
     "  coprotect encrypt report.pdf        makes report.pdf.cop; needs no network\n"
-    "  coprotect decrypt report.pdf.cop    makes report.pdf; both agents are asked";
+    "  coprotect decrypt report.pdf.cop    makes report.pdf; both agents are asked\n"
+    "  coprotect update                    learns of the company's new keys\n"
+    "  coprotect rewrap -r folder          gives the files in it the newest key";
 
 constexpr const char* kExitCodes =
     "exit codes: 0 done, 1 some failed, 2 usage, 3 refused, 4 agent unreachable, 5 file altered, "
