@@ -214,7 +214,8 @@ TEST_P(LifecycleKeyStateKill, OfAnAgentThatErasesLosesTheDestroyedKeyAlone) {
       EXPECT_TRUE(has(passed.back(), point)) << passed.back();
       ++killed;
       ASSERT_TRUE(agent->start());
-      ASSERT_EQ(system_.key_state(victim, "destroyed").exit_code, 0);
+      const Finished again = system_.key_state(victim, "destroyed");
+      ASSERT_EQ(again.exit_code, 0) << again.out << again.err;
       for (int i = 0; i < 100 && erasures(party) == before; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
       EXPECT_EQ(erasures(party), before + 1);
