@@ -113,14 +113,17 @@ Status set_key_state(const KeyStateOptions& options, const Operator& person, std
   const auto key_id = overview->find(options.key);
   if (!key_id) return key_id.error();
   if (auto fits = check_purpose(*overview, *key_id, options.use); !fits) return fits;
+  // Completing what an earlier run began asks for nothing anew.
+  const bool known = says_already(overview->list, *key_id, options);
   const std::int64_t effective_ms = effective_time(options, now_ms);
   if (auto possible = with_use(overview->list, *key_id, options.use, effective_ms, now_ms);
-      !possible && !says_already(overview->list, *key_id, options))
+      !possible && !known)
     return std::move(possible).error();
-  if (options.plan || (options.use == KeyUse::destroyed && !says_already(overview->list, *key_id, options)))
+  const bool destroys = options.use == KeyUse::destroyed && !known;
+  if (options.plan || destroys)
     if (auto shown = show_plan(options, *overview, *key_id, effective_ms); !shown) return shown;
   if (options.plan) return Done{};
-  if (options.use == KeyUse::destroyed && !options.yes)
+  if (destroys && !options.yes)
     if (auto confirmed = person.confirm_key_id(*key_id); !confirmed) return confirmed;
   return change(options, *overview, *key_id, person, now_ms, random);
 }
