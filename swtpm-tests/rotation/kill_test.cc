@@ -206,9 +206,9 @@ TEST_P(LifecycleKeyStateKill, OfAnAgentThatErasesLosesTheDestroyedKeyAlone) {
       agent->stop();
       ASSERT_TRUE(agent->start({.with_faults = true, .fault_at = at, .fault_log = log(next)}));
       const int before = erasures(party);
-      const Finished run = system_.key_state(victim, "destroyed", {"--yes", "--wait", "3s"});
+      const Finished run = system_.key_state(victim, "destroyed", {"--yes", "--wait", "8s"});
       EXPECT_TRUE(run.exit_code == 0 || run.exit_code == 4) << run.err;
-      EXPECT_TRUE(agent->daemon().wait_for_end(std::chrono::seconds(20)));
+      EXPECT_TRUE(agent->daemon().wait_for_end(std::chrono::seconds(40)));
       const auto passed = lines_of(read_file(log(next)));
       ASSERT_FALSE(passed.empty());
       EXPECT_TRUE(has(passed.back(), point)) << passed.back();
@@ -216,7 +216,7 @@ TEST_P(LifecycleKeyStateKill, OfAnAgentThatErasesLosesTheDestroyedKeyAlone) {
       ASSERT_TRUE(agent->start());
       const Finished again = system_.key_state(victim, "destroyed");
       ASSERT_EQ(again.exit_code, 0) << again.out << again.err;
-      for (int i = 0; i < 100 && erasures(party) == before; ++i)
+      for (int i = 0; i < 300 && erasures(party) == before; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
       EXPECT_EQ(erasures(party), before + 1);
       expect_refused(victim);

@@ -102,10 +102,10 @@ TEST_P(LifecycleRewrap, FilesOutliveTheirFirstKey) {
   EXPECT_TRUE(says(run.err, "0 rewrapped, 3 had the key already, 0 failed")) << run.err;
 
   // Nothing is left that the old key opens alone, and it goes.
-  run = system_.key_state("acme", "destroyed", {"--yes", "--wait", "3s", "--files", files_.string()});
+  run = system_.key_state("acme", "destroyed", {"--yes", "--wait", "8s", "--files", files_.string()});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   EXPECT_TRUE(says(run.out, "0 of 3 encrypted files")) << run.out;
-  std::this_thread::sleep_for(std::chrono::milliseconds(4500));
+  std::this_thread::sleep_for(std::chrono::seconds(9));
   expect_whole(alice_, "after");
   run = system_.coprotect(alice_, {"rewrap", "--to", first, (files_ / "empty.cop").string()});
   EXPECT_EQ(run.exit_code, 3) << run.err;

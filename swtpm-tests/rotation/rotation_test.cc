@@ -138,8 +138,8 @@ TEST_P(LifecycleRotation, TheNewestKeyEncryptsAndAnOldOneIsLostOnlyWhenToldTo) {
   expect_open(alice, "old");
   EXPECT_EQ(erasures(), 0);
 
-  change("acme", "destroyed", {"--yes", "--wait", "4s"});
-  for (int i = 0; i < 100 && erasures() < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  change("acme", "destroyed", {"--yes", "--wait", "8s"});
+  for (int i = 0; i < 200 && erasures() < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(200));
   EXPECT_EQ(erasures(), 2) << "both agents";
   expect_refused(alice, "old", "the key is destroyed");
   EXPECT_EQ(system_.key_state("acme", "decrypt-only").exit_code, 3);
