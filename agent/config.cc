@@ -57,6 +57,7 @@ class Section {
       fail(key, std::string("must be a list of different ") + what);
     return found;
   }
+  bool has(const std::string& key) const { return table_ != nullptr && table_->contains(key); }
   bool present() const { return table_ != nullptr; }
   Section section(const std::string& key) {
     const toml::node* const node = take(key);
@@ -131,6 +132,15 @@ Config::Policy::Handover read_handover(Section& section) {
   return policy;
 }
 
+std::chrono::seconds read_destroy_wait(Section& policy) {
+  constexpr unsigned kMostDays = 3650;
+  if (policy.has("destroy_seconds")) {
+    if (policy.has("destroy_days")) policy.fail("destroy_seconds", "stands beside \"destroy_days\"");
+    return std::chrono::seconds(policy.number("destroy_seconds", 0, 0, kMostDays * 86'400));
+  }
+  return std::chrono::days(policy.number("destroy_days", 30, 0, kMostDays));
+}
+
 Config read(const toml::table& table, const std::filesystem::path& folder, std::optional<Error>& error) {
   Section top(&table, "", error);
   Config config{.folder = folder,
@@ -155,6 +165,7 @@ Config read(const toml::table& table, const std::filesystem::path& folder, std::
   config.policy = {
       .recover = policy.flag("recover", true),
       .requests_per_key_per_day = policy.number("requests_per_key_per_day", 100'000, 1, 1'000'000'000),
+      .destroy_wait = read_destroy_wait(policy),
       .derive = {},
       .handover = {}};
   Section derive = policy.section("derive");

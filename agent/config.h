@@ -32,6 +32,7 @@ struct Config {
   struct Policy {
     bool recover;
     std::uint64_t requests_per_key_per_day;
+    std::chrono::seconds destroy_wait;  // from the list that destroys a key to the erasure of its shares
     std::optional<custodian::DerivePolicy> derive;
     struct Handover {
       std::chrono::seconds delay;  // what a recovery administrator announces waits

@@ -132,6 +132,15 @@ TEST_F(ConfigTest, ReadsWhatIsGiven) {
   EXPECT_EQ(config->policy.requests_per_key_per_day, 4u);
 }
 
+TEST_F(ConfigTest, ReadsHowLongAKeyWaitsForItsDestruction) {
+  EXPECT_EQ(load(kMinimal)->policy.destroy_wait, std::chrono::days(30));
+  const std::string policy = std::string(kMinimal) + "[policy]\n";
+  EXPECT_EQ(load(policy + "destroy_days = 90\n")->policy.destroy_wait, std::chrono::days(90));
+  EXPECT_EQ(load(policy + "destroy_seconds = 2\n")->policy.destroy_wait, std::chrono::seconds(2));
+  refuses(policy + "destroy_days = 90\ndestroy_seconds = 2\n", "\"policy.destroy_seconds\" stands beside");
+  refuses(policy + "destroy_days = -1\n", "\"policy.destroy_days\" must be a number");
+}
+
 TEST_F(ConfigTest, NamesAnUnknownKey) {
   refuses("rolle = \"x\"\n" + std::string(kMinimal), "\"rolle\" is not known");
   refuses(kMinimal + std::string("[limits]\nconnection = 3\n"), "\"limits.connection\" is not known");

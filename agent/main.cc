@@ -40,7 +40,8 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
        .requests_per_key_per_day = config.policy.requests_per_key_per_day,
        .handover = {.delay_ms = std::chrono::milliseconds(config.policy.handover.delay).count(),
                     .notify = notifier(config.policy.handover.notify)},
-       .derive = config.policy.derive},
+       .derive = config.policy.derive,
+       .destroy_wait = config.policy.destroy_wait},
       std::move(*keyring), hsm::make_sealed_keeper(token, config.hold));
 }
 

@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <string>
 
-#include "protocol/crypto/ecdsa.h"
 #include "protocol/bundle/bundle.h"
+#include "protocol/crypto/ecdsa.h"
 
 namespace coprotect::client {
 

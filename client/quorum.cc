@@ -25,11 +25,12 @@ bool says_why(Code code) {
 
 }  // namespace
 
-Quorum::Quorum(HeldBundle bundle, Credentials credentials, protocol::Action action, std::string reason,
-               std::chrono::milliseconds deadline, std::optional<LocalShare> local, Via via)
+Quorum::Quorum(HeldBundle bundle, std::shared_ptr<const Credentials> credentials, protocol::Action action,
+               std::string reason, std::chrono::milliseconds deadline, std::optional<LocalShare> local,
+               Via via)
     : held_(std::move(bundle)),
       bundle_(*held_.current()),
-      credentials_(std::make_unique<const Credentials>(std::move(credentials))),
+      credentials_(std::move(credentials)),
       asker_{.certificate = &credentials_->certificate,
              .key = &credentials_->key,
              .action = action,

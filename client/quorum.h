@@ -27,7 +27,13 @@ class Quorum {
  public:
   // With a local share, one agent less is needed. A party that `via` names is an agent of the bundle.
   Quorum(HeldBundle bundle, Credentials credentials, protocol::Action action, std::string reason,
-         std::chrono::milliseconds deadline, std::optional<LocalShare> local, Via via = {});
+         std::chrono::milliseconds deadline, std::optional<LocalShare> local, Via via = {})
+      : Quorum(std::move(bundle), std::make_shared<const Credentials>(std::move(credentials)), action,
+               std::move(reason), deadline, std::move(local), std::move(via)) {}
+  // The same with credentials that quorums of other keys use, too.
+  Quorum(HeldBundle bundle, std::shared_ptr<const Credentials> credentials, protocol::Action action,
+         std::string reason, std::chrono::milliseconds deadline, std::optional<LocalShare> local,
+         Via via = {});
 
   // m of each file. Each agent is asked once: at the same time as the others, with a request of its own; or,
   // via a chain, by the one before it, with a request for all. At most kMaxItems files and about
@@ -73,7 +79,7 @@ class Quorum {
 
   HeldBundle held_;
   protocol::Bundle bundle_;                         // as this quorum uses it
-  std::unique_ptr<const Credentials> credentials_;  // asker_ and the clients refer to them
+  std::shared_ptr<const Credentials> credentials_;  // asker_ and the clients refer to them
   Asker asker_;
   std::chrono::milliseconds deadline_;
   Via via_;

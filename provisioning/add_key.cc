@@ -12,7 +12,6 @@
 #include "provisioning/onboarding_directory.h"
 #include "provisioning/password.h"
 #include "provisioning/recovery_sheet.h"
-#include "provisioning/registry.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -111,30 +110,35 @@ void summarize(const AddKeyOptions& options, const fs::path& folder, const Bundl
 
 }  // namespace
 
-Status add_key(const AddKeyOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
+Result<Bundle> make_further_key(const AddKeyOptions& options, Registry& registry,
+                                std::span<InvitedAgent> agents, const Operator& person, std::int64_t now_ms,
+                                Random& random) {
   if (!client::valid_key_name(options.name))
     return Error(Code::malformed,
                  "\"" + options.name + "\" is not a key's name: a-z, 0-9 and hyphens, at most 32");
-  auto agents = read_invitations(options.cloud_invitation, options.company_invitation);
-  if (!agents) return std::move(agents).error();
-  if (!options.same_host) warn_if_agents_host(*agents, person);
-
-  auto registry = Registry::open(options.directory, person, now_ms, random);
-  if (!registry) return std::move(registry).error();
   // Its clients are known there, and nowhere else.
-  if (auto same = check_same_agents(registry->bundle(), *agents); !same) return same;
+  if (auto same = check_same_agents(registry.bundle(), agents); !same) return std::move(same).error();
   const fs::path folder = options.directory / kFurtherKeys / options.name;
-  if (auto made = make_private_directory(folder.parent_path()); !made) return made;
+  if (auto made = make_private_directory(folder.parent_path()); !made) return std::move(made).error();
   auto directory = OnboardingDirectory::open(folder, options.name);
   if (!directory) return std::move(directory).error();
   if (directory->committed()) {
     person.progress("an earlier run made the key; finishing what it left. The code that it showed is valid");
-  } else if (auto made = make_key(options, *directory, *registry, *agents, person, now_ms, random); !made) {
-    return made;
+  } else if (auto made = make_key(options, *directory, registry, agents, person, now_ms, random); !made) {
+    return std::move(made).error();
   }
-  auto bundle = finish(options, *directory, *registry, *agents, person, now_ms);
+  return finish(options, *directory, registry, agents, person, now_ms);
+}
+
+Status add_key(const AddKeyOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
+  auto agents = read_invitations(options.cloud_invitation, options.company_invitation);
+  if (!agents) return std::move(agents).error();
+  if (!options.same_host) warn_if_agents_host(*agents, person);
+  auto registry = Registry::open(options.directory, person, now_ms, random);
+  if (!registry) return std::move(registry).error();
+  auto bundle = make_further_key(options, *registry, *agents, person, now_ms, random);
   if (!bundle) return std::move(bundle).error();
-  summarize(options, folder, *bundle);
+  summarize(options, options.directory / kFurtherKeys / options.name, *bundle);
   return Done{};
 }
 

@@ -2,11 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 
-#include "protocol/base/random.h"
-#include "protocol/dkg/parameters.h"
+#include "provisioning/invited_agent.h"
 #include "provisioning/operator.h"
+#include "provisioning/registry.h"
 
 namespace coprotect::provisioning {
 
@@ -26,5 +27,10 @@ struct AddKeyOptions {
 // run again after any failure or crash, with the same invitations: it finishes what was committed, or clears
 // what was not and begins anew. Earlier keys are not touched.
 Status add_key(const AddKeyOptions& options, const Operator& person, std::int64_t now_ms, Random& random);
+
+// The same for a company whose folder is open, with its agents' invitations, which were read.
+Result<protocol::Bundle> make_further_key(const AddKeyOptions& options, Registry& registry,
+                                          std::span<InvitedAgent> agents, const Operator& person,
+                                          std::int64_t now_ms, Random& random);
 
 }  // namespace coprotect::provisioning

@@ -11,6 +11,7 @@
 #include "provisioning/enrolment.h"
 #include "provisioning/handover/cli.h"
 #include "provisioning/init_agent.h"
+#include "provisioning/key_commands.h"
 #include "provisioning/log.h"
 #include "provisioning/onboard.h"
 
@@ -29,6 +30,7 @@ struct Arguments {
   LogOptions log;
   HandoverArguments handover;
   UpkeepArguments upkeep;
+  KeyCommands keys;
   Operator::Descriptors descriptors;
   std::string suite = "p256";
   std::string purpose = "envelope";
@@ -74,13 +76,7 @@ void add_agent_upkeep(CLI::App& app, Arguments& to) {
 // What both commands that make a key ask for.
 void add_key_generation(CLI::App& command, Arguments& to, fs::path& cloud_invitation,
                         fs::path& company_invitation) {
-  command.add_option("--cloud-invitation", cloud_invitation, "the file from the cloud agent's operator")
-      ->required()
-      ->check(CLI::ExistingFile);
-  command
-      .add_option("--company-invitation", company_invitation, "the file from the company agent's operator")
-      ->required()
-      ->check(CLI::ExistingFile);
+  add_invitation_options(command, cloud_invitation, company_invitation);
   command
       .add_option("--purpose", to.purpose,
                   "envelope: for files; derive: raw Diffie-Hellman for other programs")
@@ -88,13 +84,7 @@ void add_key_generation(CLI::App& command, Arguments& to, fs::path& cloud_invita
   command.add_option("--suite", to.suite, "the group")
       ->check(CLI::IsMember({"p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"}))
       ->capture_default_str();
-  command.add_option("--show-code-fd", to.descriptors.show_code,
-                     "write the recovery code to this file descriptor");
-  command.add_option("--code-fd", to.descriptors.code, "read the retyped code from this file descriptor");
-  command.add_option("--password-fd", to.descriptors.password,
-                     "read the password from this file descriptor; implies --password");
-  command.add_option("--ca-passphrase-fd", to.descriptors.ca_passphrase,
-                     "read the client CA's passphrase from this file descriptor");
+  add_secret_options(command, to.descriptors);
 }
 
 void add_onboard(CLI::App& app, Arguments& to) {
@@ -223,6 +213,7 @@ Status run(const CLI::App& app, Arguments& arguments, Random& random) {
     arguments.key.password |= arguments.descriptors.password.has_value();
     return add_key(arguments.key, person, now_ms(), random);
   }
+  if (auto ran = arguments.keys.run(app, person, random)) return *std::move(ran);
   if (app.got_subcommand("add-client")) {
     arguments.add.role = arguments.role == "admin" ? protocol::Role::admin : protocol::Role::user;
     return add_client(arguments.add, person, now_ms(), random);
@@ -247,6 +238,10 @@ Exit run_command_line(int argc, const char* const* argv) {
       "                        coprotect-provision add-client alice --dir acme --out alice\n"
       "                        coprotect-provision add-key mail --purpose derive --dir acme "
       "--cloud-invitation A --company-invitation B\n"
+      "                        coprotect-provision rotate --dir acme --cloud-invitation A "
+      "--company-invitation "
+      "B\n"
+      "                        coprotect-provision key-state acme disabled --dir acme\n"
       "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 4 agent unreachable, 5 altered, 6 not yet allowed, "
       "7 wrong code or "
       "passphrase");
@@ -256,6 +251,7 @@ Exit run_command_line(int argc, const char* const* argv) {
   add_agent_upkeep(app, arguments);
   add_onboard(app, arguments);
   add_further_key(app, arguments);
+  arguments.keys.add_to(app, arguments.descriptors);
   add_clients(app, arguments);
   add_log(app, arguments);
   add_handover_commands(app, arguments.handover, arguments.descriptors);

@@ -39,6 +39,10 @@ Status write_client_files(const fs::path& directory, const ClientFiles& files) {
     if (auto written = write_durable(directory / (key.name + ".bundle"), key.bundle.encoded(), kPublicMode);
         !written)
       return written;
+  if (!files.key_list.empty())
+    if (auto written = write_durable(directory / (files.tenant + ".keys"), files.key_list, kPublicMode);
+        !written)
+      return written;
   return write_durable(directory / "config.toml", bytes_of(configuration(files)), kPublicMode);
 }
 

@@ -18,6 +18,7 @@ struct ClientFiles {
   const protocol::Certificate& certificate;
   const protocol::SigningKey& key;
   std::vector<FurtherKey> further = {};  // named in the configuration, their bundles written with it
+  Bytes key_list = {};                   // TENANT.keys, if there is one
 };
 
 // Writes config.toml, NAME.pem and NAME.key.pem (0600) into a folder, which is made if need be. The bundle,

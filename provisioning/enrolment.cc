@@ -48,8 +48,8 @@ Result<Certificate> certificate_in(const fs::path& folder, const Identity& wante
   return std::move(made->certificate);
 }
 
-Result<Certificate> make_client(const AddClientOptions& options, const Identity& identity,
-                                const Registry& registry, std::int64_t now_ms, Random& random) {
+Result<Certificate> make_client(const AddClientOptions& options, const Identity& identity, Registry& registry,
+                                std::int64_t now_ms, Random& random) {
   std::vector<std::string> uris = {identity.uri};
   uris.insert(uris.end(), identity.groups.begin(), identity.groups.end());
   auto client =
@@ -57,12 +57,14 @@ Result<Certificate> make_client(const AddClientOptions& options, const Identity&
   if (!client) return std::move(client).error();
   auto further = further_keys(options.directory);
   if (!further) return std::move(further).error();
+  if (auto keys = registry.keys(now_ms); !keys) return std::move(keys).error();
   const ClientFiles files{.name = options.name,
                           .tenant = registry.bundle().tenant(),
                           .key_id = registry.bundle().key_id(),
                           .certificate = client->certificate,
                           .key = client->key,
-                          .further = std::move(*further)};
+                          .further = std::move(*further),
+                          .key_list = registry.newest_keys()};
   if (auto done = create_client_directory(options.out, files, registry.bundle().encoded()); !done)
     return std::move(done).error();
   return std::move(client->certificate);

@@ -30,6 +30,12 @@ Result<std::vector<FurtherKey>> further_keys(const fs::path& directory) {
   return keys;
 }
 
+Result<std::vector<FurtherKey>> all_keys(const fs::path& directory, const protocol::Bundle& first) {
+  auto keys = further_keys(directory);
+  if (keys) keys->insert(keys->begin(), {first.tenant(), first});
+  return keys;
+}
+
 std::string further_key_entry(const FurtherKey& key) {
   return "[keys." + key.name + "]\nkey_id = " + toml_string(to_hex(key.bundle.key_id())) +
          "\nbundle = " + toml_string(key.name + ".bundle") + "\n";

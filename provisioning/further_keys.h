@@ -19,6 +19,10 @@ struct FurtherKey {
 // Those that are complete, by name. None is fine.
 Result<std::vector<FurtherKey>> further_keys(const std::filesystem::path& directory);
 
+// The first key, under its tenant's name, and the further ones.
+Result<std::vector<FurtherKey>> all_keys(const std::filesystem::path& directory,
+                                         const protocol::Bundle& first);
+
 // The lines of a client's config.toml that name it; its bundle stands beside that file as NAME.bundle.
 std::string further_key_entry(const FurtherKey& key);
 

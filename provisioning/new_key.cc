@@ -4,11 +4,11 @@
 #include "provisioning/ca_key_file.h"
 #include "provisioning/ceremony.h"
 #include "provisioning/client_directory.h"
-#include "provisioning/client_lists.h"
 #include "provisioning/clock.h"
 #include "provisioning/credential.h"
 #include "provisioning/invitations.h"
 #include "provisioning/password.h"
+#include "provisioning/signed_lists.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -62,7 +62,7 @@ Status stage(const std::filesystem::path& folder, const People& people, const pr
       !done)
     return done;
   if (auto done = write_durable(folder / "client-ca.key", *ca_key, kPrivateMode); !done) return done;
-  if (auto done = write_durable(folder / kClientListFile, people.list.sign(people.ca.key), kPublicMode);
+  if (auto done = write_durable(folder / kClientLists.file, people.list.sign(people.ca.key), kPublicMode);
       !done)
     return done;
   return write_client_files(folder / "admin", {.name = people.administrator_name,

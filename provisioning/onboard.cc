@@ -3,7 +3,6 @@
 #include <iostream>
 
 #include "provisioning/client_directory.h"
-#include "provisioning/client_lists.h"
 #include "provisioning/clock.h"
 #include "provisioning/in_groups.h"
 #include "provisioning/invitations.h"
@@ -11,6 +10,7 @@
 #include "provisioning/onboarding_directory.h"
 #include "provisioning/recovery_sheet.h"
 #include "provisioning/report.h"
+#include "provisioning/signed_lists.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -34,10 +34,10 @@ Status finish(OnboardingDirectory& directory, std::span<InvitedAgent> agents, co
     return done;
   auto administrator = ClientDirectory::load(directory.find("admin") / "config.toml");
   if (!administrator) return std::move(administrator).error();
-  auto clients = client::read_small_file(directory.find(std::string(kClientListFile)), kMaxFile);
+  auto clients = client::read_small_file(directory.find(std::string(kClientLists.file)), kMaxFile);
   if (!clients) return std::move(clients).error();
   person.progress("giving both agents the list of clients");
-  ClientLists lists(*bundle, {administrator->certificate}, administrator->key);
+  SignedLists lists(kClientLists, *bundle, {administrator->certificate}, administrator->key);
   if (auto given = lists.push(*clients); !given) return given;
 
   const fs::path staging = directory.staging();

@@ -63,4 +63,13 @@ Result<Secret> Operator::ca_passphrase() const {
   return client::ask_secret("passphrase of the client CA key: ", descriptors_.ca_passphrase);
 }
 
+Status Operator::confirm_key_id(ByteView key_id) const {
+  const auto typed = client::ask_secret("type the key_id to go on (it is not shown): ", descriptors_.key_id);
+  if (!typed) return typed.error();
+  std::string digits(text_of(typed->reveal()));
+  std::erase(digits, ' ');
+  if (digits != to_hex(key_id)) return Error(Code::denied, "that is not the key_id: nothing was changed");
+  return Done{};
+}
+
 }  // namespace coprotect::provisioning

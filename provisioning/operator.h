@@ -18,6 +18,7 @@ class Operator {
     std::optional<int> code;
     std::optional<int> password;
     std::optional<int> ca_passphrase;
+    std::optional<int> key_id = {};
   };
   explicit Operator(const Descriptors& descriptors) : descriptors_(descriptors) {}
 
@@ -38,6 +39,8 @@ class Operator {
   Result<Secret> new_password() const;
   Result<Secret> new_ca_passphrase() const;
   Result<Secret> ca_passphrase() const;
+  // Has the key_id typed of a key that is to be lost. Code::denied if another one was.
+  Status confirm_key_id(ByteView key_id) const;
 
  private:
   Descriptors descriptors_;

@@ -3,6 +3,7 @@
 #include "provisioning/ca_key_file.h"
 #include "provisioning/client_directory.h"
 #include "provisioning/clock.h"
+#include "provisioning/key_states.h"
 #include "provisioning/report.h"
 
 namespace coprotect::provisioning {
@@ -14,23 +15,6 @@ using protocol::Certificate;
 using protocol::SigningKey;
 
 constexpr std::int64_t kSessionMs = 60 * kMinuteMs;
-
-// The only bundle in the folder.
-Result<Bundle> find_bundle(const fs::path& directory) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory, error))
-    if (entry.path().extension() == ".bundle") found.push_back(entry.path());
-  if (error || found.size() != 1)
-    return with_hint(
-        Error(Code::not_found, "\"" + directory.string() + "\" is not the folder of an onboarding"),
-        "--dir names the folder that onboard was given as --out");
-  auto encoded = client::read_small_file(found.front(), kMaxFile);
-  if (!encoded) return std::move(encoded).error();
-  auto bundle = Bundle::parse(*encoded);
-  if (!bundle) return std::move(bundle).error().in("\"" + found.front().string() + "\"");
-  return bundle;
-}
 
 Result<SigningKey> open_key(const fs::path& directory, const Certificate& ca, const Operator& person) {
   auto sealed = client::read_small_file(directory / "client-ca.key", kMaxFile);
@@ -57,6 +41,23 @@ Result<Credential> credential_for(const fs::path& directory, const Bundle& bundl
 
 }  // namespace
 
+// The only bundle in the folder.
+Result<Bundle> first_bundle(const fs::path& directory) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory, error))
+    if (entry.path().extension() == ".bundle") found.push_back(entry.path());
+  if (error || found.size() != 1)
+    return with_hint(
+        Error(Code::not_found, "\"" + directory.string() + "\" is not the folder of an onboarding"),
+        "--dir names the folder that onboard was given as --out");
+  auto encoded = client::read_small_file(found.front(), kMaxFile);
+  if (!encoded) return std::move(encoded).error();
+  auto bundle = Bundle::parse(*encoded);
+  if (!bundle) return std::move(bundle).error().in("\"" + found.front().string() + "\"");
+  return bundle;
+}
+
 Registry::Registry(DirectoryLock lock, fs::path directory, Bundle bundle, SigningKey ca_key,
                    Credential session)
     : lock_(std::move(lock)),
@@ -64,14 +65,16 @@ Registry::Registry(DirectoryLock lock, fs::path directory, Bundle bundle, Signin
       bundle_(std::move(bundle)),
       ca_key_(std::move(ca_key)),
       session_key_(std::make_unique<SigningKey>(std::move(session.key))),
-      lists_(std::make_unique<ClientLists>(bundle_, std::vector{std::move(session.certificate)},
-                                           *session_key_)) {}
+      clients_(std::make_unique<Published>(
+          SignedLists(kClientLists, bundle_, {session.certificate}, *session_key_), Bytes{})),
+      keys_(std::make_unique<Published>(SignedLists(kKeyLists, bundle_, {session.certificate}, *session_key_),
+                                        Bytes{})) {}
 
 Result<Registry> Registry::open(const fs::path& directory, const Operator& person, std::int64_t now_ms,
                                 Random& random) {
   auto lock = DirectoryLock::acquire(directory);
   if (!lock) return std::move(lock).error();
-  auto bundle = find_bundle(directory);
+  auto bundle = first_bundle(directory);
   if (!bundle) return std::move(bundle).error();
   auto ca_key = open_key(directory, bundle->parameters()->client_ca, person);
   if (!ca_key) return std::move(ca_key).error();
@@ -80,27 +83,72 @@ Result<Registry> Registry::open(const fs::path& directory, const Operator& perso
   return Registry(std::move(*lock), directory, std::move(*bundle), std::move(*ca_key), std::move(*session));
 }
 
-Result<protocol::ClientList> Registry::clients() {
+Status Registry::fetch(Published& published) {
   std::optional<Bytes> local;
-  auto kept = client::read_small_file(directory_ / kClientListFile, kMaxFile);
+  auto kept = client::read_small_file(directory_ / published.lists.kind().file, kMaxFile);
   if (kept) local = std::move(*kept);
   if (!local && kept.error().code() != Code::not_found) return std::move(kept).error();
-  auto newest = lists_->newest(local);
+  auto newest = published.lists.newest(local);
   if (!newest) return std::move(newest).error();
-  newest_ = std::move(*newest);
-  return protocol::ClientList::parse(newest_, ca());
+  published.newest = std::move(*newest);
+  return Done{};
+}
+
+Status Registry::give(Published& published) {
+  const fs::path file = directory_ / published.lists.kind().file;
+  if (auto kept = write_durable(file, published.newest, kPublicMode); !kept) return kept;
+  return published.lists.push(published.newest);
+}
+
+// What all refuse was never signed: a later run must not take it for the newest.
+Status Registry::withdraw(Published& published, Bytes before) {
+  const fs::path file = directory_ / published.lists.kind().file;
+  published.newest = std::move(before);
+  if (!published.newest.empty()) return write_durable(file, published.newest, kPublicMode);
+  std::error_code error;
+  fs::remove(file, error);
+  if (error) return Error(Code::unavailable, "cannot remove \"" + file.string() + "\"");
+  return sync_directory(directory_);
+}
+
+template <typename List>
+Status Registry::sign_and_give(Published& published, List list, std::int64_t now_ms) {
+  Bytes before = published.newest;
+  ++list.serial;
+  list.time_ms = now_ms;
+  published.newest = list.sign(ca_key_);
+  auto given = give(published);
+  if (given || !published.lists.refused_by_all()) return given;
+  auto withdrawn = withdraw(published, std::move(before));
+  return withdrawn ? given : withdrawn;
+}
+
+Result<protocol::ClientList> Registry::clients() {
+  if (auto fetched = fetch(*clients_); !fetched) return std::move(fetched).error();
+  return protocol::ClientList::parse(clients_->newest, ca());
 }
 
 Status Registry::publish(protocol::ClientList clients, std::int64_t now_ms) {
-  ++clients.serial;
-  clients.time_ms = now_ms;
-  newest_ = clients.sign(ca_key_);
-  return publish_again();
+  return sign_and_give(*clients_, std::move(clients), now_ms);
 }
 
 Status Registry::publish_again() {
-  if (auto kept = write_durable(directory_ / kClientListFile, newest_, kPublicMode); !kept) return kept;
-  return lists_->push(newest_);
+  return give(*clients_);
+}
+
+Result<protocol::KeyList> Registry::keys(std::int64_t now_ms) {
+  auto fetched = fetch(*keys_);
+  if (!fetched && fetched.error().code() == Code::not_found) return starting_list(bundle_, now_ms);
+  if (!fetched) return std::move(fetched).error();
+  return protocol::KeyList::parse(keys_->newest, ca());
+}
+
+Status Registry::publish(protocol::KeyList keys, std::int64_t now_ms) {
+  return sign_and_give(*keys_, std::move(keys), now_ms);
+}
+
+Status Registry::publish_keys_again() {
+  return give(*keys_);
 }
 
 }  // namespace coprotect::provisioning

@@ -15,7 +15,8 @@ namespace {
 
 // Whether the answer depends on the epoch that the client knows.
 bool is_of_epoch(Operation operation) {
-  return operation != Operation::handover && operation != Operation::log && operation != Operation::drill_report;
+  return operation != Operation::handover && operation != Operation::log &&
+         operation != Operation::drill_report;
 }
 
 bool yields_partials(Operation operation) {
@@ -49,8 +50,9 @@ Result<Bytes> Custodian::serve(const Asked& asked, const RequestId& id, std::opt
     return refuse(story, fresh.error());
   if (known != nullptr) *known = {.key = client->key, .audience = envelope->request.audience};
 
-  // The key, and the body, which can be read in the key's suite only.
+  // What the tenant says of the key; and the body, which can be read in the key's suite only.
   const Key& key = *client->key;
+  if (auto usable = key_lists_.check(key, envelope->operation); !usable) return refuse(story, usable.error());
   if (is_of_epoch(envelope->operation) && envelope->request.epoch != key.epoch())
     return refuse(story, Error(Code::conflict, "the key is in epoch " + std::to_string(key.epoch())));
   const auto opened = std::move(*envelope).open(key.parameters()->suite);

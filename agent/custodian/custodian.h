@@ -7,6 +7,7 @@
 #include "agent/custodian/ceremonies.h"
 #include "agent/custodian/chain.h"
 #include "agent/custodian/drills.h"
+#include "agent/custodian/erasure.h"
 #include "agent/custodian/handovers.h"
 #include "agent/custodian/health.h"
 #include "agent/custodian/peers.h"
@@ -41,7 +42,7 @@ class Custodian {
   Peers& peers() { return peers_; }
   // Called after a key became active, from the thread that answered. To be set before the first call.
   void on_trust_change(std::function<void()> changed) { trust_changed_ = std::move(changed); }
-  // Forgets what is over: held shares, ceremonies, nonces. Once a second.
+  // Forgets what is over: held shares, ceremonies, nonces, destroyed keys' shares. Once a second.
   void sweep();
 
   // For tests that fill the disk.
@@ -80,6 +81,8 @@ class Custodian {
   Result<Bytes> bundle(const ipc::Call& call, const Peer& peer) const;
   Result<Bytes> get_client_list(const ipc::Call& call, const Peer& peer) const;
   Result<Bytes> put_client_list(const ipc::Call& call, const Peer& peer);
+  Result<Bytes> get_key_list(const ipc::Call& call, const Peer& peer) const;
+  Result<Bytes> put_key_list(const ipc::Call& call, const Peer& peer);
   Bytes health(const Peer& peer);
 
   Settings settings_;
@@ -88,6 +91,7 @@ class Custodian {
   std::unique_ptr<Store> store_;
   Keys keys_;
   ClientLists clients_;
+  KeyLists key_lists_;
   Log log_;
   Peers peers_;
   ServerPolicy server_policy_;
@@ -95,6 +99,7 @@ class Custodian {
   Drills drills_;
   Ceremonies ceremonies_;
   Handovers handovers_;
+  Erasure erasure_;
   Health health_;
   std::function<void()> trust_changed_;
   std::int64_t pruned_ms_ = 0;

@@ -7,6 +7,7 @@
 #include "agent/custodian/custodian.h"
 #include "agent/custodian/replay.h"
 #include "agent/custodian/take_list.h"
+#include "protocol/base/fault.h"
 #include "protocol/crypto/hash.h"
 
 // How the custodian is opened, and what it answers besides the requests that clients sign.
@@ -37,12 +38,14 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       store_(std::move(store)),
       keys_(keyring_),
       clients_(keyring_),
+      key_lists_(keyring_, keys_, settings_.destroy_wait),
       log_(keyring_),
       peers_(settings_, keyring_, *store_, keys_, clients_, log_),
       server_policy_{.allow_recover = settings_.allow_recover, .derive = settings_.derive},
       caps_(settings_),
       ceremonies_(settings_, keyring_, *keeper_, *store_, keys_, log_),
       handovers_(settings_, keyring_, *keeper_, *store_, keys_, log_),
+      erasure_(*keeper_, *store_, keys_, key_lists_, log_),
       health_(settings_.role, *keeper_) {}
 
 Result<std::unique_ptr<Custodian>> Custodian::open(Settings settings, hsm::Keyring keyring,
@@ -52,6 +55,7 @@ Result<std::unique_ptr<Custodian>> Custodian::open(Settings settings, hsm::Keyri
   auto custodian = std::unique_ptr<Custodian>(
       new Custodian(std::move(settings), std::move(keyring), std::move(keeper), *std::move(store)));
   if (auto loaded = custodian->load(); !loaded) return std::move(loaded).error();
+  static_cast<void>(custodian->erasure_.run(custodian->settings_.now_ms()));  // sweep() tries again
   return custodian;
 }
 
@@ -62,14 +66,18 @@ Status Custodian::load() {
   if (auto loaded = clients_.load(*transaction, keys_); !loaded) return loaded;
   if (auto loaded = handovers_.load(*transaction); !loaded) return loaded;
   if (auto loaded = peers_.load(*transaction); !loaded) return loaded;
+  if (auto loaded = key_lists_.load(*transaction); !loaded) return loaded;
 
   std::map<std::string, Digest> last_lists;  // by tenant, as the log has them
+  std::map<std::string, Digest> last_key_lists;
   const auto visit = [&](const protocol::LogEntry& entry) {
     caps_.count(entry);
     drills_.count(entry);
     peers_.visit(entry);
     if (entry.kind == protocol::EntryKind::client_list)
       last_lists.insert_or_assign(entry.tenant, entry.request_hash);
+    if (entry.kind == protocol::EntryKind::key_list)
+      last_key_lists.insert_or_assign(entry.tenant, entry.request_hash);
   };
   if (auto loaded = log_.load(*transaction, visit); !loaded) return loaded;
   // Each of these was written in one transaction with an entry of the log: together they are older or newer,
@@ -80,6 +88,12 @@ Status Custodian::load() {
     if (clients == nullptr || protocol::sha256(clients->encoded) != hash)
       return Error(Code::altered,
                    "store: the client list of tenant \"" + tenant + "\" is not the last one in the log");
+  }
+  for (const auto& [tenant, hash] : last_key_lists) {
+    const auto keys = key_lists_.of_tenant(tenant);
+    if (keys == nullptr || protocol::sha256(keys->encoded) != hash)
+      return Error(Code::altered,
+                   "store: the key list of tenant \"" + tenant + "\" is not the last one in the log");
   }
   return transaction->commit();
 }
@@ -146,6 +160,10 @@ Result<Bytes> Custodian::route(const ipc::Call& call, const RequestId& id) {
       return get_client_list(call, peer);
     case Route::client_list_put:
       return put_client_list(call, peer);
+    case Route::key_list_get:
+      return get_key_list(call, peer);
+    case Route::key_list_put:
+      return put_key_list(call, peer);
     default:
       break;
   }
@@ -161,7 +179,7 @@ Bytes Custodian::health(const Peer& peer) {
   std::optional<std::int64_t> oldest_drill_ms;
   bool never = false;
   for (const auto& key : keys_.all_active()) {
-    if (!peer.may_read(*key)) continue;
+    if (!peer.may_read(*key) || key->erased()) continue;
     ++facts.keys;
     const auto drill_ms = drills_.last_passed_ms(key->key_id());
     never |= !drill_ms;
@@ -199,6 +217,40 @@ Result<Bytes> Custodian::put_client_list(const ipc::Call& call, const Peer& peer
   return Bytes{};
 }
 
+Result<Bytes> Custodian::get_key_list(const ipc::Call& call, const Peer& peer) const {
+  const auto keys = key_lists_.of_tenant(call.subject);
+  if (keys == nullptr || !peer.may_read(call.subject))
+    return not_known("a key list of tenant", "\"" + call.subject + "\"");
+  return keys->encoded;
+}
+
+// As with client lists: the CA's signature is what counts.
+Result<Bytes> Custodian::put_key_list(const ipc::Call& call, const Peer& peer) {
+  const KeyPtr key = keys_.of_tenant(call.subject);
+  if (key == nullptr || !peer.of_tenant(call.subject)) return not_known("tenant", "\"" + call.subject + "\"");
+  auto list = protocol::KeyList::parse(call.body, key->client_ca());
+  if (!list) return std::move(list).error();
+  if (list->tenant != call.subject) return Error(Code::malformed, "the key list is of another tenant");
+
+  const std::int64_t now = settings_.now_ms();
+  auto entry = entry_of(protocol::EntryKind::key_list, list->tenant, now);
+  entry.request_hash = protocol::sha256(call.body);
+  entry.detail =
+      "serial " + std::to_string(list->serial) + ", " + std::to_string(list->keys.size()) + " keys";
+  auto transaction = store_->begin();
+  if (!transaction) return std::move(transaction).error();
+  if (const auto present = key_lists_.of_tenant(call.subject); present && present->encoded == call.body)
+    return Bytes{};
+  auto keys = std::make_shared<const SignedKeyList>(*std::move(list), call.body);
+  if (auto put = key_lists_.put(*transaction, std::move(keys), now); !put) return std::move(put).error();
+  if (auto recorded = log_.append(*transaction, std::move(entry)); !recorded)
+    return std::move(recorded).error();
+  fault_point("agent-key-list-commit");
+  if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
+  fault_point("agent-key-list-committed");
+  return Bytes{};
+}
+
 ipc::Trust Custodian::trust() const {
   std::set<Bytes> authorities{settings_.identity_certificate.der()};
   std::set<Bytes> peers;
@@ -217,6 +269,7 @@ void Custodian::sweep() {
   keeper_->sweep();
   ceremonies_.sweep(now);
   handovers_.sweep(now);
+  static_cast<void>(erasure_.run(now));
   if (now - pruned_ms_ < kPruneEveryMs) return;
   pruned_ms_ = now;
   // A failure leaves nonces for the next time.

@@ -157,6 +157,12 @@ std::vector<KeyPtr> Keys::all_active() const {
   return all([](KeyState state) { return state == KeyState::active; });
 }
 
+std::vector<KeyPtr> Keys::all_with_shares() const {
+  auto found = all([](KeyState) { return true; });
+  std::erase_if(found, [](const KeyPtr& key) { return key->shares.empty(); });
+  return found;
+}
+
 std::vector<KeyPtr> Keys::all_published() const {
   return all([](KeyState state) { return state != KeyState::prepared; });
 }

@@ -39,6 +39,8 @@ struct Key {
   const protocol::Parameters& parameters() const { return sharing.parameters; }
   std::uint32_t epoch() const { return sharing.epoch; }
   hsm::ShareId share_id(std::uint8_t index) const;
+  // Whether its shares were erased because it was destroyed. Its row stays, so that nothing brings it back.
+  bool erased() const { return state == KeyState::active && shares.empty(); }
 };
 // Key::self of an agent that left.
 constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
@@ -76,6 +78,8 @@ class Keys {
   // A key of the tenant, active or left: whichever, for its client CA.
   KeyPtr of_tenant(std::string_view tenant) const;
   std::vector<KeyPtr> all_active() const;
+  // Whatever state it is in, with a share.
+  std::vector<KeyPtr> all_with_shares() const;
   // Active, superseded or left: all whose clients may come here.
   std::vector<KeyPtr> all_published() const;
   bool empty() const;

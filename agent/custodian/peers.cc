@@ -110,8 +110,7 @@ protocol::PeerState Peers::state_for(const Party& peer) const {
   for (const KeyPtr& key : peer.keys) {
     if (state.epochs.size() == protocol::kMaxPeerKeys) break;
     // Not of one that the agent may still have to go back from.
-    if (const KeyPtr settled = keys_.published(key->key_id()))
-      state.epochs[key->key_id()] = settled->epoch();
+    if (const KeyPtr settled = keys_.published(key->key_id())) state.epochs[key->key_id()] = settled->epoch();
     if (const auto list = clients_.of_tenant(key->tenant()))
       state.serials[{protocol::ListKind::clients, key->tenant()}] = list->list.serial;
   }

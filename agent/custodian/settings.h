@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -39,6 +40,8 @@ struct Settings {
   std::uint64_t requests_per_key_per_day;
   HandoverPolicy handover;
   std::optional<DerivePolicy> derive;  // nobody, if there is none
+  // The least time from a key list that destroys a key to the erasure of its shares.
+  std::chrono::milliseconds destroy_wait = std::chrono::days(30);
   std::function<std::int64_t()> now_ms = system_clock_ms;
 };
 

@@ -72,6 +72,12 @@ CREATE TABLE floors(
   mac BLOB NOT NULL,
   PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID;
 )sql",
+    R"sql(
+CREATE TABLE key_lists(
+  tenant TEXT PRIMARY KEY,
+  list BLOB NOT NULL,
+  mac BLOB NOT NULL) STRICT;
+)sql",
 };
 
 // secure_delete: the sealed share of an aborted ceremony does not stay in free pages.
@@ -139,6 +145,11 @@ Result<std::int64_t> Store::integer_pragma(const char* sql) {
   const auto row = query.step();
   if (!row) return row.error();
   return query.integer(0);
+}
+
+Status Store::checkpoint() {
+  const std::lock_guard lock(mutex_);
+  return execute("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 void Store::limit_pages(std::int64_t pages) {

@@ -48,6 +48,8 @@ class Store {
   ~Store();
 
   Result<Transaction> begin();
+  // Moves what was committed into the database file and empties the journal: what was deleted is in neither.
+  Status checkpoint();
   // The most pages the file may grow to: lets a test fill the disk.
   void limit_pages(std::int64_t pages);
 

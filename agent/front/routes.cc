@@ -39,6 +39,8 @@ constexpr std::array kEndpoints{
     Endpoint{"POST", "/v1/ceremonies/", true, "/abort", Route::abort},
     Endpoint{"GET", "/v1/tenants/", true, "/clients", Route::client_list_get},
     Endpoint{"PUT", "/v1/tenants/", true, "/clients", Route::client_list_put},
+    Endpoint{"GET", "/v1/tenants/", true, "/keys", Route::key_list_get},
+    Endpoint{"PUT", "/v1/tenants/", true, "/keys", Route::key_list_put},
 };
 
 // The subject of a path that is of this endpoint's form.
@@ -53,7 +55,7 @@ std::optional<std::string_view> subject_of(const Endpoint& endpoint, std::string
 
 std::string_view both(std::string_view first, std::string_view second) {
   if (first.empty()) return second;
-  return "GET, PUT";  // the only path that knows two methods is that of client lists
+  return "GET, PUT";  // the only paths that know two methods are those of a tenant's lists
 }
 
 }  // namespace
@@ -75,7 +77,8 @@ Match match(std::string_view method, std::string_view path) {
 }
 
 bool takes_body(Route route) {
-  return route != Route::health && route != Route::bundle && route != Route::client_list_get;
+  return route != Route::health && route != Route::bundle && route != Route::client_list_get &&
+         route != Route::key_list_get;
 }
 
 }  // namespace coprotect::agent::front

@@ -40,6 +40,8 @@ TEST(Routes, FindsEveryEndpoint) {
   finds("POST", "/v1/ceremonies/" + kId + "/abort", Route::abort, kId);
   finds("GET", "/v1/tenants/acme/clients", Route::client_list_get, "acme");
   finds("PUT", "/v1/tenants/acme/clients", Route::client_list_put, "acme");
+  finds("GET", "/v1/tenants/acme/keys", Route::key_list_get, "acme");
+  finds("PUT", "/v1/tenants/acme/keys", Route::key_list_put, "acme");
 }
 
 TEST(Routes, KnowsNoOtherPath) {

@@ -40,7 +40,7 @@ bool is_tenant(std::string_view text) {
 
 std::optional<Route> route_of(std::optional<std::uint8_t> number) {
   if (!number || *number < static_cast<std::uint8_t>(Route::health) ||
-      *number > static_cast<std::uint8_t>(Route::peer_state))
+      *number > static_cast<std::uint8_t>(Route::key_list_put))
     return std::nullopt;
   return static_cast<Route>(*number);
 }
@@ -143,6 +143,10 @@ std::string_view route_name(Route route) {
       return "drill-report";
     case Route::peer_state:
       return "peer-state";
+    case Route::key_list_get:
+      return "key-list-get";
+    case Route::key_list_put:
+      return "key-list-put";
   }
   return "";
 }
@@ -156,6 +160,8 @@ bool valid_subject(Route route, std::string_view subject) {
       return subject.empty();
     case Route::client_list_get:
     case Route::client_list_put:
+    case Route::key_list_get:
+    case Route::key_list_put:
       return is_tenant(subject);
     case Route::bundle:
     case Route::partial_decrypt:

@@ -57,6 +57,8 @@ enum class Route : std::uint8_t {
   join,             // POST /v1/ceremonies/{sid}/join
   drill_report,     // POST /v1/keys/{key_id}/drill-report
   peer_state,       // POST /v1/peers/state
+  key_list_get,     // GET  /v1/tenants/{tenant}/keys
+  key_list_put,     // PUT  /v1/tenants/{tenant}/keys
 };
 
 // What a route is called in the log, e.g. "partial-decrypt".

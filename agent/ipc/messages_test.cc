@@ -49,7 +49,7 @@ TEST(IpcMessages, CallRoundTrips) {
 
 TEST(IpcMessages, CallRefusesAnUnknownRoute) {
   Bytes frame = example_call().encode();
-  for (const int route : {0, 23, 255}) {
+  for (const int route : {0, 25, 255}) {
     frame[9] = static_cast<std::uint8_t>(route);
     EXPECT_FALSE(Call::parse(frame)) << route;
   }
@@ -67,6 +67,8 @@ TEST(IpcMessages, SubjectSuitsTheRoute) {
   EXPECT_FALSE(valid_subject(Route::client_list_put, ""));
   EXPECT_FALSE(valid_subject(Route::client_list_put, "Acme"));
   EXPECT_FALSE(valid_subject(Route::client_list_get, std::string(65, 'a')));
+  EXPECT_TRUE(valid_subject(Route::key_list_get, "acme-1"));
+  EXPECT_FALSE(valid_subject(Route::key_list_put, kHexId.substr(0, 63) + "A"));
 
   Call call = example_call();
   call.subject = "acme";

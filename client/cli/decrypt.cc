@@ -2,58 +2,64 @@
 
 #include <unistd.h>
 
-#include "client/cli/opening.h"
-#include "client/cli/plan.h"
+#include "client/cli/batches.h"
 #include "client/files/encrypted_file.h"
 
 namespace coprotect::client {
 namespace {
 
-// A file whose header was read and that waits for its batch.
-struct Waiting {
-  Job job;
-  Input input;
-  protocol::Header header;
-};
-
-Result<Waiting> read_front(const Job& job, const protocol::KeyId& key_id, bool force) {
-  if (auto free = Target::available(job.output, force); !free) return std::move(free).error();
-  auto input = Input::open(job.input);
-  if (!input) return std::move(input).error();
-  auto header = read_header(*input);
-  if (!header) return std::move(header).error();
-  if (const auto stanza = header->stanza_for(key_id); !stanza) return stanza.error();
-  return Waiting{.job = job, .input = *std::move(input), .header = *std::move(header)};
+// What a regular input and its output should be like; nothing is known of streams.
+Result<FileSizes> sizes_of(Input& input) {
+  if (!input.regular()) return FileSizes{};
+  const auto content = content_size(input);
+  if (!content) return content.error();
+  return FileSizes{.input = input.size(), .output = *content};
 }
 
-// Decrypts files in batches, so that a folder costs each agent few requests and the client little memory.
-class Batches {
+// Whether an earlier run made the output. An output appears only when it is complete.
+bool is_there(const Job& job, const FileSizes& sizes) {
+  std::error_code error;
+  if (!job.output || !sizes.output || !std::filesystem::is_regular_file(*job.output, error)) return false;
+  return std::filesystem::file_size(*job.output, error) == *sizes.output && !error;
+}
+
+// Decrypts files: the headers in batches, the bodies one after another.
+class Decryption {
  public:
-  Batches(Quorum& quorum, const Options& options, Report& report, Progress& progress)
-      : quorum_(quorum), options_(options), report_(report), progress_(progress) {}
+  Decryption(Openings& openings, const Options& options, Report& report, Progress& progress)
+      : openings_(openings), options_(options), report_(report), progress_(progress) {}
 
   void add(const Job& job) {
-    auto front = read_front(job, quorum_.bundle().key_id(), options_.force);
-    if (!front) return fail_file(job, front.error());
-    const std::size_t share = request_share(locked(*front));
-    if (waiting_.size() == protocol::kMaxItems || size_ + share > kMaxBatchSize) flush();
-    waiting_.push_back(*std::move(front));
-    size_ += share;
+    if (!options_.resume)
+      if (auto free = Target::available(job.output, options_.force); !free)
+        return fail_file(job, free.error());
+    auto input = Input::open(job.input);
+    if (!input) return fail_file(job, input.error());
+    auto header = read_header(*input);
+    if (!header) return fail_file(job, header.error());
+    if (options_.resume && already_done(job, *input)) return;
+    const auto choice = openings_.choose(*header);
+    if (!choice) return fail_opening(job, choice.error());
+    batches_.add({.job = job, .input = *std::move(input), .header = *std::move(header)}, *choice);
   }
 
-  void flush() {
-    if (waiting_.empty()) return;
-    std::vector<LockedFile> files;
-    for (const Waiting& file : waiting_) files.push_back(locked(file));
-    const auto opened = quorum_.open(files);
-    for (std::size_t i = 0; i < waiting_.size(); ++i) finish(waiting_[i], opened[i]);
-    waiting_.clear();
-    size_ = 0;
-  }
+  void flush() { batches_.flush(); }
 
  private:
-  LockedFile locked(const Waiting& file) const {
-    return {.header = &file.header, .stanza = *file.header.stanza_for(quorum_.bundle().key_id())};
+  bool already_done(const Job& job, Input& input) {
+    const auto sizes = sizes_of(input);
+    if (!sizes) {
+      fail_file(job, sizes.error());
+      return true;
+    }
+    if (is_there(job, *sizes)) {
+      report_.present(job.name(), job.output_name(), *sizes);
+      progress_.add(input.size());
+      return true;
+    }
+    const auto free = Target::available(job.output, options_.force);
+    if (!free) fail_file(job, free.error());
+    return !free;
   }
 
   // The header's MAC is checked before a byte of the body is looked at.
@@ -61,11 +67,13 @@ class Batches {
     if (!m) return fail_opening(file.job, m.error());
     const auto file_key = file.header.unlock(*m);
     if (!file_key) return fail_opening(file.job, file_key.error());
+    const auto sizes = sizes_of(file.input);
+    if (!sizes) return fail_file(file.job, sizes.error());
     auto target = open_target(file.job, options_.force, file.input);
     if (!target) return fail_file(file.job, target.error());
     const auto written = write_decrypted(file.input, file.header, *file_key, *target, progress_);
     if (!written) return fail_file(file.job, written.error());
-    report_.done(file.job.name(), file.job.output_name());
+    report_.done(file.job.name(), file.job.output_name(), *sizes);
   }
 
   void fail_file(const Job& job, const Error& error) {
@@ -81,12 +89,11 @@ class Batches {
     }
   }
 
-  Quorum& quorum_;
+  Openings& openings_;
   const Options& options_;
   Report& report_;
   Progress& progress_;
-  std::vector<Waiting> waiting_;
-  std::size_t size_ = 0;
+  Batches batches_{[this](Waiting& file, const Result<protocol::Element>& m) { finish(file, m); }};
 };
 
 }  // namespace
@@ -97,20 +104,31 @@ ExitCode decrypt(const Options& options, Report& report) {
     report.failed(plan.error(), ExitCode::usage);
     return ExitCode::usage;
   }
-  auto quorum = prepare_opening(options, [&report](const Error& why) { report.warn(why); });
-  if (!quorum) {
-    report.failed(quorum.error(), exit_code_of_bundle(quorum.error().code()));
-    if (options.kit && quorum.error().code() == Code::wrong_code)
+  std::optional<ReportFile> report_file;
+  if (options.report) {
+    auto opened = ReportFile::open(*options.report);
+    if (!opened) {
+      report.failed(opened.error(), ExitCode::usage);
+      return ExitCode::usage;
+    }
+    report.set_file(&report_file.emplace(*std::move(opened)));
+  }
+  auto openings = Openings::prepare(options, [&report](const Error& why) { report.warn(why); });
+  if (!openings) {
+    report.failed(openings.error(), exit_code_of_bundle(openings.error().code()));
+    if (options.kit && openings.error().code() == Code::wrong_code)
       report.hint("a kit opens with the code that it was made with; only the newest of both is good");
     return report.exit_code();
   }
   Progress progress(plan->input_size, !options.json && isatty(2) == 1);
   report.set_progress(&progress);
   for (const auto& [file, why] : plan->skipped) report.skipped(file, why);
-  Batches batches(*quorum, options, report, progress);
-  for (const Job& job : plan->jobs) batches.add(job);
-  batches.flush();
+  Decryption decryption(*openings, options, report, progress);
+  for (const Job& job : plan->jobs) decryption.add(job);
+  decryption.flush();
   report.set_progress(nullptr);
+  if (options.report || options.resume) report.summarize("decrypted", "were there");
+  report.set_file(nullptr);
   return report.exit_code();
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "client/cli/encrypting_key.h"
 #include "client/cli/plan.h"
 #include "client/files/encrypted_file.h"
 #include "client/files/small_file.h"
@@ -60,7 +61,7 @@ ExitCode encrypt(const Options& options, Report& report) {
   if (!plan) return usage(plan.error());
   const auto config = find_config(options);
   if (!config) return usage(config.error());
-  const auto bundle = find_bundle(options, *config);
+  const auto bundle = encrypting_key(options, *config);
   if (!bundle) {
     report.failed(bundle.error(), exit_code_of_bundle(bundle.error().code()));
     if (bundle.error().code() == Code::not_found) report.hint("name the company's bundle with --bundle FILE");

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "client/cli/test_company.h"
+#include "protocol/message/key_list.h"
 
 namespace coprotect::client::test {
 namespace {
@@ -199,6 +200,62 @@ TEST_F(Encrypt, UsesNoAlteredBundle) {
     write_file(folder_ / "acme.bundle", text_of(altered));
     EXPECT_EQ(encrypt({"x"}).run().code, 5) << "byte " << i;
   }
+  EXPECT_FALSE(fs::exists(folder_ / "x.cop"));
+}
+
+// What the client learnt of its company's keys stands beside its configuration.
+class EncryptWithAKeyList : public Company {
+ protected:
+  EncryptWithAKeyList() {
+    write_file(folder_ / "x", "x");
+    write_file(
+        folder_ / "config.toml",
+        "key_id = \"" + to_hex(first()) + "\"\nbundle = \"acme.bundle\"\ncertificate = \"c\"\nkey = \"k\"\n");
+    fs::create_directory(folder_ / "keys");
+    write_file(folder_ / "keys" / (to_hex(next()) + ".bundle"), text_of(next_.bundle.encoded()));
+  }
+  protocol::KeyId first() const { return run_.bundle.key_id(); }
+  protocol::KeyId next() const { return next_.bundle.key_id(); }
+  void put_list(std::vector<protocol::KeyList::Entry> keys) const {
+    const protocol::KeyList list{.tenant = "acme", .serial = 1, .time_ms = 1, .keys = std::move(keys)};
+    write_file(folder_ / "acme.keys", text_of(list.sign(ceremony_.client_ca_key)));
+  }
+  Program::Ended encrypt_configured(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> args = {"encrypt", "x", "--force", "--config", "config.toml"};
+    args.insert(args.end(), more.begin(), more.end());
+    return run(args);
+  }
+  protocol::KeyId key_of_file() const {
+    auto input = must(Input::open(folder_ / "x.cop"));
+    return must(read_header(input)).stanzas().front().key_id;
+  }
+
+  const protocol::test::TestCeremony::Run next_{protocol::test::TestCeremony(protocol::SuiteId::p256).run()};
+};
+
+TEST_F(EncryptWithAKeyList, TakesTheKeyThatEncrypts) {
+  using protocol::KeyUse;
+  ASSERT_EQ(encrypt_configured().code, 0);
+  EXPECT_EQ(key_of_file(), first()) << "there is no list";
+  put_list({{next(), KeyUse::encrypts, 1}, {first(), KeyUse::decrypt_only, 1}});
+  const auto newest = encrypt_configured();
+  ASSERT_EQ(newest.code, 0) << newest.err;
+  EXPECT_EQ(key_of_file(), next());
+
+  const auto old = encrypt_configured({"--key-id", to_hex(first())});
+  EXPECT_EQ(old.code, 3);
+  EXPECT_NE(old.err.find("the key list says \"decrypt-only\""), std::string::npos) << old.err;
+  EXPECT_EQ(encrypt_configured({"--bundle", "acme.bundle"}).code, 3);
+  EXPECT_EQ(encrypt_configured({"--key-id", to_hex(next())}).code, 0);
+}
+
+TEST_F(EncryptWithAKeyList, RefusesIfNoKeyEncrypts) {
+  put_list({{first(), protocol::KeyUse::disabled, 1}});
+  const auto refused = encrypt_configured();
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_NE(refused.err.find("no key of \"acme\" encrypts"), std::string::npos) << refused.err;
+  write_file(folder_ / "acme.keys", "not a list");
+  EXPECT_EQ(encrypt_configured().code, 5);
   EXPECT_FALSE(fs::exists(folder_ / "x.cop"));
 }
 

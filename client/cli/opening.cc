@@ -9,17 +9,6 @@ namespace {
 
 constexpr std::size_t kMaxKitSize = kMaxBundleSize + (std::size_t{1} << 20);
 
-// As the command line says, else the configuration.
-Result<Via> find_via(const Options& options, const Via& configured, const protocol::Bundle& bundle) {
-  auto via = options.via ? Via::parse(*options.via) : Result<Via>(configured);
-  if (!via) return std::move(via).error().in("--via");
-  if (!via->first) return via;
-  const auto position = bundle.parameters().position_of(*via->first);
-  if (!position || !bundle.parameters()->parties[*position].is_agent())
-    return Error(Code::malformed, "via: the key has no agent \"" + *via->first + "\"");
-  return via;
-}
-
 Result<Quorum> make_quorum(const HeldBundle& bundle, Credentials credentials, protocol::Action action,
                            const Options& options, const Config& config, std::optional<LocalShare> share) {
   auto via = find_via(options, config.via, *bundle.current());
@@ -82,8 +71,7 @@ Result<Enrolled> enrolled(const Options& options, HeldBundle::Warn warn) {
   auto bundle = find_bundle(options, *config);
   if (!bundle) return std::move(bundle).error();
   auto file = options.bundle ? std::filesystem::path(*options.bundle) : (*config)->bundle;
-  auto credentials =
-      load_credentials(**config, [] { return ask_secret("passphrase of the client's key: ", std::nullopt); });
+  auto credentials = own_credentials(**config);
   if (!credentials) return std::move(credentials).error();
   return Enrolled{.config = **config,
                   .bundle = HeldBundle(*std::move(bundle), std::move(file), std::move(warn)),
@@ -113,6 +101,24 @@ Result<Quorum> recover_with_agent(const Options& options, HeldBundle::Warn warn)
 }
 
 }  // namespace
+
+Result<Via> find_via(const Options& options, const Via& configured, const protocol::Bundle& bundle) {
+  auto via = options.via ? Via::parse(*options.via) : Result<Via>(configured);
+  if (!via) return std::move(via).error().in("--via");
+  if (!via->first) return via;
+  const auto position = bundle.parameters().position_of(*via->first);
+  if (!position || !bundle.parameters()->parties[*position].is_agent())
+    return Error(Code::malformed, "via: the key has no agent \"" + *via->first + "\"");
+  return via;
+}
+
+Result<Quorum> everyday_quorum(const HeldBundle& bundle, std::shared_ptr<const Credentials> credentials,
+                               const Options& options, const Config& config) {
+  auto via = find_via(options, config.via, *bundle.current());
+  if (!via) return std::move(via).error();
+  return Quorum(bundle, std::move(credentials), protocol::Action::view, options.reason, config.deadline,
+                std::nullopt, *std::move(via));
+}
 
 Result<Quorum> prepare_opening(const Options& options, HeldBundle::Warn warn) {
   if (options.recover)

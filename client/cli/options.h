@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "client/config.h"
-#include "protocol/bundle/bundle.h"
+#include "client/enrolment.h"
+#include "client/key_store.h"
 
 namespace coprotect::client {
 
@@ -30,6 +30,11 @@ struct Options {
   bool recover = false;
   std::optional<std::string> kit;
   std::optional<int> code_fd;
+  bool resume = false;
+  std::optional<std::string> report;
+  // rewrap
+  std::optional<std::string> to;  // a name in the configuration, or a key_id
+  bool keep_old = false;
   // public-key
   std::string key_name;  // empty: the first key
 };
@@ -37,8 +42,18 @@ struct Options {
 // The configuration that was named, or the one at its usual place if there is one there.
 Result<std::optional<Config>> find_config(const Options& options);
 
+// Code::malformed unless the text is 64 hexadecimal digits; `what` names it.
+Result<protocol::KeyId> read_key_id(std::string_view text, const std::string& what);
+
 // The bundle to use: the one that was named, else the configured one; pinned by --key-id, else by the
-// configuration. Code::denied if its key is not for files.
+// configuration. Without --bundle, --key-id may name any key that is known. Code::denied if its key is not
+// for files.
 Result<protocol::Bundle> find_bundle(const Options& options, const std::optional<Config>& config);
+
+// The configuration's first key, with what the client learnt of others.
+Result<KeyStore> open_key_store(const Config& config);
+
+// The client's own credentials; the passphrase of an encrypted key is asked for at the terminal.
+Result<Credentials> own_credentials(const Config& config);
 
 }  // namespace coprotect::client

@@ -96,6 +96,27 @@ Status add(Plan& plan, Direction direction, const std::string& input, bool recur
 
 }  // namespace
 
+Result<Plan> plan_in_place(const std::vector<std::string>& inputs, bool recursive) {
+  Plan plan;
+  std::error_code ignored;
+  for (const std::string& input : inputs) {
+    if (input == "-") return usage("standard input cannot be changed where it is");
+    if (!fs::is_directory(input, ignored)) {
+      plan.jobs.push_back({.input = input, .output = input});
+    } else if (!recursive) {
+      return usage(quoted(fs::path(input)) + " is a folder: use -r");
+    } else if (auto added = add_folder(plan, Direction::open, input, input); !added) {
+      return std::move(added).error();
+    }
+  }
+  for (Job& job : plan.jobs) {
+    job.output = job.input;
+    const auto size = fs::file_size(*job.input, ignored);
+    if (!ignored) plan.input_size += size;
+  }
+  return plan;
+}
+
 Result<Plan> make_plan(Direction direction, const std::vector<std::string>& inputs, bool recursive,
                        const std::optional<std::string>& output) {
   std::error_code ignored;

@@ -34,6 +34,10 @@ struct Plan {
 Result<Plan> make_plan(Direction direction, const std::vector<std::string>& inputs, bool recursive,
                        const std::optional<std::string>& output);
 
+// Encrypted files to be changed where they are: those that are named, and of a folder, if `recursive`, all
+// *.cop. Each job's output is its input.
+Result<Plan> plan_in_place(const std::vector<std::string>& inputs, bool recursive);
+
 // The place for a job's output, with the permissions of its input.
 Result<Target> open_target(const Job& job, bool overwrite, const Input& input);
 

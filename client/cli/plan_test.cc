@@ -74,5 +74,20 @@ TEST_F(PlanTest, RefusesWhatHasNoPlan) {
   EXPECT_FALSE(plan(Direction::seal, {in("x"), in("sub/../x")}, false, in("out")));
 }
 
+TEST_F(PlanTest, ChangesEncryptedFilesInPlace) {
+  const auto plan = plan_in_place({in("x.cop"), in("tree")}, true);
+  ASSERT_TRUE(plan) << plan.error().message();
+  std::vector<std::string> files;
+  for (const Job& job : plan->jobs) {
+    EXPECT_EQ(job.input, job.output);
+    files.push_back(job.name());
+  }
+  EXPECT_EQ(files, (std::vector<std::string>{in("x.cop"), in("tree/a.cop"), in("tree/sub/b.cop")}));
+  EXPECT_EQ(plan->skipped.size(), 1u);
+  EXPECT_EQ(plan->input_size, 15u);
+  EXPECT_FALSE(plan_in_place({in("tree")}, false));
+  EXPECT_FALSE(plan_in_place({"-"}, false));
+}
+
 }  // namespace
 }  // namespace coprotect::client

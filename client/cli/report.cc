@@ -32,18 +32,37 @@ void Report::count(ExitCode code) {
   failure_ = !failure_ || *failure_ == code ? code : ExitCode::some_failed;
 }
 
-void Report::done(const std::string& file, const std::string& output) {
-  any_done_ = true;
+// A report that cannot be written is a failure of the run, which goes on.
+void Report::add_line(const ReportFile::Line& line) {
+  if (file_ == nullptr) return;
+  auto added = file_->add(line);
+  if (added) return;
+  file_ = nullptr;
+  failed(std::move(added).error().in("report"), ExitCode::some_failed);
+}
+
+void Report::done(const std::string& file, const std::string& output, const FileSizes& sizes) {
+  ++done_;
+  add_line({.path = file, .result = "done", .input_size = sizes.input, .output_size = sizes.output});
   if (json_) print_line({{"file", file}, {"status", "done"}, {"output", output}});
 }
 
+void Report::present(const std::string& file, const std::string& output, const FileSizes& sizes) {
+  ++present_;
+  add_line({.path = file, .result = "present", .input_size = sizes.input, .output_size = sizes.output});
+  if (json_) print_line({{"file", file}, {"status", "present"}, {"output", output}});
+}
+
 void Report::skipped(const std::string& file, const std::string& why) {
+  add_line({.path = file, .result = "skipped", .reason = why});
   if (json_) return print_line({{"file", file}, {"status", "skipped"}, {"message", why}});
   say("", "\"" + file + "\" skipped: " + why);
 }
 
 void Report::failed(const std::string& file, const Error& error, ExitCode code) {
   count(code);
+  ++failed_;
+  add_line({.path = file, .result = "failed", .reason = std::string(error.message())});
   if (!json_) return say("error: ", "\"" + file + "\": " + error.message());
   print_line({{"file", file},
               {"status", "failed"},
@@ -61,9 +80,18 @@ void Report::hint(const std::string& text) {
   if (!json_ && hints_.insert(text).second) say("hint: ", text);
 }
 
+void Report::summarize(const std::string& verb, const std::string& present) {
+  if (!json_)
+    say("", std::to_string(done_) + " " + verb + ", " + std::to_string(present_) + " " + present + ", " +
+                std::to_string(failed_) + " failed");
+  if (file_ == nullptr) return;
+  if (auto written = file_->summarize(); !written)
+    failed(std::move(written).error().in("report"), ExitCode::some_failed);
+}
+
 ExitCode Report::exit_code() const {
   if (!failure_) return ExitCode::done;
-  return any_done_ ? ExitCode::some_failed : *failure_;
+  return done_ + present_ > 0 ? ExitCode::some_failed : *failure_;
 }
 
 }  // namespace coprotect::client

@@ -5,13 +5,13 @@
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/file/header_parts.h"
 
 namespace coprotect::protocol {
 namespace {
 
 constexpr std::string_view kMagic("CPV1\r\n\x1a\0", 8);
 constexpr std::size_t kMacSize = 32;
-constexpr std::uint8_t kMaxStanzas = 16;
 
 Error malformed(std::string what) {
   return {Code::malformed, "header: " + std::move(what)};
@@ -64,6 +64,15 @@ Result<Stanza> read_stanza(Reader& reader, const Group& group) {
                                .f = *std::move(f)}};
 }
 
+// FK of SPEC.md §9.2.
+Secret derive_file_key(const Element& m, const Core& core, const Digest& core_hash) {
+  Writer info;
+  info.literal("CPV1-FK").bytes(core_hash);
+  return hkdf_sha256(core.file_nonce, m.encode_secret().reveal(), info.view(), 32);
+}
+
+}  // namespace
+
 Bytes encode_stanza(const Stanza& stanza) {
   const Ciphertext& ct = stanza.ciphertext;
   Writer content;
@@ -74,18 +83,9 @@ Bytes encode_stanza(const Stanza& stanza) {
   return std::move(out).take();
 }
 
-// FK of SPEC.md §9.2.
-Secret derive_file_key(const Element& m, const Core& core, const Digest& core_hash) {
-  Writer info;
-  info.literal("CPV1-FK").bytes(core_hash);
-  return hkdf_sha256(core.file_nonce, m.encode_secret().reveal(), info.view(), 32);
-}
-
 Digest header_mac(const Secret& file_key, ByteView core_and_stanzas) {
   return hmac_sha256(hkdf_sha256({}, file_key.reveal(), bytes_of("CPV1-HDR"), 32).reveal(), core_and_stanzas);
 }
-
-}  // namespace
 
 Result<Core> Core::parse(ByteView encoded) {
   Reader reader(encoded);

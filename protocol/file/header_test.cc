@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/crypto/hash.h"
+#include "protocol/file/rewrap.h"
 #include "protocol/threshold/partial.h"
 #include "protocol/threshold/shamir.h"
 
@@ -64,6 +65,53 @@ TEST_P(HeaderTest, WrapsAFileKey) {
   const auto unlocked = read->unlock(*m);
   ASSERT_TRUE(unlocked);
   EXPECT_TRUE(equal_in_constant_time(*unlocked, file_key));
+}
+
+TEST_P(HeaderTest, IsRewrappedForAnotherKey) {
+  const TestKey other(GetParam());
+  const auto [made, file_key] = key_.header();
+  const auto m = *key_.decrypt(made.stanzas().front());
+  const KeyId other_id = {2};
+
+  const auto replaced = rewrap(made, m, other.public_key, other_id, false, system_random());
+  ASSERT_TRUE(replaced) << replaced.error().message();
+  EXPECT_EQ(copy(replaced->core_bytes()), copy(made.core_bytes()));
+  ASSERT_EQ(replaced->stanzas().size(), 1u);
+  EXPECT_FALSE(replaced->stanza_for(kKeyId));
+  const auto unlocked = replaced->unlock(*other.decrypt(replaced->stanzas().front()));
+  ASSERT_TRUE(unlocked);
+  EXPECT_TRUE(equal_in_constant_time(*unlocked, file_key));
+  const Digest label = stanza_label(replaced->core_hash(), kStanzaTdh2, other_id);
+  EXPECT_TRUE(verify(other.public_key, replaced->stanzas().front().ciphertext.capsule(), label));
+
+  const auto added = rewrap(made, m, other.public_key, other_id, true, system_random());
+  ASSERT_TRUE(added);
+  ASSERT_EQ(added->stanzas().size(), 2u);
+  EXPECT_EQ(added->stanzas().front().key_id, other_id);
+  EXPECT_TRUE(added->unlock(*key_.decrypt(**added->stanza_for(kKeyId))));
+  // What is there for the key already is taken over.
+  const auto again = rewrap(*added, m, other.public_key, other_id, true, system_random());
+  ASSERT_TRUE(again);
+  EXPECT_EQ(copy(again->encoded()), copy(added->encoded()));
+}
+
+TEST_P(HeaderTest, IsNotRewrappedForWhatDoesNotFit) {
+  const TestKey other(GetParam());
+  const auto [made, file_key] = key_.header();
+  const auto m = *key_.decrypt(made.stanzas().front());
+  const auto wrong = key_.group.random_message(system_random());
+  EXPECT_EQ(rewrap(made, wrong, other.public_key, {2}, false, system_random()).error().code(), Code::altered);
+
+  const TestKey foreign(GetParam() == SuiteId::p256 ? SuiteId::ffdhe2048 : SuiteId::p256);
+  EXPECT_EQ(rewrap(made, m, foreign.public_key, {2}, false, system_random()).error().code(), Code::conflict);
+
+  Header full = *Header::parse(made.encoded());
+  for (std::uint8_t id = 2; id <= 16; ++id)
+    full = *rewrap(full, m, other.public_key, {id}, true, system_random());
+  EXPECT_EQ(full.stanzas().size(), 16u);
+  EXPECT_EQ(rewrap(full, m, other.public_key, {17}, true, system_random()).error().message(),
+            "the file has 16 keys already");
+  EXPECT_TRUE(rewrap(full, m, other.public_key, {17}, false, system_random()));
 }
 
 TEST_P(HeaderTest, LeavesTheBodyAlone) {

@@ -6,6 +6,7 @@
 #include "protocol/message/chain.h"
 #include "protocol/message/client_list.h"
 #include "protocol/message/drill_signature.h"
+#include "protocol/message/key_list.h"
 #include "protocol/message/log.h"
 #include "protocol/message/onboarding.h"
 #include "protocol/message/peer_state.h"
@@ -61,14 +62,16 @@ void read_of_peer(ByteView input, std::string_view tag) {
   invariant(std::equal(signed_message.begin(), signed_message.end() - 64, again.begin(), again.end() - 64));
 }
 
-void read_client_list(ByteView input) {
+// A list is read as it came, and with a good signature put behind it.
+template <typename List>
+void read_signed_list(ByteView input, std::string_view tag) {
   static const SigningKey key = SigningKey::generate(system_random());
   static const Certificate ca = test::make_authority("acme client CA", key);
-  (void)ClientList::parse(input, ca);
+  (void)List::parse(input, ca);
   Bytes signed_list(input.begin(), input.end());
-  const Signature signature = key.sign(tagged_hash("CPV1-CLIENTS", {sha256(input)}));
+  const Signature signature = key.sign(tagged_hash(tag, {sha256(input)}));
   signed_list.insert(signed_list.end(), signature.begin(), signature.end());
-  const auto list = ClientList::parse(signed_list, ca);
+  const auto list = List::parse(signed_list, ca);
   if (!list) return;
   const Bytes again = list->sign(key);
   invariant(std::equal(input.begin(), input.end(), again.begin(), again.end() - 64));
@@ -79,7 +82,7 @@ void read_client_list(ByteView input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);
-  switch (data[0] % 18) {
+  switch (data[0] % 19) {
     case 0:
       read<LogEntry>(input);
       break;
@@ -117,7 +120,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       (void)Invitation::parse(input);
       break;
     case 12:
-      read_client_list(input);
+      read_signed_list<ClientList>(input, "CPV1-CLIENTS");
       break;
     case 13:
       read<ForwardMessage>(input);
@@ -133,6 +136,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 17:
       read<DrillSignature>(input);
+      break;
+    case 18:
+      read_signed_list<KeyList>(input, "CPV1-KEYS");
       break;
   }
   return 0;

@@ -81,6 +81,8 @@ std::string_view entry_kind_name(EntryKind kind) {
       return "refusal";
     case EntryKind::ceremony:
       return "ceremony";
+    case EntryKind::key_list:
+      return "key-list";
     case EntryKind::client_list:
       return "client-list";
     case EntryKind::store:

@@ -13,6 +13,7 @@ enum class EntryKind : std::uint8_t {
   refusal = 3,
   ceremony = 4,
   client_list = 5,
+  key_list = 6,
   store = 7  // what happened to the store itself; of no tenant, and told to all
 };
 std::string_view entry_kind_name(EntryKind kind);

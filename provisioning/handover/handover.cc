@@ -34,6 +34,16 @@ std::vector<protocol::PublicDeal> public_parts(const std::vector<protocol::Deal>
   return parts;
 }
 
+// One that is there already, or a newer one, is as good.
+Status give_lists(InvitedAgent& agent, const std::string& tenant, const TenantLists& lists) {
+  for (const auto& [kind, list] : {std::pair(&kClientLists, &lists.clients), {&kKeyLists, &lists.keys}}) {
+    if (list->empty()) continue;
+    if (auto given = agent.put_list(*kind, tenant, *list); !given && given.error().code() != Code::conflict)
+      return given;
+  }
+  return Done{};
+}
+
 }  // namespace
 
 Handover::Handover(protocol::Bundle now, HandoverOrder order, const Operator& person, Random& random)
@@ -272,10 +282,8 @@ Status complete_handover(const protocol::Bundle& newest, const Completion& compl
                                                     newest.newest_hash(), *said))
       return Error(Code::bad_proof, agent.name() + " agent acknowledges something else");
     retire.acknowledgements.push_back({parties[*party].identity_key.bytes(), *said});
-    if (agent.holder == nullptr)
-      if (auto given = agent.invited->put_clients(newest.tenant(), completion.clients);
-          !given && given.error().code() != Code::conflict)
-        return given;
+    if (agent.holder != nullptr) continue;
+    if (auto given = give_lists(*agent.invited, newest.tenant(), completion.lists); !given) return given;
   }
   person.progress("all erase the shares of the epoch before");
   for (const NewHolder& agent : completion.agents)

@@ -72,11 +72,15 @@ class Handover {
 };
 
 // Tells all parties of the newest epoch to use it, and, once all do, all who hold older shares to erase them.
-// May be repeated. `clients` is the tenant's client list, for those who join.
+// May be repeated.
+struct TenantLists {
+  Bytes clients;
+  Bytes keys;  // empty if there is none
+};
 struct Completion {
   std::vector<NewHolder> agents;      // of the newest epoch
   std::vector<HolderAgent*> leaving;  // who held shares before, and are reachable
-  Bytes clients;
+  TenantLists lists;                  // for those who join
 };
 Status complete_handover(const protocol::Bundle& newest, const Completion& completion,
                          const Operator& person);

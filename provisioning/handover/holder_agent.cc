@@ -100,8 +100,8 @@ Result<protocol::Signature> HolderAgent::abort(const protocol::AbortRequest& req
   return ask_signature(HandoverStep::abort, request.encode());
 }
 
-Result<Bytes> HolderAgent::client_list() {
-  return link_.connection().get("/v1/tenants/" + link_.tenant() + "/clients");
+Result<Bytes> HolderAgent::list(const ListKind& kind) {
+  return link_.connection().get("/v1/tenants/" + link_.tenant() + "/" + std::string(kind.path));
 }
 
 Result<std::pair<Bytes, Bytes>> HolderAgent::recovery_share() {

@@ -2,6 +2,7 @@
 
 #include "protocol/message/handover.h"
 #include "provisioning/signed_link.h"
+#include "provisioning/signed_lists.h"
 
 namespace coprotect::provisioning {
 
@@ -29,8 +30,8 @@ class HolderAgent {
   Status retire(const protocol::RetireRequest& request);
   // That it never confirms the plan.
   Result<protocol::Signature> abort(const protocol::AbortRequest& request);
-  // The tenant's client list as the agent has it, encoded.
-  Result<Bytes> client_list();
+  // The tenant's list as the agent has it, encoded.
+  Result<Bytes> list(const ListKind& kind);
   // The recovery blob, and the parts that go with it (client/recovery.h).
   Result<std::pair<Bytes, Bytes>> recovery_share();
 

@@ -78,21 +78,32 @@ std::vector<HolderAgent*> HolderGroup::reachable() {
   return agents;
 }
 
-Result<HolderGroup::SignedList> HolderGroup::client_list() {
-  std::optional<SignedList> newest;
+Result<Bytes> HolderGroup::newest_list(const ListKind& kind) {
+  std::optional<Bytes> newest;
+  std::uint64_t newest_serial = 0;
   Error why(Code::unavailable, "no agent that holds the key can be reached");
   for (HolderAgent* const agent : reachable()) {
-    auto encoded = agent->client_list();
-    auto list = encoded ? protocol::ClientList::parse(*encoded, bundle_.parameters()->client_ca)
-                        : Result<protocol::ClientList>(encoded.error());
-    if (!list) {
-      why = std::move(list).error().in(agent->name() + " agent's client list");
+    auto list = agent->list(kind);
+    const auto serial =
+        list ? kind.serial(*list, bundle_.parameters()->client_ca) : Result<std::uint64_t>(list.error());
+    if (!serial) {
+      why = Error(serial.error()).in(agent->name() + " agent's " + std::string(kind.name));
       continue;
     }
-    if (!newest || list->serial > newest->list.serial) newest = {*std::move(list), *std::move(encoded)};
+    if (newest && *serial <= newest_serial) continue;
+    newest = *std::move(list);
+    newest_serial = *serial;
   }
   if (!newest) return why;
   return *std::move(newest);
+}
+
+Result<TenantLists> HolderGroup::lists() {
+  auto clients = newest_list(kClientLists);
+  if (!clients) return std::move(clients).error();
+  auto keys = newest_list(kKeyLists);
+  if (!keys && keys.error().code() != Code::not_found) return std::move(keys).error();
+  return TenantLists{*std::move(clients), keys ? *std::move(keys) : Bytes{}};
 }
 
 std::uint32_t HolderGroup::next_epoch() const {
@@ -113,7 +124,7 @@ namespace {
 // The parties of the newest epoch, each as it can be asked: by a signed request, or, if it only just joins,
 // by its invitation.
 Result<Completion> completion_of(HolderGroup& holders, const Bundle& newest, const Leftover& leftover) {
-  Completion completion{.agents = {}, .leaving = {}, .clients = leftover.clients};
+  Completion completion{.agents = {}, .leaving = {}, .lists = leftover.lists};
   for (HolderGroup::Member& member : holders.members())
     if (member.status && !newest.parameters().position_of(member.agent->party().identity_key))
       completion.leaving.push_back(member.agent.get());
@@ -278,7 +289,7 @@ Status take_back_prepared(HolderGroup& holders, std::span<InvitedAgent> invited,
   if (prepared == nullptr) return clear_joiners(*joiners);
   const auto transcript = prepared_transcript(*prepared, holders.bundle());
   if (!transcript) return transcript.error();
-  const Leftover leftover{.committed = std::nullopt, .invited = invited, .clients = {}};
+  const Leftover leftover{.committed = std::nullopt, .invited = invited, .lists = {}};
   const auto taken = take_back(holders, transcript->plan(), leftover, person);
   return taken ? Status(Done{}) : Status(taken.error());
 }

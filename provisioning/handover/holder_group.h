@@ -4,7 +4,6 @@
 #include <optional>
 #include <vector>
 
-#include "protocol/message/client_list.h"
 #include "provisioning/handover/handover.h"
 
 namespace coprotect::provisioning {
@@ -29,13 +28,11 @@ class HolderGroup {
   Member* find(std::string_view name);
   // Those of the newest epoch who answered.
   std::vector<HolderAgent*> reachable();
-  // The newest client list that one of them has, under the client CA's signature; Code::unavailable if nobody
-  // answers.
-  struct SignedList {
-    protocol::ClientList list;
-    Bytes encoded;
-  };
-  Result<SignedList> client_list();
+  // The newest list of a kind that one of them has; Code::not_found if none has one, Code::unavailable if
+  // nobody answers.
+  Result<Bytes> newest_list(const ListKind& kind);
+  // Client list and key list, for agents that join; the latter is empty if there is none.
+  Result<TenantLists> lists();
   // Greater than every epoch that anybody decided.
   std::uint32_t next_epoch() const;
   // The first agent of the newest epoch that cannot be reached, as an error; `but` does not count.
@@ -54,7 +51,7 @@ struct Leftover {
   // Of a tool that confirmed a new recovery share and died: the bundle that it committed.
   std::optional<protocol::Bundle> committed;
   std::span<InvitedAgent> invited;
-  Bytes clients;
+  TenantLists lists;
 };
 enum class Settled { nothing_left, completed, taken_back };
 Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Operator& person,

@@ -106,8 +106,7 @@ Status new_code(const NewCodeOptions& options, const Operator& person, std::int6
   if (auto done = folder->commit(kit, recovery_sheet(handover.next(), kind, folder->name() + ".kit", now_ms));
       !done)
     return done;
-  if (auto done =
-          complete_handover(handover.next(), {.agents = agents, .leaving = {}, .clients = {}}, person);
+  if (auto done = complete_handover(handover.next(), {.agents = agents, .leaving = {}, .lists = {}}, person);
       !done)
     return done;
   if (auto finished = finish(options, *folder, *registry, now_ms); !finished) return finished;

@@ -34,8 +34,7 @@ Status refresh(const KeyOptions& options, const Operator& person, Random& random
   const std::vector<NewHolder> agents = order.agents;
   Handover handover(holders->bundle(), std::move(order), person, random);
   if (auto prepared = handover.prepare(); !prepared) return prepared;
-  if (auto done =
-          complete_handover(handover.next(), {.agents = agents, .leaving = {}, .clients = {}}, person);
+  if (auto done = complete_handover(handover.next(), {.agents = agents, .leaving = {}, .lists = {}}, person);
       !done)
     return done;
   if (auto renewed = folder->renew(handover.next()); !renewed) return renewed;

@@ -100,9 +100,9 @@ Status reshare(const ReshareOptions& options, const Operator& person, std::int64
     return Done{};
   }
 
-  auto clients = holders->client_list();
-  if (!clients) return std::move(clients).error();
-  Completion completion{.agents = order->agents, .leaving = {}, .clients = std::move(clients->encoded)};
+  auto lists = holders->lists();
+  if (!lists) return std::move(lists).error();
+  Completion completion{.agents = order->agents, .leaving = {}, .lists = *std::move(lists)};
   for (HolderAgent* const agent : holders->reachable())
     if (std::ranges::none_of(order->agents, [&](const NewHolder& next) { return next.holder == agent; }))
       completion.leaving.push_back(agent);

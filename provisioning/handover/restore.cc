@@ -4,8 +4,8 @@
 #include <iostream>
 #include <thread>
 
+#include "protocol/message/client_list.h"
 #include "provisioning/ca_key_file.h"
-#include "provisioning/client_lists.h"
 #include "provisioning/clock.h"
 #include "provisioning/credential.h"
 #include "provisioning/handover/opened_kit.h"
@@ -13,6 +13,7 @@
 #include "provisioning/onboarding_directory.h"
 #include "provisioning/recovery_sheet.h"
 #include "provisioning/report.h"
+#include "provisioning/signed_lists.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -75,9 +76,11 @@ Result<People> make_people(const RestoreOptions& options, const OpenedKit& kit, 
 
 // The newest list with the new administrator in place of who had that name.
 Result<Bytes> renewed_list(HolderGroup& holders, const People& people, std::int64_t now_ms) {
-  auto newest = holders.client_list();
-  if (!newest) return std::move(newest).error();
-  protocol::ClientList& list = newest->list;
+  const auto newest = holders.newest_list(kClientLists);
+  if (!newest) return newest.error();
+  auto parsed = protocol::ClientList::parse(*newest, people.ca);
+  if (!parsed) return std::move(parsed).error();
+  protocol::ClientList& list = *parsed;
   const std::string uri = "coprotect:" + list.tenant + ":admin:" + people.administrator_name;
   std::erase_if(list.clients, [&](const auto& client) { return client.second == uri; });
   list.clients.emplace(people.administrator.certificate.key_hash(), uri);
@@ -97,7 +100,7 @@ Status stage(const std::filesystem::path& folder, const People& people, const Bu
   if (auto done = write_durable(folder / "client-ca.pem", bytes_of(people.ca.pem()), kPublicMode); !done)
     return done;
   if (auto done = write_durable(folder / "client-ca.key", *ca_key, kPrivateMode); !done) return done;
-  if (auto done = write_durable(folder / kClientListFile, list, kPublicMode); !done) return done;
+  if (auto done = write_durable(folder / kClientLists.file, list, kPublicMode); !done) return done;
   if (auto done = write_durable(folder / (tenant + ".bundle"), next.encoded(), kPublicMode); !done)
     return done;
   if (auto done = write_durable(folder / "recovery-sheet.txt", bytes_of(sheet), kPublicMode); !done)
@@ -178,18 +181,21 @@ Result<Bundle> finish(OnboardingDirectory& directory, const OpenedKit& kit, std:
     if (auto installed = directory.install(); !installed) return std::move(installed).error();
     return bundle;
   }
-  const auto list = client::read_small_file(directory.find(std::string(kClientListFile)), kMaxFile);
+  const auto list = client::read_small_file(directory.find(std::string(kClientLists.file)), kMaxFile);
   if (!list) return list.error();
   auto holders = HolderGroup::look(kit.bundle, kit.administrator, random);
   if (!holders) return std::move(holders).error();
-  const Leftover leftover{.committed = *bundle, .invited = invited, .clients = *list};
+  auto lists = holders->lists();
+  if (!lists) return std::move(lists).error();
+  lists->clients = *list;
+  const Leftover leftover{.committed = *bundle, .invited = invited, .lists = *std::move(lists)};
   const auto settled = settle(*holders, leftover, person, random);
   if (!settled) return settled.error();
   if (*settled == Settled::taken_back)
     return with_hint(Error(Code::conflict, "the handover was taken back meanwhile"),
                      "move \"" + directory.final().string() + "\" away and run the command again");
-  ClientLists lists(*bundle, {kit.administrator.certificate}, kit.administrator.key);
-  if (auto given = lists.push(*list); !given && given.error().code() != Code::conflict)
+  SignedLists clients(kClientLists, *bundle, {kit.administrator.certificate}, kit.administrator.key);
+  if (auto given = clients.push(*list); !given && given.error().code() != Code::conflict)
     return std::move(given).error();
   if (auto installed = directory.install(); !installed) return std::move(installed).error();
   return bundle;

@@ -51,11 +51,11 @@ Result<HolderGroup> settled_holders(KeyFolder& folder, std::span<InvitedAgent> i
     if (!holders) return holders;
     auto committed = committed_bundle(folder);
     if (!committed) return std::move(committed).error();
-    Leftover leftover{.committed = *std::move(committed), .invited = invited, .clients = {}};
+    Leftover leftover{.committed = *std::move(committed), .invited = invited, .lists = {}};
     if (!invited.empty()) {
-      auto clients = holders->client_list();
-      if (!clients) return std::move(clients).error();
-      leftover.clients = std::move(clients->encoded);
+      auto lists = holders->lists();
+      if (!lists) return std::move(lists).error();
+      leftover.lists = *std::move(lists);
     }
     const auto settled = settle(*holders, leftover, person, random);
     if (!settled && lost.empty()) return settled.error();

@@ -76,6 +76,8 @@ bool System::init_agent(Agent& agent, const std::string& role, const std::string
   for (const auto& assignment : agent.environment) command.env(assignment);
   const Finished run = command.run();
   expect_done(run, "init-agent");
+  if (!options_.policy.empty())
+    std::ofstream(agent.config(), std::ios::app) << "\n[policy]\n" << options_.policy;
   if (!options_.derive_policy.empty())
     std::ofstream(agent.config(), std::ios::app) << "\n[policy.derive]\n" << options_.derive_policy;
   if (!options_.handover_policy.empty())
@@ -138,19 +140,41 @@ Finished System::hand_over(std::vector<std::string> args, bool new_code,
   return run;
 }
 
+void System::invite_both() const {
+  for (const Agent* const agent : {cloud_.get(), company_.get()}) expect_done(invite(*agent), "invite");
+}
+
 Finished System::add_key(const std::string& name, const std::vector<std::string>& options,
                          const std::filesystem::path& provision,
                          const std::vector<std::string>& environment) {
-  for (const Agent* const agent : {cloud_.get(), company_.get()}) expect_done(invite(*agent), "invite");
+  invite_both();
   return add_key_again(name, options, provision, environment);
 }
 
 Finished System::add_key_again(const std::string& name, const std::vector<std::string>& options,
                                const std::filesystem::path& provision,
                                const std::vector<std::string>& environment) {
+  return make_key(name, {"add-key", name}, options, provision, environment);
+}
+
+Finished System::rotate(const std::string& name, const std::vector<std::string>& options,
+                        const std::filesystem::path& provision, const std::vector<std::string>& environment) {
+  invite_both();
+  return rotate_again(name, options, provision, environment);
+}
+
+Finished System::rotate_again(const std::string& name, const std::vector<std::string>& options,
+                              const std::filesystem::path& provision,
+                              const std::vector<std::string>& environment) {
+  return make_key(name, {"rotate", "--name", name}, options, provision, environment);
+}
+
+Finished System::make_key(const std::string& name, const std::vector<std::string>& command_line,
+                          const std::vector<std::string>& options, const std::filesystem::path& provision,
+                          const std::vector<std::string>& environment) {
   Command command(provision);
-  command
-      .args({"add-key", name, "--dir", out().string(), "--cloud-invitation", cloud_->invitation().string(),
+  command.args(command_line)
+      .args({"--dir", out().string(), "--cloud-invitation", cloud_->invitation().string(),
              "--company-invitation", company_->invitation().string(), "--show-code-fd", "7", "--code-fd", "8",
              "--ca-passphrase-fd", "9", "--same-host"})
       .args(options);
@@ -158,6 +182,15 @@ Finished System::add_key_again(const std::string& name, const std::vector<std::s
   const Finished run = command.retype(7, 8).feed(9, kPassphrase).run(std::chrono::seconds(180));
   if (const std::string shown = shown_code(run); !shown.empty()) codes_[name] = shown;
   return run;
+}
+
+Finished System::key_state(const std::string& key, const std::string& state,
+                           const std::vector<std::string>& options, const std::filesystem::path& provision,
+                           const std::vector<std::string>& environment) const {
+  Command command(provision);
+  command.args({"key-state", key, state, "--dir", out().string(), "--ca-passphrase-fd", "9"}).args(options);
+  for (const auto& assignment : environment) command.env(assignment);
+  return command.feed(9, kPassphrase).run();
 }
 
 std::filesystem::path System::add_client(const std::string& name, const std::vector<std::string>& options) {

@@ -62,6 +62,8 @@ class System {
     bool onboarded = true;
     bool derive_key = false;       // a further key, "derive", of the same suite
     unsigned peer_seconds = 3600;  // how often the agents ask each other what they remember
+    // What stands under [policy] in both agents' configuration.
+    std::string policy = "";
     // What stands under [policy.derive] in both agents' configuration; empty: no such table.
     std::string derive_policy = "tenants = [\"acme\"]\n";
     // The same under [policy.handover].
@@ -94,6 +96,18 @@ class System {
   Finished hand_over(std::vector<std::string> args, bool new_code = false,
                      const std::filesystem::path& provision = program("coprotect-provision"),
                      const std::vector<std::string>& environment = {});
+  // coprotect-provision rotate --name NAME, with fresh invitations, or with those that are there.
+  Finished rotate(const std::string& name, const std::vector<std::string>& options = {},
+                  const std::filesystem::path& provision = program("coprotect-provision"),
+                  const std::vector<std::string>& environment = {});
+  Finished rotate_again(const std::string& name, const std::vector<std::string>& options = {},
+                        const std::filesystem::path& provision = program("coprotect-provision"),
+                        const std::vector<std::string>& environment = {});
+  // coprotect-provision key-state KEY STATE …
+  Finished key_state(const std::string& key, const std::string& state,
+                     const std::vector<std::string>& options = {},
+                     const std::filesystem::path& provision = program("coprotect-provision"),
+                     const std::vector<std::string>& environment = {}) const;
   // A new client, whose configuration names the further keys that there are; returns the path of its
   // configuration.
   std::filesystem::path add_client(const std::string& name, const std::vector<std::string>& options = {});
@@ -121,6 +135,11 @@ class System {
   const Options& options() const { return options_; }
 
  private:
+  // A command that makes a further key, with the invitations that are there.
+  Finished make_key(const std::string& name, const std::vector<std::string>& command_line,
+                    const std::vector<std::string>& options, const std::filesystem::path& provision,
+                    const std::vector<std::string>& environment);
+  void invite_both() const;
   std::filesystem::path key_folder(const std::string& key) const { return out() / "keys" / key; }
   bool init_agent(Agent& agent, const std::string& role, const std::string& token_uri);
 

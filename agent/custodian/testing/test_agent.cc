@@ -73,6 +73,7 @@ Status TestAgent::try_open() {
                     .requests_per_key_per_day = requests_per_key_per_day,
                     .handover = {.delay_ms = handover_delay_ms, .notify = notify},
                     .derive = derive,
+                    .destroy_wait = destroy_wait,
                     .now_ms = [clock = clock_] { return clock->now_ms.load(); }};
   auto keeper = hsm::make_sealed_keeper(token_, std::chrono::minutes(5));
   auto opened = Custodian::open(std::move(settings), keyring(),

@@ -54,6 +54,7 @@ class TestAgent {
   bool allow_recover = true;
   std::int64_t handover_delay_ms = 24 * 3600 * 1000;
   std::function<void(const Notification&)> notify;
+  std::chrono::milliseconds destroy_wait = std::chrono::days(30);
   std::optional<DerivePolicy> derive = DerivePolicy{.tenants = {"acme"}};
   // Takes a chain's message to its next party.
   std::function<Result<Bytes>(const Chain&)> carry;

@@ -1,0 +1,51 @@
+#include "agent/custodian/erasure.h"
+
+#include "agent/custodian/record.h"
+#include "protocol/base/fault.h"
+#include "protocol/crypto/hash.h"
+
+namespace coprotect::agent::custodian {
+
+Status Erasure::run(std::int64_t now_ms) {
+  Status status = Done{};
+  for (const KeyPtr& key : keys_.all_with_shares()) {
+    if (!lists_.due(*key, now_ms)) continue;
+    auto erased = erase(*key, now_ms);
+    if (!erased && status) status = std::move(erased);
+  }
+  if (journal_empty_) return status;
+  auto emptied = store_.checkpoint();
+  journal_empty_ = static_cast<bool>(emptied);
+  fault_point("agent-erase-checkpointed");
+  return status ? emptied : status;
+}
+
+Status Erasure::erase(const Key& key, std::int64_t now_ms) {
+  auto transaction = store_.begin();
+  if (!transaction) return std::move(transaction).error();
+  if (!lists_.due(key, now_ms)) return Done{};  // taken back meanwhile
+  Key tombstone = key;
+  tombstone.shares.clear();
+  tombstone.recovery_blob.clear();
+  tombstone.recovery_parts.clear();
+  auto entry = entry_of(protocol::EntryKind::key_list, key.tenant(), now_ms);
+  entry.key_id = key.key_id();
+  entry.request_hash = protocol::sha256(lists_.of_tenant(key.tenant())->encoded);
+  entry.detail = "the destroyed key's shares are erased";
+  // Of a handover that was not finished nothing need stay.
+  auto gone = key.state == KeyState::prepared
+                  ? keys_.remove(*transaction, key)
+                  : keys_.put(*transaction, std::make_shared<const Key>(std::move(tombstone)));
+  if (!gone) return gone;
+  if (auto recorded = log_.append(*transaction, std::move(entry)); !recorded) return recorded;
+  fault_point("agent-erase-commit");
+  if (auto committed = transaction->commit(); !committed) return committed;
+  fault_point("agent-erase-committed");
+  journal_empty_ = false;
+  // The record is gone; what the token may still keep of it opens nothing by itself.
+  for (const auto& [index, record] : key.shares)
+    static_cast<void>(keeper_.erase(key.share_id(index), record));
+  return Done{};
+}
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,142 @@
+#include "agent/custodian/key_lists.h"
+
+#include <mutex>
+
+#include "protocol/base/writer.h"
+
+namespace coprotect::agent::custodian {
+
+using protocol::KeyList;
+using protocol::KeyUse;
+using protocol::Operation;
+
+namespace {
+
+std::string named(const KeyList::Entry& entry) {
+  return "key " + to_hex(entry.key_id);
+}
+
+std::string list_of(const KeyList& list) {
+  return "key list of tenant \"" + list.tenant + "\": ";
+}
+
+}  // namespace
+
+Digest KeyLists::mac(std::string_view tenant, ByteView list) const {
+  Writer w;
+  w.literal("CPV1-ROW-KEYS").lp(tenant).lp4(list);
+  return keyring_.mac(w.view());
+}
+
+Status KeyLists::load(Transaction& transaction) {
+  Query query = transaction.query("SELECT tenant, list, mac FROM key_lists");
+  for (;;) {
+    const auto row = query.step();
+    if (!row) return row.error();
+    if (!*row) return Done{};
+    const std::string tenant = query.text(0);
+    const std::string name = "store: the key list of tenant \"" + tenant + "\"";
+    Bytes encoded = query.blob(1);
+    if (!equal_in_constant_time(mac(tenant, encoded), query.blob(2)))
+      return Error(Code::altered, name + " was altered: its MAC does not hold");
+    const KeyPtr key = keys_.of_tenant(tenant);
+    if (key == nullptr) return Error(Code::altered, name + " has no key: a row was removed");
+    auto list = KeyList::parse(encoded, key->client_ca());
+    if (!list) return std::move(list).error().in(name);
+    lists_.emplace(
+        tenant, std::make_shared<const SignedKeyList>(SignedKeyList{*std::move(list), std::move(encoded)}));
+  }
+}
+
+bool KeyLists::is_final(const KeyList::Entry& entry, std::int64_t now_ms) const {
+  if (entry.use != KeyUse::destroyed) return false;
+  const KeyPtr key = keys_.active(entry.key_id);
+  return entry.effective_ms <= now_ms || (key != nullptr && key->erased());
+}
+
+// A key once listed stays listed: leaving it out would make it as it was before.
+Status KeyLists::check_successor(const KeyList& present, const KeyList& next, std::int64_t now_ms) const {
+  if (next.serial <= present.serial)
+    return Error(Code::conflict, list_of(next) + "serial " + std::to_string(next.serial) +
+                                     " is not greater than the present " + std::to_string(present.serial));
+  for (const KeyList::Entry& entry : present.keys) {
+    const KeyList::Entry* const after = next.find(entry.key_id);
+    if (after == nullptr) return Error(Code::conflict, list_of(next) + named(entry) + " is left out");
+    if (after->use != KeyUse::destroyed && is_final(entry, now_ms))
+      return Error(Code::conflict, list_of(next) + named(entry) + " is destroyed for good");
+  }
+  return Done{};
+}
+
+// What was announced before has its time already; anything that would erase earlier waits anew.
+Status KeyLists::check_waiting(const KeyList* present, const KeyList& next, std::int64_t now_ms) const {
+  for (const KeyList::Entry& entry : next.keys) {
+    if (entry.use != KeyUse::destroyed) continue;
+    const KeyList::Entry* const before = present == nullptr ? nullptr : present->find(entry.key_id);
+    const bool announced = before != nullptr && before->use == KeyUse::destroyed &&
+                           (before->effective_ms <= entry.effective_ms || is_final(*before, now_ms));
+    if (!announced && entry.effective_ms < now_ms + destroy_wait_.count())
+      return Error(Code::denied, list_of(next) + named(entry) +
+                                     " would be erased before this agent's waiting time of " +
+                                     std::to_string(destroy_wait_.count() / 1000) + " s is over");
+  }
+  return Done{};
+}
+
+Status KeyLists::check_purposes(const KeyList& next) const {
+  const KeyList::Entry* const entry = next.encrypting();
+  const KeyPtr key = entry == nullptr ? nullptr : keys_.active(entry->key_id);
+  if (key != nullptr && key->parameters()->purpose != protocol::Purpose::envelope)
+    return Error(Code::malformed, list_of(next) + named(*entry) + " is not for files");
+  return Done{};
+}
+
+Status KeyLists::put(Transaction& transaction, SignedKeyListPtr keys, std::int64_t now_ms) {
+  const KeyList& next = keys->list;
+  const auto present = of_tenant(next.tenant);
+  if (present != nullptr)
+    if (auto follows = check_successor(present->list, next, now_ms); !follows) return follows;
+  if (auto waits = check_waiting(present ? &present->list : nullptr, next, now_ms); !waits) return waits;
+  if (auto fits = check_purposes(next); !fits) return fits;
+  const Digest row_mac = mac(next.tenant, keys->encoded);
+  const auto written =
+      transaction.query("INSERT OR REPLACE INTO key_lists(tenant, list, mac) VALUES(?, ?, ?)")
+          .bind(next.tenant)
+          .bind(keys->encoded)
+          .bind(row_mac)
+          .run();
+  if (!written) return written;
+  transaction.after_commit([this, keys = std::move(keys)] {
+    const std::unique_lock lock(mutex_);
+    lists_.insert_or_assign(keys->list.tenant, keys);
+  });
+  return Done{};
+}
+
+SignedKeyListPtr KeyLists::of_tenant(std::string_view tenant) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = lists_.find(tenant);
+  return found == lists_.end() ? nullptr : found->second;
+}
+
+std::optional<KeyList::Entry> KeyLists::entry_of(const Key& key) const {
+  const auto keys = of_tenant(key.tenant());
+  const KeyList::Entry* const entry = keys == nullptr ? nullptr : keys->list.find(key.key_id());
+  return entry == nullptr ? std::nullopt : std::optional(*entry);
+}
+
+Status KeyLists::check(const Key& key, Operation operation) const {
+  if (operation == Operation::log) return Done{};
+  const auto entry = entry_of(key);
+  if (key.erased() || (entry && entry->use == KeyUse::destroyed))
+    return Error(Code::denied, "the key is destroyed");
+  if (entry && entry->use == KeyUse::disabled) return Error(Code::denied, "the key is disabled");
+  return Done{};
+}
+
+bool KeyLists::due(const Key& key, std::int64_t now_ms) const {
+  const auto entry = entry_of(key);
+  return entry && entry->use == KeyUse::destroyed && entry->effective_ms <= now_ms;
+}
+
+}  // namespace coprotect::agent::custodian

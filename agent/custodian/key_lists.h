@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <shared_mutex>
+
+#include "agent/custodian/keys.h"
+#include "protocol/message/key_list.h"
+#include "protocol/message/request.h"
+
+namespace coprotect::agent::custodian {
+
+// A tenant's key list as its CA signed it.
+struct SignedKeyList {
+  protocol::KeyList list;
+  Bytes encoded;
+};
+using SignedKeyListPtr = std::shared_ptr<const SignedKeyList>;
+
+// What each tenant's keys may be used for (protocol/SPEC.md §10).
+class KeyLists {
+ public:
+  // `destroy_wait`: the least time from the list that destroys a key to the erasure of its shares.
+  KeyLists(const hsm::Keyring& keyring, const Keys& keys, std::chrono::milliseconds destroy_wait)
+      : keyring_(keyring), keys_(keys), destroy_wait_(destroy_wait) {}
+
+  // Reads every row. Code::altered names a row whose MAC does not hold or that has no key.
+  Status load(Transaction& transaction);
+  // Code::conflict if the list's serial is not greater than the present one's, it leaves out a key, or it
+  // brings back one that is destroyed for good; Code::denied if it destroys a key without the waiting time;
+  // Code::malformed if a key is to encrypt that is not for files.
+  Status put(Transaction& transaction, SignedKeyListPtr keys, std::int64_t now_ms);
+
+  // Null if the tenant has no list.
+  SignedKeyListPtr of_tenant(std::string_view tenant) const;
+  // Code::denied, and why, if the key is not to be used in this way.
+  Status check(const Key& key, protocol::Operation operation) const;
+  // Whether the key is destroyed and its waiting time is over.
+  bool due(const Key& key, std::int64_t now_ms) const;
+
+ private:
+  Digest mac(std::string_view tenant, ByteView list) const;
+  // Whether an entry of the present list cannot be taken back any more.
+  bool is_final(const protocol::KeyList::Entry& entry, std::int64_t now_ms) const;
+  // What the list says of the key now, if anything.
+  std::optional<protocol::KeyList::Entry> entry_of(const Key& key) const;
+  Status check_successor(const protocol::KeyList& present, const protocol::KeyList& next,
+                         std::int64_t now_ms) const;
+  Status check_waiting(const protocol::KeyList* present, const protocol::KeyList& next,
+                       std::int64_t now_ms) const;
+  Status check_purposes(const protocol::KeyList& next) const;
+
+  const hsm::Keyring& keyring_;
+  const Keys& keys_;
+  const std::chrono::milliseconds destroy_wait_;
+  mutable std::shared_mutex mutex_;
+  std::map<std::string, SignedKeyListPtr, std::less<>> lists_;
+};
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "client/cli/openings.h"
+#include "client/cli/plan.h"
+
+namespace coprotect::client {
+
+// A file whose header was read and that waits for its batch.
+struct Waiting {
+  Job job;
+  Input input;
+  protocol::Header header;
+};
+
+// Opens headers in batches, one for each key, so that a folder costs each agent few requests and the client
+// little memory.
+class Batches {
+ public:
+  // Told what becomes of each file: m, which the header's MAC has not confirmed yet, or why there is none.
+  using Finish = std::function<void(Waiting& file, const Result<protocol::Element>& m)>;
+  explicit Batches(Finish finish) : finish_(std::move(finish)) {}
+
+  void add(Waiting file, const Openings::Choice& choice);
+  // Opens what still waits.
+  void flush();
+
+ private:
+  struct Batch {
+    std::vector<Waiting> files;
+    std::size_t size = 0;
+  };
+  void flush(Quorum& quorum, Batch& batch);
+
+  Finish finish_;
+  std::map<Quorum*, Batch> batches_;
+  std::size_t waiting_ = 0;
+};
+
+}  // namespace coprotect::client

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <vector>
+
+#include "client/enrolment.h"
+#include "client/key_store.h"
+
+namespace coprotect::client {
+
+// What an update brought.
+struct KeyUpdate {
+  bool newer_list = false;
+  std::vector<protocol::KeyId> learnt;  // keys whose bundles are new here
+  // The folder could not be written: what was learnt holds for this process only.
+  std::optional<Error> not_kept;
+};
+
+// Asks the agents for the tenant's key list and for the bundles of its keys that the client does not have.
+// The newest list counts; one agent that answers is enough. Code::conflict if all that is offered is older
+// than what is known, Code::unavailable if no agent answers; nothing is kept then, nor if a bundle is missing
+// or does not hold.
+Result<KeyUpdate> update_keys(KeyStore& store, const Credentials& credentials,
+                              std::chrono::milliseconds deadline);
+
+}  // namespace coprotect::client

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "protocol/file/header.h"
+
+namespace coprotect::protocol {
+
+// What header.cc and rewrap.cc write headers with (SPEC.md §9.1).
+
+constexpr std::uint8_t kMaxStanzas = 16;
+
+// type ‖ lp(…)
+Bytes encode_stanza(const Stanza& stanza);
+// HMAC over CORE ‖ STANZAS.
+Digest header_mac(const Secret& file_key, ByteView core_and_stanzas);
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "protocol/file/header.h"
+#include "protocol/x509/certificate.h"
+
+namespace coprotect::protocol {
+
+// What a key may still be used for.
+enum class KeyUse : std::uint8_t { encrypts = 1, decrypt_only = 2, disabled = 3, destroyed = 4 };
+// "encrypts", "decrypt-only", "disabled", "destroyed".
+std::string_view key_use_name(KeyUse use);
+// Nothing for another name.
+std::optional<KeyUse> key_use_named(std::string_view name);
+
+// A tenant's keys and what each may be used for, signed by its client CA (SPEC.md §10). A key that is not in
+// it is as it was made: of use for everything that its purpose allows.
+struct KeyList {
+  struct Entry {
+    KeyId key_id;
+    KeyUse use;
+    // Since when; of a destroyed key: when the agents erase its shares.
+    std::int64_t effective_ms;
+
+    bool operator==(const Entry&) const = default;
+  };
+  std::string tenant;
+  std::uint64_t serial;
+  std::int64_t time_ms;
+  // Newest first, at most 65 535; no two for one key, and none but the first encrypts.
+  std::vector<Entry> keys;
+
+  // Null if the list does not name it.
+  const Entry* find(const KeyId& key_id) const;
+  // The entry that encrypts; null if none does.
+  const Entry* encrypting() const;
+
+  Bytes sign(const SigningKey& ca_key) const;
+  // Checks form, the rules for `keys`, and the signature under the CA's key.
+  static Result<KeyList> parse(ByteView encoded, const Certificate& ca);
+};
+
+}  // namespace coprotect::protocol

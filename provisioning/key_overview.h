@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "protocol/message/key_list.h"
+#include "provisioning/further_keys.h"
+
+namespace coprotect::provisioning {
+
+// A company's keys as its folder and its agents know them, read as its administrator: without the client CA's
+// key.
+struct KeyOverview {
+  std::vector<FurtherKey> keys;  // that have a folder; the first one under its tenant's name
+  protocol::KeyList list;        // the newest, or what holds without one
+  std::string agents;            // how far they have it, in a sentence
+
+  static Result<KeyOverview> read(const std::filesystem::path& directory, std::int64_t now_ms);
+
+  // A key by its name, or by its key_id if folder or list know it. Code::not_found otherwise.
+  Result<protocol::KeyId> find(const std::string& key) const;
+  // Its name; its key_id if it has none.
+  std::string name_of(const protocol::KeyId& key_id) const;
+  // Null if it has no folder.
+  const FurtherKey* folder_of(const protocol::KeyId& key_id) const;
+};
+
+struct ShowKeysOptions {
+  std::filesystem::path directory;
+  bool json = false;
+};
+
+// Prints the company's keys and their states.
+Status show_keys(const ShowKeysOptions& options, std::int64_t now_ms);
+
+}  // namespace coprotect::provisioning

@@ -1,0 +1,185 @@
+// A company's keys, one after another: the newest encrypts, older ones decrypt, are disabled, taken back, and
+// in the end destroyed.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "client/enrolment.h"
+#include "client/files/encrypted_file.h"
+#include "swtpm-tests/harness/system.h"
+
+namespace coprotect::harness {
+namespace {
+
+using std::filesystem::path;
+
+bool says(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+class LifecycleRotation : public testing::TestWithParam<std::string> {
+ protected:
+  // Encrypts a new file; the key_id that it got.
+  std::string encrypt(const path& config, const std::string& name) {
+    write_file(system_.folder() / name, "text of " + name);
+    const Finished run = system_.coprotect(config, {"encrypt", (system_.folder() / name).string()});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    auto input = client::Input::open(sealed(name));
+    if (!input) return "";
+    const auto header = client::read_header(*input);
+    EXPECT_TRUE(header && header->stanzas().size() == 1);
+    return header ? to_hex(header->stanzas().front().key_id) : "";
+  }
+  std::string sealed(const std::string& name) const { return (system_.folder() / (name + ".cop")).string(); }
+  Finished decrypt(const path& config, const std::string& name) const {
+    return system_.coprotect(config, {"decrypt", sealed(name), "-o", "-"});
+  }
+  void expect_open(const path& config, const std::string& name) const {
+    const Finished run = decrypt(config, name);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_EQ(run.out, "text of " + name);
+  }
+  void expect_refused(const path& config, const std::string& name, const std::string& why) const {
+    const Finished run = decrypt(config, name);
+    EXPECT_EQ(run.exit_code, 3) << run.err;
+    EXPECT_TRUE(says(run.err, why)) << run.err;
+  }
+  void change(const std::string& key, const std::string& state,
+              const std::vector<std::string>& options = {}) {
+    const Finished run = system_.key_state(key, state, options);
+    EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
+  }
+  std::map<std::string, std::string> states() const {
+    const Finished run = system_.provision({"keys", "--json", "--dir", system_.out().string()});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_TRUE(says(run.err, "both agents have this list")) << run.err;
+    std::map<std::string, std::string> found;
+    std::istringstream lines(run.out);
+    for (std::string line; std::getline(lines, line);) {
+      const auto key = nlohmann::json::parse(line);
+      found[key["name"]] = key.value("state", "none");
+    }
+    return found;
+  }
+  static std::string key_id(const path& bundle) {
+    return to_hex(client::load_bundle(bundle, std::nullopt)->key_id());
+  }
+  // How many agents' logs tell of an erasure.
+  int erasures() const {
+    const Finished log = system_.provision({"log", "--json", "--dir", system_.out().string()});
+    int found = 0;
+    std::istringstream lines(log.out);
+    for (std::string line; std::getline(lines, line);) found += says(line, "shares are erased") ? 1 : 0;
+    return found;
+  }
+
+  System system_{System::Options{.suite = GetParam(), .policy = "destroy_seconds = 1\n"}};
+};
+
+TEST_P(LifecycleRotation, TheNewestKeyEncryptsAndAnOldOneIsLostOnlyWhenToldTo) {
+  using States = std::map<std::string, std::string>;
+  const path alice = system_.add_client("alice");
+  const std::string first = key_id(system_.bundle());
+  EXPECT_EQ(encrypt(alice, "old"), first);
+
+  // Rotate: whoever is enrolled later knows it, whoever was learns of it from the agents.
+  const Finished rotated = system_.rotate("next");
+  ASSERT_EQ(rotated.exit_code, 0) << rotated.out << rotated.err;
+  const std::string next = key_id(system_.bundle("next"));
+  EXPECT_TRUE(says(rotated.out, next.substr(0, 4))) << rotated.out;
+  EXPECT_EQ(states(), (States{{"acme", "decrypt-only"}, {"next", "encrypts"}}));
+  const path bob = system_.add_client("bob");
+  EXPECT_EQ(encrypt(bob, "new"), next);
+  EXPECT_EQ(encrypt(alice, "meanwhile"), first) << "alice was not told yet";
+  expect_open(alice, "new");
+  EXPECT_EQ(encrypt(alice, "afterwards"), next);
+  expect_open(alice, "old");
+  expect_open(bob, "old");
+  expect_open(bob, "meanwhile");
+  const Finished update = system_.coprotect(system_.admin(), {"update"});
+  EXPECT_EQ(update.exit_code, 0) << update.err;
+  EXPECT_TRUE(says(update.out, first + "  decrypt-only")) << update.out;
+  const Finished refused = system_.coprotect(
+      alice, {"encrypt", "--key-id", first, "--force", (system_.folder() / "old").string()});
+  EXPECT_EQ(refused.exit_code, 3) << refused.err;
+  EXPECT_TRUE(says(refused.err, "decrypt-only")) << refused.err;
+
+  // Disable, and take back.
+  change("acme", "disabled");
+  expect_refused(alice, "old", "the key is disabled");
+  expect_open(alice, "new");
+  Finished run = system_.recover({sealed("old"), "-o", "-"});
+  EXPECT_EQ(run.exit_code, 3) << "with the recovery share, too: " << run.err;
+  change(first, "decrypt-only");
+  expect_open(alice, "old");
+
+  // Destroy: shown, asked for, given its time, taken back, and done.
+  run = system_.key_state("acme", "destroyed", {"--plan", "--files", system_.folder().string()});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_TRUE(says(run.out, sealed("old")) && says(run.out, sealed("meanwhile"))) << run.out;
+  EXPECT_FALSE(says(run.out, sealed("new"))) << run.out;
+  expect_open(alice, "old");
+  run = Command(System::program("coprotect-provision"))
+            .args({"key-state", "acme", "destroyed", "--dir", system_.out().string(), "--key-id-fd", "8"})
+            .feed(8, next + "\n")
+            .run();
+  EXPECT_EQ(run.exit_code, 3) << run.err;
+  EXPECT_TRUE(says(run.err, "not the key_id")) << run.err;
+  run = system_.key_state("acme", "destroyed", {"--yes", "--wait", "0s"});
+  EXPECT_EQ(run.exit_code, 3) << run.err;
+  EXPECT_TRUE(says(run.err, "waiting time")) << run.err;
+  expect_open(alice, "old");
+  change("acme", "destroyed", {"--yes", "--wait", "90d"});
+  expect_refused(alice, "old", "the key is destroyed");
+  change("acme", "decrypt-only");
+  expect_open(alice, "old");
+  EXPECT_EQ(erasures(), 0);
+
+  change("acme", "destroyed", {"--yes", "--wait", "8s"});
+  for (int i = 0; i < 200 && erasures() < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(erasures(), 2) << "both agents";
+  expect_refused(alice, "old", "the key is destroyed");
+  EXPECT_EQ(system_.key_state("acme", "decrypt-only").exit_code, 3);
+  EXPECT_EQ(states(), (States{{"acme", "destroyed"}, {"next", "encrypts"}}));
+
+  // What is left works on, also after a restart.
+  for (Agent* const agent : {&system_.cloud(), &system_.company()}) {
+    agent->kill();
+    ASSERT_TRUE(agent->start());
+  }
+  expect_refused(alice, "old", "the key is destroyed");
+  expect_open(bob, "new");
+  const path carol = system_.add_client("carol");
+  EXPECT_EQ(encrypt(carol, "late"), next);
+  expect_open(carol, "late");
+}
+
+class LifecycleRotationWithLosses : public LifecycleRotation {};
+
+TEST_P(LifecycleRotationWithLosses, IsFinishedWhenAnAgentComesBack) {
+  const path alice = system_.add_client("alice");
+  ASSERT_EQ(system_.rotate("next").exit_code, 0);
+  system_.company().stop();
+  const Finished half = system_.key_state("acme", "disabled");
+  EXPECT_EQ(half.exit_code, 4) << half.err;
+  ASSERT_TRUE(system_.company().start());
+  const Finished keys = system_.provision({"keys", "--dir", system_.out().string()});
+  EXPECT_TRUE(says(keys.err, "an agent has an older list")) << keys.err;
+  change("acme", "disabled");
+  states();
+  // The agent that missed it is behind its peer for no client: the newest list counts.
+  const Finished update = system_.coprotect(alice, {"update", "--json"});
+  EXPECT_TRUE(says(update.out, "\"serial\":2")) << update.out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Suites, LifecycleRotation, testing::Values("p256", "ffdhe3072"),
+                         [](const auto& instance) { return instance.param; });
+
+INSTANTIATE_TEST_SUITE_P(Suites, LifecycleRotationWithLosses, testing::Values("p256"),
+                         [](const auto& instance) { return instance.param; });
+
+}  // namespace
+}  // namespace coprotect::harness
