@@ -36,7 +36,7 @@ TEST(CommandLine, RefusesWrongUse) {
       {},
       {"nonsense"},
       {"init-agent"},
-      {"init-agent", "--dir", folder + "/a", "--role", "president", "--url", "https://h:1", "--token",
+      {"init-agent", "--dir", folder + "/a", "--role", "The President", "--url", "https://h:1", "--token",
        "tpm:x"},
       {"init-agent", "--dir", folder + "/a", "--role", "cloud", "--url", "https://h:1", "--token", "tpm:x",
        "--hold-seconds", "-1"},
