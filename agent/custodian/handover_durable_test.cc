@@ -159,7 +159,8 @@ TEST_F(DurableHandover, AnEarlierStoreIsTakenOverWithItsMacs) {
       "state INTEGER NOT NULL, epoch INTEGER NOT NULL, description BLOB NOT NULL, shares BLOB NOT NULL, "
       "recovery_blob BLOB NOT NULL, mac BLOB NOT NULL) STRICT;"
       "INSERT INTO old SELECT key_id, sid, invitation, state, epoch, description, shares, recovery_blob, mac "
-      "FROM keys; DROP TABLE keys; ALTER TABLE old RENAME TO keys; DROP TABLE announcements; "
+      "FROM keys; DROP TABLE keys; ALTER TABLE old RENAME TO keys; DROP TABLE announcements; DROP TABLE "
+      "peer_questions; DROP TABLE floors; DROP TABLE key_lists; "
       "PRAGMA user_version=1");
   pair.cloud.open();
   EXPECT_TRUE(opens(bundle, pair.alice, {&pair.cloud, &pair.company}));
