@@ -43,12 +43,6 @@ bool valid_outcome(std::string_view outcome) {
   return false;
 }
 
-bool valid_kind(std::uint8_t kind) {
-  return (kind >= static_cast<std::uint8_t>(EntryKind::intent) &&
-          kind <= static_cast<std::uint8_t>(EntryKind::client_list)) ||
-         kind == static_cast<std::uint8_t>(EntryKind::store);
-}
-
 std::optional<std::string> read_client(Reader& r) {
   auto client = r.text();
   if (!client || (!client->empty() && !valid_uri(*client))) return std::nullopt;
@@ -128,8 +122,9 @@ Result<LogEntry> LogEntry::parse(ByteView encoded) {
       !request_hash || !action || !reason || !outcome || !detail || !items || !r.empty()) {
     return not_an_entry();
   }
-  if (!valid_kind(*kind) || *action > static_cast<std::uint8_t>(Action::recover) ||
-      !valid_outcome(*outcome)) {
+  if (*kind < static_cast<std::uint8_t>(EntryKind::intent) ||
+      *kind > static_cast<std::uint8_t>(EntryKind::store) ||
+      *action > static_cast<std::uint8_t>(Action::recover) || !valid_outcome(*outcome)) {
     return not_an_entry();
   }
   return LogEntry{
