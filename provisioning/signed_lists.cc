@@ -95,7 +95,8 @@ Status SignedLists::push(ByteView list) {
   }
   if (!failed) return Done{};
   if (failed->code() != Code::unavailable) return std::move(*failed);
-  return with_hint(std::move(*failed), "the same command again, once the agent answers, completes this");
+  return with_hint(std::move(*failed),
+                   "the other agent tells it as soon as it answers; the same command again does so at once");
 }
 
 bool SignedLists::refused_by_all() const {

@@ -82,7 +82,7 @@ TEST_F(Clients, AreCompletedWhenAnAgentComesBack) {
   EXPECT_TRUE(keeps(half.err, "company agent")) << half.err;
   EXPECT_TRUE(keeps(half.err, "hint: ")) << half.err;
   ASSERT_TRUE(system_.company().start());
-  EXPECT_EQ(decrypt(folder_of("alice") / "config.toml"), 3) << "the company does not know alice yet";
+  EXPECT_EQ(decrypt(folder_of("alice") / "config.toml"), 0) << "the company heard of alice from the cloud";
   const Finished whole = add("alice");
   EXPECT_EQ(whole.exit_code, 0) << whole.err;
   EXPECT_EQ(decrypt(folder_of("alice") / "config.toml"), 0);
@@ -93,9 +93,10 @@ TEST_F(Clients, AreRemovedAtTheAgentThatWasAwayToo) {
   system_.cloud().stop();
   EXPECT_EQ(provision("remove-client", "alice").exit_code, 4);
   ASSERT_TRUE(system_.cloud().start());
+  EXPECT_EQ(decrypt(folder_of("alice") / "config.toml"), 3) << "the cloud heard of it from the company";
   const Finished again = provision("remove-client", "alice");
-  EXPECT_EQ(again.exit_code, 0) << again.err;
-  EXPECT_EQ(decrypt(folder_of("alice") / "config.toml"), 3);
+  EXPECT_EQ(again.exit_code, 3) << again.err;
+  EXPECT_TRUE(keeps(again.err, "no client \"alice\" is enrolled")) << again.err;
 }
 
 TEST_F(Clients, ChangeNothingIfNoAgentAnswers) {
