@@ -1,29 +1,13 @@
 // What tool and agents tell each other around a handover: the first byte chooses a message; what is read is
 // written back as it was.
 
+#include "protocol/fuzz/read_back.h"
 #include "protocol/message/handover.h"
 
 using namespace coprotect;
 using namespace coprotect::protocol;
-
-namespace {
-
-template <typename Message>
-void read(ByteView input) {
-  const auto message = Message::parse(input);
-  invariant(!message || message->encode() == Bytes(input.begin(), input.end()));
-}
-
-// Messages with a MAC are written again with another, so that only what stands before it is compared.
-template <typename Message>
-void read_with_mac(ByteView input) {
-  const auto message = Message::parse(input);
-  if (!message) return;
-  const Bytes again = message->encode(Secret(16));
-  invariant(std::equal(input.begin(), input.end() - 32, again.begin(), again.end() - 32));
-}
-
-}  // namespace
+using fuzz::read;
+using fuzz::read_with_mac;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;

@@ -2,6 +2,7 @@
 
 #include "protocol/crypto/hash.h"
 #include "protocol/dkg/test_ceremony.h"
+#include "protocol/fuzz/read_back.h"
 #include "protocol/message/base64url.h"
 #include "protocol/message/chain.h"
 #include "protocol/message/client_list.h"
@@ -13,23 +14,10 @@
 
 using namespace coprotect;
 using namespace coprotect::protocol;
+using fuzz::read;
+using fuzz::read_with_mac;
 
 namespace {
-
-template <typename Message>
-void read(ByteView input) {
-  const auto message = Message::parse(input);
-  invariant(!message || message->encode() == Bytes(input.begin(), input.end()));
-}
-
-// Messages with a MAC are written again with another, so that only what stands before it is compared.
-template <typename Message, typename... Rest>
-void read_with_mac(ByteView input, Rest... rest) {
-  const auto message = Message::parse(input);
-  if (!message) return;
-  const Bytes again = message->encode(Secret(16), rest...);
-  invariant(std::equal(input.begin(), input.end() - 32, again.begin(), again.end() - 32));
-}
 
 void read_invitation(ByteView payload) {
   Bytes checked(payload.begin(), payload.end());

@@ -3,24 +3,17 @@
 #include <gtest/gtest.h>
 
 #include "protocol/base/text.h"
+#include "protocol/message/test_strict.h"
 
 namespace coprotect::protocol {
 namespace {
+
+using test::refuses_other_lengths;
 
 PublicKeyBytes party(std::uint8_t n) {
   PublicKeyBytes key{};
   key.fill(n);
   return key;
-}
-
-template <typename Message>
-void refuses_other_lengths(const Bytes& encoded) {
-  ASSERT_TRUE(Message::parse(encoded));
-  for (std::size_t n = 0; n < encoded.size(); ++n)
-    EXPECT_FALSE(Message::parse(ByteView(encoded).first(n))) << n;
-  Bytes longer = encoded;
-  longer.push_back(0);
-  EXPECT_FALSE(Message::parse(longer));
 }
 
 TEST(ForwardMessage, RoundTrips) {

@@ -3,29 +3,19 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include "protocol/message/test_strict.h"
 
 #include "protocol/base/test_must.h"
 
 namespace coprotect::protocol {
 namespace {
 
+using test::expect_strict;
+
 const InvitationId kInvitation{1, 2, 3, 4, 5, 6, 7, 8};
 const PublicKeyBytes kParty{2, 7};
 
-// Refuses every shorter form, one byte more, and another version; is written back as it was.
-template <typename Message>
-void expect_strict(const Bytes& encoded) {
-  ASSERT_TRUE(Message::parse(encoded));
-  for (std::size_t i = 0; i < encoded.size(); ++i)
-    EXPECT_FALSE(Message::parse(ByteView(encoded).first(i))) << i;
-  Bytes longer = encoded;
-  longer.push_back(0);
-  EXPECT_FALSE(Message::parse(longer));
-  Bytes other_version = encoded;
-  other_version[4] = 2;
-  EXPECT_FALSE(Message::parse(other_version));
-}
-
+// Read as strictly as the others, and written back as it was.
 template <typename Message>
 void expect_read_back(const Message& message) {
   const Bytes encoded = message.encode();

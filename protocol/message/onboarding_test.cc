@@ -2,24 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "protocol/message/test_strict.h"
+
 namespace coprotect::protocol {
 namespace {
 
-const InvitationId kInvitation{1, 2, 3, 4, 5, 6, 7, 8};
+using test::expect_strict;
 
-// Refuses every shorter form, one byte more, and another version.
-template <typename Message>
-void expect_strict(const Bytes& encoded) {
-  ASSERT_TRUE(Message::parse(encoded));
-  for (std::size_t i = 0; i < encoded.size(); ++i)
-    EXPECT_FALSE(Message::parse(ByteView(encoded).first(i))) << i;
-  Bytes longer = encoded;
-  longer.push_back(0);
-  EXPECT_FALSE(Message::parse(longer));
-  Bytes other_version = encoded;
-  other_version[4] = 2;
-  EXPECT_FALSE(Message::parse(other_version));
-}
+const InvitationId kInvitation{1, 2, 3, 4, 5, 6, 7, 8};
 
 class OnboardingTest : public testing::Test {
  protected:

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "protocol/base/bytes.h"
+
+namespace coprotect::protocol::test {
+
+// A message that Message reads, but in no shorter form and with nothing after it.
+template <typename Message>
+void refuses_other_lengths(const Bytes& encoded) {
+  ASSERT_TRUE(Message::parse(encoded));
+  for (std::size_t i = 0; i < encoded.size(); ++i)
+    EXPECT_FALSE(Message::parse(ByteView(encoded).first(i))) << i;
+  Bytes longer = encoded;
+  longer.push_back(0);
+  EXPECT_FALSE(Message::parse(longer));
+}
+
+// The same, and no other version, which stands after four letters.
+template <typename Message>
+void expect_strict(const Bytes& encoded) {
+  refuses_other_lengths<Message>(encoded);
+  Bytes other_version = encoded;
+  other_version[4] = 2;
+  EXPECT_FALSE(Message::parse(other_version));
+}
+
+}  // namespace coprotect::protocol::test
