@@ -69,6 +69,25 @@ bool ends_with_mac(const Secret& secret, std::string_view tag, ByteView encoded)
   return equal_in_constant_time(invitation_mac(secret, tag, covered), encoded.last(kMacSize));
 }
 
+// What several parties have said about something: lp4(that) ‖ their statements.
+Bytes encode_with_statements(std::string_view magic, ByteView about,
+                             const std::vector<Statement>& statements) {
+  Writer w;
+  w.literal(magic).lp4(about);
+  write_statements(w, statements);
+  return std::move(w).take();
+}
+
+std::optional<std::pair<Bytes, std::vector<Statement>>> parse_with_statements(std::string_view magic,
+                                                                              ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(magic);
+  const auto about = r.lp4();
+  auto statements = read_statements(r);
+  if (!known || !about || !statements || !r.empty()) return std::nullopt;
+  return std::pair(to_bytes(*about), *std::move(statements));
+}
+
 std::optional<bool> read_flag(Reader& r) {
   const auto flag = r.u8();
   if (!flag || *flag > 1) return std::nullopt;
@@ -251,35 +270,23 @@ Result<PrepareRequest> PrepareRequest::parse(ByteView encoded) {
 }
 
 Bytes RetireRequest::encode() const {
-  Writer w;
-  w.literal(kRetire).lp4(version);
-  write_statements(w, acknowledgements);
-  return std::move(w).take();
+  return encode_with_statements(kRetire, version, acknowledgements);
 }
 
 Result<RetireRequest> RetireRequest::parse(ByteView encoded) {
-  Reader r(encoded);
-  const bool known = r.literal(kRetire);
-  const auto version = r.lp4();
-  auto statements = read_statements(r);
-  if (!known || !version || !statements || !r.empty()) return not_a("a request to retire");
-  return RetireRequest{.version = to_bytes(*version), .acknowledgements = *std::move(statements)};
+  auto parsed = parse_with_statements(kRetire, encoded);
+  if (!parsed) return not_a("a request to retire");
+  return RetireRequest{.version = std::move(parsed->first), .acknowledgements = std::move(parsed->second)};
 }
 
 Bytes AbortRequest::encode() const {
-  Writer w;
-  w.literal(kAbort).lp4(plan);
-  write_statements(w, voids);
-  return std::move(w).take();
+  return encode_with_statements(kAbort, plan, voids);
 }
 
 Result<AbortRequest> AbortRequest::parse(ByteView encoded) {
-  Reader r(encoded);
-  const bool known = r.literal(kAbort);
-  const auto plan = r.lp4();
-  auto statements = read_statements(r);
-  if (!known || !plan || !statements || !r.empty()) return not_a("a request to abort");
-  return AbortRequest{.plan = to_bytes(*plan), .voids = *std::move(statements)};
+  auto parsed = parse_with_statements(kAbort, encoded);
+  if (!parsed) return not_a("a request to abort");
+  return AbortRequest{.plan = std::move(parsed->first), .voids = std::move(parsed->second)};
 }
 
 Bytes JoinMessage::encode(const Secret& secret) const {
