@@ -7,7 +7,6 @@
 #include "agent/custodian/custodian.h"
 #include "agent/custodian/replay.h"
 #include "agent/custodian/take_list.h"
-#include "protocol/base/fault.h"
 #include "protocol/crypto/hash.h"
 
 // How the custodian is opened, and what it answers besides the requests that clients sign.
@@ -228,26 +227,8 @@ Result<Bytes> Custodian::get_key_list(const ipc::Call& call, const Peer& peer) c
 Result<Bytes> Custodian::put_key_list(const ipc::Call& call, const Peer& peer) {
   const KeyPtr key = keys_.of_tenant(call.subject);
   if (key == nullptr || !peer.of_tenant(call.subject)) return not_known("tenant", "\"" + call.subject + "\"");
-  auto list = protocol::KeyList::parse(call.body, key->client_ca());
-  if (!list) return std::move(list).error();
-  if (list->tenant != call.subject) return Error(Code::malformed, "the key list is of another tenant");
-
-  const std::int64_t now = settings_.now_ms();
-  auto entry = entry_of(protocol::EntryKind::key_list, list->tenant, now);
-  entry.request_hash = protocol::sha256(call.body);
-  entry.detail =
-      "serial " + std::to_string(list->serial) + ", " + std::to_string(list->keys.size()) + " keys";
-  auto transaction = store_->begin();
-  if (!transaction) return std::move(transaction).error();
-  if (const auto present = key_lists_.of_tenant(call.subject); present && present->encoded == call.body)
-    return Bytes{};
-  auto keys = std::make_shared<const SignedKeyList>(*std::move(list), call.body);
-  if (auto put = key_lists_.put(*transaction, std::move(keys), now); !put) return std::move(put).error();
-  if (auto recorded = log_.append(*transaction, std::move(entry)); !recorded)
-    return std::move(recorded).error();
-  fault_point("agent-key-list-commit");
-  if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
-  fault_point("agent-key-list-committed");
+  if (auto taken = take_key_list(*store_, key_lists_, log_, *key, call.body, settings_.now_ms()); !taken)
+    return std::move(taken).error();
   return Bytes{};
 }
 

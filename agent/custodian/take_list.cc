@@ -1,11 +1,41 @@
 #include "agent/custodian/take_list.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "agent/custodian/record.h"
+#include "protocol/base/fault.h"
 #include "protocol/crypto/hash.h"
 
 namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::EntryKind;
+
+// The list in the store and its entry in the log, in one durable step.
+Status make_durable(Store& store, Log& log, protocol::LogEntry entry,
+                    const std::function<Status(Transaction&)>& put) {
+  auto transaction = store.begin();
+  if (!transaction) return std::move(transaction).error();
+  if (auto taken = put(*transaction); !taken) return taken;
+  const std::string point = "agent-" + std::string(protocol::entry_kind_name(entry.kind));
+  if (auto recorded = log.append(*transaction, std::move(entry)); !recorded) return recorded;
+  fault_point((point + "-commit").c_str());
+  if (auto committed = transaction->commit(); !committed) return committed;
+  fault_point((point + "-committed").c_str());
+  return Done{};
+}
+
+template <typename List>
+protocol::LogEntry entry_for(EntryKind kind, const List& list, ByteView encoded, const std::string& what,
+                             std::int64_t now_ms) {
+  auto entry = entry_of(kind, list.tenant, now_ms);
+  entry.request_hash = protocol::sha256(encoded);
+  entry.detail = "serial " + std::to_string(list.serial) + ", " + what;
+  return entry;
+}
+
+}  // namespace
 
 Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key& key, ByteView encoded,
                         std::int64_t now_ms) {
@@ -15,18 +45,27 @@ Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key&
   if (const auto present = clients.of_tenant(key.tenant());
       present && std::ranges::equal(present->encoded, encoded))
     return Done{};
-
-  auto entry = entry_of(protocol::EntryKind::client_list, list->tenant, now_ms);
-  entry.request_hash = protocol::sha256(encoded);
-  entry.detail =
-      "serial " + std::to_string(list->serial) + ", " + std::to_string(list->clients.size()) + " clients";
-  auto transaction = store.begin();
-  if (!transaction) return std::move(transaction).error();
+  auto entry = entry_for(EntryKind::client_list, *list, encoded,
+                         std::to_string(list->clients.size()) + " clients", now_ms);
   auto enrolled =
       std::make_shared<const EnrolledClients>(*std::move(list), Bytes(encoded.begin(), encoded.end()));
-  if (auto put = clients.put(*transaction, std::move(enrolled)); !put) return put;
-  if (auto recorded = log.append(*transaction, std::move(entry)); !recorded) return recorded;
-  return transaction->commit();
+  return make_durable(store, log, std::move(entry),
+                      [&](Transaction& t) { return clients.put(t, std::move(enrolled)); });
+}
+
+Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, ByteView encoded,
+                     std::int64_t now_ms) {
+  auto list = protocol::KeyList::parse(encoded, key.client_ca());
+  if (!list) return std::move(list).error();
+  if (list->tenant != key.tenant()) return Error(Code::malformed, "the key list is of another tenant");
+  if (const auto present = lists.of_tenant(key.tenant());
+      present && std::ranges::equal(present->encoded, encoded))
+    return Done{};
+  auto entry =
+      entry_for(EntryKind::key_list, *list, encoded, std::to_string(list->keys.size()) + " keys", now_ms);
+  auto keys = std::make_shared<const SignedKeyList>(*std::move(list), Bytes(encoded.begin(), encoded.end()));
+  return make_durable(store, log, std::move(entry),
+                      [&](Transaction& t) { return lists.put(t, std::move(keys), now_ms); });
 }
 
 }  // namespace coprotect::agent::custodian
