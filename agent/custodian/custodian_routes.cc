@@ -39,7 +39,7 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       clients_(keyring_),
       key_lists_(keyring_, keys_, settings_.destroy_wait),
       log_(keyring_),
-      peers_(settings_, keyring_, *store_, keys_, clients_, log_),
+      peers_(settings_, keyring_, *store_, keys_, {clients_, key_lists_}, log_),
       server_policy_{.allow_recover = settings_.allow_recover, .derive = settings_.derive},
       caps_(settings_),
       ceremonies_(settings_, keyring_, *keeper_, *store_, keys_, log_),

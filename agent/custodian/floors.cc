@@ -15,12 +15,16 @@ Bytes bytes_from(ByteView view) {
   return {view.begin(), view.end()};
 }
 
-std::uint64_t serial_at(const ClientLists& clients, std::string_view tenant) {
-  const auto list = clients.of_tenant(tenant);
-  return list == nullptr ? 0 : list->list.serial;
+std::string_view name_of_kind(ListKind kind) {
+  return kind == ListKind::keys ? "key list" : "client list";
 }
 
 }  // namespace
+
+Floors::Name Floors::name_of(const PeerState::List& list) {
+  return {list.first == ListKind::keys ? Kind::key_list : Kind::client_list,
+          bytes_from(bytes_of(list.second))};
+}
 
 Digest Floors::mac(const Name& name, std::uint64_t least) const {
   Writer w;
@@ -48,7 +52,7 @@ std::uint64_t Floors::least(const Name& name) const {
   return found == floors_.end() ? 0 : found->second;
 }
 
-PeerState Floors::above(const PeerState& state, const Keys& keys, const ClientLists& clients) const {
+PeerState Floors::above(const PeerState& state, const Keys& keys, const TenantLists& lists) const {
   PeerState found;
   for (const auto& [key_id, epoch] : state.epochs) {
     const KeyPtr key = keys.active(key_id);
@@ -56,9 +60,7 @@ PeerState Floors::above(const PeerState& state, const Keys& keys, const ClientLi
     if (older && least({Kind::key, bytes_from(key_id)}) < epoch) found.epochs.emplace(key_id, epoch);
   }
   for (const auto& [list, serial] : state.serials) {
-    const bool older = serial_at(clients, list.second) < serial;
-    if (older && least({Kind::client_list, bytes_from(bytes_of(list.second))}) < serial)
-      found.serials.emplace(list, serial);
+    if (lists.serial(list) < serial && least(name_of(list)) < serial) found.serials.emplace(list, serial);
   }
   return found;
 }
@@ -84,7 +86,7 @@ Status Floors::raise(Transaction& transaction, const PeerState& found) {
   for (const auto& [key_id, epoch] : found.epochs)
     if (auto put_down = put(transaction, {Kind::key, bytes_from(key_id)}, epoch); !put_down) return put_down;
   for (const auto& [list, serial] : found.serials) {
-    auto put_down = put(transaction, {Kind::client_list, bytes_from(bytes_of(list.second))}, serial);
+    auto put_down = put(transaction, name_of(list), serial);
     if (!put_down) return put_down;
   }
   return Done{};
@@ -99,13 +101,18 @@ Status Floors::check(const Key& key) const {
                                       ": its store was put back; run coprotect-provision restore");
 }
 
-Status Floors::check(const std::string& tenant, const ClientLists& clients) const {
-  const std::uint64_t serial = least({Kind::client_list, bytes_from(bytes_of(tenant))});
-  if (serial_at(clients, tenant) >= serial) return Done{};
-  return Error(Code::unavailable, "the client list of tenant \"" + tenant + "\" has serial " +
-                                      std::to_string(serial_at(clients, tenant)) + ", this agent had " +
-                                      std::to_string(serial) +
-                                      ": its store was put back; publish the newest list again");
+Status Floors::check(const std::string& tenant, const TenantLists& lists) const {
+  for (const ListKind kind : protocol::kListKinds) {
+    const PeerState::List list(kind, tenant);
+    const std::uint64_t had = least(name_of(list));
+    const std::uint64_t present = lists.serial(list);
+    if (present < had)
+      return Error(Code::unavailable, "the " + std::string(name_of_kind(kind)) + " of tenant \"" + tenant +
+                                          "\" has serial " + std::to_string(present) + ", this agent had " +
+                                          std::to_string(had) +
+                                          ": its store was put back; publish the newest list again");
+  }
+  return Done{};
 }
 
 }  // namespace coprotect::agent::custodian

@@ -3,8 +3,7 @@
 #include <map>
 #include <string>
 
-#include "agent/custodian/clients.h"
-#include "protocol/message/peer_state.h"
+#include "agent/custodian/tenant_lists.h"
 
 namespace coprotect::agent::custodian {
 
@@ -18,18 +17,19 @@ class Floors {
   Status load(Transaction& transaction);
   // What of `state` is above these floors and above what the agent has; empty if it is not older than that.
   protocol::PeerState above(const protocol::PeerState& state, const Keys& keys,
-                            const ClientLists& clients) const;
+                            const TenantLists& lists) const;
   // Raises the floors to what above() found.
   Status raise(Transaction& transaction, const protocol::PeerState& found);
 
   // Code::unavailable if the key's share is an older one.
   Status check(const Key& key) const;
-  // Code::unavailable if the tenant's client list is an older one.
-  Status check(const std::string& tenant, const ClientLists& clients) const;
+  // Code::unavailable if one of the tenant's lists is an older one.
+  Status check(const std::string& tenant, const TenantLists& lists) const;
 
  private:
-  enum class Kind : std::uint8_t { key = 1, client_list = 2 };
+  enum class Kind : std::uint8_t { key = 1, client_list = 2, key_list = 3 };
   using Name = std::pair<Kind, Bytes>;
+  static Name name_of(const protocol::PeerState::List& list);
   std::uint64_t least(const Name& name) const;
   Status put(Transaction& transaction, const Name& name, std::uint64_t least);
   Digest mac(const Name& name, std::uint64_t least) const;

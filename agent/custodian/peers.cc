@@ -32,19 +32,20 @@ std::string story_of(const std::optional<LogHead>& lost, std::uint64_t last, con
   for (const auto& [key_id, epoch] : found.epochs)
     story += "; key " + to_hex(key_id).substr(0, 16) + " was in epoch " + std::to_string(epoch);
   for (const auto& [list, serial] : found.serials)
-    story += "; a client list had serial " + std::to_string(serial);
+    story += std::string("; a ") + (list.first == protocol::ListKind::keys ? "key" : "client") +
+             " list had serial " + std::to_string(serial);
   return story;
 }
 
 }  // namespace
 
 Peers::Peers(const Settings& settings, const hsm::Keyring& keyring, Store& store, const Keys& keys,
-             ClientLists& clients, Log& log)
+             TenantLists lists, Log& log)
     : settings_(settings),
       keyring_(keyring),
       store_(store),
       keys_(keys),
-      clients_(clients),
+      lists_(lists),
       log_(log),
       floors_(keyring),
       memory_(keyring),
@@ -81,7 +82,7 @@ Status Peers::check() const {
 }
 
 Status Peers::check(const Key& key, protocol::Operation operation) const {
-  if (auto newest = floors_.check(key.tenant(), clients_); !newest) return newest;
+  if (auto newest = floors_.check(key.tenant(), lists_); !newest) return newest;
   return operation == protocol::Operation::log ? Status(Done{}) : floors_.check(key);
 }
 
@@ -111,8 +112,12 @@ protocol::PeerState Peers::state_for(const Party& peer) const {
     if (state.epochs.size() == protocol::kMaxPeerKeys) break;
     // Not of one that the agent may still have to go back from.
     if (const KeyPtr settled = keys_.published(key->key_id())) state.epochs[key->key_id()] = settled->epoch();
-    if (const auto list = clients_.of_tenant(key->tenant()))
-      state.serials[{protocol::ListKind::clients, key->tenant()}] = list->list.serial;
+    for (const auto kind : protocol::kListKinds) {
+      const protocol::PeerState::List list(kind, key->tenant());
+      if (const auto serial = lists_.serial(list);
+          serial > 0 && state.serials.size() < protocol::kMaxPeerKeys)
+        state.serials[list] = serial;
+    }
   }
   return state;
 }
@@ -180,7 +185,7 @@ Result<std::optional<std::string>> Peers::catch_up(const protocol::PeerQuestion&
   const auto& head = remembered.state.head;
   auto known = head ? log_.accounts_for(*transaction, *head) : Result<bool>(true);
   if (!known) return std::move(known).error();
-  const auto found = floors_.above(remembered.state, keys_, clients_);
+  const auto found = floors_.above(remembered.state, keys_, lists_);
   if (*known && found.epochs.empty() && found.serials.empty()) return std::optional<std::string>();
 
   set_stage(Stage::behind);
@@ -235,7 +240,7 @@ Status Peers::note(std::string what) {
 void Peers::take_lists(const std::vector<protocol::PeerAnswer::SignedList>& lists, const Party& peer) {
   for (const auto& list : lists)
     for (const KeyPtr& key : peer.keys)
-      if (take_client_list(store_, clients_, log_, *key, list.list, settings_.now_ms())) break;
+      if (take_list(list.kind, store_, lists_, log_, *key, list.list, settings_.now_ms())) break;
 }
 
 Result<Bytes> Peers::answer(ByteView encoded, ByteView tls_certificate) {
@@ -271,8 +276,8 @@ Result<Bytes> Peers::answer(ByteView encoded, ByteView tls_certificate) {
   for (const auto& [list, serial] : own.serials) {
     const auto theirs = question->state.serials.find(list);
     if (theirs != question->state.serials.end() && theirs->second >= serial) continue;
-    if (const auto clients = clients_.of_tenant(list.second))
-      answer.lists.push_back({.kind = list.first, .list = clients->encoded});
+    if (Bytes encoded_list = lists_.encoded(list); !encoded_list.empty())
+      answer.lists.push_back({.kind = list.first, .list = std::move(encoded_list)});
   }
   return answer.sign(keyring_.identity());
 }

@@ -37,7 +37,7 @@ struct PeerHeard {
 class Peers {
  public:
   Peers(const Settings& settings, const hsm::Keyring& keyring, Store& store, const Keys& keys,
-        ClientLists& clients, Log& log);
+        TenantLists lists, Log& log);
   Status load(Transaction& transaction);
 
   // Code::unavailable while the store may be an older one.
@@ -83,7 +83,7 @@ class Peers {
   const hsm::Keyring& keyring_;
   Store& store_;
   const Keys& keys_;
-  ClientLists& clients_;
+  TenantLists lists_;
   Log& log_;
   Floors floors_;
   PeerMemory memory_;

@@ -148,6 +148,25 @@ TEST_F(PutBack, BringsNoRemovedClientBack) {
   expect_refused(pair.cloud, Code::unauthenticated, "not enrolled");
 }
 
+TEST_F(PutBack, BringsNoDisabledKeyBack) {
+  save(pair.cloud);
+  const std::int64_t now = pair.cloud.now_ms();
+  const Bytes list = protocol::KeyList{
+      .tenant = "acme",
+      .serial = 1,
+      .time_ms = now,
+      .keys = {{pair.bundle().key_id(), protocol::KeyUse::disabled,
+                now}}}.sign(pair.acme.ca_key());
+  for (TestAgent* const agent : {&pair.cloud, &pair.company})
+    must(agent->call(ipc::Route::key_list_put, "acme", pair.admin.certificate.der(), list));
+  settle(pair.cloud, pair.company);
+  later();
+  put_back(pair.cloud);
+  must(decrypt(pair.cloud));  // not yet heard
+  settle(pair.cloud, pair.company);
+  expect_refused(pair.cloud, Code::denied, "the key is disabled");
+}
+
 // The peer itself has not got the newest list: what the agent remembers of itself is enough to refuse.
 TEST_F(PutBack, IsRefusedWhileTheListIsOlder) {
   save(pair.cloud);

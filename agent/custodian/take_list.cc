@@ -68,4 +68,10 @@ Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, By
                       [&](Transaction& t) { return lists.put(t, std::move(keys), now_ms); });
 }
 
+Status take_list(protocol::ListKind kind, Store& store, TenantLists lists, Log& log, const Key& key,
+                 ByteView encoded, std::int64_t now_ms) {
+  return kind == protocol::ListKind::keys ? take_key_list(store, lists.keys, log, key, encoded, now_ms)
+                                          : take_client_list(store, lists.clients, log, key, encoded, now_ms);
+}
+
 }  // namespace coprotect::agent::custodian

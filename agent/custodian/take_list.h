@@ -1,8 +1,7 @@
 #pragma once
 
-#include "agent/custodian/clients.h"
-#include "agent/custodian/key_lists.h"
 #include "agent/custodian/log.h"
+#include "agent/custodian/tenant_lists.h"
 
 namespace coprotect::agent::custodian {
 
@@ -11,6 +10,8 @@ namespace coprotect::agent::custodian {
 // as ClientLists::put() and KeyLists::put() say.
 Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key& key, ByteView encoded,
                         std::int64_t now_ms);
+Status take_list(protocol::ListKind kind, Store& store, TenantLists lists, Log& log, const Key& key,
+                 ByteView encoded, std::int64_t now_ms);
 Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, ByteView encoded,
                      std::int64_t now_ms);
 

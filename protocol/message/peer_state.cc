@@ -22,7 +22,9 @@ Digest answer_digest(ByteView signed_bytes) {
 
 std::optional<ListKind> read_kind(Reader& r) {
   const auto kind = r.u8();
-  if (kind != static_cast<std::uint8_t>(ListKind::clients)) return std::nullopt;
+  if (!kind || *kind < static_cast<std::uint8_t>(ListKind::clients) ||
+      *kind > static_cast<std::uint8_t>(ListKind::keys))
+    return std::nullopt;
   return static_cast<ListKind>(*kind);
 }
 

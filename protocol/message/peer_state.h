@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -10,7 +11,8 @@
 namespace coprotect::protocol {
 
 // The lists that a tenant's client CA signs with a serial number, newest wins.
-enum class ListKind : std::uint8_t { clients = 1 };
+enum class ListKind : std::uint8_t { clients = 1, keys = 2 };
+inline constexpr std::array kListKinds = {ListKind::clients, ListKind::keys};
 
 // How far an agent has come (SPEC.md §11), as far as it concerns one other agent: of keys that both hold, and
 // of their tenants.
