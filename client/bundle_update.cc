@@ -33,7 +33,7 @@ Result<Bundle> fetch_from(const Party& party, const protocol::KeyId& key_id, con
 }
 
 // The agents of a bundle that were not asked yet.
-class Agents {
+class UnaskedAgents {
  public:
   std::vector<Party> next(const Bundle& bundle) {
     std::vector<Party> fresh;
@@ -68,7 +68,7 @@ Result<Bundle> fetch_newest(const Bundle& own, const Credentials& credentials,
   std::string shown_by = "the bundle that is used here";
   bool answered = false;
   std::optional<Error> why;
-  Agents agents;
+  UnaskedAgents agents;
   for (auto parties = agents.next(newest); !parties.empty(); parties = agents.next(newest)) {
     for (Shown& shown : ask(parties, own.key_id(), credentials, deadline)) {
       if (!shown.bundle) {

@@ -14,7 +14,7 @@
 #include "client/files/small_file.h"
 #include "client/quorum.h"
 #include "client/test_agents.h"
-#include "protocol/dkg/test_suites.h"
+#include "protocol/group/test_suites.h"
 #include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::client {

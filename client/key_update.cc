@@ -12,9 +12,9 @@ using protocol::KeyId;
 using protocol::KeyList;
 
 // The agents of the first key, asked one after another.
-class Agents {
+class AgentsOfFirstKey {
  public:
-  Agents(const KeyStore& store, const Credentials& credentials, std::chrono::milliseconds deadline)
+  AgentsOfFirstKey(const KeyStore& store, const Credentials& credentials, std::chrono::milliseconds deadline)
       : store_(store) {
     for (const protocol::Party& party : store.first().parameters()->parties)
       if (party.is_agent()) links_.push_back(connect(party, credentials, deadline));
@@ -69,7 +69,7 @@ class Agents {
 
 Result<KeyUpdate> update_keys(KeyStore& store, const Credentials& credentials,
                               std::chrono::milliseconds deadline) {
-  Agents agents(store, credentials, deadline);
+  AgentsOfFirstKey agents(store, credentials, deadline);
   auto encoded = agents.newest_list();
   if (!encoded) return std::move(encoded).error();
   KeyUpdate update;

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "client/test_agents.h"
-#include "protocol/dkg/test_suites.h"
+#include "protocol/group/test_suites.h"
 #include "protocol/recovery/code.h"
 #include "protocol/recovery/test_blob.h"
 

@@ -20,7 +20,7 @@ using protocol::SigningKey;
 
 // "CPKR" | version u8 = 1 | sealed key lp | nonce 12 | AES-256-GCM(sealed key, aad = all before, identity
 // scalar 32 ‖ row key 32 ‖ wrap key 32)
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kKeyringVersion = 1;
 constexpr std::size_t kKeySize = 32;
 constexpr std::size_t kSecretsSize = 3 * kKeySize;
 constexpr std::size_t kMaxFile = 8'192;
@@ -59,7 +59,7 @@ Result<Keyring> Keyring::create(const Token& token, const std::filesystem::path&
 
   const auto nonce = fresh_nonce(random);
   Writer writer;
-  writer.literal("CPKR").u8(kVersion).lp(sealed->sealed).bytes(nonce);
+  writer.literal("CPKR").u8(kKeyringVersion).lp(sealed->sealed).bytes(nonce);
   const Bytes ciphertext = aead_seal(sealed->key.reveal(), nonce, writer.view(), secrets.reveal());
   writer.bytes(ciphertext);
   auto written = write_new_file(file, writer.view());
@@ -74,7 +74,7 @@ Result<Keyring> Keyring::open(const Token& token, const std::filesystem::path& f
     return Error(Code::altered, "\"" + file.string() + "\" is not a keyring of this token");
   };
   Reader reader(*content);
-  const bool magic = reader.literal("CPKR") && reader.u8() == kVersion;
+  const bool magic = reader.literal("CPKR") && reader.u8() == kKeyringVersion;
   const auto sealed = reader.lp();
   const auto nonce = reader.array<kAeadNonceSize>();
   if (!magic || !sealed || !nonce || reader.size() != kSecretsSize + kAeadTagSize) return altered();

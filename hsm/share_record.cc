@@ -11,7 +11,7 @@
 namespace coprotect::hsm {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kRecordVersion = 1;
 
 Bytes bound_to(const ShareId& id, ByteView sealed_key) {
   Writer aad;
@@ -28,13 +28,13 @@ Bytes ShareRecord::wrap(const ShareId& id, const SealedKey& key, const protocol:
   const Bytes ciphertext =
       protocol::aead_seal(key.key.reveal(), nonce, bound_to(id, key.sealed), share.bytes().reveal());
   Writer writer;
-  writer.u8(kVersion).lp(key.sealed).bytes(nonce).bytes(ciphertext);
+  writer.u8(kRecordVersion).lp(key.sealed).bytes(nonce).bytes(ciphertext);
   return std::move(writer).take();
 }
 
 Result<ShareRecord> ShareRecord::parse(ByteView encoded) {
   Reader reader(encoded);
-  const bool known = reader.u8() == kVersion;
+  const bool known = reader.u8() == kRecordVersion;
   const auto sealed_key = reader.lp();
   const auto nonce = reader.array<protocol::kAeadNonceSize>();
   if (!known || !sealed_key || !nonce || reader.size() <= protocol::kAeadTagSize)

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kDeadline{30};
+constexpr std::chrono::seconds kDrillDeadline{30};
 constexpr std::string_view kSignatureEnding = ".sig";
 
 // The company's keys: the first one, then the further ones.
@@ -78,7 +78,7 @@ class Drill {
 };
 
 Result<protocol::RecoveryBlob> Drill::blob() {
-  if (!options_.kit) return client::fetch_blob(bundle_, admin_, kDeadline);
+  if (!options_.kit) return client::fetch_blob(bundle_, admin_, kDrillDeadline);
   const auto encoded = client::read_small_file(*options_.kit, kMaxFile);
   if (!encoded) return encoded.error();
   auto kit = protocol::RecoveryKit::parse(*encoded);
@@ -95,7 +95,7 @@ Result<Recovery> Drill::recover(const client::OpenedBlob& opened) const {
     if (!own) return std::move(own).error();
     administrator = *std::move(own);
   }
-  auto share = opened.share.in(bundle_, administrator ? *administrator : admin_, kDeadline);
+  auto share = opened.share.in(bundle_, administrator ? *administrator : admin_, kDrillDeadline);
   if (!share) return std::move(share).error();
   return Recovery{.share = *std::move(share), .administrator = std::move(administrator)};
 }
@@ -136,7 +136,7 @@ Result<std::vector<protocol::IndexedPartial>> Drill::part_of(const Canary& canar
                             .reason = options_.purpose};
   const auto exchange = canary.ask(member, asker, provisioning::now_ms(), random_);
   quorum.requests.push_back({.party = party(member).name, .hash = protocol::sha256(exchange.request())});
-  auto agent = client::connect(party(member), credentials, kDeadline);
+  auto agent = client::connect(party(member), credentials, kDrillDeadline);
   const auto reply = agent.post(exchange.path(), exchange.request());
   if (!reply) return reply.error();
   auto answers = exchange.read(*reply);
@@ -185,7 +185,7 @@ Status Drill::tell(const protocol::Party& party, const Digest& evidence) {
                                          .passed = evidence_.passed(),
                                          .failed = evidence_.failed()};
   const auto told =
-      SignedLink(bundle_, party, admin_, kDeadline).ask("drill-report", report, "drill", random_);
+      SignedLink(bundle_, party, admin_, kDrillDeadline).ask("drill-report", report, "drill", random_);
   if (!told) return told.error();
   return Done{};
 }
@@ -236,7 +236,7 @@ Result<Exit> drill(const DrillOptions& options, const Operator& person, std::int
   const auto identity = protocol::client_identity(admin->certificate);
   if (!identity) return identity.error();
   // Of the newest epoch. If nobody can be asked, the quorums will say so.
-  auto newest = client::fetch_newest(key->bundle, *admin, kDeadline);
+  auto newest = client::fetch_newest(key->bundle, *admin, kDrillDeadline);
   if (!newest && newest.error().code() == Code::altered) return std::move(newest).error();
   auto bundle = newest ? *std::move(newest) : std::move(key->bundle);
   return Drill(options, std::move(bundle), *std::move(admin), identity->uri, now_ms, random).run(person);

@@ -9,11 +9,12 @@ using protocol::ControlKind;
 using protocol::Sid;
 
 // A token may take its time over a key, and Argon2id does not run here.
-constexpr std::chrono::seconds kDeadline{60};
+constexpr std::chrono::seconds kInvitedDeadline{60};
 
 client::AgentClient connect(const protocol::Invitation& invitation) {
   return {client::Endpoint{invitation.role, invitation.url, invitation.identity_certificate},
-          client::ClientCredentials{{invitation.client_certificate}, &invitation.client_key}, kDeadline};
+          client::ClientCredentials{{invitation.client_certificate}, &invitation.client_key},
+          kInvitedDeadline};
 }
 
 Bytes control(const protocol::Invitation& invitation, ControlKind kind, const Sid& sid, Random& random) {

@@ -11,7 +11,7 @@ namespace coprotect::provisioning {
 namespace {
 
 constexpr std::uint16_t kPage = 1000;
-constexpr std::chrono::seconds kDeadline{60};
+constexpr std::chrono::seconds kLogDeadline{60};
 
 Result<protocol::LogReply> fetch_page(SignedLink& link, std::uint64_t from, Random& random) {
   const auto plaintext = link.ask("log", protocol::LogBody{.from = from, .limit = kPage}, "log", random);
@@ -78,7 +78,7 @@ VerifiedLog LogChecker::finish() && {
 
 Result<VerifiedLog> fetch_log(const ClientDirectory& administrator, const protocol::Party& party,
                               Random& random) {
-  SignedLink link(administrator.bundle, party, administrator, kDeadline);
+  SignedLink link(administrator.bundle, party, administrator, kLogDeadline);
   LogChecker checker(party.name, party.identity_key);
   for (;;) {
     auto page = fetch_page(link, checker.next(), random);

@@ -10,7 +10,7 @@
 namespace coprotect::provisioning {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{30};
+constexpr std::chrono::seconds kListDeadline{30};
 
 template <typename List>
 Result<std::uint64_t> serial_of(ByteView list, const protocol::Certificate& ca) {
@@ -33,7 +33,7 @@ SignedLists::SignedLists(const ListKind& kind, const protocol::Bundle& bundle,
   for (const protocol::Party& party : bundle.parameters()->parties) {
     if (!party.is_agent()) continue;
     agents_.push_back(
-        {.link = {{party.name, party.url, *party.identity_certificate}, {chain, &key}, kDeadline},
+        {.link = {{party.name, party.url, *party.identity_certificate}, {chain, &key}, kListDeadline},
          .list = std::nullopt,
          .answered = false});
   }

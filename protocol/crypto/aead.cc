@@ -10,7 +10,7 @@
 namespace coprotect::protocol {
 namespace {
 
-using Context = Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
+using CipherContext = Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 
 const EVP_CIPHER* aes_256_gcm() {
   // Fetched once: looking an algorithm up costs more than a short message.
@@ -25,9 +25,9 @@ int length(ByteView bytes) {
 }
 
 // OpenSSL fails below only for want of memory or for a wrong use, which ends the process.
-Context start(ByteView key, ByteView nonce, ByteView aad, bool sealing) {
+CipherContext start(ByteView key, ByteView nonce, ByteView aad, bool sealing) {
   invariant(key.size() == kAeadKeySize && nonce.size() == kAeadNonceSize);
-  Context context(EVP_CIPHER_CTX_new());
+  CipherContext context(EVP_CIPHER_CTX_new());
   invariant(context != nullptr);
   invariant(EVP_CipherInit_ex2(context.get(), aes_256_gcm(), key.data(), nonce.data(), sealing, nullptr) ==
             1);
@@ -37,7 +37,7 @@ Context start(ByteView key, ByteView nonce, ByteView aad, bool sealing) {
   return context;
 }
 
-void run(const Context& context, ByteView in, std::span<std::uint8_t> out) {
+void run(const CipherContext& context, ByteView in, std::span<std::uint8_t> out) {
   int written = 0;
   if (!in.empty())
     invariant(EVP_CipherUpdate(context.get(), out.data(), &written, in.data(), length(in)) == 1);
@@ -47,7 +47,7 @@ void run(const Context& context, ByteView in, std::span<std::uint8_t> out) {
 }  // namespace
 
 Bytes aead_seal(ByteView key, ByteView nonce, ByteView aad, ByteView plaintext) {
-  const Context context = start(key, nonce, aad, true);
+  const CipherContext context = start(key, nonce, aad, true);
   Bytes sealed(plaintext.size() + kAeadTagSize);
   run(context, plaintext, sealed);
   std::uint8_t* const tag = sealed.data() + plaintext.size();
@@ -63,7 +63,7 @@ Result<Secret> aead_open(ByteView key, ByteView nonce, ByteView aad, ByteView se
   ByteArray<kAeadTagSize> tag;
   std::copy(sealed.end() - kAeadTagSize, sealed.end(), tag.begin());
 
-  const Context context = start(key, nonce, aad, false);
+  const CipherContext context = start(key, nonce, aad, false);
   invariant(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, kAeadTagSize, tag.data()) == 1);
   Secret plaintext(ciphertext.size());
   run(context, ciphertext, plaintext.fill());

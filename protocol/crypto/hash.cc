@@ -12,7 +12,7 @@ namespace coprotect::protocol {
 namespace {
 
 constexpr std::size_t kBlockSize = 64;  // of SHA-256
-using Context = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
+using DigestContext = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 
 // An incremental SHA-256. OpenSSL fails here only for want of memory, which ends the process.
 class Hasher {
@@ -35,7 +35,7 @@ class Hasher {
   }
 
  private:
-  Context context_;
+  DigestContext context_;
 };
 
 void hmac(const EVP_MD* md, ByteView key, ByteView data, std::uint8_t* out) {

@@ -7,12 +7,12 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPCM\x01";
+constexpr std::string_view kMessageMagic = "CPCM\x01";
 constexpr std::size_t kSignatureSize = 64;
 
 Bytes signed_part(Round round, const Sid& sid, std::uint8_t sender, ByteView body) {
   Writer w;
-  w.literal(kMagic).u8(static_cast<std::uint8_t>(round)).bytes(sid).u8(sender).lp4(body);
+  w.literal(kMessageMagic).u8(static_cast<std::uint8_t>(round)).bytes(sid).u8(sender).lp4(body);
   return std::move(w).take();
 }
 
@@ -37,7 +37,7 @@ CeremonyMessage CeremonyMessage::sign(Round round, const Sid& sid, std::uint8_t 
 Result<CeremonyMessage> CeremonyMessage::parse(ByteView encoded, Round expected,
                                                const Parameters& parameters) {
   Reader r(encoded);
-  if (!r.literal(kMagic)) return Error(Code::malformed, "ceremony message: not of version 1");
+  if (!r.literal(kMessageMagic)) return Error(Code::malformed, "ceremony message: not of version 1");
   const auto round = r.u8();
   const auto sid = r.array<32>();
   const auto sender = r.u8();

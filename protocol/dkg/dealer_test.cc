@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/dkg/test_forger.h"
-#include "protocol/dkg/test_suites.h"
+#include "protocol/group/test_suites.h"
 #include "protocol/threshold/partial.h"
 
 namespace coprotect::protocol {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/dkg/test_forger.h"
-#include "protocol/dkg/test_suites.h"
+#include "protocol/group/test_suites.h"
 
 namespace coprotect::protocol {
 namespace {

@@ -15,10 +15,10 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPR0\x01";
+constexpr std::string_view kParametersMagic = "CPR0\x01";
 constexpr std::size_t kMaxCertificate = std::numeric_limits<std::uint16_t>::max();
 
-Error malformed(std::string_view what) {
+Error malformed_parameters(std::string_view what) {
   return {Code::malformed, "parameters: " + std::string(what)};
 }
 
@@ -30,29 +30,30 @@ Status check_identity_certificate(const Party& party) {
   const auto& certificate = party.identity_certificate;
   if (!party.is_agent()) {
     if (certificate || !party.url.empty())
-      return malformed("not an agent, but has a url or identity certificate");
+      return malformed_parameters("not an agent, but has a url or identity certificate");
     return Done{};
   }
-  if (!certificate) return malformed("an agent without an identity certificate");
-  if (!valid_uri(party.url)) return malformed("an agent without a proper url");
-  if (certificate->der().size() > kMaxCertificate) return malformed("identity certificate is too long");
+  if (!certificate) return malformed_parameters("an agent without an identity certificate");
+  if (!valid_uri(party.url)) return malformed_parameters("an agent without a proper url");
+  if (certificate->der().size() > kMaxCertificate)
+    return malformed_parameters("identity certificate is too long");
   if (certificate->key() != party.identity_key || !self_signed(*certificate)) {
-    return malformed("identity certificate is not self-signed by the identity key");
+    return malformed_parameters("identity certificate is not self-signed by the identity key");
   }
   return Done{};
 }
 
 Status check_party(const Party& party) {
-  if (!valid_party_name(party.name)) return malformed("a party's name is not of a-z, 0-9 and -");
+  if (!valid_party_name(party.name)) return malformed_parameters("a party's name is not of a-z, 0-9 and -");
   const auto in_party = [&](Error error) { return std::move(error).in(party_label(party)); };
-  if (party.indices.empty()) return in_party(malformed("no index"));
+  if (party.indices.empty()) return in_party(malformed_parameters("no index"));
   if (std::adjacent_find(party.indices.begin(), party.indices.end(), std::greater_equal<>()) !=
       party.indices.end()) {
-    return in_party(malformed("indices are not ascending"));
+    return in_party(malformed_parameters("indices are not ascending"));
   }
   if (!is_hpke_public_key(party.ceremony_key))
-    return in_party(malformed("ceremony key is not a point on P-256"));
-  if (party.mode > KeeperMode::resident) return in_party(malformed("unknown mode"));
+    return in_party(malformed_parameters("ceremony key is not a point on P-256"));
+  if (party.mode > KeeperMode::resident) return in_party(malformed_parameters("unknown mode"));
   if (auto checked = check_identity_certificate(party); !checked) return in_party(std::move(checked).error());
   return Done{};
 }
@@ -63,11 +64,12 @@ Status check_indices(const Parameters::Fields& fields) {
   for (const Party& party : fields.parties) {
     for (const std::uint8_t index : party.indices) {
       if (index == 0 || index > fields.n)
-        return malformed("index " + std::to_string(index) + " is outside 1..n");
-      if (!seen.insert(index).second) return malformed("index " + std::to_string(index) + " has two holders");
+        return malformed_parameters("index " + std::to_string(index) + " is outside 1..n");
+      if (!seen.insert(index).second)
+        return malformed_parameters("index " + std::to_string(index) + " has two holders");
     }
   }
-  if (seen.size() != fields.n) return malformed("an index has no holder");
+  if (seen.size() != fields.n) return malformed_parameters("an index has no holder");
   return Done{};
 }
 
@@ -76,40 +78,42 @@ Status check_distinct(const std::vector<Party>& parties) {
   std::set<PublicKeyBytes> identity_keys;
   std::set<HpkePublicKey> ceremony_keys;
   for (const Party& party : parties) {
-    if (!names.insert(party.name).second) return malformed("two parties named \"" + party.name + "\"");
+    if (!names.insert(party.name).second)
+      return malformed_parameters("two parties named \"" + party.name + "\"");
     if (!identity_keys.insert(party.identity_key.bytes()).second)
-      return malformed("two parties with one identity key");
+      return malformed_parameters("two parties with one identity key");
     if (!ceremony_keys.insert(party.ceremony_key).second)
-      return malformed("two parties with one ceremony key");
+      return malformed_parameters("two parties with one ceremony key");
   }
   return Done{};
 }
 
 Status check(const Parameters::Fields& fields) {
   if (fields.purpose != Purpose::envelope && fields.purpose != Purpose::derive)
-    return malformed("unknown purpose");
+    return malformed_parameters("unknown purpose");
   if (fields.t < 1 || fields.t > fields.n || fields.n > kMaxShares) {
-    return malformed("threshold " + std::to_string(fields.t) + " of " + std::to_string(fields.n));
+    return malformed_parameters("threshold " + std::to_string(fields.t) + " of " + std::to_string(fields.n));
   }
-  if (!valid_tenant(fields.tenant)) return malformed("tenant is not 1 to 64 of a-z, 0-9 and -");
-  if (fields.parties.empty() || fields.parties.size() > kMaxShares) return malformed("not 1 to 16 parties");
+  if (!valid_tenant(fields.tenant)) return malformed_parameters("tenant is not 1 to 64 of a-z, 0-9 and -");
+  if (fields.parties.empty() || fields.parties.size() > kMaxShares)
+    return malformed_parameters("not 1 to 16 parties");
   for (const Party& party : fields.parties) {
     if (auto checked = check_party(party); !checked) return checked;
   }
   if (auto checked = check_indices(fields); !checked) return checked;
   if (auto checked = check_distinct(fields.parties); !checked) return checked;
   if (fields.client_ca.der().size() > kMaxCertificate || !self_signed(fields.client_ca)) {
-    return malformed("client CA certificate is not self-signed");
+    return malformed_parameters("client CA certificate is not self-signed");
   }
   if (fields.recovery_key && !is_hpke_public_key(*fields.recovery_key)) {
-    return malformed("recovery key is not a point on P-256");
+    return malformed_parameters("recovery key is not a point on P-256");
   }
   return Done{};
 }
 
 Bytes encode(const Parameters::Fields& fields) {
   Writer w;
-  w.literal(kMagic)
+  w.literal(kParametersMagic)
       .u16(static_cast<std::uint16_t>(fields.suite))
       .u8(static_cast<std::uint8_t>(fields.purpose));
   w.u8(fields.t).u8(fields.n).lp(fields.tenant).u8(static_cast<std::uint8_t>(fields.parties.size()));
@@ -137,10 +141,10 @@ Result<Party> read_party(Reader& r) {
   auto url = r.text();
   const auto certificate_der = r.lp();
   if (!name || !indices || !nonce || !identity_key || !ceremony_key || !mode || !url || !certificate_der) {
-    return malformed("cut off in a party");
+    return malformed_parameters("cut off in a party");
   }
   auto key = VerifyKey::parse(*identity_key);
-  if (!key) return malformed("an identity key is not a point on P-256");
+  if (!key) return malformed_parameters("an identity key is not a point on P-256");
   std::optional<Certificate> certificate;
   if (!certificate_der->empty()) {
     auto parsed = Certificate::parse_der(*certificate_der);
@@ -162,7 +166,7 @@ Result<Party> read_party(Reader& r) {
 Result<std::optional<HpkePublicKey>> read_recovery_key(ByteView bytes) {
   if (bytes.empty()) return std::optional<HpkePublicKey>();
   const auto key = Reader(bytes).array<65>();
-  if (!key || bytes.size() != key->size()) return malformed("recovery key has a wrong size");
+  if (!key || bytes.size() != key->size()) return malformed_parameters("recovery key has a wrong size");
   return key;
 }
 
@@ -181,16 +185,16 @@ Result<Parameters> Parameters::make(Fields fields) {
 
 Result<Parameters> Parameters::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kMagic)) return malformed("not of version 1");
+  if (!r.literal(kParametersMagic)) return malformed_parameters("not of version 1");
   const auto suite_id = r.u16();
   const auto purpose = r.u8();
   const auto t = r.u8();
   const auto n = r.u8();
   auto tenant = r.text();
   const auto party_count = r.u8();
-  if (!suite_id || !purpose || !t || !n || !tenant || !party_count) return malformed("cut off");
+  if (!suite_id || !purpose || !t || !n || !tenant || !party_count) return malformed_parameters("cut off");
   const auto suite = parse_suite(*suite_id);
-  if (!suite) return malformed(suite.error().message());
+  if (!suite) return malformed_parameters(suite.error().message());
 
   std::vector<Party> parties;
   for (std::size_t i = 0; i < *party_count; ++i) {
@@ -200,7 +204,8 @@ Result<Parameters> Parameters::parse(ByteView encoded) {
   }
   const auto client_ca_der = r.lp();
   const auto recovery_key_bytes = r.lp();
-  if (!client_ca_der || !recovery_key_bytes || !r.empty()) return malformed("cut off, or something follows");
+  if (!client_ca_der || !recovery_key_bytes || !r.empty())
+    return malformed_parameters("cut off, or something follows");
   auto client_ca = Certificate::parse_der(*client_ca_der);
   if (!client_ca) return std::move(client_ca).error().in("parameters: client CA certificate");
   auto recovery_key = read_recovery_key(*recovery_key_bytes);
@@ -217,7 +222,8 @@ Result<Parameters> Parameters::parse(ByteView encoded) {
       .recovery_key = *recovery_key,
   });
   // All parties hash the same bytes, so only the form that make() writes is accepted.
-  if (made && !std::ranges::equal(made->encoded(), encoded)) return malformed("not in canonical form");
+  if (made && !std::ranges::equal(made->encoded(), encoded))
+    return malformed_parameters("not in canonical form");
   return made;
 }
 

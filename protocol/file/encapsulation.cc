@@ -7,10 +7,10 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPKM";
+constexpr std::string_view kEncapsulationMagic = "CPKM";
 constexpr std::uint8_t kVersion = 1;
 
-Error malformed() {
+Error malformed_encapsulation() {
   return {Code::malformed, "not an encapsulation"};
 }
 
@@ -21,19 +21,19 @@ Encapsulated encapsulate(const PublicKey& key, const KeyId& key_id, Random& rand
   invariant(static_cast<bool>(made));  // no policy is not too long
   const auto& [header, file_key] = *made;
   Writer out;
-  out.literal(kMagic).u8(kVersion).bytes(header.encoded());
+  out.literal(kEncapsulationMagic).u8(kVersion).bytes(header.encoded());
   return {.encapsulation = std::move(out).take(), .secret = encapsulated_secret(file_key)};
 }
 
 Result<Header> parse_encapsulation(ByteView encoded, const KeyId& key_id) {
   Reader reader(encoded);
-  if (!reader.literal(kMagic) || reader.u8() != kVersion) return malformed();
+  if (!reader.literal(kEncapsulationMagic) || reader.u8() != kVersion) return malformed_encapsulation();
   const ByteView rest = reader.rest();
   auto header = Header::parse(rest);
   if (!header) return header;
   if (header->encoded().size() != rest.size() || !header->core().policy.empty() ||
       header->stanzas().size() != 1)
-    return malformed();
+    return malformed_encapsulation();
   if (auto stanza = header->stanza_for(key_id); !stanza) return std::move(stanza).error();
   return header;
 }

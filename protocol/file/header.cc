@@ -10,34 +10,34 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic("CPV1\r\n\x1a\0", 8);
+constexpr std::string_view kHeaderMagic("CPV1\r\n\x1a\0", 8);
 constexpr std::size_t kMacSize = 32;
 
-Error malformed(std::string what) {
+Error malformed_header(std::string what) {
   return {Code::malformed, "header: " + std::move(what)};
 }
 
 Result<Core> read_core(Reader& reader) {
-  if (!reader.literal(kMagic)) return Error(Code::malformed, "not an encrypted file");
+  if (!reader.literal(kHeaderMagic)) return Error(Code::malformed, "not an encrypted file");
   const auto suite = reader.u16();
   const auto flags = reader.u16();
   const auto nonce = reader.array<32>();
   const auto policy_size = reader.u32();
-  if (!suite || !flags || !nonce || !policy_size) return malformed("cut in its core");
+  if (!suite || !flags || !nonce || !policy_size) return malformed_header("cut in its core");
   const auto known = parse_suite(*suite);
   if (!known) return Error(known.error()).in("header");
-  if (*flags != 0) return malformed("unknown flags");
-  if (*policy_size > kMaxPolicySize) return malformed("policy is over 65535 bytes");
+  if (*flags != 0) return malformed_header("unknown flags");
+  if (*policy_size > kMaxPolicySize) return malformed_header("policy is over 65535 bytes");
   const auto policy = reader.bytes(*policy_size);
-  if (!policy) return malformed("cut in its policy");
+  if (!policy) return malformed_header("cut in its policy");
   return Core{.suite = *known, .file_nonce = *nonce, .policy = Bytes(policy->begin(), policy->end())};
 }
 
 Result<Stanza> read_stanza(Reader& reader, const Group& group) {
   const auto type = reader.u16();
   const auto content = reader.lp();
-  if (!type || !content) return malformed("cut in its stanzas");
-  if (*type != kStanzaTdh2) return malformed("unknown type of stanza: " + std::to_string(*type));
+  if (!type || !content) return malformed_header("cut in its stanzas");
+  if (*type != kStanzaTdh2) return malformed_header("unknown type of stanza: " + std::to_string(*type));
   Reader fields(*content);
   const auto key_id = fields.array<32>();
   const auto c1_bytes = fields.bytes(group.element_size());
@@ -46,7 +46,7 @@ Result<Stanza> read_stanza(Reader& reader, const Group& group) {
   const auto e = fields.array<32>();
   const auto f_bytes = fields.bytes(group.scalar_size());
   if (!key_id || !c1_bytes || !u_bar_bytes || !c2_bytes || !e || !f_bytes || !fields.empty()) {
-    return malformed("a stanza has the wrong size");
+    return malformed_header("a stanza has the wrong size");
   }
   auto c1 = group.parse(*c1_bytes);
   if (!c1) return std::move(c1).error().in("header");
@@ -90,13 +90,13 @@ Digest header_mac(const Secret& file_key, ByteView core_and_stanzas) {
 Result<Core> Core::parse(ByteView encoded) {
   Reader reader(encoded);
   auto core = read_core(reader);
-  if (core && !reader.empty()) return malformed("bytes after the core");
+  if (core && !reader.empty()) return malformed_header("bytes after the core");
   return core;
 }
 
 Bytes Core::encode() const {
   Writer out;
-  out.literal(kMagic).u16(static_cast<std::uint16_t>(suite)).u16(0).bytes(file_nonce).lp4(policy);
+  out.literal(kHeaderMagic).u16(static_cast<std::uint16_t>(suite)).u16(0).bytes(file_nonce).lp4(policy);
   return std::move(out).take();
 }
 
@@ -116,15 +116,15 @@ Result<Header> Header::parse(ByteView bytes) {
   header.core_hash_ = sha256(bytes.first(header.core_size_));
 
   const auto count = reader.u8();
-  if (!count) return malformed("cut in its stanzas");
-  if (*count == 0 || *count > kMaxStanzas) return malformed("not 1 to 16 stanzas");
+  if (!count) return malformed_header("cut in its stanzas");
+  if (*count == 0 || *count > kMaxStanzas) return malformed_header("not 1 to 16 stanzas");
   for (std::uint8_t i = 0; i < *count; ++i) {
     auto stanza = read_stanza(reader, group_of(header.core_.suite));
     if (!stanza) return std::move(stanza).error();
-    if (header.stanza_for(stanza->key_id)) return malformed("two stanzas for one key");
+    if (header.stanza_for(stanza->key_id)) return malformed_header("two stanzas for one key");
     header.stanzas_.push_back(*std::move(stanza));
   }
-  if (!reader.bytes(kMacSize)) return malformed("cut in its MAC");
+  if (!reader.bytes(kMacSize)) return malformed_header("cut in its MAC");
   const ByteView encoded = bytes.first(bytes.size() - reader.size());
   header.encoded_.assign(encoded.begin(), encoded.end());
   return header;
@@ -132,7 +132,7 @@ Result<Header> Header::parse(ByteView bytes) {
 
 Result<std::pair<Header, Secret>> Header::create(const PublicKey& key, const KeyId& key_id, Bytes policy,
                                                  Random& random) {
-  if (policy.size() > kMaxPolicySize) return malformed("policy is over 65535 bytes");
+  if (policy.size() > kMaxPolicySize) return malformed_header("policy is over 65535 bytes");
   Header header;
   header.core_.suite = key.group().suite();
   random.fill(header.core_.file_nonce);

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "protocol/base/arena.h"
+#include "protocol/group/test_suites.h"
 #include "protocol/testdata/vectors.h"
 
 namespace coprotect::protocol {
@@ -24,10 +25,7 @@ class GroupTest : public testing::TestWithParam<SuiteId> {
     return {x.bytes().reveal().begin(), x.bytes().reveal().end()};
   }
 };
-std::string suite_of(const testing::TestParamInfo<SuiteId>& info) {
-  return std::string(suite_name(info.param));
-}
-INSTANTIATE_TEST_SUITE_P(Suites, GroupTest, testing::ValuesIn(kAllSuites), suite_of);
+INSTANTIATE_TEST_SUITE_P(Suites, GroupTest, testing::ValuesIn(kAllSuites), test::suite_label);
 
 TEST(Suite, IsKnownByNumberAndName) {
   for (const SuiteId suite : kAllSuites) {
@@ -260,7 +258,7 @@ class ModpTest : public testing::TestWithParam<SuiteId> {
 };
 INSTANTIATE_TEST_SUITE_P(Suites, ModpTest,
                          testing::Values(SuiteId::ffdhe2048, SuiteId::ffdhe3072, SuiteId::ffdhe4096),
-                         suite_of);
+                         test::suite_label);
 
 TEST_P(ModpTest, PrimeIsSafeAndThatOfRfc7919) {
   // p = 2^b − 2^(b−64) + (⌊2^(b−130)·e⌋ + X)·2^64 − 1 (RFC 7919 appendix A), e = Σ 1/k!.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "protocol/group/group.h"
+#include "protocol/group/test_suites.h"
 
 namespace coprotect::protocol {
 namespace {
@@ -18,10 +19,6 @@ class StuckRandom final : public Random {
   std::uint8_t byte_;
 };
 
-std::string suite_of(const testing::TestParamInfo<SuiteId>& info) {
-  return std::string(suite_name(info.param));
-}
-
 class ScalarTest : public testing::TestWithParam<SuiteId> {
  protected:
   const ScalarField& field() const { return group_of(GetParam()).scalars(); }
@@ -29,7 +26,7 @@ class ScalarTest : public testing::TestWithParam<SuiteId> {
   Bytes order() const { return {field().modulus().begin(), field().modulus().end()}; }
   Scalar minus_one() const { return of(0) - of(1); }
 };
-INSTANTIATE_TEST_SUITE_P(Suites, ScalarTest, testing::ValuesIn(kAllSuites), suite_of);
+INSTANTIATE_TEST_SUITE_P(Suites, ScalarTest, testing::ValuesIn(kAllSuites), test::suite_label);
 
 TEST_P(ScalarTest, ParsesWhatItEncodes) {
   const Scalar x = Scalar::random(field(), system_random());
@@ -91,7 +88,7 @@ TEST_P(ScalarTest, ReducesAnyLength) {
 }
 
 using ScalarDeathTest = ScalarTest;
-INSTANTIATE_TEST_SUITE_P(Suites, ScalarDeathTest, testing::Values(SuiteId::p256), suite_of);
+INSTANTIATE_TEST_SUITE_P(Suites, ScalarDeathTest, testing::Values(SuiteId::p256), test::suite_label);
 
 TEST_P(ScalarDeathTest, ZeroHasNoInverse) {
   EXPECT_EXIT({ [[maybe_unused]] const Scalar x = of(0).inverse(); }, testing::KilledBySignal(SIGABRT), "");

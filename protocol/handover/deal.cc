@@ -9,7 +9,7 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPHD\x01";
+constexpr std::string_view kDealMagic = "CPHD\x01";
 
 std::string dealer_label(std::uint8_t index) {
   return "dealer of index " + std::to_string(index);
@@ -122,7 +122,7 @@ Status PublicDeal::check(const HandoverPlan& plan, const Sharing& now) const {
 
 Result<Deal> Deal::parse(ByteView encoded, const HandoverPlan& plan) {
   Reader r(encoded);
-  const bool known = r.literal(kMagic);
+  const bool known = r.literal(kDealMagic);
   const auto open = r.lp4();
   const auto sealed = r.lp4();
   if (!known || !open || !sealed || !r.empty()) return Error(Code::malformed, "deal: not one of version 1");
@@ -137,7 +137,7 @@ Result<Deal> Deal::parse(ByteView encoded, const HandoverPlan& plan) {
 
 Bytes Deal::encode() const {
   Writer w;
-  w.literal(kMagic).lp4(open.encode()).lp4(sealed);
+  w.literal(kDealMagic).lp4(open.encode()).lp4(sealed);
   return std::move(w).take();
 }
 

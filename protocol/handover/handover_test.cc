@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "protocol/dkg/test_suites.h"
+#include "protocol/group/test_suites.h"
 #include "protocol/handover/test_handover.h"
 
 namespace coprotect::protocol {

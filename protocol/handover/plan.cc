@@ -10,9 +10,9 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPPL\x01";
+constexpr std::string_view kPlanMagic = "CPPL\x01";
 
-Error malformed(std::string_view what) {
+Error malformed_plan(std::string_view what) {
   return {Code::malformed, "handover plan: " + std::string(what)};
 }
 
@@ -20,20 +20,20 @@ Status check(const HandoverPlan::Fields& fields) {
   const auto& dealers = fields.dealers;
   if (dealers.empty() || dealers.size() > kMaxShares || dealers.front() == 0 ||
       std::ranges::adjacent_find(dealers, std::greater_equal<>()) != dealers.end())
-    return malformed("dealers are not 1 to 16 ascending indices");
-  if (fields.epoch == 0) return malformed("epoch 0 is that of the key generation");
+    return malformed_plan("dealers are not 1 to 16 ascending indices");
+  if (fields.epoch == 0) return malformed_plan("epoch 0 is that of the key generation");
   const auto& parties = fields.parameters->parties;
   const auto not_agents = std::ranges::count_if(parties, [](const Party& p) { return !p.is_agent(); });
-  if (not_agents > 1) return malformed("more than one party is not an agent");
+  if (not_agents > 1) return malformed_plan("more than one party is not an agent");
   for (const Party& party : parties)
     if (!party.is_agent() && party.indices.size() != 1)
-      return malformed(party_label(party) + " holds more than one recovery share");
+      return malformed_plan(party_label(party) + " holds more than one recovery share");
   return Done{};
 }
 
 Bytes encode(const HandoverPlan::Fields& fields) {
   Writer w;
-  w.literal(kMagic).bytes(fields.key_id).u32(fields.epoch).bytes(fields.previous);
+  w.literal(kPlanMagic).bytes(fields.key_id).u32(fields.epoch).bytes(fields.previous);
   w.u8(static_cast<std::uint8_t>(fields.dealers.size())).bytes(fields.dealers);
   w.lp4(fields.parameters.encoded());
   return std::move(w).take();
@@ -50,7 +50,7 @@ Result<HandoverPlan> HandoverPlan::make(Fields fields) {
 
 Result<HandoverPlan> HandoverPlan::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kMagic)) return malformed("not of version 1");
+  if (!r.literal(kPlanMagic)) return malformed_plan("not of version 1");
   const auto key_id = r.array<32>();
   const auto epoch = r.u32();
   const auto previous = r.array<32>();
@@ -58,7 +58,7 @@ Result<HandoverPlan> HandoverPlan::parse(ByteView encoded) {
   const auto dealers = r.bytes(count.value_or(0));
   const auto r0 = r.lp4();
   if (!key_id || !epoch || !previous || !count || !dealers || !r0 || !r.empty())
-    return malformed("cut off, or something follows");
+    return malformed_plan("cut off, or something follows");
   auto parameters = Parameters::parse(*r0);
   if (!parameters) return std::move(parameters).error().in("handover plan");
   return make({.key_id = *key_id,
@@ -83,7 +83,7 @@ Status HandoverPlan::follows(const Sharing& now, const Digest& newest_hash) cons
   if (to.tenant != from.tenant) return denied("tenant");
   if (to.client_ca.der() != from.client_ca.der()) return denied("client CA");
   if (fields_.dealers.size() != from.t || fields_.dealers.back() > from.n)
-    return malformed("not " + std::to_string(from.t) + " of " + std::to_string(from.n) + " dealers");
+    return malformed_plan("not " + std::to_string(from.t) + " of " + std::to_string(from.n) + " dealers");
   const auto recovery = recovery_party();
   if (recovery && absent(*recovery) && to.recovery_key != from.recovery_key)
     return denied("recovery key, and nobody takes part who could hold another");

@@ -7,7 +7,7 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPRS\x01";
+constexpr std::string_view kPartsMagic = "CPRS\x01";
 
 }  // namespace
 
@@ -18,7 +18,7 @@ RecoveryParts RecoveryParts::of(const HandoverPlan& plan, std::span<const Deal> 
   parts.sid_ = plan.sid();
   parts.index_ = plan->parameters->parties[*party].indices.front();
   Writer w;
-  w.literal(kMagic).bytes(parts.sid_).u8(parts.index_).u8(static_cast<std::uint8_t>(deals.size()));
+  w.literal(kPartsMagic).bytes(parts.sid_).u8(parts.index_).u8(static_cast<std::uint8_t>(deals.size()));
   for (const Deal& deal : deals) {
     const ByteView sealed = deal.sealed_for(parts.index_);
     parts.sealed_.emplace(deal.open.index, Bytes(sealed.begin(), sealed.end()));
@@ -31,7 +31,7 @@ RecoveryParts RecoveryParts::of(const HandoverPlan& plan, std::span<const Deal> 
 Result<RecoveryParts> RecoveryParts::parse(ByteView encoded) {
   const Error malformed(Code::malformed, "recovery parts: not of version 1, or cut off");
   Reader r(encoded);
-  if (!r.literal(kMagic)) return malformed;
+  if (!r.literal(kPartsMagic)) return malformed;
   const auto sid = r.array<32>();
   const auto index = r.u8();
   const auto count = r.u8();

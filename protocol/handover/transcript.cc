@@ -11,9 +11,9 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPVN\x01";
+constexpr std::string_view kHandoverMagic = "CPVN\x01";
 
-Error malformed(std::string_view what) {
+Error malformed_handover(std::string_view what) {
   return {Code::malformed, "handover: " + std::string(what)};
 }
 
@@ -76,7 +76,7 @@ Result<Sharing> new_sharing(const Sharing& now, const HandoverPlan& plan,
 
 Bytes encode_body(const HandoverPlan& plan, const std::vector<PublicDeal>& deals, const Digest& blob_hash) {
   Writer w;
-  w.literal(kMagic).lp4(plan.encoded());
+  w.literal(kHandoverMagic).lp4(plan.encoded());
   for (const PublicDeal& deal : deals) w.lp4(deal.encode());
   w.bytes(blob_hash);
   return std::move(w).take();
@@ -84,9 +84,9 @@ Bytes encode_body(const HandoverPlan& plan, const std::vector<PublicDeal>& deals
 
 // What stands before the signatures, taken off the front.
 Result<HandoverTranscript> read_body(Reader& r, const Sharing& now, const Digest& newest_hash) {
-  const bool known = r.literal(kMagic);
+  const bool known = r.literal(kHandoverMagic);
   const auto encoded_plan = r.lp4();
-  if (!known || !encoded_plan) return malformed("not one of version 1");
+  if (!known || !encoded_plan) return malformed_handover("not one of version 1");
   auto plan = HandoverPlan::parse(*encoded_plan);
   if (!plan) return std::move(plan).error();
   // Before elements are read in the suite that it names.
@@ -94,13 +94,13 @@ Result<HandoverTranscript> read_body(Reader& r, const Sharing& now, const Digest
   std::vector<PublicDeal> deals;
   for (std::size_t i = 0; i < (*plan)->dealers.size(); ++i) {
     const auto encoded = r.lp4();
-    if (!encoded) return malformed("cut off in a deal");
+    if (!encoded) return malformed_handover("cut off in a deal");
     auto deal = PublicDeal::parse(*encoded, *plan);
     if (!deal) return std::move(deal).error();
     deals.push_back(*std::move(deal));
   }
   const auto blob_hash = r.array<32>();
-  if (!blob_hash) return malformed("cut off");
+  if (!blob_hash) return malformed_handover("cut off");
   return HandoverTranscript::make(now, newest_hash, *std::move(plan), std::move(deals), *blob_hash);
 }
 
@@ -110,10 +110,10 @@ Result<HandoverTranscript> HandoverTranscript::make(const Sharing& now, const Di
                                                     HandoverPlan plan, std::vector<PublicDeal> deals,
                                                     const Digest& blob_hash) {
   if (auto fits = plan.follows(now, newest_hash); !fits) return std::move(fits).error();
-  if (deals.size() != plan->dealers.size()) return malformed("not one deal of each dealer");
+  if (deals.size() != plan->dealers.size()) return malformed_handover("not one deal of each dealer");
   for (std::size_t i = 0; i < deals.size(); ++i) {
     if (deals[i].index != plan->dealers[i])
-      return malformed("no deal of index " + std::to_string(plan->dealers[i]) + " in its place");
+      return malformed_handover("no deal of index " + std::to_string(plan->dealers[i]) + " in its place");
     if (auto checked = deals[i].check(plan, now); !checked) return std::move(checked).error();
   }
   auto sharing = new_sharing(now, plan, deals);
@@ -126,7 +126,7 @@ Result<HandoverTranscript> HandoverTranscript::parse(ByteView body, const Sharin
                                                      const Digest& newest_hash) {
   Reader r(body);
   auto transcript = read_body(r, now, newest_hash);
-  if (transcript && !r.empty()) return malformed("something follows");
+  if (transcript && !r.empty()) return malformed_handover("something follows");
   return transcript;
 }
 
@@ -149,20 +149,20 @@ Result<HandoverVersion> HandoverVersion::parse(ByteView encoded, const Sharing& 
   const auto& parties = transcript->plan()->parameters->parties;
   for (const std::size_t signer : transcript->signers()) {
     const auto signature = r.array<64>();
-    if (!signature) return malformed("cut off in the signatures");
+    if (!signature) return malformed_handover("cut off in the signatures");
     if (!verify_confirmation(parties[signer].identity_key, *transcript, *signature))
       return Error(Code::unauthenticated,
                    "handover: " + party_label(parties[signer]) + " did not confirm this epoch");
   }
-  if (!r.empty()) return malformed("something follows");
+  if (!r.empty()) return malformed_handover("something follows");
   return HandoverVersion{*std::move(transcript), Bytes(encoded.begin(), encoded.end())};
 }
 
 Result<HandoverPlan> HandoverVersion::plan_of(ByteView encoded) {
   Reader r(encoded);
-  const bool known = r.literal(kMagic);
+  const bool known = r.literal(kHandoverMagic);
   const auto plan = r.lp4();
-  if (!known || !plan) return malformed("not one of version 1");
+  if (!known || !plan) return malformed_handover("not one of version 1");
   return HandoverPlan::parse(*plan);
 }
 

@@ -8,12 +8,12 @@ namespace coprotect::protocol {
 namespace {
 
 constexpr std::string_view kForwardMagic = "CPFW\x01";
-constexpr std::string_view kReplyMagic = "CPRL\x01";
+constexpr std::string_view kChainReplyMagic = "CPRL\x01";
 constexpr std::size_t kMaxParties = 16;
 constexpr std::uint8_t kRefused = 0;
 constexpr std::uint8_t kReplied = 1;
 
-Error malformed(std::string_view what) {
+Error malformed_chain(std::string_view what) {
   return {Code::malformed, "chain: " + std::string(what)};
 }
 
@@ -51,25 +51,25 @@ Bytes ForwardMessage::encode() const {
 
 Result<ForwardMessage> ForwardMessage::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kForwardMagic)) return malformed("not a forward message of version 1");
+  if (!r.literal(kForwardMagic)) return malformed_chain("not a forward message of version 1");
   const auto request = r.lp4();
   const auto count = r.u8();
-  if (!request || !count || *count > kMaxParties) return malformed("cut off, or more than 16 parties");
+  if (!request || !count || *count > kMaxParties) return malformed_chain("cut off, or more than 16 parties");
   ForwardMessage message{.request = to_bytes(*request), .visited = {}, .budget_ms = 0};
   for (std::size_t i = 0; i < *count; ++i) {
     const auto party = r.array<33>();
-    if (!party) return malformed("cut off");
+    if (!party) return malformed_chain("cut off");
     message.visited.push_back(*party);
   }
   const auto budget_ms = r.u32();
-  if (!budget_ms || !r.empty()) return malformed("cut off, or something follows");
+  if (!budget_ms || !r.empty()) return malformed_chain("cut off, or something follows");
   message.budget_ms = *budget_ms;
   return message;
 }
 
 Bytes ChainReply::encode() const {
   Writer w;
-  w.literal(kReplyMagic).u8(static_cast<std::uint8_t>(entries.size()));
+  w.literal(kChainReplyMagic).u8(static_cast<std::uint8_t>(entries.size()));
   for (const Entry& entry : entries) {
     w.bytes(entry.party);
     if (const auto* const reply = std::get_if<Bytes>(&entry.answer)) {
@@ -84,20 +84,20 @@ Bytes ChainReply::encode() const {
 
 Result<ChainReply> ChainReply::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kReplyMagic)) return malformed("not a list of replies of version 1");
+  if (!r.literal(kChainReplyMagic)) return malformed_chain("not a list of replies of version 1");
   const auto count = r.u8();
-  if (!count || *count == 0 || *count > kMaxParties) return malformed("not 1 to 16 replies");
+  if (!count || *count == 0 || *count > kMaxParties) return malformed_chain("not 1 to 16 replies");
   ChainReply list;
   std::set<PublicKeyBytes> parties;
   for (std::size_t i = 0; i < *count; ++i) {
     const auto party = r.array<33>();
-    if (!party) return malformed("cut off");
-    if (!parties.insert(*party).second) return malformed("a party is repeated");
+    if (!party) return malformed_chain("cut off");
+    if (!parties.insert(*party).second) return malformed_chain("a party is repeated");
     auto answer = read_answer(r);
-    if (!answer) return malformed("cut off, or a field is not of its form");
+    if (!answer) return malformed_chain("cut off, or a field is not of its form");
     list.entries.push_back({.party = *party, .answer = *std::move(answer)});
   }
-  if (!r.empty()) return malformed("something follows");
+  if (!r.empty()) return malformed_chain("something follows");
   return list;
 }
 

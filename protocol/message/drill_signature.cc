@@ -7,13 +7,13 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPDS\x01";
+constexpr std::string_view kDrillSignatureMagic = "CPDS\x01";
 
 Digest evidence_digest(ByteView evidence) {
   return tagged_hash("CPV1-DRILL", {sha256(evidence)});
 }
 
-Error malformed() {
+Error malformed_drill_signature() {
   return {Code::malformed, "not a drill's signature of version 1"};
 }
 
@@ -26,16 +26,16 @@ DrillSignature DrillSignature::sign(ByteView evidence, const Certificate& certif
 
 Bytes DrillSignature::encode() const {
   Writer w;
-  w.literal(kMagic).lp(certificate.der()).bytes(signature);
+  w.literal(kDrillSignatureMagic).lp(certificate.der()).bytes(signature);
   return std::move(w).take();
 }
 
 Result<DrillSignature> DrillSignature::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kMagic)) return malformed();
+  if (!r.literal(kDrillSignatureMagic)) return malformed_drill_signature();
   const auto der = r.lp();
   const auto signature = r.array<64>();
-  if (!der || !signature || !r.empty()) return malformed();
+  if (!der || !signature || !r.empty()) return malformed_drill_signature();
   auto certificate = Certificate::parse_der(*der);
   if (!certificate) return std::move(certificate).error().in("drill's signature");
   return DrillSignature{.certificate = *std::move(certificate), .signature = *signature};

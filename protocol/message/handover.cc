@@ -11,20 +11,19 @@ namespace {
 
 constexpr std::string_view kLayout = "CPHL\x01";
 constexpr std::string_view kNotice = "CPHN\x01";
-constexpr std::string_view kOffer = "CPHO\x01";
+constexpr std::string_view kHandoverOffer = "CPHO\x01";
 constexpr std::string_view kDeal = "CPHQ\x01";
 constexpr std::string_view kPrepare = "CPHP\x01";
 constexpr std::string_view kRetire = "CPHR\x01";
 constexpr std::string_view kAbort = "CPHA\x01";
 constexpr std::string_view kJoin = "CPHJ\x01";
 constexpr std::string_view kVoid = "CPHV\x01";
-constexpr std::string_view kStatus = "CPHS\x01";
+constexpr std::string_view kHandoverStatus = "CPHS\x01";
 constexpr std::string_view kJoinTag = "CPV1-JOIN";
 constexpr std::string_view kVoidTag = "CPV1-VOID";
 constexpr std::string_view kApproveTag = "CPV1-APPROVE";
-constexpr std::size_t kMacSize = 32;
 
-Error not_a(std::string_view what) {
+Error malformed_handover(std::string_view what) {
   return {Code::malformed, "handover: not " + std::string(what) + " of version 1"};
 }
 
@@ -165,14 +164,14 @@ Result<Layout> Layout::parse(ByteView encoded) {
   const bool known = r.literal(kLayout);
   const auto t = r.u8();
   const auto count = r.u8();
-  if (!known || !t || !count || *count > kMaxShares) return not_a("a layout");
+  if (!known || !t || !count || *count > kMaxShares) return malformed_handover("a layout");
   Layout layout{.t = *t, .holders = {}};
   for (std::uint8_t i = 0; i < *count; ++i) {
     auto holder = read_holder(r);
-    if (!holder) return not_a("a layout");
+    if (!holder) return malformed_handover("a layout");
     layout.holders.push_back(*std::move(holder));
   }
-  if (!r.empty()) return not_a("a layout");
+  if (!r.empty()) return malformed_handover("a layout");
   return layout;
 }
 
@@ -192,7 +191,7 @@ Result<HandoverNotice> HandoverNotice::parse(ByteView encoded) {
   const auto not_before_ms = read_time(r);
   const auto vetoed = read_flag(r);
   if (!known || !encoded_layout || !client || !not_before_ms || !vetoed || !r.empty())
-    return not_a("a notice");
+    return malformed_handover("a notice");
   auto layout = Layout::parse(*encoded_layout);
   if (!layout) return std::move(layout).error();
   return HandoverNotice{.layout = *std::move(layout),
@@ -203,19 +202,19 @@ Result<HandoverNotice> HandoverNotice::parse(ByteView encoded) {
 
 Bytes HandoverOffer::encode() const {
   Writer w;
-  w.literal(kOffer).bytes(nonce).bytes(ceremony_key).u8(static_cast<std::uint8_t>(mode));
+  w.literal(kHandoverOffer).bytes(nonce).bytes(ceremony_key).u8(static_cast<std::uint8_t>(mode));
   return std::move(w).take();
 }
 
 Result<HandoverOffer> HandoverOffer::parse(ByteView encoded) {
   Reader r(encoded);
-  const bool known = r.literal(kOffer);
+  const bool known = r.literal(kHandoverOffer);
   const auto nonce = r.array<32>();
   const auto ceremony_key = r.array<65>();
   const auto mode = r.u8();
   if (!known || !nonce || !ceremony_key || !is_hpke_public_key(*ceremony_key) || !mode ||
       *mode > static_cast<std::uint8_t>(KeeperMode::resident) || !r.empty())
-    return not_a("an offer");
+    return malformed_handover("an offer");
   return HandoverOffer{
       .nonce = *nonce, .ceremony_key = *ceremony_key, .mode = static_cast<KeeperMode>(*mode)};
 }
@@ -240,15 +239,15 @@ Result<DealRequest> DealRequest::parse(ByteView encoded) {
   const bool known = r.literal(kDeal);
   const auto plan = r.lp4();
   const auto approved = read_flag(r);
-  if (!known || !plan || !approved) return not_a("a request to deal");
+  if (!known || !plan || !approved) return malformed_handover("a request to deal");
   DealRequest request{.plan = to_bytes(*plan), .approval = std::nullopt};
   if (*approved) {
     const auto invitation = r.array<8>();
     const auto mac = r.array<kMacSize>();
-    if (!invitation || !mac) return not_a("a request to deal");
+    if (!invitation || !mac) return malformed_handover("a request to deal");
     request.approval = Approval{*invitation, *mac};
   }
-  if (!r.empty()) return not_a("a request to deal");
+  if (!r.empty()) return malformed_handover("a request to deal");
   return request;
 }
 
@@ -265,7 +264,7 @@ Result<PrepareRequest> PrepareRequest::parse(ByteView encoded) {
   const bool known = r.literal(kPrepare);
   auto deals = read_list(r);
   const auto blob = r.lp4();
-  if (!known || !deals || !blob || !r.empty()) return not_a("a request to prepare");
+  if (!known || !deals || !blob || !r.empty()) return malformed_handover("a request to prepare");
   return PrepareRequest{.deals = *std::move(deals), .blob = to_bytes(*blob)};
 }
 
@@ -275,7 +274,7 @@ Bytes RetireRequest::encode() const {
 
 Result<RetireRequest> RetireRequest::parse(ByteView encoded) {
   auto parsed = parse_with_statements(kRetire, encoded);
-  if (!parsed) return not_a("a request to retire");
+  if (!parsed) return malformed_handover("a request to retire");
   return RetireRequest{.version = std::move(parsed->first), .acknowledgements = std::move(parsed->second)};
 }
 
@@ -285,7 +284,7 @@ Bytes AbortRequest::encode() const {
 
 Result<AbortRequest> AbortRequest::parse(ByteView encoded) {
   auto parsed = parse_with_statements(kAbort, encoded);
-  if (!parsed) return not_a("a request to abort");
+  if (!parsed) return malformed_handover("a request to abort");
   return AbortRequest{.plan = std::move(parsed->first), .voids = std::move(parsed->second)};
 }
 
@@ -308,7 +307,7 @@ Result<JoinMessage> JoinMessage::parse(ByteView encoded) {
   const auto blob = r.lp4();
   const auto mac = r.array<kMacSize>();
   if (!known || !invitation || !bundle || !plan || !deals || !blob || !mac || !r.empty())
-    return not_a("a request to join");
+    return malformed_handover("a request to join");
   return JoinMessage{.invitation = *invitation,
                      .bundle = to_bytes(*bundle),
                      .plan = to_bytes(*plan),
@@ -334,7 +333,7 @@ Result<VoidMessage> VoidMessage::parse(ByteView encoded) {
   const auto invitation = r.array<8>();
   const auto plan = r.lp4();
   const auto mac = r.array<kMacSize>();
-  if (!known || !invitation || !plan || !mac || !r.empty()) return not_a("a request to void");
+  if (!known || !invitation || !plan || !mac || !r.empty()) return malformed_handover("a request to void");
   return VoidMessage{.invitation = *invitation, .plan = to_bytes(*plan), .mac = *mac};
 }
 
@@ -344,7 +343,7 @@ bool verify_void_mac(const Secret& secret, ByteView encoded) {
 
 Bytes HandoverStatus::encode() const {
   Writer w;
-  w.literal(kStatus).u32(epoch).u32(decided).u8(unacknowledged ? 1 : 0).lp4(bundle);
+  w.literal(kHandoverStatus).u32(epoch).u32(decided).u8(unacknowledged ? 1 : 0).lp4(bundle);
   w.u8(prepared ? 1 : 0);
   if (prepared) w.lp4(prepared->transcript).bytes(prepared->confirmation);
   w.lp4(announced ? announced->encode() : Bytes{});
@@ -353,13 +352,14 @@ Bytes HandoverStatus::encode() const {
 
 Result<HandoverStatus> HandoverStatus::parse(ByteView encoded) {
   Reader r(encoded);
-  const bool known = r.literal(kStatus);
+  const bool known = r.literal(kHandoverStatus);
   const auto epoch = r.u32();
   const auto decided = r.u32();
   const auto unacknowledged = read_flag(r);
   const auto bundle = r.lp4();
   const auto is_prepared = read_flag(r);
-  if (!known || !epoch || !decided || !unacknowledged || !bundle || !is_prepared) return not_a("a status");
+  if (!known || !epoch || !decided || !unacknowledged || !bundle || !is_prepared)
+    return malformed_handover("a status");
   HandoverStatus status{.epoch = *epoch,
                         .decided = *decided,
                         .unacknowledged = *unacknowledged,
@@ -369,11 +369,11 @@ Result<HandoverStatus> HandoverStatus::parse(ByteView encoded) {
   if (*is_prepared) {
     const auto transcript = r.lp4();
     const auto confirmation = r.array<64>();
-    if (!transcript || !confirmation) return not_a("a status");
+    if (!transcript || !confirmation) return malformed_handover("a status");
     status.prepared = Prepared{to_bytes(*transcript), *confirmation};
   }
   const auto announced = r.lp4();
-  if (!announced || !r.empty()) return not_a("a status");
+  if (!announced || !r.empty()) return malformed_handover("a status");
   if (!announced->empty()) {
     auto notice = HandoverNotice::parse(*announced);
     if (!notice) return std::move(notice).error();
@@ -389,7 +389,7 @@ Bytes encode_signature(const Signature& signature) {
 Result<Signature> parse_signature(ByteView encoded) {
   Reader r(encoded);
   const auto signature = r.array<64>();
-  if (!signature || !r.empty()) return not_a("a signature");
+  if (!signature || !r.empty()) return malformed_handover("a signature");
   return *signature;
 }
 

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <set>
-#include "protocol/message/test_strict.h"
 
 #include "protocol/base/test_must.h"
+#include "protocol/message/test_strict.h"
 
 namespace coprotect::protocol {
 namespace {

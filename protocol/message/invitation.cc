@@ -16,7 +16,7 @@ constexpr std::string_view kPrefix = "coprotect-invitation-1.";
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kChecksumSize = 4;
 
-Error malformed(std::string_view what) {
+Error malformed_invitation(std::string_view what) {
   return {Code::malformed, "invitation: " + std::string(what)};
 }
 
@@ -63,10 +63,10 @@ Secret Invitation::encode() const {
 Result<Invitation> Invitation::parse(ByteView line) {
   const std::string_view text = trimmed(text_of(line));
   if (!text.starts_with(kPrefix)) {
-    return malformed("does not begin with \"" + std::string(kPrefix) + "\"");
+    return malformed_invitation("does not begin with \"" + std::string(kPrefix) + "\"");
   }
   const auto payload = read_payload(text.substr(kPrefix.size()));
-  if (!payload) return malformed("mistyped or cut off: its checksum does not hold");
+  if (!payload) return malformed_invitation("mistyped or cut off: its checksum does not hold");
 
   Reader r(payload->reveal());
   const auto version = r.u8();
@@ -80,7 +80,7 @@ Result<Invitation> Invitation::parse(ByteView line) {
   const auto client_scalar = r.bytes(32);
   if (version != kVersion || !role || !valid_party_name(*role) || !url || !identity_der || !id || !secret ||
       !expires || !client_der || !client_scalar || !r.empty()) {
-    return malformed("its content is not of version 1");
+    return malformed_invitation("its content is not of version 1");
   }
   auto identity = Certificate::parse_der(*identity_der);
   if (!identity) return std::move(identity).error().in("invitation: identity certificate");
@@ -89,8 +89,9 @@ Result<Invitation> Invitation::parse(ByteView line) {
   auto key = SigningKey::from_scalar(*client_scalar);
   if (!key) return std::move(key).error().in("invitation: client key");
   if (key->public_key() != client->key())
-    return malformed("its client key is not the one of its client certificate");
-  if (!belongs_to(*client, *id, *identity)) return malformed("its client certificate was not issued for it");
+    return malformed_invitation("its client key is not the one of its client certificate");
+  if (!belongs_to(*client, *id, *identity))
+    return malformed_invitation("its client certificate was not issued for it");
   return Invitation{
       .role = *std::move(role),
       .url = *std::move(url),

@@ -10,14 +10,14 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPKL\x01";
+constexpr std::string_view kKeyListMagic = "CPKL\x01";
 constexpr std::array kUses = {KeyUse::encrypts, KeyUse::decrypt_only, KeyUse::disabled, KeyUse::destroyed};
 
-Error malformed(std::string_view what) {
+Error malformed_key_list(std::string_view what) {
   return {Code::malformed, "key list: " + std::string(what)};
 }
 
-Digest list_digest(ByteView signed_bytes) {
+Digest key_list_digest(ByteView signed_bytes) {
   return tagged_hash("CPV1-KEYS", {sha256(signed_bytes)});
 }
 
@@ -31,9 +31,9 @@ std::optional<KeyUse> key_use_of(std::uint8_t number) {
 Status check(const std::vector<KeyList::Entry>& keys) {
   std::set<KeyId> seen;
   for (const auto& entry : keys) {
-    if (!seen.insert(entry.key_id).second) return malformed("a key is named twice");
+    if (!seen.insert(entry.key_id).second) return malformed_key_list("a key is named twice");
     if (entry.use == KeyUse::encrypts && &entry != &keys.front())
-      return malformed("another key than the first encrypts");
+      return malformed_key_list("another key than the first encrypts");
   }
   return Done{};
 }
@@ -71,40 +71,41 @@ const KeyList::Entry* KeyList::encrypting() const {
 Bytes KeyList::sign(const SigningKey& ca_key) const {
   invariant(keys.size() <= std::numeric_limits<std::uint16_t>::max() && check(keys));
   Writer w;
-  w.literal(kMagic).lp(tenant).u64(serial);
+  w.literal(kKeyListMagic).lp(tenant).u64(serial);
   write_time(w, time_ms);
   w.u16(static_cast<std::uint16_t>(keys.size()));
   for (const Entry& entry : keys) {
     w.bytes(entry.key_id).u8(static_cast<std::uint8_t>(entry.use));
     write_time(w, entry.effective_ms);
   }
-  const Signature signature = ca_key.sign(list_digest(w.view()));
+  const Signature signature = ca_key.sign(key_list_digest(w.view()));
   w.bytes(signature);
   return std::move(w).take();
 }
 
 Result<KeyList> KeyList::parse(ByteView encoded, const Certificate& ca) {
   Reader r(encoded);
-  if (!r.literal(kMagic)) return malformed("not of version 1");
+  if (!r.literal(kKeyListMagic)) return malformed_key_list("not of version 1");
   auto tenant = read_tenant(r);
   const auto serial = r.u64();
   const auto time_ms = read_time(r);
   const auto count = r.u16();
-  if (!tenant || !serial || !time_ms || !count) return malformed("cut off, or a field is not of its form");
+  if (!tenant || !serial || !time_ms || !count)
+    return malformed_key_list("cut off, or a field is not of its form");
   KeyList list{.tenant = *std::move(tenant), .serial = *serial, .time_ms = *time_ms, .keys = {}};
   for (std::size_t i = 0; i < *count; ++i) {
     const auto key_id = r.array<32>();
     const auto number = r.u8();
     const auto effective_ms = read_time(r);
     const auto use = number ? key_use_of(*number) : std::nullopt;
-    if (!key_id || !use || !effective_ms) return malformed("cut off, or a key is not of its form");
+    if (!key_id || !use || !effective_ms) return malformed_key_list("cut off, or a key is not of its form");
     list.keys.push_back({*key_id, *use, *effective_ms});
   }
   const ByteView signed_bytes = encoded.first(encoded.size() - r.size());
   const auto signature = r.array<64>();
-  if (!signature || !r.empty()) return malformed("cut off, or something follows");
+  if (!signature || !r.empty()) return malformed_key_list("cut off, or something follows");
   if (auto fits = check(list.keys); !fits) return std::move(fits).error();
-  if (!ca.key().verify(list_digest(signed_bytes), *signature))
+  if (!ca.key().verify(key_list_digest(signed_bytes), *signature))
     return Error(Code::unauthenticated, "key list: not signed by the tenant's client CA");
   return list;
 }

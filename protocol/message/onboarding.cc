@@ -12,9 +12,8 @@ constexpr std::string_view kControl = "CPCK\x01";
 constexpr std::string_view kStatus = "CPCS\x01";
 constexpr std::string_view kMessages = "CPML\x01";
 constexpr std::string_view kBlob = "CPCB\x01";
-constexpr std::size_t kMacSize = 32;
 
-Error not_a(std::string_view what) {
+Error malformed_onboarding(std::string_view what) {
   return {Code::malformed, "not " + std::string(what) + " message of version 1"};
 }
 
@@ -69,7 +68,7 @@ Bytes OpenMessage::encode(const Secret& secret) const {
 
 Result<OpenMessage> OpenMessage::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kOpen)) return not_a("an open");
+  if (!r.literal(kOpen)) return malformed_onboarding("an open");
   const auto invitation = r.array<8>();
   auto tenant = read_tenant(r);
   const auto purpose = read_purpose(r);
@@ -77,7 +76,7 @@ Result<OpenMessage> OpenMessage::parse(ByteView encoded) {
   const auto nonce = r.array<16>();
   const auto mac = r.array<kMacSize>();
   if (!invitation || !tenant || !purpose || !suite_id || !nonce || !mac || !r.empty())
-    return not_a("an open");
+    return malformed_onboarding("an open");
   const auto suite = parse_suite(*suite_id);
   if (!suite) return suite.error();
   return OpenMessage{.invitation = *invitation,
@@ -97,13 +96,13 @@ Bytes OfferMessage::encode(const Secret& secret, ByteView open_message) const {
 
 Result<OfferMessage> OfferMessage::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kOffer)) return not_a("an offer");
+  if (!r.literal(kOffer)) return malformed_onboarding("an offer");
   const auto nonce = r.array<32>();
   const auto ceremony_key = r.array<65>();
   const auto mode = read_mode(r);
   const auto mac = r.array<kMacSize>();
   if (!nonce || !ceremony_key || !is_hpke_public_key(*ceremony_key) || !mode || !mac || !r.empty()) {
-    return not_a("an offer");
+    return malformed_onboarding("an offer");
   }
   return OfferMessage{.nonce = *nonce, .ceremony_key = *ceremony_key, .mode = *mode, .mac = *mac};
 }
@@ -116,11 +115,11 @@ Bytes ParametersMessage::encode(const Secret& secret) const {
 
 Result<ParametersMessage> ParametersMessage::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kParameters)) return not_a("a parameters");
+  if (!r.literal(kParameters)) return malformed_onboarding("a parameters");
   const auto invitation = r.array<8>();
   const auto parameters = r.lp4();
   const auto mac = r.array<kMacSize>();
-  if (!invitation || !parameters || !mac || !r.empty()) return not_a("a parameters");
+  if (!invitation || !parameters || !mac || !r.empty()) return malformed_onboarding("a parameters");
   return ParametersMessage{.invitation = *invitation, .parameters = to_bytes(*parameters), .mac = *mac};
 }
 
@@ -132,19 +131,19 @@ Bytes ControlMessage::encode(const Secret& secret) const {
 
 Result<ControlMessage> ControlMessage::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kControl)) return not_a("a control");
+  if (!r.literal(kControl)) return malformed_onboarding("a control");
   const auto invitation = r.array<8>();
   const auto kind = r.u8();
   const auto sid = r.array<32>();
   const auto nonce = r.array<16>();
   const auto mac = r.array<kMacSize>();
-  if (!invitation || !kind || !sid || !nonce || !mac || !r.empty()) return not_a("a control");
+  if (!invitation || !kind || !sid || !nonce || !mac || !r.empty()) return malformed_onboarding("a control");
   if (*kind != static_cast<std::uint8_t>(ControlKind::status) &&
       *kind != static_cast<std::uint8_t>(ControlKind::abort)) {
-    return not_a("a control");
+    return malformed_onboarding("a control");
   }
   const auto known_kind = static_cast<ControlKind>(*kind);
-  if (known_kind == ControlKind::status && *sid != Sid{}) return not_a("a control");
+  if (known_kind == ControlKind::status && *sid != Sid{}) return malformed_onboarding("a control");
   return ControlMessage{
       .invitation = *invitation, .kind = known_kind, .sid = *sid, .nonce = *nonce, .mac = *mac};
 }
@@ -169,21 +168,21 @@ Bytes StatusMessage::encode() const {
 
 Result<StatusMessage> StatusMessage::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kStatus)) return not_a("a status");
+  if (!r.literal(kStatus)) return malformed_onboarding("a status");
   const auto state = r.u8();
   const auto sid = r.array<32>();
   const auto bundle = r.lp4();
   const auto blob = r.lp4();
   if (!state || *state > static_cast<std::uint8_t>(CeremonyState::active) || !sid || !bundle || !blob ||
       !r.empty()) {
-    return not_a("a status");
+    return malformed_onboarding("a status");
   }
   const auto known_state = static_cast<CeremonyState>(*state);
   const bool active = known_state == CeremonyState::active;
   const bool prepared = known_state == CeremonyState::prepared;
   if ((active && bundle->empty()) || (!active && !prepared && !bundle->empty()) ||
       (!active && !blob->empty()))
-    return not_a("a status");
+    return malformed_onboarding("a status");
   return StatusMessage{
       .state = known_state, .sid = *sid, .bundle = to_bytes(*bundle), .blob = to_bytes(*blob)};
 }
@@ -198,15 +197,15 @@ Bytes MessageList::encode() const {
 
 Result<MessageList> MessageList::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kMessages)) return not_a("a messages");
+  if (!r.literal(kMessages)) return malformed_onboarding("a messages");
   const auto count = r.u8();
   MessageList list;
   for (std::size_t i = 0; i < count.value_or(0); ++i) {
     const auto message = r.lp4();
-    if (!message) return not_a("a messages");
+    if (!message) return malformed_onboarding("a messages");
     list.messages.push_back(to_bytes(*message));
   }
-  if (!count || !r.empty()) return not_a("a messages");
+  if (!count || !r.empty()) return malformed_onboarding("a messages");
   return list;
 }
 
@@ -218,11 +217,11 @@ Bytes StoreBlobMessage::encode() const {
 
 Result<StoreBlobMessage> StoreBlobMessage::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kBlob)) return not_a("a blob");
+  if (!r.literal(kBlob)) return malformed_onboarding("a blob");
   const auto sid = r.array<32>();
   const auto blob = r.lp4();
   const auto tool_message = r.lp4();
-  if (!sid || !blob || !tool_message || !r.empty()) return not_a("a blob");
+  if (!sid || !blob || !tool_message || !r.empty()) return malformed_onboarding("a blob");
   return StoreBlobMessage{.sid = *sid, .blob = to_bytes(*blob), .tool_message = to_bytes(*tool_message)};
 }
 

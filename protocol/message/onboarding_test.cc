@@ -9,7 +9,7 @@ namespace {
 
 using test::expect_strict;
 
-const InvitationId kInvitation{1, 2, 3, 4, 5, 6, 7, 8};
+const InvitationId kInvited{1, 2, 3, 4, 5, 6, 7, 8};
 
 class OnboardingTest : public testing::Test {
  protected:
@@ -25,7 +25,7 @@ class OnboardingTest : public testing::Test {
     EXPECT_FALSE(verify_mac(secret, tag, ByteView(encoded).first(31)));
   }
   OpenMessage open() const {
-    return {.invitation = kInvitation,
+    return {.invitation = kInvited,
             .tenant = "acme",
             .purpose = Purpose::envelope,
             .suite = SuiteId::p256,
@@ -42,7 +42,7 @@ TEST_F(OnboardingTest, Open) {
   expect_covered(MacTag::open, encoded);
   EXPECT_FALSE(verify_mac(secret, MacTag::parameters, encoded));
   const auto parsed = OpenMessage::parse(encoded);
-  EXPECT_EQ(parsed->invitation, kInvitation);
+  EXPECT_EQ(parsed->invitation, kInvited);
   EXPECT_EQ(parsed->tenant, "acme");
   EXPECT_EQ(parsed->purpose, Purpose::envelope);
   EXPECT_EQ(parsed->suite, SuiteId::p256);
@@ -96,18 +96,18 @@ TEST_F(OnboardingTest, OfferRefusesUnknownModeAndKeysOffTheCurve) {
 }
 
 TEST_F(OnboardingTest, ParametersMessage) {
-  const ParametersMessage message{.invitation = kInvitation, .parameters = {1, 2, 3}, .mac = {}};
+  const ParametersMessage message{.invitation = kInvited, .parameters = {1, 2, 3}, .mac = {}};
   const Bytes encoded = message.encode(secret);
   expect_strict<ParametersMessage>(encoded);
   expect_covered(MacTag::parameters, encoded);
   const auto parsed = ParametersMessage::parse(encoded);
-  EXPECT_EQ(parsed->invitation, kInvitation);
+  EXPECT_EQ(parsed->invitation, kInvited);
   EXPECT_EQ(parsed->parameters, message.parameters);
 }
 
 TEST_F(OnboardingTest, Control) {
   ControlMessage message{
-      .invitation = kInvitation, .kind = ControlKind::abort, .sid = {5}, .nonce = {6}, .mac = {}};
+      .invitation = kInvited, .kind = ControlKind::abort, .sid = {5}, .nonce = {6}, .mac = {}};
   const Bytes encoded = message.encode(secret);
   expect_strict<ControlMessage>(encoded);
   expect_covered(MacTag::control, encoded);

@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kQuestion = "CPPQ\x01";
 constexpr std::string_view kAnswer = "CPPR\x01";
 
-Error malformed(std::string_view what) {
+Error malformed_peer_state(std::string_view what) {
   return {Code::malformed, "peer's state: " + std::string(what)};
 }
 
@@ -70,7 +70,7 @@ bool read_serials(Reader& r, PeerState& state) {
 Result<PeerState> read_state(Reader& r, const PublicKeyBytes& identity) {
   PeerState state;
   const auto head = r.lp();
-  if (!head) return malformed("cut off");
+  if (!head) return malformed_peer_state("cut off");
   if (!head->empty()) {
     auto parsed = LogHead::parse(*head);
     if (!parsed) return std::move(parsed).error();
@@ -79,7 +79,7 @@ Result<PeerState> read_state(Reader& r, const PublicKeyBytes& identity) {
     state.head = *std::move(parsed);
   }
   if (!read_epochs(r, state) || !read_serials(r, state))
-    return malformed("cut off, not in order, or a field is not of its form");
+    return malformed_peer_state("cut off, not in order, or a field is not of its form");
   return state;
 }
 
@@ -88,9 +88,9 @@ Status read_signature(Reader& r, ByteView encoded, const PublicKeyBytes& identit
                       Digest (*digest)(ByteView)) {
   const ByteView signed_bytes = encoded.first(encoded.size() - r.size());
   const auto signature = r.array<64>();
-  if (!signature || !r.empty()) return malformed("cut off, or something follows");
+  if (!signature || !r.empty()) return malformed_peer_state("cut off, or something follows");
   const auto key = VerifyKey::parse(identity);
-  if (!key) return malformed("its sender's key is none");
+  if (!key) return malformed_peer_state("its sender's key is none");
   if (!key->verify(digest(signed_bytes), *signature))
     return Error(Code::unauthenticated, "peer's state: signature does not hold");
   return Done{};
@@ -109,12 +109,12 @@ Bytes PeerQuestion::sign(const SigningKey& identity) const {
 
 Result<PeerQuestion> PeerQuestion::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kQuestion)) return malformed("not a question of version 1");
+  if (!r.literal(kQuestion)) return malformed_peer_state("not a question of version 1");
   const auto asker = r.array<33>();
   const auto asked = r.array<33>();
   const auto nonce = r.array<16>();
   const auto known = r.array<32>();
-  if (!asker || !asked || !nonce || !known) return malformed("cut off");
+  if (!asker || !asked || !nonce || !known) return malformed_peer_state("cut off");
   auto state = read_state(r, *asker);
   if (!state) return std::move(state).error();
   if (auto held = read_signature(r, encoded, *asker, question_digest); !held) return std::move(held).error();
@@ -135,18 +135,19 @@ Bytes PeerAnswer::sign(const SigningKey& identity) const {
 
 Result<PeerAnswer> PeerAnswer::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kAnswer)) return malformed("not an answer of version 1");
+  if (!r.literal(kAnswer)) return malformed_peer_state("not an answer of version 1");
   const auto answerer = r.array<33>();
   const auto question = r.array<32>();
   const auto remembered = r.lp4();
   const auto count = r.u16();
-  if (!answerer || !question || !remembered || !count || *count > kMaxPeerKeys) return malformed("cut off");
+  if (!answerer || !question || !remembered || !count || *count > kMaxPeerKeys)
+    return malformed_peer_state("cut off");
   PeerAnswer answer{
       .answerer = *answerer, .question = *question, .remembered = to_bytes(*remembered), .lists = {}};
   for (std::size_t i = 0; i < *count; ++i) {
     const auto kind = read_kind(r);
     const auto list = r.lp4();
-    if (!kind || !list) return malformed("cut off, or a list of an unknown kind");
+    if (!kind || !list) return malformed_peer_state("cut off, or a list of an unknown kind");
     answer.lists.push_back({.kind = *kind, .list = to_bytes(*list)});
   }
   if (auto held = read_signature(r, encoded, *answerer, answer_digest); !held) return std::move(held).error();

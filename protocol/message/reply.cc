@@ -9,13 +9,13 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPRP\x01";
+constexpr std::string_view kReplyMagic = "CPRP\x01";
 
 Error not_partials(std::string_view what) {
   return {Code::malformed, "partial decryptions: " + std::string(what)};
 }
 
-Result<PartialReply::Item> read_item(Reader& r, const Group& group) {
+Result<PartialReply::Item> read_reply_item(Reader& r, const Group& group) {
   const auto status = r.u8();
   if (!status || *status > static_cast<std::uint8_t>(ItemStatus::malformed))
     return not_partials("unknown status");
@@ -51,7 +51,7 @@ Result<PartialReply> read_block(Reader& r, const Group& group) {
   PartialReply reply{.index = *index, .epoch = *epoch, .items = {}, .proof = std::nullopt};
   bool any_done = false;
   for (std::size_t i = 0; i < *count; ++i) {
-    auto item = read_item(r, group);
+    auto item = read_reply_item(r, group);
     if (!item) return std::move(item).error();
     any_done = any_done || item->status == ItemStatus::done;
     reply.items.push_back(*std::move(item));
@@ -126,13 +126,13 @@ Result<std::vector<PartialReply>> parse_partial_replies(ByteView encoded, const 
 
 Bytes SealedReply::encode() const {
   Writer w;
-  w.literal(kMagic).bytes(party).lp4(sealed);
+  w.literal(kReplyMagic).bytes(party).lp4(sealed);
   return std::move(w).take();
 }
 
 Result<SealedReply> SealedReply::parse(ByteView encoded) {
   Reader r(encoded);
-  if (!r.literal(kMagic)) return Error(Code::malformed, "reply: not of version 1");
+  if (!r.literal(kReplyMagic)) return Error(Code::malformed, "reply: not of version 1");
   const auto party = r.array<33>();
   const auto sealed = r.lp4();
   if (!party || !sealed || !r.empty()) return Error(Code::malformed, "reply: cut off, or something follows");

@@ -4,7 +4,7 @@
 
 #include "protocol/base/secret_writer.h"
 #include "protocol/dkg/test_ceremony.h"
-#include "protocol/dkg/test_suites.h"
+#include "protocol/group/test_suites.h"
 
 namespace coprotect::protocol {
 namespace {

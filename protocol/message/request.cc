@@ -6,13 +6,13 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPRQ\x01";
+constexpr std::string_view kRequestMagic = "CPRQ\x01";
 constexpr std::size_t kMaxAudience = 16;
 constexpr std::size_t kMaxReason = 255;
 constexpr std::size_t kMaxChain = 4;
 constexpr std::uint16_t kMaxLogLimit = 1000;
 
-Error malformed(std::string_view what) {
+Error malformed_request(std::string_view what) {
   return {Code::malformed, "request: " + std::string(what)};
 }
 
@@ -58,7 +58,7 @@ Bytes encode_body(const DrillReportBody& body) {
   return std::move(w).take();
 }
 
-Result<PartialItem> read_item(Reader& r, const Group& group) {
+Result<PartialItem> read_request_item(Reader& r, const Group& group) {
   const auto core_bytes = r.lp4();
   const auto stanza_type = r.u16();
   const auto c1_bytes = r.bytes(group.element_size());
@@ -67,12 +67,12 @@ Result<PartialItem> read_item(Reader& r, const Group& group) {
   const auto e = r.array<32>();
   const auto f_bytes = r.bytes(group.scalar_size());
   if (!core_bytes || !stanza_type || !c1_bytes || !u_bar_bytes || !c2_hash || !e || !f_bytes) {
-    return malformed("cut off");
+    return malformed_request("cut off");
   }
   const auto core = Core::parse(*core_bytes);
   if (!core) return core.error();
-  if (core->suite != group.suite()) return malformed("header is of another suite than the key");
-  if (*stanza_type != kStanzaTdh2) return malformed("unknown type of stanza");
+  if (core->suite != group.suite()) return malformed_request("header is of another suite than the key");
+  if (*stanza_type != kStanzaTdh2) return malformed_request("unknown type of stanza");
   auto c1 = group.parse(*c1_bytes);
   if (!c1) return std::move(c1).error();
   auto u_bar = group.parse(*u_bar_bytes);
@@ -91,14 +91,14 @@ Result<PartialItem> read_item(Reader& r, const Group& group) {
 Result<PartialDecryptBody> read_partial_decrypt(ByteView bytes, const Group& group) {
   Reader r(bytes);
   const auto count = r.u16();
-  if (!count || *count == 0 || *count > kMaxItems) return malformed("not 1 to 256 items");
+  if (!count || *count == 0 || *count > kMaxItems) return malformed_request("not 1 to 256 items");
   PartialDecryptBody body;
   for (std::size_t i = 0; i < *count; ++i) {
-    auto item = read_item(r, group);
+    auto item = read_request_item(r, group);
     if (!item) return std::move(item).error().in("item " + std::to_string(i));
     body.items.push_back(*std::move(item));
   }
-  if (!r.empty()) return malformed("something follows the last item");
+  if (!r.empty()) return malformed_request("something follows the last item");
   return body;
 }
 
@@ -106,8 +106,8 @@ Result<LogBody> read_log(ByteView bytes) {
   Reader r(bytes);
   const auto from = r.u64();
   const auto limit = r.u16();
-  if (!from || !limit || !r.empty()) return malformed("not a range of the log");
-  if (*limit == 0 || *limit > kMaxLogLimit) return malformed("not 1 to 1000 log entries");
+  if (!from || !limit || !r.empty()) return malformed_request("not a range of the log");
+  if (*limit == 0 || *limit > kMaxLogLimit) return malformed_request("not 1 to 1000 log entries");
   return LogBody{.from = *from, .limit = *limit};
 }
 
@@ -115,16 +115,16 @@ Result<LogBody> read_log(ByteView bytes) {
 Result<DeriveBody> read_derive(ByteView bytes, const Group& group) {
   Reader r(bytes);
   const auto count = r.u16();
-  if (!count || *count == 0 || *count > kMaxItems) return malformed("not 1 to 256 items");
+  if (!count || *count == 0 || *count > kMaxItems) return malformed_request("not 1 to 256 items");
   DeriveBody body;
   for (std::size_t i = 0; i < *count; ++i) {
     const auto encoded = r.bytes(group.element_size());
-    if (!encoded) return malformed("cut off");
+    if (!encoded) return malformed_request("cut off");
     auto peer = group.parse(*encoded);
     if (!peer) return std::move(peer).error().in("item " + std::to_string(i));
     body.peers.push_back(*std::move(peer));
   }
-  if (!r.empty()) return malformed("something follows the last item");
+  if (!r.empty()) return malformed_request("something follows the last item");
   return body;
 }
 
@@ -134,7 +134,7 @@ Result<HandoverBody> read_handover(ByteView bytes) {
   const auto payload = r.lp4();
   if (!step || *step < static_cast<std::uint8_t>(HandoverStep::status) ||
       *step > static_cast<std::uint8_t>(HandoverStep::veto) || !payload || !r.empty())
-    return malformed("not a step of a handover");
+    return malformed_request("not a step of a handover");
   return HandoverBody{.step = static_cast<HandoverStep>(*step), .payload = to_bytes(*payload)};
 }
 
@@ -144,7 +144,8 @@ Result<DrillReportBody> read_drill_report(ByteView bytes) {
   const auto evidence = r.array<32>();
   const auto passed = r.u16();
   const auto failed = r.u16();
-  if (!time_ms || !evidence || !passed || !failed || !r.empty()) return malformed("not a drill's report");
+  if (!time_ms || !evidence || !passed || !failed || !r.empty())
+    return malformed_request("not a drill's report");
   return DrillReportBody{.time_ms = *time_ms, .evidence = *evidence, .passed = *passed, .failed = *failed};
 }
 
@@ -162,11 +163,11 @@ std::optional<std::vector<PublicKeyBytes>> read_audience(Reader& r) {
 
 Result<std::vector<Certificate>> read_chain(Reader& r) {
   const auto count = r.u8();
-  if (!count || *count == 0 || *count > kMaxChain) return malformed("not 1 to 4 certificates");
+  if (!count || *count == 0 || *count > kMaxChain) return malformed_request("not 1 to 4 certificates");
   std::vector<Certificate> chain;
   for (std::size_t i = 0; i < *count; ++i) {
     const auto der = r.lp();
-    if (!der) return malformed("cut off in a certificate");
+    if (!der) return malformed_request("cut off in a certificate");
     auto certificate = Certificate::parse_der(*der);
     if (!certificate) return std::move(certificate).error().in("request");
     chain.push_back(*std::move(certificate));
@@ -197,7 +198,7 @@ std::optional<Action> read_action(Reader& r) {
 Bytes SignedRequest::sign(const Request& request, const std::vector<Certificate>& chain,
                           const SigningKey& key) {
   Writer w;
-  w.literal(kMagic)
+  w.literal(kRequestMagic)
       .u8(static_cast<std::uint8_t>(request.operation()))
       .lp(request.tenant)
       .bytes(request.key_id);
@@ -215,9 +216,9 @@ Bytes SignedRequest::sign(const Request& request, const std::vector<Certificate>
 }
 
 Result<SignedRequest::Envelope> SignedRequest::parse_envelope(ByteView encoded) {
-  if (encoded.size() > kMaxRequestSize) return malformed("longer than 8 MiB");
+  if (encoded.size() > kMaxRequestSize) return malformed_request("longer than 8 MiB");
   Reader r(encoded);
-  if (!r.literal(kMagic)) return malformed("not of version 1");
+  if (!r.literal(kRequestMagic)) return malformed_request("not of version 1");
   const auto operation = read_operation(r);
   auto tenant = read_tenant(r);
   const auto key_id = r.array<32>();
@@ -231,13 +232,13 @@ Result<SignedRequest::Envelope> SignedRequest::parse_envelope(ByteView encoded) 
   const auto body = r.lp4();
   if (!operation || !tenant || !key_id || !epoch || !audience || !action || !reason || !nonce || !time_ms ||
       !reply_key || !is_hpke_public_key(*reply_key) || !body) {
-    return malformed("cut off, or a field is not of its form");
+    return malformed_request("cut off, or a field is not of its form");
   }
   auto chain = read_chain(r);
   if (!chain) return std::move(chain).error();
   const ByteView signed_bytes = encoded.first(encoded.size() - r.size());
   const auto signature = r.array<64>();
-  if (!signature || !r.empty()) return malformed("cut off, or something follows");
+  if (!signature || !r.empty()) return malformed_request("cut off, or something follows");
   if (!chain->front().key().verify(request_digest(signed_bytes), *signature)) {
     return Error(Code::unauthenticated, "request: not signed with the key of its first certificate");
   }
@@ -266,7 +267,7 @@ Result<SignedRequest> SignedRequest::Envelope::open(SuiteId suite) && {
       break;
     }
     case Operation::recovery_share:
-      if (!body.empty()) return malformed("recovery-share has a body");
+      if (!body.empty()) return malformed_request("recovery-share has a body");
       request.body = RecoveryShareBody{};
       break;
     case Operation::log: {

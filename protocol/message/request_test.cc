@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/base/writer.h"
-#include "protocol/dkg/test_suites.h"
+#include "protocol/group/test_suites.h"
 #include "protocol/message/test_request.h"
 
 namespace coprotect::protocol {

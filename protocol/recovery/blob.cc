@@ -10,12 +10,12 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPRB";
-constexpr std::uint8_t kVersion = 1;
+constexpr std::string_view kBlobMagic = "CPRB";
+constexpr std::uint8_t kBlobVersion = 1;
 constexpr std::size_t kHpkeScalarSize = 32;
 constexpr std::uint8_t kMaxIndex = 16;
 
-Error malformed(std::string_view why) {
+Error malformed_blob(std::string_view why) {
   return {Code::malformed, "recovery blob: " + std::string(why)};
 }
 
@@ -31,19 +31,19 @@ bool is_behind(const Scalar& share, const Element& public_share) {
 
 Result<RecoveryBlob> RecoveryBlob::parse(ByteView encoded) {
   Reader in(encoded);
-  if (!in.literal(kMagic) || in.u8() != kVersion) return malformed("not one of version 1");
+  if (!in.literal(kBlobMagic) || in.u8() != kBlobVersion) return malformed_blob("not one of version 1");
   const auto kind = in.u8();
   const auto suite_id = in.u16();
   const auto key_id = in.array<32>();
   const auto index = in.u8();
   const auto epoch = in.u32();
-  if (!epoch) return malformed("cut short");
+  if (!epoch) return malformed_blob("cut short");
   if (*kind != static_cast<std::uint8_t>(RecoveryKind::code) &&
       *kind != static_cast<std::uint8_t>(RecoveryKind::password))
-    return malformed("unknown kind");
+    return malformed_blob("unknown kind");
   const auto suite = parse_suite(*suite_id);
-  if (!suite) return malformed("unknown suite");
-  if (*index < 1 || *index > kMaxIndex) return malformed("index is not 1 to 16");
+  if (!suite) return malformed_blob("unknown suite");
+  if (*index < 1 || *index > kMaxIndex) return malformed_blob("index is not 1 to 16");
 
   const Group& group = group_of(*suite);
   const auto h_index = in.bytes(group.element_size());
@@ -54,11 +54,11 @@ Result<RecoveryBlob> RecoveryBlob::parse(ByteView encoded) {
   const auto nonce = in.array<12>();
   const std::size_t aad_size = encoded.size() - in.size();
   const auto sealed = in.lp();
-  if (!h_index || !sealed || !in.empty()) return malformed("not of the right length");
+  if (!h_index || !sealed || !in.empty()) return malformed_blob("not of the right length");
   if (sealed->size() != group.scalar_size() + kHpkeScalarSize + kAeadTagSize)
-    return malformed("sealed part is not of the right length");
+    return malformed_blob("sealed part is not of the right length");
   auto public_share = group.parse(*h_index);
-  if (!public_share) return malformed("public share is no element of the group");
+  if (!public_share) return malformed_blob("public share is no element of the group");
   const Argon2Cost cost{.memory_kib = *memory_kib, .passes = *passes, .lanes = *lanes};
   if (auto within = check_argon2_cost(cost); !within) return std::move(within).error().in("recovery blob");
 
@@ -89,12 +89,12 @@ Result<std::pair<RecoveryBlob, RecoveryKey>> RecoveryBlob::seal_with(
     RecoveryKind kind, const Argon2Cost& cost, const ByteArray<16>& salt, const ByteArray<12>& nonce,
     const Secret& input, const Binding& binding, const Scalar& share, const HpkePrivateKey& hpke) {
   if (!is_behind(share, binding.public_share))
-    return malformed("the share is not the one behind its public share");
+    return malformed_blob("the share is not the one behind its public share");
   auto argon2_output = argon2id(input.reveal(), salt, cost);
   if (!argon2_output) return std::move(argon2_output).error().in("recovery blob");
 
   Writer w;
-  w.literal(kMagic).u8(kVersion).u8(static_cast<std::uint8_t>(kind));
+  w.literal(kBlobMagic).u8(kBlobVersion).u8(static_cast<std::uint8_t>(kind));
   w.u16(static_cast<std::uint16_t>(binding.public_share.group().suite()));
   w.bytes(binding.key_id).u8(binding.index).u32(binding.epoch).bytes(binding.public_share.encode());
   w.u32(cost.memory_kib).u32(cost.passes).u8(cost.lanes).bytes(salt).bytes(nonce);

@@ -9,11 +9,11 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kMagic = "CPKT";
-constexpr std::uint8_t kVersion = 1;
+constexpr std::string_view kKitMagic = "CPKT";
+constexpr std::uint8_t kKitVersion = 1;
 constexpr std::size_t kKeySize = 32;
 
-Error malformed(std::string_view why) {
+Error malformed_kit(std::string_view why) {
   return {Code::malformed, "recovery kit: " + std::string(why)};
 }
 
@@ -29,16 +29,16 @@ Digest associated_data(const RecoveryBlob& blob, ByteView certificate) {
 
 Result<RecoveryKit> RecoveryKit::parse(ByteView encoded) {
   Reader in(encoded);
-  if (!in.literal(kMagic) || in.u8() != kVersion) return malformed("not one of version 1");
+  if (!in.literal(kKitMagic) || in.u8() != kKitVersion) return malformed_kit("not one of version 1");
   const auto bundle = in.lp4();
   const auto blob_bytes = in.lp4();
   const auto certificate = in.lp();
   const auto nonce = in.array<12>();
   const auto sealed_key = in.lp();
   if (!bundle || !blob_bytes || !certificate || !nonce || !sealed_key || !in.empty())
-    return malformed("not of the right length");
+    return malformed_kit("not of the right length");
   if (sealed_key->size() != kKeySize + kAeadTagSize && sealed_key->size() != 2 * kKeySize + kAeadTagSize)
-    return malformed("sealed key is not of the right length");
+    return malformed_kit("sealed key is not of the right length");
   auto blob = RecoveryBlob::parse(*blob_bytes);
   if (!blob) return std::move(blob).error().in("recovery kit");
 
@@ -89,8 +89,8 @@ RecoveryKit RecoveryKit::with_bundle(Bytes bundle) const {
 
 Bytes RecoveryKit::encode() const {
   Writer w;
-  w.literal(kMagic)
-      .u8(kVersion)
+  w.literal(kKitMagic)
+      .u8(kKitVersion)
       .lp4(bundle_)
       .lp4(blob_.encoded())
       .lp(certificate_)

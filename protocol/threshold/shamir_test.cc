@@ -2,15 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "protocol/group/test_suites.h"
 #include "protocol/testdata/fixed_random.h"
 #include "protocol/testdata/vectors.h"
 
 namespace coprotect::protocol {
 namespace {
-
-std::string suite_of(const testing::TestParamInfo<SuiteId>& info) {
-  return std::string(suite_name(info.param));
-}
 
 class ShamirTest : public testing::TestWithParam<SuiteId> {
  protected:
@@ -22,7 +19,7 @@ class ShamirTest : public testing::TestWithParam<SuiteId> {
     return std::move(*result);
   }
 };
-INSTANTIATE_TEST_SUITE_P(Suites, ShamirTest, testing::ValuesIn(kAllSuites), suite_of);
+INSTANTIATE_TEST_SUITE_P(Suites, ShamirTest, testing::ValuesIn(kAllSuites), test::suite_label);
 
 TEST_P(ShamirTest, EveryQuorumRestoresTheSecret) {
   const Polynomial f = Polynomial::random(group(), 3, system_random());

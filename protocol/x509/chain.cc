@@ -19,7 +19,7 @@ using Stack = Owned<STACK_OF(X509), free_stack>;
 // 112 bits: no SHA-1 in a signature (SSL_CTX_set_security_level(3)).
 constexpr int kSecurityLevel = 2;
 
-Error refused(const std::string& why) {
+Error refused_chain(const std::string& why) {
   ERR_clear_error();
   return {Code::unauthenticated, "client certificate: " + why};
 }
@@ -33,9 +33,9 @@ bool names_client_auth(X509* leaf) {
 }  // namespace
 
 Status verify_client_chain(std::span<const Certificate> chain, const Certificate& ca, std::int64_t now_ms) {
-  if (chain.empty()) return refused("none given");
+  if (chain.empty()) return refused_chain("none given");
   X509* const leaf = chain.front().x509();
-  if (!names_client_auth(leaf)) return refused("extended key usage clientAuth is missing");
+  if (!names_client_auth(leaf)) return refused_chain("extended key usage clientAuth is missing");
 
   const Store store(X509_STORE_new());
   const Stack intermediates(sk_X509_new_null());
@@ -52,7 +52,7 @@ Status verify_client_chain(std::span<const Certificate> chain, const Certificate
   X509_VERIFY_PARAM_set_depth(param, static_cast<int>(chain.size()) - 1);
   X509_VERIFY_PARAM_set_auth_level(param, kSecurityLevel);
   if (X509_verify_cert(context.get()) != 1)
-    return refused(X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())));
+    return refused_chain(X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())));
   return Done{};
 }
 

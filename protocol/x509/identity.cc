@@ -42,7 +42,7 @@ std::optional<Uri> parse_uri(std::string_view text) {
   return uri;
 }
 
-Error refused(std::string_view why) {
+Error refused_identity(std::string_view why) {
   return {Code::unauthenticated, "client certificate: " + std::string(why)};
 }
 
@@ -69,19 +69,19 @@ Result<ClientIdentity> client_identity(const Certificate& certificate) {
   std::string_view tenant;
   for (const std::string& text : uris) {
     const auto uri = parse_uri(text);
-    if (!uri) return refused("holds a URI that is no identity of this system");
-    if (!tenant.empty() && uri->tenant != tenant) return refused("names more than one tenant");
+    if (!uri) return refused_identity("holds a URI that is no identity of this system");
+    if (!tenant.empty() && uri->tenant != tenant) return refused_identity("names more than one tenant");
     tenant = uri->tenant;
     if (uri->kind == "group") {
       groups.push_back(text);
       continue;
     }
     const auto role = role_by_name(uri->kind);
-    if (!role) return refused("holds an unknown role");
-    if (identity) return refused("names more than one identity");
+    if (!role) return refused_identity("holds an unknown role");
+    if (identity) return refused_identity("names more than one identity");
     identity = ClientIdentity{.tenant = std::string(uri->tenant), .role = *role, .uri = text, .groups = {}};
   }
-  if (!identity) return refused("names no identity");
+  if (!identity) return refused_identity("names no identity");
   identity->groups = std::move(groups);
   return std::move(*identity);
 }

@@ -9,7 +9,7 @@ namespace {
 
 using protocol::HandoverStep;
 
-constexpr std::chrono::seconds kDeadline{60};
+constexpr std::chrono::seconds kHolderDeadline{60};
 
 Bytes copy(ByteView view) {
   return {view.begin(), view.end()};
@@ -24,7 +24,7 @@ Status done(const Result<Bytes>& answer) {
 
 HolderAgent::HolderAgent(const protocol::Bundle& bundle, const protocol::Party& party,
                          const client::Credentials& credentials, Random& random)
-    : party_(party), random_(random), link_(bundle, party, credentials, kDeadline) {}
+    : party_(party), random_(random), link_(bundle, party, credentials, kHolderDeadline) {}
 
 Result<Bytes> HolderAgent::ask(HandoverStep step, Bytes payload) {
   const std::string what = "handover " + std::string(step_name(step));
