@@ -5,14 +5,16 @@
 
 namespace coprotect::provisioning {
 
-// What a passphrase for the client CA key costs to try. Less than a recovery password: its file stays with
-// the company.
-constexpr protocol::Argon2Cost kCaKeyCost{262'144, 3, 4};
+// The memory that each try of a passphrase for the client CA key takes. Less than for a recovery password:
+// its file stays with the company.
+constexpr std::uint32_t kCaKeyMemoryMib = 256;
+constexpr protocol::Argon2Cost ca_key_cost(std::uint32_t memory_mib) {
+  return {memory_mib * 1024, 3, 4};
+}
 
 // The client CA's private key sealed under a passphrase (protocol/SPEC.md §8.4), for `client-ca.key`.
 Result<Bytes> seal_ca_key(const protocol::SigningKey& key, const protocol::Certificate& ca,
-                          const Secret& passphrase, Random& random,
-                          const protocol::Argon2Cost& cost = kCaKeyCost);
+                          const Secret& passphrase, Random& random, const protocol::Argon2Cost& cost);
 
 // Code::malformed for anything but that form, Code::conflict if the file is another CA's, Code::wrong_code
 // for the passphrase.

@@ -37,7 +37,8 @@ TEST_F(CaKeyFile, OpensWithThePassphraseOnly) {
 }
 
 TEST_F(CaKeyFile, CostsWhatTheSpecificationSays) {
-  const Bytes file = *seal_ca_key(ca_.key, ca_.certificate, passphrase_, system_random());
+  const Bytes file =
+      *seal_ca_key(ca_.key, ca_.certificate, passphrase_, system_random(), ca_key_cost(kCaKeyMemoryMib));
   EXPECT_TRUE(open_ca_key(file, ca_.certificate, passphrase_));
   Reader cost(ByteView(file).subspan(kMemory));
   EXPECT_EQ(cost.u32(), 262'144u);

@@ -94,6 +94,7 @@ void add_onboard(CLI::App& app, Arguments& to) {
   add_key_generation(command, to, to.onboard.cloud_invitation, to.onboard.company_invitation);
   command.add_option("--admin", to.onboard.administrator, "the first administrator's name")
       ->capture_default_str();
+  add_ca_memory_option(command, to.onboard.ca_memory_mib);
   command.add_flag("--password", to.onboard.password,
                    "protect the recovery share with a password of your own instead of a generated code");
   command.add_flag("--same-host", to.onboard.same_host, "do not warn that an agent runs on this host");

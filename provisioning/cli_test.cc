@@ -25,7 +25,9 @@ Exit run(std::vector<std::string> arguments) {
 TEST(CommandLine, ExplainsItself) {
   EXPECT_EQ(run({"--help"}), Exit::done);
   for (const char* command :
-       {"init-agent", "invite", "renew-tls", "onboard", "add-key", "add-client", "remove-client", "log"})
+       {"init-agent", "invite",  "renew-tls", "onboard", "add-key", "add-client",     "remove-client",
+        "log",        "refresh", "new-code",  "restore", "reshare", "holders",        "veto",
+        "abort",      "rotate",  "key-state", "keys",    "backup",  "restore-backup", "drill"})
     EXPECT_EQ(run({command, "--help"}), Exit::done) << command;
 }
 
@@ -43,6 +45,8 @@ TEST(CommandLine, RefusesWrongUse) {
       {"onboard", "--tenant", "acme"},
       {"onboard", "--tenant", "acme", "--out", folder + "/o", "--cloud-invitation", folder + "/none",
        "--company-invitation", folder + "/none"},
+      {"onboard", "--tenant", "acme", "--out", folder + "/o", "--cloud-invitation", "/dev/null",
+       "--company-invitation", "/dev/null", "--ca-memory", "7"},
       {"add-key"},
       {"add-key", "mail", "--dir", folder, "--cloud-invitation", "/dev/null", "--company-invitation",
        "/dev/null"},

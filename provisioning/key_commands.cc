@@ -27,6 +27,16 @@ void add_passphrase_option(CLI::App& command, Operator::Descriptors& descriptors
                      "read the client CA's passphrase from this file descriptor");
 }
 
+void add_ca_memory_option(CLI::App& command, std::uint32_t& memory_mib) {
+  command
+      .add_option(
+          "--ca-memory", memory_mib,
+          "MiB of memory that each try of the client CA's passphrase takes; less than the default only "
+          "for a passphrase that nobody can guess")
+      ->check(CLI::Range(8u, 2'048u))
+      ->capture_default_str();
+}
+
 void add_secret_options(CLI::App& command, Operator::Descriptors& descriptors) {
   command.add_option("--show-code-fd", descriptors.show_code,
                      "write the recovery code to this file descriptor");

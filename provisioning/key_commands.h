@@ -12,6 +12,8 @@ namespace coprotect::provisioning {
 void add_invitation_options(CLI::App& command, std::filesystem::path& cloud, std::filesystem::path& company);
 // The descriptors that a new key's secrets may go through.
 void add_secret_options(CLI::App& command, Operator::Descriptors& descriptors);
+// Of the commands that seal the client CA's key anew.
+void add_ca_memory_option(CLI::App& command, std::uint32_t& memory_mib);
 // The client CA's passphrase, for every command that signs.
 void add_passphrase_option(CLI::App& command, Operator::Descriptors& descriptors);
 

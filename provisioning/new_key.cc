@@ -55,8 +55,8 @@ Result<People> make_people(const OnboardOptions& options, std::int64_t now_ms, R
 
 // Writes all that finishing needs, but the kit.
 Status stage(const std::filesystem::path& folder, const People& people, const protocol::KeyId& key_id,
-             const Secret& ca_passphrase, Random& random) {
-  auto ca_key = seal_ca_key(people.ca.key, people.ca.certificate, ca_passphrase, random);
+             const Secret& ca_passphrase, const protocol::Argon2Cost& ca_cost, Random& random) {
+  auto ca_key = seal_ca_key(people.ca.key, people.ca.certificate, ca_passphrase, random, ca_cost);
   if (!ca_key) return std::move(ca_key).error();
   if (auto done = write_durable(folder / "client-ca.pem", bytes_of(people.ca.certificate.pem()), kPublicMode);
       !done)
@@ -93,7 +93,8 @@ Status make_key(const OnboardOptions& options, OnboardingDirectory& directory, s
                      .password = std::move(*password)},
                     agents, person, random);
   if (auto prepared = ceremony.prepare(); !prepared) return prepared;
-  if (auto staged = stage(directory.staging(), *people, ceremony.transcript().key_id(), *passphrase, random);
+  if (auto staged = stage(directory.staging(), *people, ceremony.transcript().key_id(), *passphrase,
+                          ca_key_cost(options.ca_memory_mib), random);
       !staged)
     return staged;
 

@@ -6,6 +6,7 @@
 
 #include "protocol/base/random.h"
 #include "protocol/dkg/parameters.h"
+#include "provisioning/ca_key_file.h"
 #include "provisioning/operator.h"
 
 namespace coprotect::provisioning {
@@ -18,6 +19,7 @@ struct OnboardOptions {
   protocol::Purpose purpose = protocol::Purpose::envelope;
   protocol::SuiteId suite = protocol::SuiteId::p256;
   std::string administrator = "admin";
+  std::uint32_t ca_memory_mib = kCaKeyMemoryMib;
   bool password = false;  // instead of a generated code
   bool same_host = false;
 };

@@ -73,6 +73,9 @@ TEST_P(OnboardingInSuite, LeavesAllThatTheCompanyNeedsAndTheCodeNowhere) {
   for (const char* name : {"acme.kit", "client-ca.key", "admin/admin.key.pem"})
     EXPECT_EQ(mode_of(out / name), 0600u) << name;
 
+  // memory_kib of SPEC.md §8.4: the 8 MiB that were asked for.
+  EXPECT_EQ(read_file(out / "client-ca.key").substr(37, 4), std::string("\0\0\x20\0", 4));
+
   ASSERT_EQ(system.code().size(), 41u);
   EXPECT_FALSE(found_under(system.folder(), system.code())) << "the code was written down by a program";
   for (const std::string* text : {&run.out, &run.err}) EXPECT_FALSE(keeps(*text, system.code()));

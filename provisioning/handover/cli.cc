@@ -2,6 +2,7 @@
 
 #include "provisioning/handover/oversight.h"
 #include "provisioning/handover/refresh.h"
+#include "provisioning/key_commands.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -62,6 +63,7 @@ void add_restore(CLI::App& app, HandoverArguments& to, Operator::Descriptors& de
   add_code_descriptor(command, descriptors);
   command.add_option("--ca-passphrase-fd", descriptors.ca_passphrase,
                      "read a new passphrase for the client CA's key from this file descriptor");
+  add_ca_memory_option(command, to.restore.ca_memory_mib);
 }
 
 void add_reshare(CLI::App& app, HandoverArguments& to, Operator::Descriptors& descriptors) {

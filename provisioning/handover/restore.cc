@@ -91,10 +91,10 @@ Result<Bytes> renewed_list(HolderGroup& holders, const People& people, std::int6
 
 // Writes all that finishing needs, but the kit.
 Status stage(const std::filesystem::path& folder, const People& people, const Bundle& next,
-             protocol::RecoveryKind kind, ByteView list, const Secret& passphrase, std::int64_t now_ms,
-             Random& random) {
+             protocol::RecoveryKind kind, ByteView list, const Secret& passphrase,
+             const protocol::Argon2Cost& ca_cost, std::int64_t now_ms, Random& random) {
   const std::string& tenant = next.tenant();
-  auto ca_key = seal_ca_key(people.ca_key, people.ca, passphrase, random);
+  auto ca_key = seal_ca_key(people.ca_key, people.ca, passphrase, random, ca_cost);
   if (!ca_key) return std::move(ca_key).error();
   const std::string sheet = recovery_sheet(next, kind, tenant + ".kit", now_ms);
   if (auto done = write_durable(folder / "client-ca.pem", bytes_of(people.ca.pem()), kPublicMode); !done)
@@ -164,7 +164,7 @@ Status make(const RestoreOptions& options, const OpenedKit& kit, HolderGroup& ho
       restored ? Result<Bundle>(holders.bundle()) : hand_over(kit, holders, invited.front(), person, random);
   if (!next) return std::move(next).error();
   if (auto staged = stage(directory.staging(), *people, *next, kit.kit.blob().kind(), *list, *passphrase,
-                          now_ms, random);
+                          ca_key_cost(options.ca_memory_mib), now_ms, random);
       !staged)
     return staged;
   return directory.commit(kit.kit.with_bundle(next->encoded()));

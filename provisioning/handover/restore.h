@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "provisioning/ca_key_file.h"
 #include "provisioning/handover/session.h"
 
 namespace coprotect::provisioning {
@@ -11,6 +12,7 @@ struct RestoreOptions {
   std::filesystem::path invitation;  // of the new agent, in place of the lost one of the same party
   std::filesystem::path out;         // the new folder, as onboard made the lost one
   std::string administrator = "root";
+  std::uint32_t ca_memory_mib = kCaKeyMemoryMib;
   bool wait = false;  // until the announced handover may begin
   bool plan_only = false;
 };

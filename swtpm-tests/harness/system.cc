@@ -90,10 +90,26 @@ bool System::init_agent(Agent& agent, const std::string& role, const std::string
 Finished System::onboard(const std::filesystem::path& provision, std::vector<std::string> environment,
                          std::string (*change)(std::string)) {
   Command command(provision);
-  command.args({"onboard", "--tenant", options_.tenant, "--suite", options_.suite, "--out", out().string(),
-                "--cloud-invitation", cloud_->invitation().string(), "--company-invitation",
-                company_->invitation().string(), "--show-code-fd", "7", "--code-fd", "8",
-                "--ca-passphrase-fd", "9", "--same-host"});
+  command.args({"onboard",
+                "--tenant",
+                options_.tenant,
+                "--suite",
+                options_.suite,
+                "--out",
+                out().string(),
+                "--cloud-invitation",
+                cloud_->invitation().string(),
+                "--company-invitation",
+                company_->invitation().string(),
+                "--show-code-fd",
+                "7",
+                "--code-fd",
+                "8",
+                "--ca-passphrase-fd",
+                "9",
+                "--ca-memory",
+                "8",
+                "--same-host"});
   for (auto& assignment : environment) command.env(std::move(assignment));
   Finished run = command.retype(7, 8, change).feed(9, kPassphrase).run(std::chrono::seconds(180));
   if (const std::string shown = shown_code(run); !shown.empty())
@@ -134,6 +150,7 @@ Finished System::hand_over(std::vector<std::string> args, bool new_code,
   for (const auto& assignment : environment) command.env(assignment);
   if (args.front() != "refresh") command.args({"--code-fd", "8"});
   if (new_code || args.front() == "restore") command.args({"--ca-passphrase-fd", "9"}).feed(9, kPassphrase);
+  if (args.front() == "restore") command.args({"--ca-memory", "8"});
   if (!new_code) return command.feed(8, code_ + "\n").run(std::chrono::seconds(180));
   Finished run = command.args({"--show-code-fd", "7"}).retype(7, 8).run(std::chrono::seconds(180));
   if (const std::string shown = shown_code(run); !shown.empty()) code_ = shown;
