@@ -17,7 +17,6 @@ std::string pattern(std::size_t size) {
   return text;
 }
 
-// Every suite goes through the same tests.
 class Decrypt : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
@@ -50,10 +49,16 @@ class Decrypt : public testing::TestWithParam<std::string> {
   path alice_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Suites, Decrypt, testing::Values("p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"),
+INSTANTIATE_TEST_SUITE_P(Suites, Decrypt, testing::Values("p256", "ffdhe3072"),
                          [](const auto& instance) { return instance.param; });
 
-TEST_P(Decrypt, OpensFilesOfEverySizeThroughBothAgents) {
+// What depends on the group's numbers, in the other two groups as well.
+class DecryptInAnyGroup : public Decrypt {};
+INSTANTIATE_TEST_SUITE_P(Suites, DecryptInAnyGroup,
+                         testing::Values("p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"),
+                         [](const auto& instance) { return instance.param; });
+
+TEST_P(DecryptInAnyGroup, OpensFilesOfEverySizeThroughBothAgents) {
   for (const std::size_t size : {0u, 1u, 16'383u, 16'384u, 16'385u, 3'000'000u}) {
     const std::string content = pattern(size);
     const path file = encrypted("f", content);
@@ -164,7 +169,7 @@ TEST_P(Decrypt, SaysWhichAgentIsMissing) {
   EXPECT_EQ(decrypt(alice_, file).exit_code, 0);
 }
 
-TEST_P(Decrypt, RecoversWithKitAndCodeThroughEitherAgent) {
+TEST_P(DecryptInAnyGroup, RecoversWithKitAndCodeThroughEitherAgent) {
   const path file = encrypted("ledger", "balances", {"--allow-user", "alice"});
   system_->cloud().stop();
   Finished run = system_->recover({file.string(), "-o", (work_ / "offline").string()});
@@ -205,7 +210,7 @@ TEST_P(Decrypt, SurvivesAgentsThatRestart) {
   EXPECT_EQ(decrypt(alice_, file).exit_code, 0);
 }
 
-TEST_P(Decrypt, AgreesWithTheOracleInBothDirections) {
+TEST_P(DecryptInAnyGroup, AgreesWithTheOracleInBothDirections) {
   const std::string oracle = std::string(COPROTECT_SOURCE_DIR) + "/protocol/testdata/oracle/oracle.py";
   // What coprotect made, the oracle opens with share 3 and a live agent's partial.
   const std::string content = pattern(40'000);

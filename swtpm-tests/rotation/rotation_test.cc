@@ -166,11 +166,9 @@ TEST_P(LifecycleRotationWithLosses, IsFinishedWhenAnAgentComesBack) {
   const Finished half = system_.key_state("acme", "disabled");
   EXPECT_EQ(half.exit_code, 4) << half.err;
   ASSERT_TRUE(system_.company().start());
-  const Finished keys = system_.provision({"keys", "--dir", system_.out().string()});
-  EXPECT_TRUE(says(keys.err, "an agent has an older list")) << keys.err;
+  // The agent that missed it learns it from its peer, sooner or later; the command may be given again.
   change("acme", "disabled");
   states();
-  // The agent that missed it is behind its peer for no client: the newest list counts.
   const Finished update = system_.coprotect(alice, {"update", "--json"});
   EXPECT_TRUE(says(update.out, "\"serial\":2")) << update.out;
 }
