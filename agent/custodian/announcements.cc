@@ -17,10 +17,7 @@ Digest Announcements::mac(const KeyId& key_id, ByteView notice) const {
 
 Status Announcements::load(Transaction& transaction) {
   Query query = transaction.query("SELECT key_id, announcement, mac FROM announcements");
-  for (;;) {
-    const auto row = query.step();
-    if (!row) return row.error();
-    if (!*row) return Done{};
+  return query.each([&]() -> Status {
     const Bytes bytes = query.blob(0);
     const std::string name = "store: the announcement for key " + to_hex(bytes);
     KeyId key_id{};
@@ -32,7 +29,8 @@ Status Announcements::load(Transaction& transaction) {
     auto notice = HandoverNotice::parse(encoded);
     if (!notice) return std::move(notice).error().in(name);
     notices_.insert_or_assign(key_id, *std::move(notice));
-  }
+    return Done{};
+  });
 }
 
 Status Announcements::put(Transaction& transaction, const KeyId& key_id, HandoverNotice notice) {

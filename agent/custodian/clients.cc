@@ -16,10 +16,7 @@ Digest ClientLists::mac(std::string_view tenant, ByteView list) const {
 
 Status ClientLists::load(Transaction& transaction, const Keys& keys) {
   Query query = transaction.query("SELECT tenant, list, mac FROM client_lists");
-  for (;;) {
-    const auto row = query.step();
-    if (!row) return row.error();
-    if (!*row) return Done{};
+  return query.each([&]() -> Status {
     const std::string tenant = query.text(0);
     const std::string name = "store: the client list of tenant \"" + tenant + "\"";
     Bytes encoded = query.blob(1);
@@ -31,7 +28,8 @@ Status ClientLists::load(Transaction& transaction, const Keys& keys) {
     if (!list) return std::move(list).error().in(name);
     lists_.emplace(tenant, std::make_shared<const EnrolledClients>(
                                EnrolledClients{*std::move(list), std::move(encoded)}));
-  }
+    return Done{};
+  });
 }
 
 Status ClientLists::put(Transaction& transaction, EnrolledClientsPtr clients) {

@@ -34,16 +34,14 @@ Digest Floors::mac(const Name& name, std::uint64_t least) const {
 
 Status Floors::load(Transaction& transaction) {
   Query query = transaction.query("SELECT kind, name, least, mac FROM floors");
-  for (;;) {
-    const auto row = query.step();
-    if (!row) return row.error();
-    if (!*row) return Done{};
+  return query.each([&]() -> Status {
     const Name name(static_cast<Kind>(query.integer(0)), query.blob(1));
     const auto least = static_cast<std::uint64_t>(query.integer(2));
     if (!equal_in_constant_time(mac(name, least), query.blob(3)))
       return Error(Code::altered, "store: a floor was altered: its MAC does not hold");
     floors_.emplace(name, least);
-  }
+    return Done{};
+  });
 }
 
 std::uint64_t Floors::least(const Name& name) const {

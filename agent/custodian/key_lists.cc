@@ -30,10 +30,7 @@ Digest KeyLists::mac(std::string_view tenant, ByteView list) const {
 
 Status KeyLists::load(Transaction& transaction) {
   Query query = transaction.query("SELECT tenant, list, mac FROM key_lists");
-  for (;;) {
-    const auto row = query.step();
-    if (!row) return row.error();
-    if (!*row) return Done{};
+  return query.each([&]() -> Status {
     const std::string tenant = query.text(0);
     const std::string name = "store: the key list of tenant \"" + tenant + "\"";
     Bytes encoded = query.blob(1);
@@ -45,7 +42,8 @@ Status KeyLists::load(Transaction& transaction) {
     if (!list) return std::move(list).error().in(name);
     lists_.emplace(
         tenant, std::make_shared<const SignedKeyList>(SignedKeyList{*std::move(list), std::move(encoded)}));
-  }
+    return Done{};
+  });
 }
 
 bool KeyLists::is_final(const KeyList::Entry& entry, std::int64_t now_ms) const {

@@ -17,10 +17,7 @@ Status Keys::load(Transaction& transaction) {
   Query query = transaction.query(
       "SELECT key_id, sid, invitation, state, epoch, description, shares, recovery_blob, recovery_parts, "
       "decided, mac FROM keys");
-  for (;;) {
-    const auto row_there = query.step();
-    if (!row_there) return row_there.error();
-    if (!*row_there) return Done{};
+  return query.each([&]() -> Status {
     const KeyRow row{query.blob(0), query.blob(1), query.blob(2), query.integer(3), query.integer(4),
                      query.blob(5), query.blob(6), query.blob(7), query.blob(8),    query.integer(9)};
     const std::string name = "store: the row of key " + to_hex(row.key_id);
@@ -32,7 +29,8 @@ Status Keys::load(Transaction& transaction) {
     if (key->state == KeyState::active && active(key->key_id()) != nullptr)
       return Error(Code::altered, name + " is put back: the key is active in another epoch");
     keys_.emplace(place, std::make_shared<const Key>(*std::move(key)));
-  }
+    return Done{};
+  });
 }
 
 Status Keys::put(Transaction& transaction, KeyPtr key) {

@@ -37,10 +37,7 @@ void Log::advance(const LogEntry& entry, const Digest& chain) {
 Status Log::load(Transaction& transaction, const std::function<void(const LogEntry&)>& visit) {
   {
     Query entries = transaction.query("SELECT seq, entry FROM log ORDER BY seq");
-    for (;;) {
-      const auto row = entries.step();
-      if (!row) return row.error();
-      if (!*row) break;
+    const auto read = entries.each([&]() -> Status {
       const Bytes encoded = entries.blob(1);
       const auto entry = LogEntry::parse(encoded);
       const std::string name = "entry " + std::to_string(seq_ + 1);
@@ -49,7 +46,9 @@ Status Log::load(Transaction& transaction, const std::function<void(const LogEnt
         return altered(name + " is missing");
       advance(*entry, protocol::chain_next(chain_, protocol::sha256(encoded)));
       visit(*entry);
-    }
+      return Done{};
+    });
+    if (!read) return read;
   }
   Query query = transaction.query("SELECT head FROM log_head");
   const auto row = query.step();
@@ -116,12 +115,11 @@ Result<bool> Log::accounts_for(Transaction& transaction, const LogHead& head) co
   Place place = *std::prev(after);
   Query query = transaction.query("SELECT entry FROM log WHERE seq>? AND seq<=? ORDER BY seq");
   query.bind(static_cast<std::int64_t>(place.seq)).bind(static_cast<std::int64_t>(head.seq));
-  for (;;) {
-    const auto row = query.step();
-    if (!row) return row.error();
-    if (!*row) break;
+  const auto read = query.each([&]() -> Status {
     place.chain = protocol::chain_next(place.chain, protocol::sha256(query.blob(0)));
-  }
+    return Done{};
+  });
+  if (!read) return read.error();
   return place.chain == head.chain;
 }
 

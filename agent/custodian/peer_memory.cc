@@ -12,16 +12,14 @@ Digest PeerMemory::mac(ByteView peer, ByteView question) const {
 
 Status PeerMemory::load(Transaction& transaction) {
   Query query = transaction.query("SELECT peer, question, mac FROM peer_questions");
-  for (;;) {
-    const auto row = query.step();
-    if (!row) return row.error();
-    if (!*row) return Done{};
+  return query.each([&]() -> Status {
     const Bytes peer = query.blob(0);
     const Bytes question = query.blob(1);
     if (!equal_in_constant_time(mac(peer, question), query.blob(2)))
       return Error(Code::altered, "store: what a peer said was altered: its MAC does not hold");
     questions_.emplace(peer, question);
-  }
+    return Done{};
+  });
 }
 
 Bytes PeerMemory::of(const protocol::PublicKeyBytes& peer) const {

@@ -36,6 +36,16 @@ class Query {
   Result<bool> step();
   // For a statement without rows.
   Status run();
+  // Runs row(), a Status, for each row that is left. Ends with the first failure.
+  template <typename Row>
+  Status each(Row row) {
+    for (;;) {
+      const auto ready = step();
+      if (!ready) return ready.error();
+      if (!*ready) return Done{};
+      if (auto done = row(); !done) return done;
+    }
+  }
   // Whether the last failure was that of a PRIMARY KEY or UNIQUE.
   bool violated_uniqueness() const;
 
