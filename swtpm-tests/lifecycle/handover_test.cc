@@ -180,9 +180,12 @@ TEST_P(LifecycleHandover, MovesToThreeOfFiveAndBack) {
   }
   ASSERT_TRUE(done(system.hand_over(args)));
   EXPECT_TRUE(file.opens(alice));
+  EXPECT_TRUE(file.opens(alice, "chain")) << "three agents that ask each other";
+  EXPECT_TRUE(file.opens(alice, "chain:company-b"));
   for (Agent* const stopped : four) {
     stopped->stop();
     EXPECT_TRUE(file.opens(alice)) << "three agents without " << stopped->folder();
+    EXPECT_TRUE(file.opens(alice, "chain")) << "a chain without " << stopped->folder();
     for (Agent* const second : four) {
       if (second <= stopped) continue;
       second->stop();

@@ -26,9 +26,9 @@ std::string KeptFile::out() const {
   return (system_.folder() / ("opened-" + std::to_string(++outputs))).string();
 }
 
-testing::AssertionResult KeptFile::opens(const std::filesystem::path& config) const {
+testing::AssertionResult KeptFile::opens(const std::filesystem::path& config, const std::string& via) const {
   const std::string opened = out();
-  const auto run = done(system_.coprotect(config, {"decrypt", sealed(), "-o", opened}));
+  const auto run = done(system_.coprotect(config, {"decrypt", "--via", via, sealed(), "-o", opened}));
   if (!run) return run;
   if (read_file(opened) != kContent) return testing::AssertionFailure() << "another content";
   return run;

@@ -12,7 +12,11 @@ class KeptFile {
   explicit KeptFile(System& system);
 
   // `coprotect decrypt` by the client with this configuration gives the content.
-  testing::AssertionResult opens(const std::filesystem::path& config) const;
+  testing::AssertionResult opens(const std::filesystem::path& config) const {
+    return opens(config, "parallel");
+  }
+  // The same with --via.
+  testing::AssertionResult opens(const std::filesystem::path& config, const std::string& via) const;
   // So does `--recover` with the kit and code as they are now.
   testing::AssertionResult recovers() const { return recovers(system_.kit(), system_.code()); }
   testing::AssertionResult recovers(const std::filesystem::path& kit, const std::string& code) const;
