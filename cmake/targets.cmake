@@ -69,7 +69,15 @@ function(coprotect_test name)
   else()
     add_dependencies(unit_tests ${name})
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES PROPERTIES LABELS "${labels}" TIMEOUT 300)
+  if(CMAKE_CXX_FLAGS MATCHES -fsanitize)  # a process for each test would be half of the time
+    foreach(shard RANGE 3)
+      add_test(NAME ${name}/${shard} COMMAND ${name} --gtest_brief=1)
+      set_tests_properties(${name}/${shard} PROPERTIES LABELS "${labels}" TIMEOUT 600
+        ENVIRONMENT "GTEST_TOTAL_SHARDS=4;GTEST_SHARD_INDEX=${shard}")
+    endforeach()
+  else()
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES PROPERTIES LABELS "${labels}" TIMEOUT 300)
+  endif()
 endfunction()
 
 # coprotect_fuzz(NAME SOURCE [LINK LIBS...])
