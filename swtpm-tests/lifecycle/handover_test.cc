@@ -1,5 +1,6 @@
 // The life of a key: each story of docs/runbooks from beginning to end, with real daemons and chips.
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -57,6 +58,35 @@ TEST_P(LifecycleHandover, RefreshChangesSharesAndNothingElse) {
   EXPECT_TRUE(file.opens(alice));
   expect_every_quorum(file, system.admin(), system.cloud(), system.company(), system.kit(), system.code());
   EXPECT_TRUE(file.recovers(first_kit, system.code())) << "a kit from before follows the key";
+}
+
+// What a tool at the company left unfinished, an administrator at the provider sees and takes back.
+TEST_P(LifecycleHandover, AnAdministratorOfEitherPartyAborts) {
+  const auto twin = System::fault_program("coprotect-provision");
+  const auto log = system.folder() / "faults";
+  ASSERT_TRUE(done(
+      system.hand_over({"refresh", "--dir", out()}, false, twin, {"COPROTECT_FAULT_LOG=" + log.string()})));
+  const std::string points = read_file(log);
+  const std::size_t found = points.find("after send handover prepare to cloud");
+  ASSERT_NE(found, std::string::npos) << points;
+  const auto at = 1 + std::count(points.begin(), points.begin() + static_cast<std::ptrdiff_t>(found), '\n');
+  const Finished died = system.hand_over({"refresh", "--dir", out()}, false, twin,
+                                         {"COPROTECT_FAULT_AT=" + std::to_string(at)});
+  ASSERT_EQ(died.exit_code, 128 + SIGKILL) << died.err;
+  const std::string waiting = "the cloud agent confirmed a handover that is not finished";
+
+  const auto provider = system.folder() / "provider";
+  std::filesystem::create_directory(provider);
+  const auto config = system.add_client("operations", {"--role", "admin"});
+  std::filesystem::rename(config.parent_path(), provider / "admin");
+  std::filesystem::copy_file(system.bundle(), provider / "acme.bundle");
+  const Finished seen = system.provision({"holders", "--dir", provider.string()});
+  EXPECT_NE(seen.out.find(waiting), std::string::npos) << seen.out << seen.err;
+  EXPECT_TRUE(file.opens(system.admin()));
+  EXPECT_TRUE(done(system.provision({"abort", "--dir", provider.string()})));
+  EXPECT_EQ(holders().find(waiting), std::string::npos);
+  EXPECT_TRUE(file.opens(system.admin()));
+  EXPECT_TRUE(done(refresh()));
 }
 
 TEST_P(LifecycleHandover, AForgottenCodeIsReplaced) {
