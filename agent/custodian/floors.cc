@@ -15,10 +15,6 @@ Bytes bytes_from(ByteView view) {
   return {view.begin(), view.end()};
 }
 
-std::string_view name_of_kind(ListKind kind) {
-  return kind == ListKind::keys ? "key list" : "client list";
-}
-
 }  // namespace
 
 Floors::Name Floors::name_of(const PeerState::List& list) {
@@ -105,7 +101,7 @@ Status Floors::check(const std::string& tenant, const TenantLists& lists) const 
     const std::uint64_t had = least(name_of(list));
     const std::uint64_t present = lists.serial(list);
     if (present < had)
-      return Error(Code::unavailable, "the " + std::string(name_of_kind(kind)) + " of tenant \"" + tenant +
+      return Error(Code::unavailable, "the " + std::string(list_name(kind)) + " of tenant \"" + tenant +
                                           "\" has serial " + std::to_string(present) + ", this agent had " +
                                           std::to_string(had) +
                                           ": its store was put back; publish the newest list again");

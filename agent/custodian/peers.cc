@@ -32,8 +32,7 @@ std::string story_of(const std::optional<LogHead>& lost, std::uint64_t last, con
   for (const auto& [key_id, epoch] : found.epochs)
     story += "; key " + to_hex(key_id).substr(0, 16) + " was in epoch " + std::to_string(epoch);
   for (const auto& [list, serial] : found.serials)
-    story += std::string("; a ") + (list.first == protocol::ListKind::keys ? "key" : "client") +
-             " list had serial " + std::to_string(serial);
+    story += "; a " + std::string(list_name(list.first)) + " had serial " + std::to_string(serial);
   return story;
 }
 

@@ -61,6 +61,16 @@ class PutBack : public ::testing::Test {
     if (marked) std::ofstream(agent.folder() / "restored") << "by a test\n";
     agent.open();
   }
+  // Both agents take a list, and the cloud's is put back to before it. The peer's word brings it again.
+  void give_and_put_back(ipc::Route route, const Bytes& list) {
+    for (TestAgent* const agent : {&pair.cloud, &pair.company})
+      must(agent->call(route, "acme", pair.admin.certificate.der(), list));
+    settle(pair.cloud, pair.company);
+    later();
+    put_back(pair.cloud);
+    must(decrypt(pair.cloud));  // not yet heard
+    settle(pair.cloud, pair.company);
+  }
   // Whether alice's part of a file is to be had.
   Result<protocol::PartialReply> decrypt(TestAgent& agent) {
     return testing::partials(agent, pair.bundle(), pair.ask_for(agent, {&*file}), pair.alice);
@@ -137,14 +147,7 @@ TEST_F(PutBack, IsNoticedAfterItWentOnByItself) {
 TEST_F(PutBack, BringsNoRemovedClientBack) {
   save(pair.cloud);
   pair.acme.remove(pair.alice);
-  const Bytes list = pair.acme.next_list();
-  for (TestAgent* const agent : {&pair.cloud, &pair.company})
-    must(agent->call(ipc::Route::client_list_put, "acme", pair.admin.certificate.der(), list));
-  settle(pair.cloud, pair.company);
-  later();
-  put_back(pair.cloud);
-  must(decrypt(pair.cloud));  // not yet heard
-  settle(pair.cloud, pair.company);
+  give_and_put_back(ipc::Route::client_list_put, pair.acme.next_list());
   expect_refused(pair.cloud, Code::unauthenticated, "not enrolled");
 }
 
@@ -157,13 +160,7 @@ TEST_F(PutBack, BringsNoDisabledKeyBack) {
       .time_ms = now,
       .keys = {{pair.bundle().key_id(), protocol::KeyUse::disabled,
                 now}}}.sign(pair.acme.ca_key());
-  for (TestAgent* const agent : {&pair.cloud, &pair.company})
-    must(agent->call(ipc::Route::key_list_put, "acme", pair.admin.certificate.der(), list));
-  settle(pair.cloud, pair.company);
-  later();
-  put_back(pair.cloud);
-  must(decrypt(pair.cloud));  // not yet heard
-  settle(pair.cloud, pair.company);
+  give_and_put_back(ipc::Route::key_list_put, list);
   expect_refused(pair.cloud, Code::denied, "the key is disabled");
 }
 

@@ -10,9 +10,10 @@ namespace coprotect::agent::custodian {
 // as ClientLists::put() and KeyLists::put() say.
 Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key& key, ByteView encoded,
                         std::int64_t now_ms);
-Status take_list(protocol::ListKind kind, Store& store, TenantLists lists, Log& log, const Key& key,
-                 ByteView encoded, std::int64_t now_ms);
 Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, ByteView encoded,
                      std::int64_t now_ms);
+// Either of them.
+Status take_list(protocol::ListKind kind, Store& store, TenantLists lists, Log& log, const Key& key,
+                 ByteView encoded, std::int64_t now_ms);
 
 }  // namespace coprotect::agent::custodian

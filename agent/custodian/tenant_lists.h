@@ -6,6 +6,9 @@
 
 namespace coprotect::agent::custodian {
 
+// "key list" or "client list".
+std::string_view list_name(protocol::ListKind kind);
+
 // What tenants' client CAs signed, of both kinds. Refers to them.
 struct TenantLists {
   ClientLists& clients;

@@ -63,9 +63,9 @@ std::optional<std::vector<Statement>> read_statements(Reader& r) {
 }
 
 bool ends_with_mac(const Secret& secret, std::string_view tag, ByteView encoded) {
-  if (encoded.size() < kMacSize) return false;
-  const ByteView covered = encoded.first(encoded.size() - kMacSize);
-  return equal_in_constant_time(invitation_mac(secret, tag, covered), encoded.last(kMacSize));
+  if (encoded.size() < kInvitationMacSize) return false;
+  const ByteView covered = encoded.first(encoded.size() - kInvitationMacSize);
+  return equal_in_constant_time(invitation_mac(secret, tag, covered), encoded.last(kInvitationMacSize));
 }
 
 // What several parties have said about something: lp4(that) ‖ their statements.
@@ -243,7 +243,7 @@ Result<DealRequest> DealRequest::parse(ByteView encoded) {
   DealRequest request{.plan = to_bytes(*plan), .approval = std::nullopt};
   if (*approved) {
     const auto invitation = r.array<8>();
-    const auto mac = r.array<kMacSize>();
+    const auto mac = r.array<kInvitationMacSize>();
     if (!invitation || !mac) return malformed_handover("a request to deal");
     request.approval = Approval{*invitation, *mac};
   }
@@ -305,7 +305,7 @@ Result<JoinMessage> JoinMessage::parse(ByteView encoded) {
   const auto plan = r.lp4();
   auto deals = read_list(r);
   const auto blob = r.lp4();
-  const auto mac = r.array<kMacSize>();
+  const auto mac = r.array<kInvitationMacSize>();
   if (!known || !invitation || !bundle || !plan || !deals || !blob || !mac || !r.empty())
     return malformed_handover("a request to join");
   return JoinMessage{.invitation = *invitation,
@@ -332,7 +332,7 @@ Result<VoidMessage> VoidMessage::parse(ByteView encoded) {
   const bool known = r.literal(kVoid);
   const auto invitation = r.array<8>();
   const auto plan = r.lp4();
-  const auto mac = r.array<kMacSize>();
+  const auto mac = r.array<kInvitationMacSize>();
   if (!known || !invitation || !plan || !mac || !r.empty()) return malformed_handover("a request to void");
   return VoidMessage{.invitation = *invitation, .plan = to_bytes(*plan), .mac = *mac};
 }

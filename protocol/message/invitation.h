@@ -28,7 +28,7 @@ struct Invitation {
 };
 
 // MAC(secret, tag, x) of SPEC.md §5.3.
-constexpr std::size_t kMacSize = 32;  // bytes
+constexpr std::size_t kInvitationMacSize = std::tuple_size_v<Digest>;  // bytes
 Digest invitation_mac(const Secret& secret, std::string_view tag, ByteView x);
 
 }  // namespace coprotect::protocol

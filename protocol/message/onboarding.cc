@@ -74,7 +74,7 @@ Result<OpenMessage> OpenMessage::parse(ByteView encoded) {
   const auto purpose = read_purpose(r);
   const auto suite_id = r.u16();
   const auto nonce = r.array<16>();
-  const auto mac = r.array<kMacSize>();
+  const auto mac = r.array<kInvitationMacSize>();
   if (!invitation || !tenant || !purpose || !suite_id || !nonce || !mac || !r.empty())
     return malformed_onboarding("an open");
   const auto suite = parse_suite(*suite_id);
@@ -100,7 +100,7 @@ Result<OfferMessage> OfferMessage::parse(ByteView encoded) {
   const auto nonce = r.array<32>();
   const auto ceremony_key = r.array<65>();
   const auto mode = read_mode(r);
-  const auto mac = r.array<kMacSize>();
+  const auto mac = r.array<kInvitationMacSize>();
   if (!nonce || !ceremony_key || !is_hpke_public_key(*ceremony_key) || !mode || !mac || !r.empty()) {
     return malformed_onboarding("an offer");
   }
@@ -118,7 +118,7 @@ Result<ParametersMessage> ParametersMessage::parse(ByteView encoded) {
   if (!r.literal(kParameters)) return malformed_onboarding("a parameters");
   const auto invitation = r.array<8>();
   const auto parameters = r.lp4();
-  const auto mac = r.array<kMacSize>();
+  const auto mac = r.array<kInvitationMacSize>();
   if (!invitation || !parameters || !mac || !r.empty()) return malformed_onboarding("a parameters");
   return ParametersMessage{.invitation = *invitation, .parameters = to_bytes(*parameters), .mac = *mac};
 }
@@ -136,7 +136,7 @@ Result<ControlMessage> ControlMessage::parse(ByteView encoded) {
   const auto kind = r.u8();
   const auto sid = r.array<32>();
   const auto nonce = r.array<16>();
-  const auto mac = r.array<kMacSize>();
+  const auto mac = r.array<kInvitationMacSize>();
   if (!invitation || !kind || !sid || !nonce || !mac || !r.empty()) return malformed_onboarding("a control");
   if (*kind != static_cast<std::uint8_t>(ControlKind::status) &&
       *kind != static_cast<std::uint8_t>(ControlKind::abort)) {
@@ -149,15 +149,16 @@ Result<ControlMessage> ControlMessage::parse(ByteView encoded) {
 }
 
 bool verify_mac(const Secret& secret, MacTag tag, ByteView encoded) {
-  if (encoded.size() < kMacSize) return false;
-  const Digest mac = invitation_mac(secret, tag_text(tag), encoded.first(encoded.size() - kMacSize));
-  return equal_in_constant_time(mac, encoded.last(kMacSize));
+  if (encoded.size() < kInvitationMacSize) return false;
+  const Digest mac =
+      invitation_mac(secret, tag_text(tag), encoded.first(encoded.size() - kInvitationMacSize));
+  return equal_in_constant_time(mac, encoded.last(kInvitationMacSize));
 }
 
 bool verify_offer_mac(const Secret& secret, ByteView offer, ByteView open_message) {
-  if (offer.size() < kMacSize) return false;
-  const Digest mac = offer_mac(secret, open_message, offer.first(offer.size() - kMacSize));
-  return equal_in_constant_time(mac, offer.last(kMacSize));
+  if (offer.size() < kInvitationMacSize) return false;
+  const Digest mac = offer_mac(secret, open_message, offer.first(offer.size() - kInvitationMacSize));
+  return equal_in_constant_time(mac, offer.last(kInvitationMacSize));
 }
 
 Bytes StatusMessage::encode() const {
