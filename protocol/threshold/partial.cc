@@ -2,6 +2,7 @@
 
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/threshold/batch.h"
 #include "protocol/threshold/shamir.h"
 #include "protocol/threshold/transcript.h"
 
@@ -29,12 +30,6 @@ Scalar hedged_nonce(const Scalar& share, std::span<const Element> bases, const D
   Scalar nonce = group.hash_to_scalar(transcript.reveal(), "CPV1-NONCE");
   invariant(!nonce.is_zero());
   return nonce;
-}
-
-Bytes batch_context(const Digest& context) {
-  Writer writer;
-  writer.literal("CPV1-DLEQ-BATCH-").bytes(context);
-  return std::move(writer).take();
 }
 
 DleqProof prove_one(const Scalar& share, const Element& public_share, const Element& c1, const Element& k,
@@ -127,7 +122,7 @@ PartialSet compute_partials(const Scalar& share, const Element& public_share, st
   const Scalar nonce = hedged_nonce(share, bases, context, random);
   DleqProof proof = bases.size() == 1
                         ? prove_one(share, public_share, bases.front(), values.front(), context, nonce)
-                        : prove_batch(share, public_share, bases, values, batch_context(context), nonce);
+                        : prove_batch(share, public_share, bases, values, context, nonce);
   return {.values = std::move(values), .proof = std::move(proof)};
 }
 
@@ -140,9 +135,8 @@ Status verify_partials(const Element& public_share, std::span<const Element> bas
                            std::all_of(bases.begin(), bases.end(), is_member) &&
                            std::all_of(set.values.begin(), set.values.end(), is_member);
   const auto holds = [&] {
-    return bases.size() == 1
-               ? verify_one(public_share, bases.front(), set.values.front(), set.proof, context)
-               : verify_batch(public_share, bases, set.values, set.proof, batch_context(context));
+    return bases.size() == 1 ? verify_one(public_share, bases.front(), set.values.front(), set.proof, context)
+                             : verify_batch(public_share, bases, set.values, set.proof, context);
   };
   if (!well_formed || !holds()) return Error(Code::bad_proof, "partial decryption: its proof does not hold");
   return Done{};

@@ -43,12 +43,4 @@ Result<Element> combine(const Element& c2, std::span<const IndexedPartial> parti
 // base^s = ∏ k_i^{λ_i}, for keys that derive. Refuses the same.
 Result<Element> combine(std::span<const IndexedPartial> partials);
 
-// RFC 9497 §2.2 with the suite's encodings, for two or more pairs; published so that the RFC's vectors can be
-// run on it. A = g, B = g^k, C[i], D[i] = C[i]^k. `r` is the proof's nonce. Challenge and weights as SPEC.md
-// §3.2.
-DleqProof prove_batch(const Scalar& k, const Element& b, std::span<const Element> c,
-                      std::span<const Element> d, ByteView context_string, const Scalar& r);
-bool verify_batch(const Element& b, std::span<const Element> c, std::span<const Element> d,
-                  const DleqProof& proof, ByteView context_string);
-
 }  // namespace coprotect::protocol

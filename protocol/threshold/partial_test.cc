@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
+#include <unordered_map>
 
 #include "protocol/crypto/hash.h"
-#include "protocol/testdata/vectors.h"
+#include "protocol/threshold/batch.h"
 #include "protocol/threshold/shamir.h"
 
 namespace coprotect::protocol {
@@ -239,30 +241,90 @@ TEST_P(PartialTest, AStuckGeneratorDoesNotRepeatANonce) {
   }
 }
 
-TEST(Batch, ProofsOfRfc9497) {
-  const Group& group = group_of(SuiteId::p256);
-  const std::string context = std::string("OPRFV1-\x01") + "-P256-SHA256";
-  for (const auto& vector : testdata::read_vectors("rfc9497_p256.vec")) {
-    const auto elements = [&](const std::string& name) {
-      const Bytes bytes = vector.hex(name);
-      std::vector<Element> result;
-      for (std::size_t at = 0; at < bytes.size(); at += group.element_size())
-        result.push_back(*group.parse(ByteView(bytes).subspan(at, group.element_size())));
-      return result;
-    };
-    const Scalar k = *Scalar::parse(group.scalars(), vector.hex("skSm"));
-    const Scalar r = *Scalar::parse(group.scalars(), vector.hex("ProofRandomScalar"));
-    const Element b = *group.parse(vector.hex("pkSm"));
-    const auto c = elements("BlindedElement");
-    const auto d = elements("EvaluationElement");
-    EXPECT_TRUE(b == group.generator_power_secret(k));
-    EXPECT_TRUE(d.front() == group.power_secret(c.front(), k));
-    const DleqProof proof = prove_batch(k, b, c, d, bytes_of(context), r);
-    EXPECT_EQ(to_hex(proof.c) + to_hex(proof.z.bytes().reveal()), vector.text("Proof")) << vector.where();
-    EXPECT_TRUE(verify_batch(b, c, d, proof, bytes_of(context)));
-    EXPECT_FALSE(verify_batch(b, c, d, proof, bytes_of("OPRFV1-")));
-    EXPECT_FALSE(verify_batch(b, d, c, proof, bytes_of(context)));
+// Every weight depends on the whole statement: no item of a batch can be chosen after its weight is known.
+TEST_P(PartialTest, EveryWeightChangesWithAnyPartOfTheStatement) {
+  const auto c1 = bases(3);
+  const auto k = compute(1, c1).values;
+  const Element h1 = public_share(1);
+  const auto before = batch_weights(context, h1, c1, k);
+  const auto expect_all_changed = [&](const std::vector<Bytes>& after) {
+    ASSERT_EQ(after.size(), before.size());
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      EXPECT_EQ(after[i].size(), 32u);
+      EXPECT_NE(after[i], before[i]) << "weight " << i;
+    }
+  };
+  EXPECT_EQ(batch_weights(context, h1, c1, k), before);
+  for (std::size_t i = 0; i < c1.size(); ++i) {
+    auto changed = c1;
+    changed[i] = other();
+    expect_all_changed(batch_weights(context, h1, changed, k));
+    changed = k;
+    changed[i] = other();
+    expect_all_changed(batch_weights(context, h1, c1, changed));
   }
+  expect_all_changed(batch_weights(sha256(context), h1, c1, k));
+  expect_all_changed(batch_weights(context, public_share(2), c1, k));
+  auto swapped_bases = c1, swapped = k;
+  std::swap(swapped_bases[0], swapped_bases[1]);
+  std::swap(swapped[0], swapped[1]);
+  expect_all_changed(batch_weights(context, h1, swapped_bases, swapped));
+  expect_all_changed(batch_weights(context, h1, k, c1));
+  const std::set<Bytes> different(before.begin(), before.end());
+  EXPECT_EQ(different.size(), before.size());
+}
+
+// Wagner's attack on the real weights, of which it sees 12 bits: the forger lists wrong values k·g^e for each
+// item with the weights that they get while the other items are honest, and picks one of each list so that
+// the errors cancel. Where a weight is that of its own item alone, the product of the chosen batch is then
+// the right one, although all its values are wrong.
+TEST_P(PartialTest, ValuesChosenOneByOneDoNotCancel) {
+  constexpr std::size_t kItems = 4;
+  constexpr std::int64_t kErrors = 40;
+  const auto c1 = bases(kItems);
+  const auto honest = compute(1, c1).values;
+  const Element h1 = public_share(1);
+  const Scalar share = f.at(1);
+  const auto toy = [&](std::span<const Element> values) {
+    std::vector<std::int64_t> weights;
+    for (const Bytes& w : batch_weights(context, h1, c1, values))
+      weights.push_back(std::int64_t{w[w.size() - 2] & 0xf} << 8 | w[w.size() - 1]);
+    return weights;
+  };
+  // Errors of the first two items are g^e, of the last two g^-e.
+  std::vector<std::vector<Element>> wrong(kItems);
+  std::vector<std::vector<std::int64_t>> weighted(kItems);
+  for (std::size_t i = 0; i < kItems; ++i) {
+    const Element step = i < 2 ? group.generator().base() : group.invert(group.generator().base());
+    std::vector<Element> values = honest;
+    for (std::int64_t e = 1; e <= kErrors; ++e) {
+      values[i] = group.multiply(values[i], step);
+      wrong[i].push_back(values[i]);
+      weighted[i].push_back(e * toy(values)[i]);
+    }
+  }
+  std::unordered_map<std::int64_t, std::pair<std::size_t, std::size_t>> sums;
+  for (std::size_t a = 0; a < kErrors; ++a)
+    for (std::size_t b = 0; b < kErrors; ++b) sums.try_emplace(weighted[0][a] + weighted[1][b], a, b);
+  std::size_t found = 0;
+  std::size_t cancelled = 0;
+  for (std::size_t a = 0; a < kErrors; ++a) {
+    for (std::size_t b = 0; b < kErrors && found < 8; ++b) {
+      const auto match = sums.find(weighted[2][a] + weighted[3][b]);
+      if (match == sums.end()) continue;
+      ++found;
+      const std::vector<Element> forged = {wrong[0][match->second.first], wrong[1][match->second.second],
+                                           wrong[2][a], wrong[3][b]};
+      std::vector<Bytes> exponents;
+      for (const std::int64_t w : toy(forged))
+        exponents.push_back({static_cast<std::uint8_t>(w >> 8), static_cast<std::uint8_t>(w)});
+      const Element m = group.product_of_powers_public(c1, exponents);
+      const Element z = group.product_of_powers_public(forged, exponents);
+      if (z == group.power_secret(m, share)) ++cancelled;
+    }
+  }
+  EXPECT_GE(found, 1u);
+  EXPECT_EQ(cancelled, 0u);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from groups import H, lp, require, sha256, to_int, u8, u16, u32, xmd
+from groups import H, require, sha256, to_int, u8, u16, u32, xmd
 
 Ciphertext = namedtuple("Ciphertext", "c1 u_bar c2 e f")
 Capsule = namedtuple("Capsule", "c1 u_bar c2_hash e f")
@@ -56,65 +56,54 @@ def verify_one(group, x, h_i, c1, k, proof):
     return c == dleq_hash(group, x, h_i, c1, k, a, b)
 
 
-def challenge_bytes(group, msg, dst):
-    """HashToScalar of section 3.2 as 32 bytes."""
-    if group.name == "p256":
-        return group.scalar(group.hash_to_scalar(msg, dst))
-    return xmd(msg, dst, 32)
+def batch_seed(group, x, h_i, bases, values):
+    joined = [sha256(b"".join(group.encode(e) for e in elements)) for elements in (bases, values)]
+    return H("CPV1-DLEQ-SEED", x, group.encode(h_i), *joined)
 
 
-def composites(group, h_i, bases, values, context_string):
-    """RFC 9497 section 2.2.1, ComputeComposites."""
-    dst = b"HashToScalar-" + context_string
-    seed = sha256(lp(group.encode(h_i)) + lp(b"Seed-" + context_string))
-    m, z = [], []
-    for i, (c, d) in enumerate(zip(bases, values)):
-        transcript = lp(seed) + u16(i) + lp(group.encode(c)) + lp(group.encode(d)) + b"Composite"
-        if group.name == "p256":
-            weight = group.hash_to_scalar(transcript, dst)
-        else:
-            weight = to_int(xmd(transcript, dst, 16))
-        m.append(group.exp(c, weight))
-        z.append(group.exp(d, weight))
-    return group.product(m), group.product(z)
+def batch_weight(group, seed, i):
+    msg, dst = seed + u16(i), b"CPV1-DLEQ-WEIGHT"
+    return group.hash_to_scalar(msg, dst) if group.name == "p256" else to_int(xmd(msg, dst, 32))
 
 
-def batch_hash(group, h_i, m, z, t2, t3, context_string):
-    transcript = b"".join(lp(group.encode(e)) for e in (h_i, m, z, t2, t3)) + b"Challenge"
-    return challenge_bytes(group, transcript, b"HashToScalar-" + context_string)
+def composites(group, seed, bases, values):
+    weights = [batch_weight(group, seed, i) for i in range(len(bases))]
+    return [group.product(group.exp(e, d) for e, d in zip(elements, weights)) for elements in (bases, values)]
 
 
-def prove_batch(group, share, bases, context_string, nonce):
+def batch_hash(group, seed, h_i, m, z, a, b):
+    return H("CPV1-DLEQ-BATCH", seed, *(group.encode(e) for e in (h_i, m, z, a, b)))
+
+
+def prove_batch(group, x, share, bases, nonce):
     h_i = group.exp(group.g, share)
-    values = [group.exp(c, share) for c in bases]
-    m, z = composites(group, h_i, bases, values, context_string)
-    c = batch_hash(group, h_i, m, z, group.exp(group.g, nonce), group.exp(m, nonce), context_string)
+    values = [group.exp(c1, share) for c1 in bases]
+    seed = batch_seed(group, x, h_i, bases, values)
+    m, z = composites(group, seed, bases, values)
+    c = batch_hash(group, seed, h_i, m, z, group.exp(group.g, nonce), group.exp(m, nonce))
     return c, (nonce - to_int(c) * share) % group.q
 
 
-def verify_batch(group, h_i, bases, values, proof, context_string):
+def verify_batch(group, x, h_i, bases, values, proof):
     c, s = proof
     n = to_int(c)
-    m, z = composites(group, h_i, bases, values, context_string)
-    t2 = group.mul(group.exp(group.g, s), group.exp(h_i, n))
-    t3 = group.mul(group.exp(m, s), group.exp(z, n))
-    return c == batch_hash(group, h_i, m, z, t2, t3, context_string)
-
-
-def batch_context(x):
-    return b"CPV1-DLEQ-BATCH-" + x
+    seed = batch_seed(group, x, h_i, bases, values)
+    m, z = composites(group, seed, bases, values)
+    a = group.mul(group.exp(group.g, s), group.exp(h_i, n))
+    b = group.mul(group.exp(m, s), group.exp(z, n))
+    return c == batch_hash(group, seed, h_i, m, z, a, b)
 
 
 def prove(group, x, share, bases, nonce):
     if len(bases) == 1:
         return prove_one(group, x, share, bases[0], nonce)
-    return prove_batch(group, share, bases, batch_context(x), nonce)
+    return prove_batch(group, x, share, bases, nonce)
 
 
 def verify_partials(group, x, h_i, bases, values, proof):
     if len(bases) == 1:
         return verify_one(group, x, h_i, bases[0], values[0], proof)
-    return verify_batch(group, h_i, bases, values, proof, batch_context(x))
+    return verify_batch(group, x, h_i, bases, values, proof)
 
 
 def lagrange(group, indices, i):

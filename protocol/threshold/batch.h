@@ -1,0 +1,27 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "protocol/threshold/partial.h"
+
+namespace coprotect::protocol {
+
+// The proof for two or more items of SPEC.md §3.2: one DLEQ proof for a product of all items, each raised to
+// a weight (R. Henry, "Efficient zero-knowledge proofs and applications", 2014, §4.3). `bases` are the c1's,
+// `values` the k's, of equal number.
+
+// The weights d_i, big-endian. Each depends on the context, the public share and every base and value. With
+// weights that depend on their own item alone, a forger picks wrong values one by one until the weighted
+// errors cancel (D. Wagner, "A generalized birthday problem", CRYPTO 2002).
+std::vector<Bytes> batch_weights(const Digest& context, const Element& public_share,
+                                 std::span<const Element> bases, std::span<const Element> values);
+
+// Constant time in the share and in `nonce`, which is used once.
+DleqProof prove_batch(const Scalar& share, const Element& public_share, std::span<const Element> bases,
+                      std::span<const Element> values, const Digest& context, const Scalar& nonce);
+
+bool verify_batch(const Element& public_share, std::span<const Element> bases,
+                  std::span<const Element> values, const DleqProof& proof, const Digest& context);
+
+}  // namespace coprotect::protocol
