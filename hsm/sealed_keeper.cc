@@ -44,6 +44,17 @@ class SealedKeeper final : public ShareKeeper {
     return protocol::make_deal(plan, id.index, **share, random);
   }
 
+  Result<protocol::ShareProof> prove(const ShareId& id, ByteView record,
+                                     const protocol::Element& public_share, const Digest& offer_hash,
+                                     Random& random) override {
+    if (public_share.group().suite() != id.suite)
+      return Error(Code::malformed, "nothing to prove in the share's suite");
+    const auto share = shares_.get(id, record, [&] { return unwrap(id, record, public_share); });
+    if (!share) return share.error();
+    const protocol::HeldShare held{id.key_id, id.epoch, id.index, public_share};
+    return protocol::prove_share(offer_hash, held, **share, random);
+  }
+
   Status erase(const ShareId& id, ByteView) override {
     shares_.erase(id);
     return Done{};

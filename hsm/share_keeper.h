@@ -5,6 +5,7 @@
 #include <string>
 
 #include "protocol/handover/deal.h"
+#include "protocol/handover/offer.h"
 #include "protocol/threshold/partial.h"
 
 namespace coprotect::hsm {
@@ -38,6 +39,11 @@ class ShareKeeper {
   virtual Result<protocol::Deal> deal(const ShareId& id, ByteView record,
                                       const protocol::Element& public_share,
                                       const protocol::HandoverPlan& plan, Random& random) = 0;
+  // Proves in an offer of a handover that this keeper's agent holds the share (SPEC.md §13.6). Errors as for
+  // compute().
+  virtual Result<protocol::ShareProof> prove(const ShareId& id, ByteView record,
+                                             const protocol::Element& public_share, const Digest& offer_hash,
+                                             Random& random) = 0;
   // Forgets a share that is held unwrapped, and whatever the token keeps of it.
   virtual Status erase(const ShareId& id, ByteView record) = 0;
   // Drops unwrapped shares that were idle for longer than `hold`; called about once a second.

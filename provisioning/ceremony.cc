@@ -23,7 +23,7 @@ constexpr std::uint8_t kRecoveryIndex = 3;
 constexpr std::size_t kTool = 2;  // the tool's place among the parties, after the agents
 constexpr std::string_view kToolName = "recovery";
 
-Party party_of(const InvitedAgent& agent, const protocol::OfferMessage& offer, std::uint8_t index) {
+Party party_of(const InvitedAgent& agent, const protocol::HandoverOffer& offer, std::uint8_t index) {
   const protocol::Invitation& invitation = agent.invitation();
   return {.name = invitation.role,
           .indices = {index},
@@ -75,7 +75,8 @@ Status Ceremony::prepare() {
 
 Status Ceremony::open_at_both() {
   for (InvitedAgent& agent : agents_) {
-    auto offer = agent.open(plan_.tenant, plan_.purpose, plan_.suite, random_);
+    auto offer =
+        agent.open({.tenant = plan_.tenant, .purpose = plan_.purpose, .suite = plan_.suite}, random_);
     if (!offer) return std::move(offer).error();
     if (offer->mode == KeeperMode::not_an_agent)
       return Error(Code::malformed, agent.party() + " agent offers no way to keep a share");

@@ -64,7 +64,7 @@ class Ceremony {
   Random& random_;
   protocol::SigningKey identity_;
   NewRecovery recovery_;
-  std::vector<protocol::OfferMessage> offers_;
+  std::vector<protocol::HandoverOffer> offers_;
   std::optional<protocol::Dealer> dealer_;
   std::vector<Bytes> commits_;
   std::vector<Bytes> reveals_;

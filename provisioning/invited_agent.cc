@@ -49,12 +49,13 @@ Status InvitedAgent::abort(const Sid& sid, Random& random) {
                            control(*invitation_, ControlKind::abort, sid, random)));
 }
 
-Result<protocol::OfferMessage> InvitedAgent::open(const std::string& tenant, protocol::Purpose purpose,
-                                                  protocol::SuiteId suite, Random& random) {
+Result<protocol::HandoverOffer> InvitedAgent::open(const Purpose& purpose, Random& random) {
   protocol::OpenMessage open{.invitation = invitation_->id,
-                             .tenant = tenant,
-                             .purpose = purpose,
-                             .suite = suite,
+                             .tenant = purpose.tenant,
+                             .purpose = purpose.purpose,
+                             .suite = purpose.suite,
+                             .key_id = purpose.key_id,
+                             .newest_hash = purpose.newest_hash,
                              .nonce = {},
                              .mac = {}};
   random.fill(open.nonce);
@@ -63,9 +64,14 @@ Result<protocol::OfferMessage> InvitedAgent::open(const std::string& tenant, pro
   if (!answer) return std::move(answer).error();
   if (!protocol::verify_offer_mac(invitation_->secret, *answer, encoded))
     return Error(Code::unauthenticated, party() + " agent's offer was not made with this invitation");
-  auto offer = protocol::OfferMessage::parse(*answer);
-  if (!offer) return std::move(offer).error().in(party() + " agent's offer");
-  return offer;
+  auto message = protocol::OfferMessage::parse(*answer);
+  if (!message) return std::move(message).error().in(party() + " agent's offer");
+  protocol::HandoverOffer& offer = message->offer;
+  if (!invitation_->identity_certificate.key().verify(offer.hash(), offer.signature))
+    return Error(Code::unauthenticated, party() + " agent did not sign its offer");
+  if (offer.key_id != purpose.key_id || offer.newest_hash != purpose.newest_hash)
+    return Error(Code::malformed, party() + " agent offers to take part in something else");
+  return std::move(offer);
 }
 
 Result<Bytes> InvitedAgent::commit(const protocol::Parameters& parameters) {

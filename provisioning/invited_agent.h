@@ -21,10 +21,17 @@ class InvitedAgent {
 
   Result<protocol::StatusMessage> status(Random& random);
   Status abort(const protocol::Sid& sid, Random& random);
+  // What a ceremony is to make, as the agent is asked for its offer.
+  struct Purpose {
+    const std::string& tenant;
+    protocol::Purpose purpose;
+    protocol::SuiteId suite;
+    protocol::KeyId key_id = {};  // of a handover; zeros: a key generation
+    Digest newest_hash = {};      // that the handover follows; zeros likewise
+  };
   // Asks for a new ceremony. Code::unauthenticated unless the offer's MAC shows that it comes from whoever
-  // made the invitation.
-  Result<protocol::OfferMessage> open(const std::string& tenant, protocol::Purpose purpose,
-                                      protocol::SuiteId suite, Random& random);
+  // made the invitation, and its signature that it is the invited agent's.
+  Result<protocol::HandoverOffer> open(const Purpose& purpose, Random& random);
   // Rounds 1 to 4: what the round begins with goes in, the agent's message comes out.
   Result<Bytes> commit(const protocol::Parameters& parameters);
   Result<Bytes> reveal(const protocol::Sid& sid, const std::vector<Bytes>& commits);

@@ -7,6 +7,7 @@
 #include "agent/custodian/identify.h"
 #include "agent/custodian/invitations.h"
 #include "agent/custodian/log.h"
+#include "agent/custodian/offers.h"
 #include "agent/custodian/settings.h"
 #include "agent/ipc/messages.h"
 #include "protocol/dkg/dealer.h"
@@ -21,11 +22,12 @@ namespace coprotect::agent::custodian {
 // the store, and stays there until the key is activated or aborted.
 class Ceremonies {
  public:
-  Ceremonies(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper, Store& store,
-             Keys& keys, Log& log)
+  Ceremonies(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper,
+             const Offers& offers, Store& store, Keys& keys, Log& log)
       : settings_(settings),
         keyring_(keyring),
         keeper_(keeper),
+        offers_(offers),
         store_(store),
         keys_(keys),
         log_(log),
@@ -47,6 +49,8 @@ class Ceremonies {
     protocol::OpenMessage open;
     ByteArray<32> nonce;
     protocol::HpkePrivateKey ceremony_key;
+    // Code::conflict unless the offer was made for this version of this key.
+    Status check_is_for(const protocol::KeyId& key_id, const Digest& newest_hash) const;
   };
   struct Running {
     std::string tenant;
@@ -92,6 +96,7 @@ class Ceremonies {
   const Settings& settings_;
   const hsm::Keyring& keyring_;
   hsm::ShareKeeper& keeper_;
+  const Offers& offers_;
   Store& store_;
   Keys& keys_;
   Log& log_;

@@ -48,8 +48,10 @@ Result<Bytes> Ceremonies::join(const Caller& caller, const Sid& sid, ByteView bo
   const auto plan = protocol::HandoverPlan::parse(message->plan);
   if (!plan) return plan.error();
   if (plan->sid() != sid) return Error(Code::malformed, "the plan is of another handover");
-  if (auto own = check_own_party((*plan)->parameters, *running->second.offer); !own)
-    return std::move(own).error();
+  const Offer& offer = *running->second.offer;
+  if (auto fits = offer.check_is_for((*plan)->key_id, (*plan)->previous); !fits)
+    return std::move(fits).error();
+  if (auto own = check_own_party((*plan)->parameters, offer); !own) return std::move(own).error();
   if (auto joins = check_joins(*plan, *before); !joins) return std::move(joins).error();
   const auto deals = parse_deals(message->deals, *plan);
   if (!deals) return deals.error();
@@ -57,7 +59,7 @@ Result<Bytes> Ceremonies::join(const Caller& caller, const Sid& sid, ByteView bo
                                .plan = *plan,
                                .deals = *deals,
                                .blob = message->blob,
-                               .ceremony_key = running->second.offer->ceremony_key,
+                               .ceremony_key = offer.ceremony_key,
                                .self = *(*plan)->parameters.position_of(keyring_.identity().public_key()),
                                .invitation = caller.invitation},
                               keeper_);

@@ -30,16 +30,18 @@ Result<Bytes> Ceremonies::open(const Caller& caller, ByteView body) {
   if (!running_.contains(caller.invitation) && running_.size() >= kMaxRunning)
     return Error(Code::limited, "too many ceremonies run at once");
 
-  Offer offer{*std::move(message), {}, protocol::HpkePrivateKey::generate(system_random())};
-  system_random().fill(offer.nonce);
-  const protocol::OfferMessage reply{.nonce = offer.nonce,
-                                     .ceremony_key = offer.ceremony_key.public_key(),
-                                     .mode = keeper_.mode(),
-                                     .mac = {}};
+  OwnOffer own = offers_.make(message->key_id, message->newest_hash);
+  Offer offer{*std::move(message), own.offer.nonce, std::move(own.ceremony_key)};
+  const protocol::OfferMessage reply{.offer = std::move(own.offer), .mac = {}};
   std::string tenant = offer.open.tenant;
   running_.insert_or_assign(caller.invitation,
                             Running{std::move(tenant), std::move(offer), std::nullopt, caller.now_ms});
   return reply.encode(invitation->secret, body);
+}
+
+Status Ceremonies::Offer::check_is_for(const protocol::KeyId& key_id, const Digest& newest_hash) const {
+  if (open.key_id == key_id && open.newest_hash == newest_hash) return Done{};
+  return Error(Code::conflict, "this agent made its offer for another version of a key");
 }
 
 Status Ceremonies::check_own_party(const protocol::Parameters& parameters, const Offer& offer) const {
@@ -74,6 +76,7 @@ Result<Bytes> Ceremonies::parameters(const Caller& caller, const Sid& sid, ByteV
   auto parsed = protocol::Parameters::parse(message->parameters);
   if (!parsed) return std::move(parsed).error();
   if (parsed->sid() != sid) return Error(Code::malformed, "parameters are of another ceremony");
+  if (auto fits = running->second.offer->check_is_for({}, {}); !fits) return std::move(fits).error();
   if (auto own = check_own_party(*parsed, *running->second.offer); !own) return std::move(own).error();
 
   const std::size_t self = *parsed->position_of(keyring_.identity().public_key());

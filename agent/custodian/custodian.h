@@ -97,6 +97,7 @@ class Custodian {
   ServerPolicy server_policy_;
   Caps caps_;
   Drills drills_;
+  Offers offers_;
   Ceremonies ceremonies_;
   Handovers handovers_;
   Erasure erasure_;

@@ -42,8 +42,9 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       peers_(settings_, keyring_, *store_, keys_, {clients_, key_lists_}, log_),
       server_policy_{.allow_recover = settings_.allow_recover, .derive = settings_.derive},
       caps_(settings_),
-      ceremonies_(settings_, keyring_, *keeper_, *store_, keys_, log_),
-      handovers_(settings_, keyring_, *keeper_, *store_, keys_, log_),
+      offers_(keyring_, *keeper_),
+      ceremonies_(settings_, keyring_, *keeper_, offers_, *store_, keys_, log_),
+      handovers_(settings_, keyring_, *keeper_, offers_, *store_, keys_, log_),
       erasure_(*keeper_, *store_, keys_, key_lists_, log_),
       health_(settings_.role, *keeper_) {}
 

@@ -91,9 +91,10 @@ TEST_F(HandoverMessages, OneHandoverAtATime) {
   EXPECT_EQ(code_of(refused), "conflict");
   EXPECT_TRUE(contains(why(refused), pair.admin.uri));
   tool.plan();
-  EXPECT_EQ(code_of(other.ask(pair.cloud, HandoverStep::deal,
-                              protocol::DealRequest{tool.the_plan().encoded(), std::nullopt}.encode())),
-            "conflict");
+  EXPECT_EQ(
+      code_of(other.ask(pair.cloud, HandoverStep::deal,
+                        protocol::DealRequest{tool.the_plan().encoded(), tool.offers, {}, {}}.encode())),
+      "conflict");
   // One that stalls makes way.
   pair.clock->now_ms += 60'001;
   dealt(other);

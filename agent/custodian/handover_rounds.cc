@@ -30,23 +30,22 @@ Status check_undecided(const Key& key, const HandoverPlan::Fields& plan) {
 }
 
 Result<Bytes> Handovers::offer(const Caller& caller) {
-  if (const auto key = active(caller); !key) return key.error();
+  const auto key = active(caller);
+  if (!key) return key.error();
   const auto present = running_.find(caller.key_id());
   if (present != running_.end() && present->second.client != caller.uri() &&
       caller.now_ms - present->second.touched_ms < kStalledMs)
     return other_handover("is being run by " + present->second.client);
-  Running running{.client = caller.uri(),
-                  .nonce = {},
-                  .ceremony_key = protocol::HpkePrivateKey::generate(system_random()),
-                  .plan = std::nullopt,
-                  .deals = {},
-                  .invitation = {},
-                  .touched_ms = caller.now_ms};
-  system_random().fill(running.nonce);
-  const protocol::HandoverOffer offer{
-      .nonce = running.nonce, .ceremony_key = running.ceremony_key.public_key(), .mode = keeper_.mode()};
-  running_.insert_or_assign(caller.key_id(), std::move(running));
-  return offer.encode();
+  auto own = offers_.make(**key);
+  if (!own) return std::move(own).error();
+  running_.insert_or_assign(caller.key_id(), Running{.client = caller.uri(),
+                                                     .nonce = own->offer.nonce,
+                                                     .ceremony_key = std::move(own->ceremony_key),
+                                                     .plan = std::nullopt,
+                                                     .deals = {},
+                                                     .invitation = {},
+                                                     .touched_ms = caller.now_ms});
+  return own->offer.encode();
 }
 
 Result<HandoverPlan> Handovers::admit_plan(const Caller& caller, const Key& key, const Running& running,
@@ -73,6 +72,8 @@ Result<HandoverPlan> Handovers::admit_plan(const Caller& caller, const Key& key,
         party.identity_certificate->der() != settings_.identity_certificate.der())
       return Error(Code::conflict, "handover plan: not what this agent offered");
   }
+  if (auto offered = protocol::check_offers(*plan, key.sharing, request.offers); !offered)
+    return std::move(offered).error();
   if (auto allowed = authorize(caller, key, *plan, request.approval); !allowed)
     return std::move(allowed).error();
   return plan;

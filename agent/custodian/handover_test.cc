@@ -181,6 +181,10 @@ TEST_P(Handover, CanBeDoneAgainAndAgain) {
 TEST_P(Handover, TheRecoveryShareDealsInTheCompanysPlace) {
   HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(), {1, 3});
   tool.deal_with(3, pair.tool.recovery_share());
+  const auto first = pair.cloud.invite(testing::kHourMs);
+  const auto second = pair.company.invite(testing::kHourMs);
+  tool.approve(pair.cloud, first);
+  tool.approve(pair.company, second);
   tool.run();
   EXPECT_TRUE(opens(tool.bundle(), pair.alice, {&pair.cloud, &pair.company}));
 }

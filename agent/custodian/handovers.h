@@ -8,6 +8,7 @@
 #include "agent/custodian/identify.h"
 #include "agent/custodian/invitations.h"
 #include "agent/custodian/log.h"
+#include "agent/custodian/offers.h"
 #include "agent/custodian/settings.h"
 #include "protocol/handover/deal.h"
 #include "protocol/message/request.h"
@@ -20,11 +21,12 @@ namespace coprotect::agent::custodian {
 // acknowledged the new one. An agent confirms one handover to an epoch, ever.
 class Handovers {
  public:
-  Handovers(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper, Store& store,
-            Keys& keys, Log& log)
+  Handovers(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper,
+            const Offers& offers, Store& store, Keys& keys, Log& log)
       : settings_(settings),
         keyring_(keyring),
         keeper_(keeper),
+        offers_(offers),
         store_(store),
         keys_(keys),
         log_(log),
@@ -95,6 +97,7 @@ class Handovers {
   const Settings& settings_;
   const hsm::Keyring& keyring_;
   hsm::ShareKeeper& keeper_;
+  const Offers& offers_;
   Store& store_;
   Keys& keys_;
   Log& log_;

@@ -3,6 +3,7 @@
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/crypto/hedged_random.h"
 #include "protocol/threshold/shamir.h"
 
 namespace coprotect::protocol {
@@ -13,6 +14,19 @@ enum class Step { commit, reveal, deal, receive, over };
 Bytes deal_info(const Sid& sid) {
   Writer w;
   w.literal("CPV1-DEAL").bytes(sid);
+  return std::move(w).take();
+}
+
+// What a sealed share is bound to, beside the ceremony.
+Bytes deal_aad(std::uint8_t sender, std::uint8_t index, const Party& holder) {
+  Writer w;
+  w.u8(sender).u8(index).bytes(holder.identity_key.bytes());
+  return std::move(w).take();
+}
+
+Bytes random_purpose(const Sid& sid) {
+  Writer w;
+  w.literal("CPV1-DEAL-RANDOM").bytes(sid);
   return std::move(w).take();
 }
 
@@ -51,12 +65,12 @@ struct Dealer::State {
   struct Secrets {
     SigningKey identity;
     HpkePrivateKey ceremony_key;
+    HedgedRandom random;
     Polynomial polynomial;
   };
 
   Parameters parameters;
   std::uint8_t self;
-  Random* random;
   std::optional<Secrets> secrets;
   Bytes own_reveal{};  // body
   Bytes own_deal{};    // body
@@ -91,12 +105,12 @@ struct Dealer::State {
     return bodies_of(*std::move(messages));
   }
 
-  Result<Bytes> seal_shares() const;
+  Result<Bytes> seal_shares();
   Result<Scalar> open_share(std::size_t sender, std::uint8_t index, ByteView sealed) const;
   Result<std::map<std::uint8_t, Scalar>> sum_shares(const std::vector<Bytes>& deal_bodies) const;
 };
 
-Result<Bytes> Dealer::State::seal_shares() const {
+Result<Bytes> Dealer::State::seal_shares() {
   const std::vector<Party>& parties = parameters->parties;
   const Bytes info = deal_info(parameters.sid());
   Writer w;
@@ -106,8 +120,8 @@ Result<Bytes> Dealer::State::seal_shares() const {
     const std::size_t holder = parameters.holder_of(index);
     if (holder == self) continue;
     const Scalar share = secrets->polynomial.at(index);
-    const ByteArray<2> aad{self, index};
-    const auto sealed = hpke_seal(parties[holder].ceremony_key, info, aad, share.bytes().reveal(), *random);
+    const auto sealed = hpke_seal(parties[holder].ceremony_key, info, deal_aad(self, index, parties[holder]),
+                                  share.bytes().reveal(), secrets->random);
     if (!sealed) return sealed.error();
     w.u8(index).lp(*sealed);
   }
@@ -116,7 +130,7 @@ Result<Bytes> Dealer::State::seal_shares() const {
 
 Result<Scalar> Dealer::State::open_share(std::size_t sender, std::uint8_t index, ByteView sealed) const {
   const Group& group = parameters.group();
-  const ByteArray<2> aad{static_cast<std::uint8_t>(sender), index};
+  const Bytes aad = deal_aad(static_cast<std::uint8_t>(sender), index, parameters->parties[self]);
   const std::string what = "share for index " + std::to_string(index);
   const auto encoded = secrets->ceremony_key.open(sealed, deal_info(parameters.sid()), aad);
   if (!encoded) return Error(Code::bad_proof, what + " cannot be opened");
@@ -160,16 +174,20 @@ Result<Dealer> Dealer::start(Parameters parameters, std::size_t self, const Sign
   auto own_identity = SigningKey::from_scalar(identity.scalar().reveal());
   if (!own_identity) return std::move(own_identity).error();
   const Group& group = parameters.group();
-  auto polynomial = Polynomial::random(group, parameters->t, random);
+  // Everything else that is drawn is hedged with a_0 (SPEC.md §3.3).
+  Scalar constant = Scalar::random(group.scalars(), random);
+  HedgedRandom hedged(random, constant.bytes(), random_purpose(parameters.sid()));
+  auto polynomial = Polynomial::sharing(group, std::move(constant), parameters->t, hedged);
   auto state = std::make_unique<State>(State{
       .parameters = std::move(parameters),
       .self = static_cast<std::uint8_t>(self),
-      .random = &random,
       .secrets = State::Secrets{.identity = *std::move(own_identity),
                                 .ceremony_key = std::move(ceremony_key),
+                                .random = std::move(hedged),
                                 .polynomial = std::move(polynomial)},
   });
-  const Reveal reveal = make_reveal(state->parameters, state->self, state->secrets->polynomial, random);
+  const Reveal reveal =
+      make_reveal(state->parameters, state->self, state->secrets->polynomial, state->secrets->random);
   const Digest commitment = commitment_of(state->parameters.sid(), state->self, reveal);
   state->own_reveal = reveal.encode();
   state->commit_message = state->message(Round::commit, Bytes(commitment.begin(), commitment.end()));

@@ -16,8 +16,7 @@ class Dealer {
  public:
   // `self` is the dealer's position in the parties; its keys must be the ones in the parameters
   // (Code::malformed).
-  // The identity key is copied and goes with the other secrets when the ceremony is over; `random` outlives
-  // the dealer.
+  // The identity key is copied and goes with the other secrets when the ceremony is over.
   static Result<Dealer> start(Parameters parameters, std::size_t self, const SigningKey& identity,
                               HpkePrivateKey ceremony_key, Random& random);
   Dealer(Dealer&&) noexcept;

@@ -35,6 +35,15 @@ class MaliciousDealer : public testing::TestWithParam<SuiteId> {
     expect_blamed(victim.receive(std::vector<Bytes>{own, other, forger.message(Round::deal, deal_body)}),
                   code, cause);
   }
+  // Sealed to the victim's key, as the forger deals to index 1, with what it says of ceremony and holder.
+  Bytes seal_to_first(const Sid& sid, std::size_t holder, ByteView value) const {
+    const std::vector<Party>& parties = ceremony.parameters->parties;
+    Writer info;
+    info.literal("CPV1-DEAL").bytes(sid);
+    Writer aad;
+    aad.u8(2).u8(1).bytes(parties[holder].identity_key.bytes());
+    return must(hpke_seal(parties[0].ceremony_key, info.view(), aad.view(), value, system_random()));
+  }
   template <typename T>
   static void expect_blamed(const Result<T>& result, Code code, const std::string& cause) {
     ASSERT_FALSE(result) << "accepted";
@@ -239,23 +248,20 @@ TEST_P(MaliciousDealer, SealsAShareToSomeoneElse) {
 TEST_P(MaliciousDealer, SealsAShareForAnotherCeremony) {
   const TestCeremony other(GetParam());
   const Forger elsewhere(other, 2);
-  const Bytes sealed = [&] {
-    Writer info;
-    info.literal("CPV1-DEAL").bytes(other.parameters.sid());
-    const ByteArray<2> aad{2, 1};
-    return must(hpke_seal(ceremony.parameters->parties[0].ceremony_key, info.view(), aad,
-                          forger.share(1).bytes().reveal(), system_random()));
-  }();
+  const Bytes sealed = seal_to_first(other.parameters.sid(), 0, forger.share(1).bytes().reveal());
+  Writer body;
+  body.u8(2).u8(1).lp(sealed).u8(2).lp(forger.sealed_share(2, forger.share(2)));
+  expect_deal_refused(std::move(body).take(), Code::bad_proof, "share for index 1 cannot be opened");
+}
+// The same key, but what is sealed says that it is another party's.
+TEST_P(MaliciousDealer, SealsAShareInAnotherPartysName) {
+  const Bytes sealed = seal_to_first(ceremony.parameters.sid(), 1, forger.share(1).bytes().reveal());
   Writer body;
   body.u8(2).u8(1).lp(sealed).u8(2).lp(forger.sealed_share(2, forger.share(2)));
   expect_deal_refused(std::move(body).take(), Code::bad_proof, "share for index 1 cannot be opened");
 }
 TEST_P(MaliciousDealer, SealsAShareThatIsNotAScalar) {
-  Writer info;
-  info.literal("CPV1-DEAL").bytes(ceremony.parameters.sid());
-  const ByteArray<2> aad{2, 1};
-  const Bytes sealed = must(hpke_seal(ceremony.parameters->parties[0].ceremony_key, info.view(), aad,
-                                      group().scalars().modulus(), system_random()));
+  const Bytes sealed = seal_to_first(ceremony.parameters.sid(), 0, group().scalars().modulus());
   Writer body;
   body.u8(2).u8(1).lp(sealed).u8(2).lp(forger.sealed_share(2, forger.share(2)));
   expect_deal_refused(std::move(body).take(), Code::bad_proof,

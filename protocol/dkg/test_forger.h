@@ -57,9 +57,11 @@ class Forger {
     const Parameters& parameters = ceremony_->parameters;
     Writer info;
     info.literal("CPV1-DEAL").bytes(parameters.sid());
-    const ByteArray<2> aad{position_, index};
     const Party& holder = parameters->parties[to.value_or(parameters.holder_of(index))];
-    return must(hpke_seal(holder.ceremony_key, info.view(), aad, value.bytes().reveal(), system_random()));
+    Writer aad;
+    aad.u8(position_).u8(index).bytes(holder.identity_key.bytes());
+    return must(
+        hpke_seal(holder.ceremony_key, info.view(), aad.view(), value.bytes().reveal(), system_random()));
   }
   // A round-3 body with good shares for the given indices, and a count of its own.
   Bytes deal_body(std::uint8_t count, const std::vector<std::uint8_t>& indices) const {

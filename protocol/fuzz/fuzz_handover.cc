@@ -23,6 +23,16 @@ class Fixture {
     (void)read->refreshes(before.sharing());
     (void)read->follows(before.sharing(), before.newest_hash());
   }
+  // An offer that was altered is not the one of its party any more.
+  void read_offer(ByteView encoded) const {
+    const auto read = HandoverOffer::parse(encoded);
+    if (!read) return;
+    invariant(same(read->encode(), encoded));
+    auto changed = offers;
+    const bool unchanged = same(offers[0].encode(), encoded);
+    changed[0] = *read;
+    invariant(unchanged == static_cast<bool>(check_offers(plan(), before.sharing(), changed)));
+  }
   // A deal that was altered is refused, or somebody finds what is wrong with it and names the dealer.
   void read_deal(ByteView encoded) const {
     const auto read = Deal::parse(encoded, plan());
@@ -68,6 +78,7 @@ class Fixture {
   test::TestKey key = test::TestKey::generate(SuiteId::p256);
   const Bundle before = key.bundle;
   const test::TestHandover refresh{key, test::default_layout(), {1, 2}};
+  const std::vector<HandoverOffer> offers = refresh.offers();
   const std::vector<Deal> deals = refresh.deal();
   const HandoverTranscript made = must(refresh.transcript(deals));
   const Bytes version = HandoverVersion::encode(made, refresh.confirm(made));
@@ -85,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const Fixture good;
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);
-  switch (data[0] % 7) {
+  switch (data[0] % 8) {
     case 0:
       good.read_plan(fuzz::patched(good.plan().encoded(), input));
       break;
@@ -106,10 +117,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 6:
       good.read_plan(input);
+      good.read_offer(input);
       good.read_deal(input);
       good.read_version(input);
       good.read_chain(input);
       good.read_parts(input);
+      break;
+    case 7:
+      good.read_offer(fuzz::patched(good.offers[0].encode(), input));
       break;
   }
   return 0;

@@ -4,6 +4,7 @@
 #include "protocol/base/secret_writer.h"
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/crypto/hedged_random.h"
 #include "protocol/threshold/shamir.h"
 
 namespace coprotect::protocol {
@@ -45,8 +46,9 @@ Result<Bytes> seal_values(const HandoverPlan& plan, std::uint8_t dealer, const P
   for (unsigned j = 1; j <= parameters->n; ++j) {
     const auto index = static_cast<std::uint8_t>(j);
     const Scalar value = polynomial.at(index);
-    const auto sealed = hpke_seal(parameters->parties[parameters.holder_of(index)].ceremony_key, info,
-                                  handover_seal_aad(dealer, index), value.bytes().reveal(), random);
+    const Party& holder = parameters->parties[parameters.holder_of(index)];
+    const auto sealed = hpke_seal(holder.ceremony_key, info, handover_seal_aad(dealer, index, holder),
+                                  value.bytes().reveal(), random);
     if (!sealed) return sealed.error();
     w.lp(*sealed);
   }
@@ -68,8 +70,10 @@ Bytes handover_seal_info(const Sid& sid) {
   return std::move(w).take();
 }
 
-ByteArray<2> handover_seal_aad(std::uint8_t dealer, std::uint8_t index) {
-  return {dealer, index};
+Bytes handover_seal_aad(std::uint8_t dealer, std::uint8_t index, const Party& holder) {
+  Writer w;
+  w.u8(dealer).u8(index).bytes(holder.identity_key.bytes());
+  return std::move(w).take();
 }
 
 Result<PublicDeal> PublicDeal::parse(ByteView encoded, const HandoverPlan& plan) {
@@ -151,12 +155,15 @@ ByteView Deal::sealed_for(std::uint8_t index) const {
 
 Result<Deal> make_deal(const HandoverPlan& plan, std::uint8_t index, const Scalar& share, Random& random) {
   const Group& group = plan.group();
-  const auto polynomial = Polynomial::sharing(group, share.clone(), plan->parameters->t, random);
-  auto sealed = seal_values(plan, index, polynomial, random);
+  Writer purpose;
+  purpose.literal("CPV1-DEAL-RANDOM").bytes(sha256(plan.encoded()));
+  HedgedRandom hedged(random, share.bytes(), purpose.view());
+  const auto polynomial = Polynomial::sharing(group, share.clone(), plan->parameters->t, hedged);
+  auto sealed = seal_values(plan, index, polynomial, hedged);
   if (!sealed) return std::move(sealed).error();
   const Digest sealed_hash = sha256(*sealed);
   std::vector<Element> commitments = polynomial.commitments();
-  const Scalar nonce = proof_nonce(group, share, plan.sid(), sealed_hash, random);
+  const Scalar nonce = proof_nonce(group, share, plan.sid(), sealed_hash, hedged);
   Element r = group.generator_power_secret(nonce);
   const Digest c = challenge(plan.sid(), index, encode_commitments(commitments), sealed_hash, r);
   Scalar z = nonce + Scalar::reduce(group.scalars(), c) * share;
@@ -172,8 +179,9 @@ Result<Scalar> open_dealt_value(const HandoverPlan& plan, const Deal& deal, std:
                                 const HpkePrivateKey& key) {
   const Group& group = plan.group();
   const std::string who = dealer_label(deal.open.index);
+  const Party& holder = plan->parameters->parties[plan->parameters.holder_of(index)];
   const auto opened = key.open(deal.sealed_for(index), handover_seal_info(plan.sid()),
-                               handover_seal_aad(deal.open.index, index));
+                               handover_seal_aad(deal.open.index, index, holder));
   if (!opened)
     return Error(Code::bad_proof,
                  who + ": its value for index " + std::to_string(index) + " cannot be opened");

@@ -34,7 +34,8 @@ struct Deal {
   ByteView sealed_for(std::uint8_t index) const;
 };
 
-// Deals the share of `index`. Code::malformed if the plan names an HPKE key to which nothing can be sealed.
+// Deals the share of `index`. What is drawn for it is hedged with share and plan (SPEC.md §3.3).
+// Code::malformed if the plan names an HPKE key to which nothing can be sealed.
 Result<Deal> make_deal(const HandoverPlan& plan, std::uint8_t index, const Scalar& share, Random& random);
 
 // One dealer's value for an index of the new epoch, opened by the holder of that index. Code::bad_proof,
@@ -44,8 +45,8 @@ Result<Scalar> open_dealt_value(const HandoverPlan& plan, const Deal& deal, std:
 // Σ λ_i f_i(index): the share that the dealers' values make.
 Result<Scalar> combine_dealt_values(const Group& group, const std::map<std::uint8_t, Scalar>& by_dealer);
 
-// What sealed values are bound to: the ceremony, the dealer and the index.
+// What sealed values are bound to: the ceremony, the dealer, the index and the party that holds it.
 Bytes handover_seal_info(const Sid& sid);
-ByteArray<2> handover_seal_aad(std::uint8_t dealer, std::uint8_t index);
+Bytes handover_seal_aad(std::uint8_t dealer, std::uint8_t index, const Party& holder);
 
 }  // namespace coprotect::protocol

@@ -103,15 +103,22 @@ bool HandoverPlan::absent(std::size_t party) const {
 }
 
 bool HandoverPlan::refreshes(const Sharing& now) const {
-  const auto& from = *now.parameters.operator->();
-  const auto& to = *fields_.parameters.operator->();
-  const auto same = [](const Party& a, const Party& b) {
-    return a.name == b.name && a.indices == b.indices && a.identity_key == b.identity_key &&
-           a.mode == b.mode && a.url == b.url && a.is_agent() == b.is_agent();
-  };
+  const auto& from = now.parameters->parties;
+  Parameters::Fields to = fields_.parameters.fields();
+  if (to.parties.size() != from.size()) return false;
   const auto recovery = recovery_party();
-  return to.t == from.t && std::ranges::equal(to.parties, from.parties, same) &&
-         to.recovery_key == from.recovery_key && (!recovery || absent(*recovery));
+  if (recovery && !absent(*recovery)) return false;
+  const auto deals_by_agent = [&](std::uint8_t index) {
+    return index <= now.parameters->n && from[now.parameters.holder_of(index)].is_agent();
+  };
+  if (!std::ranges::all_of(fields_.dealers, deals_by_agent)) return false;
+  // With the keys of this ceremony put back, it must be the same to the byte.
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    to.parties[i].nonce = from[i].nonce;
+    to.parties[i].ceremony_key = from[i].ceremony_key;
+  }
+  const auto before = Parameters::make(std::move(to));
+  return before && before->encoded() == now.parameters.encoded();
 }
 
 }  // namespace coprotect::protocol

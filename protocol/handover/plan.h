@@ -31,7 +31,8 @@ class HandoverPlan {
   // Whether a party does nothing in this handover: its parts are sealed to the recovery key, for whoever
   // opens the recovery blob.
   bool absent(std::size_t party) const;
-  // The same parties with the same indices, under another polynomial: nobody new gets a share.
+  // The same parameters but for nonces and the agents' ceremony keys, dealt by agents alone: the same parties
+  // hold the same indices of another polynomial, and nobody new gets a share.
   bool refreshes(const Sharing& now) const;
 
   const Fields& fields() const { return fields_; }

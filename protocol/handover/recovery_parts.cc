@@ -57,9 +57,10 @@ Result<Scalar> RecoveryParts::open(const HpkePrivateKey& key, const Sharing& sha
   const Error altered(Code::altered, "recovery parts: they do not make the recovery share of epoch " +
                                          std::to_string(sharing.epoch));
   if (sid_ != sharing.sid || index_ > sharing.public_shares.size()) return altered;
+  const Party& holder = sharing.parameters->parties[sharing.parameters.holder_of(index_)];
   std::map<std::uint8_t, Scalar> by_dealer;
   for (const auto& [dealer, sealed] : sealed_) {
-    const auto opened = key.open(sealed, handover_seal_info(sid_), handover_seal_aad(dealer, index_));
+    const auto opened = key.open(sealed, handover_seal_info(sid_), handover_seal_aad(dealer, index_, holder));
     if (!opened) return altered;
     auto value = Scalar::parse(group.scalars(), opened->reveal());
     if (!value) return altered;

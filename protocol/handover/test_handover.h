@@ -3,6 +3,7 @@
 #include "protocol/bundle/bundle.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/dkg/test_ceremony.h"
+#include "protocol/handover/offer.h"
 #include "protocol/handover/recovery_parts.h"
 #include "protocol/handover/statements.h"
 
@@ -41,6 +42,33 @@ class TestHandover {
                bool new_recovery = false)
       : key_(key), plan(make_plan(layout, std::move(dealers), new_recovery)) {}
 
+  // What the agents of the plan offered.
+  std::vector<HandoverOffer> offers() const {
+    const Sharing& now = key_.bundle.sharing();
+    std::vector<HandoverOffer> made;
+    for (const Party& party : plan->parameters->parties) {
+      if (!party.is_agent()) continue;
+      HandoverOffer offer{.key_id = plan->key_id,
+                          .newest_hash = plan->previous,
+                          .nonce = party.nonce,
+                          .ceremony_key = party.ceremony_key,
+                          .mode = party.mode,
+                          .boot_nonce = {},
+                          .signature = {},
+                          .proofs = {}};
+      offer.sign(identity(party.name));
+      if (const auto holds = now.parameters.position_of(party.identity_key))
+        for (const std::uint8_t index : now.parameters->parties[*holds].indices)
+          offer.proofs.push_back(prove(offer, index, now, key_.shares.at(index)));
+      made.push_back(std::move(offer));
+    }
+    return made;
+  }
+  static ShareProof prove(const HandoverOffer& offer, std::uint8_t index, const Sharing& now,
+                          const Scalar& share) {
+    const HeldShare held{now.key_id, now.epoch, index, now.public_share(index)};
+    return prove_share(offer.hash(), held, share, system_random());
+  }
   std::vector<Deal> deal() const {
     std::vector<Deal> deals;
     for (const std::uint8_t index : plan->dealers)

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::string_view kLayout = "CPHL\x01";
 constexpr std::string_view kNotice = "CPHN\x01";
-constexpr std::string_view kHandoverOffer = "CPHO\x01";
 constexpr std::string_view kDeal = "CPHQ\x01";
 constexpr std::string_view kPrepare = "CPHP\x01";
 constexpr std::string_view kRetire = "CPHR\x01";
@@ -200,25 +199,6 @@ Result<HandoverNotice> HandoverNotice::parse(ByteView encoded) {
                         .vetoed = *vetoed};
 }
 
-Bytes HandoverOffer::encode() const {
-  Writer w;
-  w.literal(kHandoverOffer).bytes(nonce).bytes(ceremony_key).u8(static_cast<std::uint8_t>(mode));
-  return std::move(w).take();
-}
-
-Result<HandoverOffer> HandoverOffer::parse(ByteView encoded) {
-  Reader r(encoded);
-  const bool known = r.literal(kHandoverOffer);
-  const auto nonce = r.array<32>();
-  const auto ceremony_key = r.array<65>();
-  const auto mode = r.u8();
-  if (!known || !nonce || !ceremony_key || !is_hpke_public_key(*ceremony_key) || !mode ||
-      *mode > static_cast<std::uint8_t>(KeeperMode::resident) || !r.empty())
-    return malformed_handover("an offer");
-  return HandoverOffer{
-      .nonce = *nonce, .ceremony_key = *ceremony_key, .mode = static_cast<KeeperMode>(*mode)};
-}
-
 Approval Approval::of(const InvitationId& invitation, const Secret& secret, ByteView plan) {
   return {.invitation = invitation, .mac = invitation_mac(secret, kApproveTag, plan)};
 }
@@ -229,8 +209,11 @@ bool Approval::holds(const Secret& secret, ByteView plan) const {
 
 Bytes DealRequest::encode() const {
   Writer w;
-  w.literal(kDeal).lp4(plan).u8(approval ? 1 : 0);
+  w.literal(kDeal).lp4(plan).u8(static_cast<std::uint8_t>(offers.size()));
+  for (const HandoverOffer& offer : offers) w.lp4(offer.encode());
+  w.u8(approval ? 1 : 0);
   if (approval) w.bytes(approval->invitation).bytes(approval->mac);
+  write_list(w, consents);
   return std::move(w).take();
 }
 
@@ -238,16 +221,24 @@ Result<DealRequest> DealRequest::parse(ByteView encoded) {
   Reader r(encoded);
   const bool known = r.literal(kDeal);
   const auto plan = r.lp4();
+  const auto offers = read_list(r);
   const auto approved = read_flag(r);
-  if (!known || !plan || !approved) return malformed_handover("a request to deal");
-  DealRequest request{.plan = to_bytes(*plan), .approval = std::nullopt};
+  if (!known || !plan || !offers || !approved) return malformed_handover("a request to deal");
+  DealRequest request{.plan = to_bytes(*plan), .offers = {}, .approval = std::nullopt, .consents = {}};
+  for (const Bytes& encoded_offer : *offers) {
+    auto offer = HandoverOffer::parse(encoded_offer);
+    if (!offer) return std::move(offer).error();
+    request.offers.push_back(*std::move(offer));
+  }
   if (*approved) {
     const auto invitation = r.array<8>();
     const auto mac = r.array<kInvitationMacSize>();
     if (!invitation || !mac) return malformed_handover("a request to deal");
     request.approval = Approval{*invitation, *mac};
   }
-  if (!r.empty()) return malformed_handover("a request to deal");
+  auto consents = read_list(r);
+  if (!consents || !r.empty()) return malformed_handover("a request to deal");
+  request.consents = *std::move(consents);
   return request;
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "protocol/handover/offer.h"
 #include "protocol/handover/statements.h"
 #include "protocol/message/invitation.h"
 
@@ -55,15 +56,6 @@ struct HandoverNotice {
   static Result<HandoverNotice> parse(ByteView encoded);
 };
 
-struct HandoverOffer {
-  ByteArray<32> nonce;
-  HpkePublicKey ceremony_key;
-  KeeperMode mode;
-
-  Bytes encode() const;
-  static Result<HandoverOffer> parse(ByteView encoded);
-};
-
 // That this agent's operator agrees: a MAC over the plan with the secret of an invitation of the agent's.
 struct Approval {
   InvitationId invitation;
@@ -75,7 +67,9 @@ struct Approval {
 
 struct DealRequest {
   Bytes plan;
+  std::vector<HandoverOffer> offers;  // of each agent of the plan, in its order
   std::optional<Approval> approval;
+  std::vector<Bytes> consents;
 
   Bytes encode() const;
   static Result<DealRequest> parse(ByteView encoded);

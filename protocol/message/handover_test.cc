@@ -47,6 +47,17 @@ class HandoverMessageTest : public testing::Test {
         .layout = layout(), .client = "coprotect:acme:recovery:safe", .not_before_ms = 77, .vetoed = true};
   }
 
+  HandoverOffer offer() const {
+    return {.key_id = {1},
+            .newest_hash = {2},
+            .nonce = {3},
+            .ceremony_key = key,
+            .mode = KeeperMode::sealed,
+            .boot_nonce = {4},
+            .signature = {5},
+            .proofs = {{.index = 1, .proof = {6, 7}}, {.index = 3, .proof = {}}}};
+  }
+
   const Secret secret = Secret::copy_of(ByteArray<16>{1, 2, 3});
   const HpkePublicKey key = HpkePrivateKey::generate(system_random()).public_key();
 };
@@ -97,26 +108,58 @@ TEST_F(HandoverMessageTest, Notice) {
 }
 
 TEST_F(HandoverMessageTest, Offer) {
-  HandoverOffer offer{.nonce = {7}, .ceremony_key = key, .mode = KeeperMode::sealed};
-  expect_read_back(offer);
-  offer.mode = static_cast<KeeperMode>(3);
-  EXPECT_FALSE(HandoverOffer::parse(offer.encode()));
-  offer = {.nonce = {}, .ceremony_key = {4}, .mode = KeeperMode::sealed};
-  EXPECT_FALSE(HandoverOffer::parse(offer.encode()));  // not on the curve
+  expect_read_back(offer());
+  HandoverOffer changed = offer();
+  changed.mode = static_cast<KeeperMode>(3);
+  EXPECT_FALSE(HandoverOffer::parse(changed.encode()));
+  changed = offer();
+  changed.ceremony_key = {4};  // not on the curve
+  EXPECT_FALSE(HandoverOffer::parse(changed.encode()));
+  changed = offer();
+  changed.proofs = {{.index = 2, .proof = {1}}, {.index = 2, .proof = {2}}};  // not ascending
+  EXPECT_FALSE(HandoverOffer::parse(changed.encode()));
+  changed.proofs = {{.index = 0, .proof = {1}}};
+  EXPECT_FALSE(HandoverOffer::parse(changed.encode()));
+  changed.proofs.clear();
+  for (std::uint8_t i = 1; i <= 16; ++i) changed.proofs.push_back({.index = i, .proof = {}});
+  expect_read_back(changed);
+  Bytes many = changed.encode();
+  many[many.size() - std::size_t{16} * 3 - 1] = 17;
+  many.insert(many.end(), {17, 0, 0});
+  EXPECT_FALSE(HandoverOffer::parse(many));
+}
+
+// Everything that an offer says, but its signature and its proofs, is under both.
+TEST_F(HandoverMessageTest, OfferHash) {
+  const Bytes encoded = offer().encode();
+  const std::size_t signed_size = 5 + 32 + 32 + 32 + 65 + 1 + 16;
+  for (std::size_t at = 5; at < encoded.size(); ++at) {
+    Bytes changed = encoded;
+    changed[at] ^= 1;
+    const auto parsed = HandoverOffer::parse(changed);
+    if (!parsed) continue;
+    EXPECT_EQ(parsed->hash() == offer().hash(), at >= signed_size) << at;
+  }
 }
 
 TEST_F(HandoverMessageTest, DealRequestAndItsApproval) {
-  const DealRequest request{.plan = {1, 2, 3}, .approval = Approval::of(kInvitation, secret, Bytes{1, 2, 3})};
+  const DealRequest request{.plan = {1, 2, 3},
+                            .offers = {offer(), offer()},
+                            .approval = Approval::of(kInvitation, secret, Bytes{1, 2, 3}),
+                            .consents = {{4}, {}}};
   expect_read_back(request);
-  expect_read_back(DealRequest{.plan = {1}, .approval = std::nullopt});
+  expect_read_back(DealRequest{.plan = {1}, .offers = {}, .approval = std::nullopt, .consents = {}});
   const auto parsed = must(DealRequest::parse(request.encode()));
   EXPECT_EQ(parsed.approval->invitation, kInvitation);
   EXPECT_TRUE(parsed.approval->holds(secret, request.plan));
   EXPECT_FALSE(parsed.approval->holds(secret, Bytes{1, 2}));
   EXPECT_FALSE(parsed.approval->holds(Secret(16), request.plan));
-  Bytes flag = DealRequest{.plan = {}, .approval = std::nullopt}.encode();
-  flag.back() = 2;
+  Bytes flag = DealRequest{.plan = {}, .offers = {}, .approval = std::nullopt, .consents = {}}.encode();
+  flag[flag.size() - 2] = 2;
   EXPECT_FALSE(DealRequest::parse(flag));
+  Bytes offer_of_another_form = request.encode();
+  offer_of_another_form[5 + 4 + 3 + 1 + 4] ^= 1;
+  EXPECT_FALSE(DealRequest::parse(offer_of_another_form));
 }
 
 TEST_F(HandoverMessageTest, PrepareRequest) {

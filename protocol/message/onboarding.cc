@@ -39,13 +39,7 @@ Bytes with_mac(Writer w, const Secret& secret, MacTag tag) {
 Digest offer_mac(const Secret& secret, ByteView open_message, ByteView offer_without_mac) {
   Writer covered;
   covered.bytes(open_message).bytes(offer_without_mac);
-  return invitation_mac(secret, "CPV1-OFFER", covered.view());
-}
-
-std::optional<KeeperMode> read_mode(Reader& r) {
-  const auto mode = r.u8();
-  if (!mode || *mode > static_cast<std::uint8_t>(KeeperMode::resident)) return std::nullopt;
-  return static_cast<KeeperMode>(*mode);
+  return invitation_mac(secret, "CPV1-OPEN-OFFER", covered.view());
 }
 
 std::optional<Purpose> read_purpose(Reader& r) {
@@ -62,7 +56,7 @@ std::optional<Purpose> read_purpose(Reader& r) {
 Bytes OpenMessage::encode(const Secret& secret) const {
   Writer w;
   w.literal(kOpen).bytes(invitation).lp(tenant).u8(static_cast<std::uint8_t>(purpose));
-  w.u16(static_cast<std::uint16_t>(suite)).bytes(nonce);
+  w.u16(static_cast<std::uint16_t>(suite)).bytes(key_id).bytes(newest_hash).bytes(nonce);
   return with_mac(std::move(w), secret, MacTag::open);
 }
 
@@ -73,9 +67,12 @@ Result<OpenMessage> OpenMessage::parse(ByteView encoded) {
   auto tenant = read_tenant(r);
   const auto purpose = read_purpose(r);
   const auto suite_id = r.u16();
+  const auto key_id = r.array<32>();
+  const auto newest_hash = r.array<32>();
   const auto nonce = r.array<16>();
   const auto mac = r.array<kInvitationMacSize>();
-  if (!invitation || !tenant || !purpose || !suite_id || !nonce || !mac || !r.empty())
+  if (!invitation || !tenant || !purpose || !suite_id || !key_id || !newest_hash || !nonce || !mac ||
+      !r.empty() || (*key_id == KeyId{}) != (*newest_hash == Digest{}))
     return malformed_onboarding("an open");
   const auto suite = parse_suite(*suite_id);
   if (!suite) return suite.error();
@@ -83,13 +80,15 @@ Result<OpenMessage> OpenMessage::parse(ByteView encoded) {
                      .tenant = *std::move(tenant),
                      .purpose = *purpose,
                      .suite = *suite,
+                     .key_id = *key_id,
+                     .newest_hash = *newest_hash,
                      .nonce = *nonce,
                      .mac = *mac};
 }
 
 Bytes OfferMessage::encode(const Secret& secret, ByteView open_message) const {
   Writer w;
-  w.literal(kOffer).bytes(nonce).bytes(ceremony_key).u8(static_cast<std::uint8_t>(mode));
+  w.literal(kOffer).lp4(offer.encode());
   w.bytes(offer_mac(secret, open_message, w.view()));
   return std::move(w).take();
 }
@@ -97,14 +96,12 @@ Bytes OfferMessage::encode(const Secret& secret, ByteView open_message) const {
 Result<OfferMessage> OfferMessage::parse(ByteView encoded) {
   Reader r(encoded);
   if (!r.literal(kOffer)) return malformed_onboarding("an offer");
-  const auto nonce = r.array<32>();
-  const auto ceremony_key = r.array<65>();
-  const auto mode = read_mode(r);
+  const auto encoded_offer = r.lp4();
   const auto mac = r.array<kInvitationMacSize>();
-  if (!nonce || !ceremony_key || !is_hpke_public_key(*ceremony_key) || !mode || !mac || !r.empty()) {
-    return malformed_onboarding("an offer");
-  }
-  return OfferMessage{.nonce = *nonce, .ceremony_key = *ceremony_key, .mode = *mode, .mac = *mac};
+  if (!encoded_offer || !mac || !r.empty()) return malformed_onboarding("an offer");
+  auto offer = HandoverOffer::parse(*encoded_offer);
+  if (!offer) return std::move(offer).error();
+  return OfferMessage{.offer = *std::move(offer), .mac = *mac};
 }
 
 Bytes ParametersMessage::encode(const Secret& secret) const {

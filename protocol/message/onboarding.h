@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "protocol/dkg/parameters.h"
+#include "protocol/handover/offer.h"
 #include "protocol/message/invitation.h"
 
 namespace coprotect::protocol {
@@ -15,6 +15,8 @@ struct OpenMessage {
   std::string tenant;
   Purpose purpose;
   SuiteId suite;
+  KeyId key_id;        // which the agent is to join in a handover; zeros: a key generation
+  Digest newest_hash;  // of the bundle that the handover follows; zeros likewise
   ByteArray<16> nonce;
   Digest mac;
 
@@ -22,10 +24,9 @@ struct OpenMessage {
   static Result<OpenMessage> parse(ByteView encoded);
 };
 
+// An offer to whoever holds the invitation: the MAC covers the open message, too.
 struct OfferMessage {
-  ByteArray<32> nonce;
-  HpkePublicKey ceremony_key;
-  KeeperMode mode;
+  HandoverOffer offer;
   Digest mac;
 
   Bytes encode(const Secret& secret, ByteView open_message) const;

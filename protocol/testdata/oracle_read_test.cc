@@ -8,6 +8,7 @@
 #include "protocol/crypto/hash.h"
 #include "protocol/file/body.h"
 #include "protocol/file/encapsulation.h"
+#include "protocol/handover/offer.h"
 #include "protocol/handover/recovery_parts.h"
 #include "protocol/handover/statements.h"
 #include "protocol/message/chain.h"
@@ -186,8 +187,9 @@ void check_dkg(const Block& block) {
   const auto holder = HpkePrivateKey::from_scalar(block.hex("CeremonyKey1"));
   Writer info;
   info.literal("CPV1-DEAL").bytes(bundle->parameters().sid());
-  const Bytes aad = {0, 2};
-  const auto dealt = holder->open(*reader.lp(), info.view(), aad);
+  Writer aad;
+  aad.u8(0).u8(2).bytes(bundle->parameters()->parties[1].identity_key.bytes());
+  const auto dealt = holder->open(*reader.lp(), info.view(), aad.view());
   ASSERT_TRUE(dealt) << dealt.error().message();
   EXPECT_EQ(to_hex(dealt->reveal()), block.text("Dealt02"));
 }
@@ -204,6 +206,15 @@ Result<Bundle> check_version(const Block& block, const std::string& number, cons
   EXPECT_EQ(transcript.blob_hash(), digest_of(block, "BlobHash" + number));
   EXPECT_EQ(plan.refreshes(now.sharing()), number == "1");
   EXPECT_EQ(HandoverPlan::parse(plan.encoded())->encoded(), plan.encoded());
+
+  std::vector<HandoverOffer> offers;
+  const Bytes encoded_offers = block.hex("Offers" + number);
+  for (Reader r(encoded_offers); !r.empty();) {
+    auto offer = HandoverOffer::parse(*r.lp4());
+    if (!offer) return std::move(offer).error();
+    offers.push_back(*std::move(offer));
+  }
+  if (auto checked = check_offers(plan, now.sharing(), offers); !checked) return std::move(checked).error();
 
   std::vector<Deal> deals;
   const Bytes encoded_deals = block.hex("Deals" + number);

@@ -237,8 +237,10 @@ void write_dkg(Blocks& blocks, SuiteId suite) {
   EXPECT_EQ(reader.u8(), 2);
   Writer info;
   info.literal("CPV1-DEAL").bytes(parameters.sid());
-  const Bytes aad = {0, 2};
-  const Secret dealt = *HpkePrivateKey::from_scalar(holder.reveal())->open(*reader.lp(), info.view(), aad);
+  Writer aad;
+  aad.u8(0).u8(2).bytes(identities[1].public_key().bytes());
+  const Secret dealt =
+      *HpkePrivateKey::from_scalar(holder.reveal())->open(*reader.lp(), info.view(), aad.view());
   blocks.hex("Dealt02", dealt.reveal()).end();
 }
 
@@ -249,6 +251,8 @@ void write_version(Blocks& blocks, const std::string& number, test::TestKey& key
   const auto made = must(handover.transcript(deals));
   const Bytes version = HandoverVersion::encode(made, handover.confirm(made));
   const HandoverPlan& plan = handover.plan;
+  Writer encoded_offers;
+  for (const HandoverOffer& offer : handover.offers()) encoded_offers.lp4(offer.encode());
   Writer encoded_deals;
   for (const Deal& deal : deals) encoded_deals.lp4(deal.encode());
   std::string shares;
@@ -264,7 +268,8 @@ void write_version(Blocks& blocks, const std::string& number, test::TestKey& key
     keys += to_hex(own.scalar().reveal());
   }
   const SigningKey& first = handover.identity(plan->parameters->parties.front().name);
-  blocks.hex("Sid" + number, plan.sid()).hex("Deals" + number, encoded_deals.view());
+  blocks.hex("Sid" + number, plan.sid()).hex("Offers" + number, encoded_offers.view());
+  blocks.hex("Deals" + number, encoded_deals.view());
   blocks.text("CeremonyKeys" + number, keys).text("Shares" + number, shares);
   blocks.hex("BlobHash" + number, made.blob_hash());
   blocks.hex("Parts" + number, RecoveryParts::of(plan, deals).encoded());

@@ -76,27 +76,32 @@ Status Handover::prepare() {
   return Done{};
 }
 
-Result<Party> Handover::party_of(const NewHolder& agent, std::uint8_t index) {
+Result<protocol::HandoverOffer> Handover::offer_of(const NewHolder& agent) {
+  if (agent.holder != nullptr) return agent.holder->offer();
+  return agent.invited->open({.tenant = now_.tenant(),
+                              .purpose = now_.parameters()->purpose,
+                              .suite = now_.parameters()->suite,
+                              .key_id = now_.key_id(),
+                              .newest_hash = now_.newest_hash()},
+                             random_);
+}
+
+Party Handover::party_of(const NewHolder& agent, const protocol::HandoverOffer& offer, std::uint8_t index) {
   if (agent.holder != nullptr) {
-    const auto offer = agent.holder->offer();
-    if (!offer) return offer.error();
     Party party = agent.holder->party();
     party.indices = {index};
-    party.nonce = offer->nonce;
-    party.ceremony_key = offer->ceremony_key;
-    party.mode = offer->mode;
+    party.nonce = offer.nonce;
+    party.ceremony_key = offer.ceremony_key;
+    party.mode = offer.mode;
     return party;
   }
-  const auto offer =
-      agent.invited->open(now_.tenant(), now_.parameters()->purpose, now_.parameters()->suite, random_);
-  if (!offer) return offer.error();
   const protocol::Invitation& invitation = agent.invited->invitation();
   return Party{.name = invitation.role,
                .indices = {index},
-               .nonce = offer->nonce,
+               .nonce = offer.nonce,
                .identity_key = invitation.identity_certificate.key(),
-               .ceremony_key = offer->ceremony_key,
-               .mode = offer->mode,
+               .ceremony_key = offer.ceremony_key,
+               .mode = offer.mode,
                .url = invitation.url,
                .identity_certificate = invitation.identity_certificate};
 }
@@ -133,9 +138,10 @@ std::vector<std::uint8_t> Handover::choose_dealers() const {
 Status Handover::make_plan() {
   std::vector<Party> parties;
   for (const NewHolder& agent : order_.agents) {
-    auto party = party_of(agent, static_cast<std::uint8_t>(parties.size() + 1));
-    if (!party) return std::move(party).error();
-    parties.push_back(*std::move(party));
+    auto offer = offer_of(agent);
+    if (!offer) return std::move(offer).error();
+    parties.push_back(party_of(agent, *offer, static_cast<std::uint8_t>(parties.size() + 1)));
+    offers_.push_back(*std::move(offer));
   }
   const auto n = static_cast<std::uint8_t>(parties.size() + 1);
   parties.push_back(recovery_party(n));
@@ -157,6 +163,7 @@ Status Handover::make_plan() {
                                   .parameters = *std::move(parameters)});
   if (!plan) return std::move(plan).error();
   if (auto fits = plan->follows(now_.sharing(), now_.newest_hash()); !fits) return fits;
+  if (auto offered = protocol::check_offers(*plan, now_.sharing(), offers_); !offered) return offered;
   plan_.emplace(*std::move(plan));
   return Done{};
 }
@@ -181,11 +188,12 @@ Status Handover::deal() {
     const bool leaves = !(*plan_)->parameters.position_of(agent.holder->party().identity_key);
     if (leaves)
       if (const auto offer = agent.holder->offer(); !offer) return offer.error();
-    std::optional<protocol::Approval> approval;
+    protocol::DealRequest request{
+        .plan = plan_->encoded(), .offers = offers_, .approval = std::nullopt, .consents = {}};
     if (agent.invited != nullptr)
-      approval = protocol::Approval::of(agent.invited->invitation().id, agent.invited->invitation().secret,
-                                        plan_->encoded());
-    const auto encoded = agent.holder->deal(*plan_, approval);
+      request.approval = protocol::Approval::of(agent.invited->invitation().id,
+                                                agent.invited->invitation().secret, plan_->encoded());
+    const auto encoded = agent.holder->deal(request);
     if (!encoded) return encoded.error();
     for (const Bytes& bytes : *encoded) {
       auto deal = protocol::Deal::parse(bytes, *plan_);

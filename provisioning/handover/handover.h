@@ -53,7 +53,9 @@ class Handover {
   Status let_all_prepare();
   void abort();
 
-  Result<protocol::Party> party_of(const NewHolder& agent, std::uint8_t index);
+  Result<protocol::HandoverOffer> offer_of(const NewHolder& agent);
+  static protocol::Party party_of(const NewHolder& agent, const protocol::HandoverOffer& offer,
+                                  std::uint8_t index);
   protocol::Party recovery_party(std::uint8_t index);
   std::vector<std::uint8_t> choose_dealers() const;
   // Those who are to know the plan: who deals, and who gets a share of those who hold one.
@@ -66,6 +68,7 @@ class Handover {
   Random& random_;
   protocol::SigningKey recovery_identity_;
   protocol::HpkePrivateKey recovery_ceremony_key_;
+  std::vector<protocol::HandoverOffer> offers_;  // of order_.agents
   std::optional<protocol::HandoverPlan> plan_;
   std::vector<protocol::Deal> deals_;
   std::optional<protocol::Bundle> next_;

@@ -73,10 +73,8 @@ Result<protocol::HandoverOffer> HolderAgent::offer() {
   return offer;
 }
 
-Result<std::vector<Bytes>> HolderAgent::deal(const protocol::HandoverPlan& plan,
-                                             const std::optional<protocol::Approval>& approval) {
-  const auto answer =
-      ask(HandoverStep::deal, protocol::DealRequest{.plan = plan.encoded(), .approval = approval}.encode());
+Result<std::vector<Bytes>> HolderAgent::deal(const protocol::DealRequest& request) {
+  const auto answer = ask(HandoverStep::deal, request.encode());
   if (!answer) return answer.error();
   auto deals = protocol::MessageList::parse(*answer);
   if (!deals) return std::move(deals).error().in(name() + " agent");

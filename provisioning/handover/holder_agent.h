@@ -22,8 +22,7 @@ class HolderAgent {
   Status veto();
   Result<protocol::HandoverOffer> offer();
   // The encoded deals of the agent's shares that the plan names; none if it names none.
-  Result<std::vector<Bytes>> deal(const protocol::HandoverPlan& plan,
-                                  const std::optional<protocol::Approval>& approval);
+  Result<std::vector<Bytes>> deal(const protocol::DealRequest& request);
   Result<protocol::Signature> prepare(const std::vector<Bytes>& deals, const Bytes& blob);
   // The acknowledgement.
   Result<protocol::Signature> activate(ByteView version);

@@ -219,6 +219,8 @@ TEST_F(LyingFront, HoldsNoCeremony) {
                                    .tenant = "acme",
                                    .purpose = protocol::Purpose::envelope,
                                    .suite = protocol::SuiteId::p256,
+                                   .key_id = {},
+                                   .newest_hash = {},
                                    .nonce = {},
                                    .mac = {}};
   const auto control = [&](ControlKind kind, const protocol::Sid& of) {

@@ -27,17 +27,6 @@ Result<Signature> signature_in(const Result<Bytes>& answer) {
   return protocol::parse_signature(*answer);
 }
 
-protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::HandoverOffer& offer) {
-  return {.name = agent.role(),
-          .indices = {index},
-          .nonce = offer.nonce,
-          .identity_key = agent.identity_key(),
-          .ceremony_key = offer.ceremony_key,
-          .mode = offer.mode,
-          .url = agent.url(),
-          .identity_certificate = agent.identity_certificate()};
-}
-
 }  // namespace
 
 HandoverTool::HandoverTool(const protocol::Bundle& bundle, std::vector<TestAgent*> present,
@@ -94,6 +83,8 @@ Result<Bytes> HandoverTool::offer_at(TestAgent& agent) {
                              .tenant = bundle_.tenant(),
                              .purpose = bundle_.parameters()->purpose,
                              .suite = bundle_.parameters()->suite,
+                             .key_id = bundle_.key_id(),
+                             .newest_hash = bundle_.newest_hash(),
                              .nonce = {},
                              .mac = {}};
   system_random().fill(open.nonce);
@@ -101,14 +92,16 @@ Result<Bytes> HandoverTool::offer_at(TestAgent& agent) {
   const auto reply = post(agent, Route::open, message);
   if (!reply) return reply;
   invariant(protocol::verify_offer_mac(invitation.secret, *reply, message));
-  const auto offer = must(protocol::OfferMessage::parse(*reply));
-  return protocol::HandoverOffer{offer.nonce, offer.ceremony_key, offer.mode}.encode();
+  return must(protocol::OfferMessage::parse(*reply)).offer.encode();
 }
 
 void HandoverTool::offer() {
   std::vector<protocol::Party> parties;
-  for (const auto& [agent, index] : holders_.agents)
-    parties.push_back(party_of(*agent, index, must(protocol::HandoverOffer::parse(must(offer_at(*agent))))));
+  offers.clear();
+  for (const auto& [agent, index] : holders_.agents) {
+    offers.push_back(must(protocol::HandoverOffer::parse(must(offer_at(*agent)))));
+    parties.push_back(party_of(*agent, index, offers.back()));
+  }
   for (TestAgent* const agent : present_)
     if (deals_now(*agent) && !keeps_a_share(*agent)) must(offer_at(*agent));
   const auto& from = bundle_.parameters();
@@ -156,7 +149,8 @@ bool HandoverTool::deals_now(const TestAgent& agent) const {
 }
 
 Result<Bytes> HandoverTool::deal_at(TestAgent& agent) {
-  protocol::DealRequest request{.plan = plan_->encoded(), .approval = std::nullopt};
+  protocol::DealRequest request{
+      .plan = plan_->encoded(), .offers = offers, .approval = std::nullopt, .consents = {}};
   if (const auto approval = approvals_.find(&agent); approval != approvals_.end())
     request.approval =
         protocol::Approval::of(approval->second->id, approval->second->secret, plan_->encoded());

@@ -53,7 +53,8 @@ class HandoverTool {
 
   // What is sent, to be changed by tests.
   protocol::Parameters::Fields& fields() { return *fields_; }
-  std::uint32_t epoch;  // the new one
+  std::uint32_t epoch;                          // the new one
+  std::vector<protocol::HandoverOffer> offers;  // in the plan's order
   std::vector<Bytes> deals;
   Bytes version;
   std::vector<protocol::Statement> acknowledgements;

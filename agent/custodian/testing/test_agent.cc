@@ -35,6 +35,12 @@ class CountingKeeper : public hsm::ShareKeeper {
     ++*computed_;
     return keeper_->deal(id, record, public_share, plan, random);
   }
+  Result<protocol::ShareProof> prove(const hsm::ShareId& id, ByteView record,
+                                     const protocol::Element& public_share, const Digest& offer_hash,
+                                     Random& random) override {
+    ++*computed_;
+    return keeper_->prove(id, record, public_share, offer_hash, random);
+  }
   Status erase(const hsm::ShareId& id, ByteView record) override { return keeper_->erase(id, record); }
   void sweep() override { keeper_->sweep(); }
   Status probe() override { return keeper_->probe(); }
@@ -45,6 +51,17 @@ class CountingKeeper : public hsm::ShareKeeper {
 };
 
 }  // namespace
+
+protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::HandoverOffer& offer) {
+  return {.name = agent.role(),
+          .indices = {index},
+          .nonce = offer.nonce,
+          .identity_key = agent.identity_key(),
+          .ceremony_key = offer.ceremony_key,
+          .mode = offer.mode,
+          .url = agent.url(),
+          .identity_certificate = agent.identity_certificate()};
+}
 
 TestAgent::TestAgent(const std::filesystem::path& folder, std::string role, hsm::TokenConfig token,
                      std::shared_ptr<Clock> clock)
@@ -62,6 +79,10 @@ TestAgent::TestAgent(const std::filesystem::path& folder, std::string role, hsm:
 
 hsm::Keyring TestAgent::keyring() const {
   return must(hsm::Keyring::open(hsm::Token(token_), folder_ / "keyring"));
+}
+
+protocol::SigningKey TestAgent::stolen_identity() const {
+  return must(SigningKey::from_scalar(keyring().identity().scalar().reveal()));
 }
 
 Status TestAgent::try_open() {

@@ -20,6 +20,10 @@ struct HeldInvitation {
   Bytes certificate;  // DER
 };
 
+class TestAgent;
+// The agent as a ceremony's parameters name it, after its offer.
+protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::HandoverOffer& offer);
+
 // An agent without its front: the calls are made here. Its share is in a real token; uses of it are counted.
 class TestAgent {
  public:
@@ -37,6 +41,8 @@ class TestAgent {
   // nobody else can be reached.
   Result<Bytes> call(ipc::Route route, const std::string& subject, ByteView peer, Bytes body);
   HeldInvitation invite(std::int64_t valid_ms);
+  // What somebody who stole it can sign with.
+  protocol::SigningKey stolen_identity() const;
 
   const std::string& role() const { return role_; }
   std::string url() const { return "https://" + role_ + ".example:8443"; }

@@ -12,21 +12,6 @@ using protocol::HpkePrivateKey;
 using protocol::Parameters;
 using protocol::Round;
 
-namespace {
-
-protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::OfferMessage& offer) {
-  return {.name = agent.role(),
-          .indices = {index},
-          .nonce = offer.nonce,
-          .identity_key = agent.identity_key(),
-          .ceremony_key = offer.ceremony_key,
-          .mode = offer.mode,
-          .url = agent.url(),
-          .identity_certificate = agent.identity_certificate()};
-}
-
-}  // namespace
-
 Bytes control(const HeldInvitation& invitation, protocol::ControlKind kind, const protocol::Sid& sid) {
   protocol::ControlMessage message{
       .invitation = invitation.id, .kind = kind, .sid = sid, .nonce = {}, .mac = {}};
@@ -68,14 +53,16 @@ void Tool::offer() {
                                .tenant = company_.tenant(),
                                .purpose = purpose_,
                                .suite = suite_,
+                               .key_id = {},
+                               .newest_hash = {},
                                .nonce = {},
                                .mac = {}};
     system_random().fill(open.nonce);
     const Bytes message = open.encode(invitations_[i].secret);
     const Bytes reply = must(post(i, Route::open, message));
     invariant(protocol::verify_offer_mac(invitations_[i].secret, reply, message));
-    parties.push_back(
-        party_of(*agents_[i], static_cast<std::uint8_t>(i + 1), must(protocol::OfferMessage::parse(reply))));
+    parties.push_back(party_of(*agents_[i], static_cast<std::uint8_t>(i + 1),
+                               must(protocol::OfferMessage::parse(reply)).offer));
   }
   protocol::Party self{.name = "recovery",
                        .indices = {recovery_index()},

@@ -63,7 +63,8 @@ def deal_body(parameters, sender, coefficients, ephemerals):
         for j in holder.indices:
             if j not in parameters.parties[sender].indices:
                 share = group.scalar(polynomial(coefficients, j, group.q))
-                deals.append((j, hpke.seal(holder.ceremony_key, b"CPV1-DEAL" + parameters.sid, bytes([sender, j]), share, ephemerals[j])))
+                aad = bytes([sender, j]) + holder.identity_key
+                deals.append((j, hpke.seal(holder.ceremony_key, b"CPV1-DEAL" + parameters.sid, aad, share, ephemerals[j])))
     deals.sort()
     return u8(len(deals)) + b"".join(u8(j) + lp(sealed) for j, sealed in deals)
 

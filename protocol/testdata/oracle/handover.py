@@ -11,6 +11,7 @@ from groups import H, Reader, Refused, lp, lp4, require, sha256, to_int, u8, u16
 from threshold import lagrange
 
 Plan = namedtuple("Plan", "key_id epoch previous dealers parameters encoded sid")
+Offer = namedtuple("Offer", "key_id newest_hash nonce ceremony_key mode boot_nonce signature proofs hash")
 Open = namedtuple("Open", "index commitments sealed_hash r z encoded")
 Deal = namedtuple("Deal", "open sealed")  # sealed: index of the new epoch -> sealed value
 Version = namedtuple("Version", "plan opens blob_hash public_shares body encoded")
@@ -60,18 +61,79 @@ def check_follows(plan, now):
         require(new.recovery_key == old.recovery_key, "denied: recovery key")
 
 
+def holder_of(parameters, j):
+    return next(p for p in parameters.parties if j in p.indices)
+
+
 def is_refresh(plan, now):
-    old, new = now.parameters, plan.parameters
+    def without_keys(parameters):
+        parties = [p._replace(nonce=b"", ceremony_key=b"") for p in parameters.parties]
+        return parameters._replace(parties=parties, encoded=b"", sid=b"")
 
-    def same(p):
-        return p.name, p.indices, p.identity_key, p.mode, p.url
-
-    party = recovery_party(new)
+    party = recovery_party(plan.parameters)
     return (
-        (new.t, new.recovery_key) == (old.t, old.recovery_key)
-        and [same(p) for p in new.parties] == [same(p) for p in old.parties]
-        and (party is None or absent(new, party))
+        without_keys(plan.parameters) == without_keys(now.parameters)
+        and (party is None or absent(plan.parameters, party))
+        and all(holder_of(now.parameters, i).mode != 0 for i in plan.dealers)
     )
+
+
+# 13.6, offers
+
+
+def offer_hash(signed):
+    return H("CPV1-OFFER", sha256(signed))
+
+
+def proof_hash(offer, now, i, r):
+    group = now.parameters.group
+    h_i = group.encode(now.public_shares[i])
+    return H("CPV1-OFFER-PROOF", offer, u16(group.id), now.key_id, u32(now.epoch), u8(i), h_i, r)
+
+
+def make_offer(plan, party, boot_nonce, identity, now, shares, nonces):
+    """shares: what the agent holds in the bundle's epoch, by index; nonces: of their proofs."""
+    group = now.parameters.group
+    data = b"CPHO" + u8(1) + plan.key_id + plan.previous + party.nonce + party.ceremony_key + u8(party.mode) + boot_nonce
+    hash_ = offer_hash(data)
+    data += messages.ecdsa_sign(identity, hash_) + u8(len(shares))
+    for i in sorted(shares):
+        r = group.encode(group.exp(group.g, nonces[i]))
+        z = (nonces[i] + to_int(proof_hash(hash_, now, i, r)) * shares[i]) % group.q
+        data += u8(i) + lp(r + group.scalar(z))
+    return data
+
+
+def parse_offer(data):
+    r = Reader(data)
+    r.literal(b"CPHO\x01")
+    fields = r.take(32), r.take(32), r.take(32), r.take(65), r.u8(), r.take(16)
+    signed = data[: r.at]
+    signature = r.take(64)
+    proofs = [(r.u8(), r.lp()) for _ in range(r.u8())]
+    r.end()
+    indices = [i for i, _ in proofs]
+    require(len(indices) <= 16 and indices == sorted(set(indices)) and 0 not in indices, "offer: proofs")
+    require(fields[4] <= 2, "offer: mode")
+    return Offer(*fields, signature, dict(proofs), offer_hash(signed))
+
+
+def check_offers(plan, now, offers):
+    """now: the bundle that the plan follows; offers: encoded."""
+    group = now.parameters.group
+    agents = [p for p in plan.parameters.parties if p.mode != 0]
+    require(len(offers) == len(agents), "not one offer of each agent")
+    for p, offer in zip(agents, map(parse_offer, offers)):
+        require((offer.key_id, offer.newest_hash) == (now.key_id, now.newest_hash), f"{p.name}: another version")
+        require(offer[2:5] == (p.nonce, p.ceremony_key, p.mode), f"{p.name}: not what it offered")
+        messages.ecdsa_verify(p.identity_key, offer.hash, offer.signature)
+        held = [i for q in now.parameters.parties if q.identity_key == p.identity_key for i in q.indices]
+        require(sorted(offer.proofs) == sorted(held), f"{p.name}: not the shares that it holds")
+        for i, proof in offer.proofs.items():
+            r = group.parse(proof[: group.element_size])
+            z = group.parse_scalar(proof[group.element_size :])
+            c = to_int(proof_hash(offer.hash, now, i, group.encode(r)))
+            require(group.exp(group.g, z) == group.mul(r, group.exp(now.public_shares[i], c)), f"share {i}")
 
 
 # 13.2
@@ -79,6 +141,10 @@ def is_refresh(plan, now):
 
 def seal_info(sid):
     return b"CPV1-HANDOVER-DEAL" + sid
+
+
+def seal_aad(i, j, holder):
+    return u8(i) + u8(j) + holder.identity_key
 
 
 def deal_hash(sid, index, commitments, sealed_hash, r):
@@ -92,7 +158,8 @@ def make_deal(plan, index, coefficients, ephemerals, nonce):
     sealed = b""
     for j in sorted(holders):
         value = group.scalar(dkg.polynomial(coefficients, j, group.q))
-        sealed += lp(hpke.seal(holders[j].ceremony_key, seal_info(plan.sid), bytes([index, j]), value, ephemerals[j]))
+        aad = seal_aad(index, j, holders[j])
+        sealed += lp(hpke.seal(holders[j].ceremony_key, seal_info(plan.sid), aad, value, ephemerals[j]))
     commitments = b"".join(group.encode(group.exp(group.g, a)) for a in coefficients)
     r = group.encode(group.exp(group.g, nonce))
     c = to_int(deal_hash(plan.sid, index, commitments, sha256(sealed), r))
@@ -156,7 +223,8 @@ def new_public_shares(plan, now, opens):
 def open_value(plan, deal, j, scalar):
     """The holder's scalar is that of its ceremony key."""
     group, o = plan.parameters.group, deal.open
-    value = group.parse_scalar(hpke.open_(scalar, seal_info(plan.sid), bytes([o.index, j]), deal.sealed[j]))
+    aad = seal_aad(o.index, j, holder_of(plan.parameters, j))
+    value = group.parse_scalar(hpke.open_(scalar, seal_info(plan.sid), aad, deal.sealed[j]))
     require(group.exp(group.g, value) == committed(group, o.commitments, j), f"dealer {o.index}: value for {j}")
     return value
 
@@ -284,9 +352,9 @@ def open_parts(parts, scalar, bundle):
     """The recovery share of the bundle's epoch, with the scalar of the recovery HPKE key."""
     group, j = bundle.parameters.group, parts.index
     require(parts.sid == bundle.sid and j <= bundle.parameters.n, "altered: parts of another epoch")
-    values = {}
+    values, holder = {}, holder_of(bundle.parameters, j)
     for i, sealed in parts.sealed.items():
-        values[i] = group.parse_scalar(hpke.open_(scalar, seal_info(parts.sid), bytes([i, j]), sealed))
+        values[i] = group.parse_scalar(hpke.open_(scalar, seal_info(parts.sid), seal_aad(i, j, holder), sealed))
     share = combine_values(group, values)
     require(group.exp(group.g, share) == bundle.public_shares[j], "altered: the parts do not make the share")
     return share

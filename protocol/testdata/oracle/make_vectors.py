@@ -250,15 +250,24 @@ def dkg_block(group):
 
 def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, recovery_key):
     """The bundle after it, every new share, and the rest of what a block says of it. now: the bundle before;
-    shares: the dealers' by index; the secret keys by party; recovery_key: a scalar."""
+    shares: all of it by index; the secret keys by party; recovery_key: a scalar."""
     group, old = now.parameters.group, now.parameters
     parties = [party(c, i, name, identities[i], ceremony_keys[i]) for i, name in enumerate(names)]
+    # Who stays keeps its certificate to the byte.
+    certificates = {p.identity_key: p.identity_certificate for p in old.parties}
+    parties = [p._replace(identity_certificate=certificates.get(p.identity_key, p.identity_certificate)) for p in parties]
     parameters = dkg.parse_parameters(
         dkg.encode_parameters(
             group, old.purpose, t, len(parties), old.tenant, parties, old.client_ca, hpke.public_key(recovery_key)
         )
     )
     plan = handover.parse_plan(handover.encode_plan(now.key_id, now.epoch + 1, now.newest_hash, dealers, parameters))
+    offers = b""
+    for p, identity in zip(parties, identities):
+        if p.mode != 0:
+            held = {j: shares[j] for q in old.parties if q.identity_key == p.identity_key for j in q.indices}
+            nonces = {j: c.scalar(group.q) for j in held}
+            offers += lp4(handover.make_offer(plan, p, c.bytes(16), identity, now, held, nonces))
     deals, encoded = [], b""
     for i in dealers:
         coefficients = [shares[i]] + [c.scalar(group.q) for _ in range(t - 1)]
@@ -279,6 +288,7 @@ def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, reco
         new_shares[j] = handover.combine_values(group, values)
     return bundle, new_shares, dict(
         Sid=plan.sid,
+        Offers=offers,
         Deals=encoded,
         CeremonyKeys=b"".join(k.to_bytes(32, "big") for k in ceremony_keys),
         Shares=b"".join(group.scalar(s) for s in new_shares.values()),

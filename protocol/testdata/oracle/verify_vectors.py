@@ -123,7 +123,8 @@ def check_dkg(b):
         index, sealed = deals.u8(), deals.lp()
         if index == 2:
             key = to_int(b.hex("CeremonyKey1"))
-            dealt = hpke.open_(key, b"CPV1-DEAL" + bundle.parameters.sid, bytes([0, 2]), sealed)
+            aad = bytes([0, 2]) + bundle.parameters.parties[1].identity_key
+            dealt = hpke.open_(key, b"CPV1-DEAL" + bundle.parameters.sid, aad, sealed)
             require(g.parse_scalar(dealt) == b.scalar("Dealt02"), "dealt share")
     deals.end()
 
@@ -133,15 +134,18 @@ def check_handover(b):
     for number, (version, after) in enumerate(steps, 1):
         require(handover.extends(after, now) and not handover.extends(now, after), "chain")
         require(handover.is_refresh(version.plan, now) == (number == 1), "refresh")
-        check_one_handover(b, str(number), version, after)
+        check_one_handover(b, str(number), now, version, after)
         now = after
     require(now.epoch == 2 and now.h == b.element("H"), "epoch, h")
     require(handover.encode_bundle(now) == b.hex("Bundle"), "bundle")
 
 
-def check_one_handover(b, number, version, after):
+def check_one_handover(b, number, now, version, after):
     g, plan = b.group, version.plan
     require(plan.sid == b.hex("Sid" + number) and version.blob_hash == b.hex("BlobHash" + number), "plan")
+    offers = Reader(b.hex("Offers" + number))
+    handover.check_offers(plan, now, [offers.lp4() for p in plan.parameters.parties if p.mode != 0])
+    offers.end()
     encoded = Reader(b.hex("Deals" + number))
     deals = [handover.parse_deal(plan, encoded.lp4()) for _ in plan.dealers]
     encoded.end()
