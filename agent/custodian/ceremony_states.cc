@@ -155,6 +155,8 @@ Result<Bytes> Ceremonies::activate(const Caller& caller, const Sid& sid, ByteVie
   };
   if ((*key)->state == KeyState::active) return acknowledged(**key);
   if ((*key)->state != KeyState::prepared) return Error(Code::conflict, "the key went on to a later epoch");
+  if (bundle->epoch() != 0 && !completes(*bundle, **key))
+    return Error(Code::conflict, "the bundle is of another outcome than this agent confirmed");
   if (has_recovery_party((*key)->parameters()) && (*key)->recovery_blob.empty())
     return Error(Code::conflict, "the recovery blob is not stored yet");
 

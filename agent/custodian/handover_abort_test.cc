@@ -72,10 +72,66 @@ TEST_F(AbortHandover, WhatWasVoidedIsNeverConfirmedNorItsEpochUsedAgain) {
   EXPECT_TRUE(opens(next.bundle(), pair.alice, {&pair.cloud, &pair.company}));
 }
 
+TEST_F(AbortHandover, APlanThatDoesNotFollowUsesUpNoEpoch) {
+  HandoverTool tool = refresh();
+  dealt(tool);
+  const auto code_of_abort = [&](void (*change)(protocol::HandoverPlan::Fields&)) {
+    auto fields = tool.the_plan().fields();
+    fields.epoch = 200;
+    change(fields);
+    const auto plan = must(protocol::HandoverPlan::make(std::move(fields)));
+    return code_of(
+        tool.ask(pair.cloud, HandoverStep::abort, protocol::AbortRequest{plan.encoded(), {}}.encode()));
+  };
+  EXPECT_EQ(code_of_abort([](auto& fields) { fields.previous[0] ^= 1; }), "conflict");
+  EXPECT_EQ(code_of_abort([](auto& fields) { fields.dealers = {1}; }), "malformed");
+  EXPECT_EQ(code_of_abort([](auto& fields) { fields.epoch = 257; }), "conflict");
+  EXPECT_EQ(tool.status(pair.cloud).decided, 0u);
+  // Nor does it end the handover that runs.
+  tool.prepare();
+  tool.sign();
+  tool.activate();
+  tool.retire();
+  // Of an epoch that is over, the agent says truly that it never confirms it.
+  HandoverTool late = refresh();
+  late.epoch = 1;
+  late.offer();
+  late.plan();
+  EXPECT_EQ(code_of(late.abort_at(pair.cloud)), "ok");
+  late.epoch = 2;
+  late.plan();
+  EXPECT_EQ(code_of(late.abort_at(pair.cloud)), "conflict");
+}
+
+// Somebody with an administrator's certificate uses up numbers at one agent. The others can follow.
+TEST_F(AbortHandover, ManyVoidsAtOneAgentStopNoHandover) {
+  const auto abort = [&](TestAgent& agent, std::uint32_t epoch) {
+    HandoverTool tool = refresh();
+    tool.epoch = epoch;
+    tool.offer();
+    tool.plan();
+    must(tool.abort_at(agent));
+  };
+  abort(pair.cloud, 200);
+  abort(pair.cloud, 400);
+  HandoverTool next = refresh();
+  next.epoch = 401;
+  next.offer();
+  next.plan();
+  EXPECT_EQ(code_of(next.deal_at(pair.company)), "conflict");
+  abort(pair.company, 256);
+  HandoverTool again = refresh();
+  again.epoch = 401;
+  again.run();
+  EXPECT_TRUE(opens(again.bundle(), pair.alice, {&pair.cloud, &pair.company}));
+}
+
 TEST_F(AbortHandover, OnceConfirmedItNeedsAnotherPartysWord) {
   HandoverTool tool = refresh();
   dealt(tool);
   must(tool.prepare_at(pair.cloud));
+  const auto own = protocol::void_handover(tool.sid(), pair.cloud.stolen_identity());
+  EXPECT_EQ(code_of(tool.abort_at(pair.cloud, {statement(pair.cloud, own)})), "conflict");
   const auto refused = tool.abort_at(pair.cloud);
   EXPECT_EQ(code_of(refused), "conflict");
   EXPECT_TRUE(contains(why(refused), "is confirmed here"));

@@ -111,6 +111,63 @@ TEST_F(HandoverMessages, OneHandoverAtATime) {
   EXPECT_TRUE(opens(other.bundle(), pair.alice, {&pair.cloud, &pair.company}));
 }
 
+// Somebody who stole an administrator's certificate cannot keep the place for ever.
+TEST_F(HandoverMessages, OffersAloneKeepNobodyOut) {
+  const auto thief = pair.acme.enrol("admin", "thief");
+  pair.publish_clients(pair.admin.certificate.der());
+  HandoverTool held(bundle, {&pair.cloud, &pair.company}, thief, same_holders(), {1, 2});
+  HandoverTool tool = refresh();
+  HandoverTool rescue(bundle, {&pair.cloud, &pair.company}, pair.rescuer, same_holders(), {1, 2});
+  for (int minutes = 0; minutes < 10; ++minutes) {
+    held.offer();
+    EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "conflict");
+    pair.clock->now_ms += 50'000;
+    held.offer();
+    pair.clock->now_ms += 10'000;
+  }
+  EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "ok");
+  EXPECT_EQ(code_of(held.offer_at(pair.cloud)), "conflict");
+  // A recovery administrator waits for no administrator; an administrator does for it.
+  EXPECT_EQ(code_of(rescue.offer_at(pair.cloud)), "ok");
+  EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "conflict");
+}
+
+TEST_F(HandoverMessages, AnotherPlansAbortLeavesTheRunningOffer) {
+  const auto thief = pair.acme.enrol("admin", "thief");
+  pair.publish_clients(pair.admin.certificate.der());
+  HandoverTool tool = refresh();
+  tool.offer();
+  HandoverTool other(bundle, {&pair.cloud, &pair.company}, thief, same_holders(), {1, 2});
+  tool.plan();
+  auto fields = tool.the_plan().fields();
+  auto parameters = fields.parameters.fields();
+  parameters.parties[0].nonce[0] ^= 1;
+  fields.parameters = must(protocol::Parameters::make(std::move(parameters)));
+  const auto invented = must(protocol::HandoverPlan::make(std::move(fields)));
+  must(other.ask(pair.cloud, HandoverStep::abort, protocol::AbortRequest{invented.encoded(), {}}.encode()));
+  tool.epoch = 2;  // that number is used up
+  tool.plan();
+  tool.deal();
+  tool.prepare();
+  tool.sign();
+  tool.activate();
+  tool.retire();
+  bundle = tool.bundle();
+  EXPECT_TRUE(still_opens());
+}
+
+TEST_F(HandoverMessages, WhatWasDecidedSinceTheDealIsNotConfirmed) {
+  HandoverTool tool = refresh();
+  dealt(tool);
+  auto fields = tool.the_plan().fields();
+  auto parameters = fields.parameters.fields();
+  parameters.parties[0].nonce[0] ^= 1;
+  fields.parameters = must(protocol::Parameters::make(std::move(parameters)));
+  const auto invented = must(protocol::HandoverPlan::make(std::move(fields)));
+  must(tool.ask(pair.cloud, HandoverStep::abort, protocol::AbortRequest{invented.encoded(), {}}.encode()));
+  EXPECT_EQ(why(tool.prepare_at(pair.cloud)), "epoch 1 is not to be decided here; the next one is 2");
+}
+
 TEST_F(HandoverMessages, WhatNobodyGoesOnWithIsForgotten) {
   HandoverTool tool = refresh();
   dealt(tool);

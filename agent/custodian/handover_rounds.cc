@@ -10,68 +10,85 @@ namespace {
 
 using protocol::HandoverPlan;
 
-// After this much silence somebody else may begin.
+// After this much silence somebody else may begin; and after this long without a plan, whoever asks.
 constexpr std::int64_t kStalledMs = 60'000;
+constexpr std::int64_t kPlanlessMs = 10 * 60'000;
 
 Error other_handover(std::string_view what) {
   return {Code::conflict, "another handover of this key " + std::string(what)};
 }
 
-// An epoch's number is used for one handover. Skipping many would use them up.
-constexpr std::uint32_t kMaxSkip = 256;
-
 }  // namespace
 
 Status check_undecided(const Key& key, const HandoverPlan::Fields& plan) {
-  if (plan.epoch > key.decided && plan.epoch - key.decided <= kMaxSkip) return Done{};
+  if (plan.epoch > key.decided && plan.epoch - key.decided <= protocol::kMaxEpochSkip) return Done{};
   return Error(Code::conflict, "epoch " + std::to_string(plan.epoch) +
                                    " is not to be decided here; the next one is " +
                                    std::to_string(std::max(key.decided, key.epoch()) + 1));
+}
+
+// One handover of a key runs at a time. A recovery administrator need not wait for an administrator, whose
+// certificate may be what was stolen; nor need anybody for a client that only ever asks for offers.
+Status Handovers::make_room(const Caller& caller, const Running& present) const {
+  const bool recovers =
+      caller.client.identity.role == protocol::Role::recovery && present.role == protocol::Role::admin;
+  const bool stalled = caller.now_ms - present.touched_ms >= kStalledMs;
+  const bool planless = !present.plan && caller.now_ms - present.begun_ms >= kPlanlessMs;
+  if (present.client == caller.uri() || recovers || stalled || planless) return Done{};
+  return other_handover("is being run by " + present.client);
 }
 
 Result<Bytes> Handovers::offer(const Caller& caller) {
   const auto key = active(caller);
   if (!key) return key.error();
   const auto present = running_.find(caller.key_id());
-  if (present != running_.end() && present->second.client != caller.uri() &&
-      caller.now_ms - present->second.touched_ms < kStalledMs)
-    return other_handover("is being run by " + present->second.client);
+  if (present != running_.end())
+    if (auto room = make_room(caller, present->second); !room) return std::move(room).error();
+  const bool again = present != running_.end() && present->second.client == caller.uri();
+  const std::int64_t begun_ms = again ? present->second.begun_ms : caller.now_ms;
   auto own = offers_.make(**key);
   if (!own) return std::move(own).error();
   running_.insert_or_assign(caller.key_id(), Running{.client = caller.uri(),
+                                                     .role = caller.client.identity.role,
                                                      .nonce = own->offer.nonce,
                                                      .ceremony_key = std::move(own->ceremony_key),
                                                      .plan = std::nullopt,
                                                      .deals = {},
                                                      .invitation = {},
+                                                     .begun_ms = begun_ms,
                                                      .touched_ms = caller.now_ms});
   return own->offer.encode();
+}
+
+// Whether this agent may take part in the plan, whoever asks.
+Status Handovers::check_plan(const Key& key, const Running& running, const HandoverPlan& plan) const {
+  if (auto fits = plan.follows(key.sharing, key.bundle->newest_hash()); !fits) return fits;
+  if (auto fits = check_undecided(key, plan.fields()); !fits) return fits;
+  // What changes the holders may follow one that somebody who is lost keeps from its end.
+  if (plan.refreshes(key.sharing)) {
+    if (const KeyPtr prepared = keys_.prepared(key.key_id()))
+      return other_handover("is prepared here, to epoch " + std::to_string(prepared->epoch()) +
+                            ", to be completed or aborted first");
+    if (const auto older = keys_.superseded(key.key_id()); !older.empty())
+      return other_handover("is not finished: not all agents are known to have left epoch " +
+                            std::to_string(older.front()->epoch()));
+  }
+  const auto self = plan->parameters.position_of(keyring_.identity().public_key());
+  if (self) {
+    const auto& party = plan->parameters->parties[*self];
+    if (party.nonce != running.nonce || party.ceremony_key != running.ceremony_key.public_key() ||
+        party.mode != keeper_.mode() || party.name != settings_.role || party.url != settings_.url ||
+        party.identity_certificate->der() != settings_.identity_certificate.der())
+      return Error(Code::conflict, "handover plan: not what this agent offered");
+  }
+  return Done{};
 }
 
 Result<HandoverPlan> Handovers::admit_plan(const Caller& caller, const Key& key, const Running& running,
                                            const protocol::DealRequest& request) const {
   auto plan = HandoverPlan::parse(request.plan);
   if (!plan) return plan;
-  if (auto fits = plan->follows(key.sharing, key.bundle->newest_hash()); !fits)
-    return std::move(fits).error();
-  if (auto fits = check_undecided(key, plan->fields()); !fits) return std::move(fits).error();
-  // What changes the holders may follow one that somebody who is lost keeps from its end.
-  if (plan->refreshes(key.sharing)) {
-    if (const KeyPtr prepared = keys_.prepared(caller.key_id()))
-      return other_handover("is prepared here, to epoch " + std::to_string(prepared->epoch()) +
-                            ", to be completed or aborted first");
-    if (const auto older = keys_.superseded(caller.key_id()); !older.empty())
-      return other_handover("is not finished: not all agents are known to have left epoch " +
-                            std::to_string(older.front()->epoch()));
-  }
-  const auto self = (*plan)->parameters.position_of(keyring_.identity().public_key());
-  if (self) {
-    const auto& party = (*plan)->parameters->parties[*self];
-    if (party.nonce != running.nonce || party.ceremony_key != running.ceremony_key.public_key() ||
-        party.mode != keeper_.mode() || party.name != settings_.role || party.url != settings_.url ||
-        party.identity_certificate->der() != settings_.identity_certificate.der())
-      return Error(Code::conflict, "handover plan: not what this agent offered");
-  }
+  if (auto fits = check_plan(key, running, *plan); !fits) return std::move(fits).error();
   if (auto offered = protocol::check_offers(*plan, key.sharing, request.offers); !offered)
     return std::move(offered).error();
   if (auto allowed = authorize(caller, key, *plan, request.approval); !allowed)
@@ -132,6 +149,8 @@ Result<Bytes> Handovers::prepare(const Caller& caller, ByteView payload) {
   if (running == running_.end() || running->second.client != caller.uri() || !running->second.plan)
     return Error(Code::conflict, "no handover of this key runs here");
   const HandoverPlan& plan = *running->second.plan;
+  // What was so when it dealt: another handover may have been decided here since.
+  if (auto fits = check_plan(**key, running->second, plan); !fits) return std::move(fits).error();
   const auto self = plan->parameters.position_of(keyring_.identity().public_key());
   if (!self) return Error(Code::malformed, "this agent has no share in " + handover_label(plan));
   const auto deals = parse_deals(request->deals, plan);

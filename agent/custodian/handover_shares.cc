@@ -98,6 +98,12 @@ bool is_prepared_from(const Key& prepared, std::span<const Bytes> encoded) {
   return again && again->body() == parsed->transcript.body();
 }
 
+bool completes(const protocol::Bundle& bundle, const Key& prepared) {
+  if (bundle.sharing().sid != prepared.sid()) return false;
+  const auto parsed = parse_prepared_handover(prepared.preparation);
+  return parsed && parsed->transcript.hash() == bundle.newest_hash();
+}
+
 Result<protocol::Signature> confirmation_of(const Key& prepared, const protocol::SigningKey& identity) {
   const auto parsed = parse_prepared_handover(prepared.preparation);
   if (!parsed) return parsed.error();

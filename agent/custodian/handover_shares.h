@@ -28,6 +28,10 @@ Result<Key> prepare_key(HandoverInputs inputs, hsm::ShareKeeper& keeper);
 // Whether these are the deals that the key was prepared from.
 bool is_prepared_from(const Key& prepared, std::span<const Bytes> deals);
 
+// Whether the bundle's newest version is what the key was prepared from, to the byte that was confirmed: its
+// public shares are those of the shares that were sealed then.
+bool completes(const protocol::Bundle& bundle, const Key& prepared);
+
 // The confirmation of a key that a handover prepared.
 Result<protocol::Signature> confirmation_of(const Key& prepared, const protocol::SigningKey& identity);
 

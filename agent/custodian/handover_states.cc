@@ -40,11 +40,14 @@ Status check_acknowledged(const Bundle& bundle, const std::vector<Statement>& ac
   return Done{};
 }
 
-// Whether an agent of the new epoch says that it will never confirm or acknowledge this.
-bool somebody_voids(const HandoverPlan& plan, const std::vector<Statement>& voids) {
+// Whether another agent of the new epoch says that it will never confirm or acknowledge this.
+// `self` does not count: a store that was put back may have forgotten what it confirmed after it said so.
+bool somebody_voids(const HandoverPlan& plan, const std::vector<Statement>& voids,
+                    const protocol::VerifyKey& self) {
   return std::ranges::any_of(plan->parameters->parties, [&](const protocol::Party& party) {
     const auto said = statement_of(party, voids);
-    return party.is_agent() && said && protocol::verify_void(party.identity_key, plan.sid(), *said);
+    return party.is_agent() && party.identity_key != self && said &&
+           protocol::verify_void(party.identity_key, plan.sid(), *said);
   });
 }
 
@@ -59,7 +62,7 @@ Result<Bytes> Handovers::activate(const Caller& caller, ByteView version) {
   auto bundle = (*key)->bundle->followed_by(version);
   if (!bundle) return std::move(bundle).error();
   const KeyPtr prepared = keys_.prepared(caller.key_id());
-  if (prepared == nullptr || prepared->sid() != bundle->sharing().sid)
+  if (prepared == nullptr || !completes(*bundle, *prepared))
     return Error(Code::conflict, "epoch " + std::to_string(bundle->epoch()) +
                                      " of this handover was not prepared here, or was aborted");
   Key newer = *prepared;
@@ -156,7 +159,7 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   if (confirmed || activated) {
     const auto recovery = plan->recovery_party();
     const bool tool_confirms = recovery && !plan->absent(*recovery);
-    const bool void_elsewhere = somebody_voids(*plan, request->voids);
+    const bool void_elsewhere = somebody_voids(*plan, request->voids, keyring_.identity().public_key());
     if (!void_elsewhere && (activated || !tool_confirms))
       return Error(Code::conflict, handover_label(*plan) + (activated ? " is active" : " is confirmed") +
                                        " here: it can be completed, or be aborted once another party of it "
@@ -167,6 +170,11 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   std::vector<KeyPtr> gone;
   if (confirmed) gone.push_back(prepared);
   Key decided = **key;
+  // What does not follow this bundle cannot be confirmed here: it uses up no number of an epoch.
+  if ((*plan)->epoch > (*key)->epoch()) {
+    if (auto follows = plan->follows((*key)->sharing, (*key)->bundle->newest_hash()); !follows)
+      return std::move(follows).error();
+  }
   if ((*plan)->epoch > decided.decided) {
     if (auto fits = check_undecided(decided, plan->fields()); !fits) return std::move(fits).error();
     decided.decided = (*plan)->epoch;
@@ -178,7 +186,9 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
       return std::move(durable).error();
   }
   for (const KeyPtr& other : gone) erase_shares(*other);
-  running_.erase(caller.key_id());
+  const auto running = running_.find(caller.key_id());
+  if (running != running_.end() && running->second.plan && running->second.plan->sid() == plan->sid())
+    running_.erase(running);
   return protocol::encode_signature(protocol::void_handover(plan->sid(), keyring_.identity()));
 }
 

@@ -51,11 +51,13 @@ class Handovers {
   // A handover that was begun and has left nothing behind yet.
   struct Running {
     std::string client;
+    protocol::Role role;  // the client's
     ByteArray<32> nonce;
     protocol::HpkePrivateKey ceremony_key;
     std::optional<protocol::HandoverPlan> plan;
     std::vector<Bytes> deals;  // this agent's
     protocol::InvitationId invitation;
+    std::int64_t begun_ms;  // by the client's first offer
     std::int64_t touched_ms;
   };
 
@@ -74,6 +76,8 @@ class Handovers {
   Result<Bytes> offer(const Caller& caller);
   Result<Bytes> deal(const Caller& caller, ByteView payload);
   Result<Bytes> prepare(const Caller& caller, ByteView payload);
+  Status make_room(const Caller& caller, const Running& present) const;
+  Status check_plan(const Key& key, const Running& running, const protocol::HandoverPlan& plan) const;
   Result<protocol::HandoverPlan> admit_plan(const Caller& caller, const Key& key, const Running& running,
                                             const protocol::DealRequest& request) const;
   Result<std::vector<Bytes>> deal_own_shares(const Key& key, const protocol::HandoverPlan& plan);

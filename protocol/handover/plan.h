@@ -4,6 +4,9 @@
 
 namespace coprotect::protocol {
 
+// How far past the last epoch that an agent decided it goes in one step (SPEC.md §13.3): numbers are finite.
+constexpr std::uint32_t kMaxEpochSkip = 256;
+
 // What a handover is to do (SPEC.md §13.1): the holders of some shares of a key, enough of them to use it,
 // pass it on to the parties of the next epoch. Valid in itself if it exists; follows() says whether it fits
 // to the present epoch.

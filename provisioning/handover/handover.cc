@@ -16,6 +16,9 @@ using protocol::Party;
 using protocol::Signature;
 
 constexpr std::string_view kRecoveryName = "recovery";
+// No agent has a reason to be so far past the key's epoch; each step of kMaxEpochSkip costs the others a
+// call.
+constexpr std::uint32_t kMaxLead = 65'536;
 
 std::vector<Bytes> encode_all(const std::vector<protocol::Deal>& deals) {
   std::vector<Bytes> encoded;
@@ -135,7 +138,48 @@ std::vector<std::uint8_t> Handover::choose_dealers() const {
   return indices;
 }
 
+// Greater than every epoch that an agent which is to take part has decided. Who takes no part has no say: it
+// may be replaced for what it says.
+Result<std::uint32_t> Handover::choose_epoch() {
+  std::uint32_t newest = now_.epoch();
+  std::vector<HolderAgent*> asked;
+  for (const auto* const list : {&order_.agents, &order_.dealers})
+    for (const NewHolder& agent : *list)
+      if (agent.holder != nullptr) asked.push_back(agent.holder);
+  for (const HolderAgent* const agent : asked) {
+    if (agent->decided() > now_.epoch() + kMaxLead)
+      return with_hint(
+          Error(Code::conflict, agent->name() + " agent says that epoch " + std::to_string(agent->decided()) +
+                                    " is decided there, and the key is in epoch " +
+                                    std::to_string(now_.epoch())),
+          "its log says who aborted so many handovers; coprotect-provision reshare replaces it");
+    newest = std::max(newest, agent->decided());
+  }
+  for (HolderAgent* const agent : asked)
+    if (auto done = bring_forward(*agent, newest + 1); !done) return std::move(done).error();
+  return newest + 1;
+}
+
+// An agent goes a bounded number of epochs past the last that it decided. One that was left behind, because
+// handovers were aborted at others alone, is told of epochs between, which it voids.
+Status Handover::bring_forward(HolderAgent& agent, std::uint32_t epoch) {
+  for (std::uint32_t decided = agent.decided(); epoch - decided > protocol::kMaxEpochSkip;) {
+    decided += protocol::kMaxEpochSkip;
+    const auto skipped = HandoverPlan::make({.key_id = now_.key_id(),
+                                             .epoch = decided,
+                                             .previous = now_.newest_hash(),
+                                             .dealers = choose_dealers(),
+                                             .parameters = now_.parameters()});
+    if (!skipped) return skipped.error();
+    if (const auto voided = agent.abort({.plan = skipped->encoded(), .voids = {}}); !voided)
+      return voided.error();
+  }
+  return Done{};
+}
+
 Status Handover::make_plan() {
+  const auto epoch = choose_epoch();
+  if (!epoch) return epoch.error();
   std::vector<Party> parties;
   for (const NewHolder& agent : order_.agents) {
     auto offer = offer_of(agent);
@@ -157,7 +201,7 @@ Status Handover::make_plan() {
                                                                     : now_.parameters()->recovery_key});
   if (!parameters) return std::move(parameters).error();
   auto plan = HandoverPlan::make({.key_id = now_.key_id(),
-                                  .epoch = order_.epoch,
+                                  .epoch = *epoch,
                                   .previous = now_.newest_hash(),
                                   .dealers = choose_dealers(),
                                   .parameters = *std::move(parameters)});

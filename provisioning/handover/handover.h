@@ -26,7 +26,6 @@ struct RecoveryDealer {
 // What a handover is to do. All that it refers to outlives it.
 struct HandoverOrder {
   std::uint8_t t;
-  std::uint32_t epoch;             // the next one
   std::vector<NewHolder> agents;   // with indices 1, 2, …; the recovery share's comes after them
   std::vector<NewHolder> dealers;  // who can deal, first who should; no more than needed do
   std::optional<RecoveryDealer> recovery_dealer;  // if they are too few
@@ -48,6 +47,8 @@ class Handover {
 
  private:
   Status make_plan();
+  Result<std::uint32_t> choose_epoch();
+  Status bring_forward(HolderAgent& agent, std::uint32_t epoch);
   Status deal();
   Status seal_recovery_share();
   Status let_all_prepare();

@@ -50,6 +50,7 @@ Result<protocol::HandoverStatus> HolderAgent::status() {
   if (!answer) return answer.error();
   auto status = protocol::HandoverStatus::parse(*answer);
   if (!status) return std::move(status).error().in(name() + " agent");
+  decided_ = std::max(status->epoch, status->decided);
   return status;
 }
 

@@ -18,6 +18,8 @@ class HolderAgent {
   const std::string& name() const { return party_.name; }
 
   Result<protocol::HandoverStatus> status();
+  // The newest epoch that it decided, as of its last status; 0 before.
+  std::uint32_t decided() const { return decided_; }
   Result<protocol::HandoverNotice> announce(const protocol::Layout& layout);
   Status veto();
   Result<protocol::HandoverOffer> offer();
@@ -39,6 +41,7 @@ class HolderAgent {
   Result<protocol::Signature> ask_signature(protocol::HandoverStep step, Bytes payload);
 
   protocol::Party party_;
+  std::uint32_t decided_ = 0;
   Random& random_;
   SignedLink link_;
 };

@@ -106,13 +106,6 @@ Result<TenantLists> HolderGroup::lists() {
   return TenantLists{*std::move(clients), keys ? *std::move(keys) : Bytes{}};
 }
 
-std::uint32_t HolderGroup::next_epoch() const {
-  std::uint32_t newest = bundle_.epoch();
-  for (const Member& member : members_)
-    if (member.status) newest = std::max({newest, member.status->epoch, member.status->decided});
-  return newest + 1;
-}
-
 Status HolderGroup::all_reachable(std::string_view but) const {
   for (const Member& member : members_)
     if (member.holds_now && !member.status && member.agent->name() != but) return waits_for(member);

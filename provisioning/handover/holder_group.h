@@ -33,8 +33,6 @@ class HolderGroup {
   Result<Bytes> newest_list(const ListKind& kind);
   // Client list and key list, for agents that join; the latter is empty if there is none.
   Result<TenantLists> lists();
-  // Greater than every epoch that anybody decided.
-  std::uint32_t next_epoch() const;
   // The first agent of the newest epoch that cannot be reached, as an error; `but` does not count.
   Status all_reachable(std::string_view but = {}) const;
 

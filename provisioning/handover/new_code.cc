@@ -73,7 +73,6 @@ Status new_code(const NewCodeOptions& options, const Operator& person, std::int6
   const auto kind = *password ? protocol::RecoveryKind::password : protocol::RecoveryKind::code;
   NewRecovery recovery(*std::move(password), person, random);
   HandoverOrder order{.t = holders->bundle().parameters()->t,
-                      .epoch = holders->next_epoch(),
                       .agents = {},
                       .dealers = {},
                       .recovery_dealer = std::nullopt,

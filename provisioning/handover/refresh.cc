@@ -14,7 +14,6 @@ Status refresh(const KeyOptions& options, const Operator& person, Random& random
 
   HandoverOrder order{
       .t = holders->bundle().parameters()->t,
-      .epoch = holders->next_epoch(),
       .agents = {},
       .dealers = {},
       .recovery_dealer = std::nullopt,

@@ -35,7 +35,6 @@ Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& hol
                                  const Operator& person) {
   const protocol::Bundle& now = holders.bundle();
   HandoverOrder order{.t = options.threshold.value_or(now.parameters()->t),
-                      .epoch = holders.next_epoch(),
                       .agents = {},
                       .dealers = {},
                       .recovery_dealer = std::nullopt,

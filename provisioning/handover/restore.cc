@@ -119,7 +119,6 @@ Result<Bundle> hand_over(const OpenedKit& kit, HolderGroup& holders, InvitedAgen
                          const Operator& person, Random& random) {
   const Bundle& now = holders.bundle();
   HandoverOrder order{.t = now.parameters()->t,
-                      .epoch = holders.next_epoch(),
                       .agents = {},
                       .dealers = {},
                       .recovery_dealer = std::nullopt,

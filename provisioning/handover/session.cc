@@ -90,7 +90,7 @@ void print_holders(const protocol::Bundle& bundle) {
 void print_plan(const protocol::Bundle& now, const HandoverOrder& order) {
   std::cout << "now: ";
   print_holders(now);
-  std::cout << "then, in epoch " << order.epoch << ": any " << int{order.t} << " of\n";
+  std::cout << "then, in the next epoch: any " << int{order.t} << " of\n";
   for (const NewHolder& agent : order.agents)
     std::cout << "  " << agent.name()
               << (agent.holder != nullptr ? "  a new share in place of the present one" : "  joins") << '\n';
