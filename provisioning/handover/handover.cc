@@ -6,6 +6,7 @@
 #include "protocol/crypto/hash.h"
 #include "protocol/handover/recovery_parts.h"
 #include "protocol/handover/statements.h"
+#include "provisioning/report.h"
 
 namespace coprotect::provisioning {
 namespace {
