@@ -4,18 +4,10 @@
 
 #include <set>
 
+#include "protocol/testdata/fixed_random.h"
+
 namespace coprotect::protocol {
 namespace {
-
-// A generator that says the same again and again.
-class StuckRandom final : public Random {
- public:
-  explicit StuckRandom(std::uint8_t byte) : byte_(byte) {}
-  void fill(std::span<std::uint8_t> out) override { std::ranges::fill(out, byte_); }
-
- private:
-  std::uint8_t byte_;
-};
 
 Bytes drawn(HedgedRandom random, std::size_t size) {
   Bytes bytes(size);

@@ -7,6 +7,7 @@
 
 #include "protocol/dkg/test_forger.h"
 #include "protocol/group/test_suites.h"
+#include "protocol/testdata/fixed_random.h"
 #include "protocol/threshold/partial.h"
 
 namespace coprotect::protocol {
@@ -85,6 +86,29 @@ TEST_P(DealerTest, AllPartiesSeeOneKey) {
     EXPECT_EQ(outcome.transcript.key_id(), run.bundle.key_id());
     EXPECT_EQ(outcome.shares.size(), 1u);
   }
+}
+
+// a_0 repeats, and with it what is public of it; all else is another for another ceremony.
+TEST_P(DealerTest, AStuckGeneratorRepeatsNoPolynomial) {
+  StuckRandom stuck;
+  const auto reveal_of = [&](const TestCeremony& ceremony) {
+    const HpkePrivateKey& key = ceremony.ceremony_keys[0];
+    Dealer dealer = must(Dealer::start(ceremony.parameters, 0, ceremony.identity_keys[0],
+                                       must(HpkePrivateKey::from_scalar(key.scalar().reveal())), stuck));
+    const std::vector<Bytes> commits{dealer.commit(), ceremony.dealer(1).commit(),
+                                     ceremony.dealer(2).commit()};
+    const Bytes message = must(dealer.reveal(commits));
+    const Bytes body = must(CeremonyMessage::parse(message, Round::reveal, ceremony.parameters)).body;
+    return must(Reveal::parse(body, ceremony.parameters));
+  };
+  const TestCeremony ceremony(GetParam());
+  const Reveal first = reveal_of(ceremony);
+  EXPECT_EQ(first.encode(), reveal_of(ceremony).encode());
+  const Reveal other = reveal_of(TestCeremony(GetParam()));
+  EXPECT_EQ(other.commitments[0], first.commitments[0]);
+  EXPECT_NE(other.commitments[1], first.commitments[1]);
+  EXPECT_NE(other.pop_r, first.pop_r);
+  EXPECT_NE(other.rho, first.rho);
 }
 
 class Rounds : public testing::Test {

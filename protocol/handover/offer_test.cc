@@ -6,6 +6,7 @@
 
 #include "protocol/group/test_suites.h"
 #include "protocol/handover/test_handover.h"
+#include "protocol/testdata/fixed_random.h"
 
 namespace coprotect::protocol {
 namespace {
@@ -174,12 +175,6 @@ TEST_P(OfferTest, ARefreshKeepsEachIdentityCertificate) {
   fields.parameters = must(Parameters::make(std::move(parameters)));
   EXPECT_FALSE(must(HandoverPlan::make(std::move(fields))).refreshes(now()));
 }
-
-// The hedge of everything that a dealer draws.
-class StuckRandom final : public Random {
- public:
-  void fill(std::span<std::uint8_t> out) override { std::ranges::fill(out, std::uint8_t{7}); }
-};
 
 TEST_P(OfferTest, AStuckGeneratorDealsUnrelatedPolynomialsForTwoPlans) {
   StuckRandom stuck;

@@ -24,4 +24,14 @@ class FixedRandom final : public Random {
   std::size_t used_ = 0;
 };
 
+// Says the same again and again, as a generator does in a virtual machine that is put back to a snapshot.
+class StuckRandom final : public Random {
+ public:
+  explicit StuckRandom(std::uint8_t byte = 7) : byte_(byte) {}
+  void fill(std::span<std::uint8_t> out) override { std::ranges::fill(out, byte_); }
+
+ private:
+  std::uint8_t byte_;
+};
+
 }  // namespace coprotect::protocol
