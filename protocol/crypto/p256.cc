@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "protocol/base/declassify.h"
 #include "protocol/base/result.h"
 
 namespace coprotect::protocol::p256 {
@@ -12,15 +13,25 @@ namespace {
 using Number = Owned<BIGNUM, BN_clear_free>;
 using Point = Owned<EC_POINT, EC_POINT_clear_free>;
 
+// Of the group: SP 800-186 §3.2.1.3.
+constexpr ByteArray<kScalarSize> kOrder = {0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff,
+                                           0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17,
+                                           0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51};
+
 const EC_GROUP* group() {
   static const EC_GROUP* const group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
   invariant(group != nullptr);
   return group;
 }
 
+// A secret scalar. BN_bin2bn skips leading zero bytes in a time that tells how many there are, so it gets a
+// leading one, which is taken off again.
 Number number(ByteView bytes) {
-  Number n(BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr));
-  invariant(n != nullptr);
+  Secret marked(1 + bytes.size());
+  marked.fill().front() = 1;
+  std::copy(bytes.begin(), bytes.end(), marked.fill().begin() + 1);
+  Number n(BN_bin2bn(marked.reveal().data(), static_cast<int>(marked.size()), nullptr));
+  invariant(n != nullptr && BN_mask_bits(n.get(), static_cast<int>(8 * bytes.size())) == 1);
   BN_set_flags(n.get(), BN_FLG_CONSTTIME);
   return n;
 }
@@ -41,10 +52,16 @@ Point decode(ByteView encoded) {
   return point;
 }
 
+// Not EC_POINT_point2oct, whose time depends on leading zero bytes: a public key is a secret until it leaves.
 UncompressedPoint encode(const Point& point) {
+  const Number x(BN_new());
+  const Number y(BN_new());
+  invariant(x != nullptr && y != nullptr);
+  invariant(EC_POINT_get_affine_coordinates(group(), point.get(), x.get(), y.get(), nullptr) == 1);
   UncompressedPoint bytes;
-  invariant(EC_POINT_point2oct(group(), point.get(), POINT_CONVERSION_UNCOMPRESSED, bytes.data(),
-                               bytes.size(), nullptr) == bytes.size());
+  bytes[0] = 4;
+  invariant(BN_bn2binpad(x.get(), bytes.data() + 1, 32) == 32 &&
+            BN_bn2binpad(y.get(), bytes.data() + 33, 32) == 32);
   return bytes;
 }
 
@@ -52,8 +69,14 @@ UncompressedPoint encode(const Point& point) {
 
 bool is_scalar(ByteView bytes) {
   if (bytes.size() != kScalarSize) return false;
-  const Number n = number(bytes);
-  return !BN_is_zero(n.get()) && BN_cmp(n.get(), EC_GROUP_get0_order(group())) < 0;
+  unsigned any = 0;
+  unsigned borrow = 0;  // of bytes − order, which borrows exactly if bytes < order
+  for (std::size_t i = kScalarSize; i-- > 0;) {
+    any |= bytes[i];
+    borrow = (unsigned{bytes[i]} - kOrder[i] - borrow) >> 31;
+  }
+  // A scalar out of range is refused, or drawn again; one in range is any of them.
+  return (declassified(any != 0) & declassified(borrow)) != 0;
 }
 
 Secret random_scalar(Random& random) {

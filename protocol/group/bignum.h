@@ -2,11 +2,13 @@
 
 #include <openssl/bn.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/owned.h"
 #include "protocol/base/result.h"
+#include "protocol/base/secret.h"
 
 namespace coprotect::protocol {
 
@@ -35,6 +37,16 @@ inline BignumContext new_context() {
 inline Bignum bignum(ByteView bytes) {
   Bignum n(BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr));
   invariant(n != nullptr);
+  return n;
+}
+// The same of a secret. BN_bin2bn skips leading zero bytes in a time that tells how many there are, and such
+// bits of many nonces give a share away. So it gets a leading one, which is taken off again.
+inline Bignum secret_bignum(ByteView bytes) {
+  Secret marked(1 + bytes.size());
+  marked.fill().front() = 1;
+  std::copy(bytes.begin(), bytes.end(), marked.fill().begin() + 1);
+  Bignum n = bignum(marked.reveal());
+  ensure(BN_mask_bits(n.get(), static_cast<int>(8 * bytes.size())));
   return n;
 }
 inline Bignum copy(const BIGNUM* n) {

@@ -1,5 +1,6 @@
 #include "protocol/group/group.h"
 
+#include "protocol/base/declassify.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/group/modp.h"
 #include "protocol/group/p256.h"
@@ -19,11 +20,14 @@ Secret Element::encode_secret() const {
 }
 
 bool Element::is_identity() const {
-  return group_->is_identity(*this);
+  // An honest element is the identity with a chance of 1/q, so that this tells nothing of it.
+  return declassified(group_->is_identity(*this));
 }
 
 bool operator==(const Element& a, const Element& b) {
-  return a.group_ == b.group_ && a.group_->equal(a, b);
+  if (a.group_ != b.group_) return false;
+  if (a.is_identity() || b.is_identity()) return a.is_identity() && b.is_identity();
+  return equal_in_constant_time(a.encode_secret(), b.encode_secret());
 }
 
 Scalar Group::hash_to_scalar(ByteView msg, std::string_view dst) const {

@@ -38,7 +38,7 @@ class Element {
   // The same into locked memory, for elements that are secret (m, k_i).
   Secret encode_secret() const;
   bool is_identity() const;
-  // Variable time: for public elements.
+  // Constant time in the elements; the verdict is no secret.
   friend bool operator==(const Element& a, const Element& b);
 
  private:
@@ -79,16 +79,20 @@ class Group {
   virtual const FixedBase& generator() const = 0;
   virtual std::unique_ptr<FixedBase> fixed_base(const Element& base) const = 0;
 
+  // Variable time: for public elements.
   virtual Element multiply(const Element& a, const Element& b) const = 0;
-  // Variable time: a secret element only where nobody but its holder can measure it (a client).
   virtual Element invert(const Element& a) const = 0;
+  // a·b and a/b in constant time. For secret elements: m, and the k_i that make it.
+  virtual Element multiply_secret(const Element& a, const Element& b) const = 0;
+  virtual Element divide_secret(const Element& a, const Element& b) const = 0;
 
   // base^x and g^x in constant time in x. For secret exponents.
   virtual Element power_secret(const Element& base, const Scalar& x) const = 0;
   virtual Element generator_power_secret(const Scalar& x) const = 0;
   // base^e for a public big-endian integer of up to a scalar's width. Variable time.
   virtual Element power_public(const Element& base, ByteView e) const = 0;
-  // ∏ bases[i]^exponents[i], public. Variable time; shares the squarings where that is faster.
+  // ∏ bases[i]^exponents[i]. Variable time in the exponents, constant in the bases; shares the squarings
+  // where that is faster.
   virtual Element product_of_powers_public(std::span<const Element> bases,
                                            std::span<const Bytes> exponents) const = 0;
 
@@ -105,7 +109,6 @@ class Group {
   Group() = default;
   virtual void encode(const Element& element, std::span<std::uint8_t> out) const = 0;
   virtual bool is_identity(const Element& element) const = 0;
-  virtual bool equal(const Element& a, const Element& b) const = 0;
 };
 
 // The group of a suite; made on first use, lives until the program ends.

@@ -95,6 +95,9 @@ TEST_P(GroupTest, HasAnIdentityThatProductsMayHit) {
   EXPECT_TRUE(group().multiply(x, one) == x);
   EXPECT_TRUE(group().multiply(one, x) == x);
   EXPECT_TRUE(group().multiply(one, one).is_identity());
+  EXPECT_TRUE(group().multiply_secret(x, one) == x);
+  EXPECT_TRUE(group().divide_secret(one, x) == group().invert(x));
+  EXPECT_TRUE(group().divide_secret(x, x).is_identity());
   EXPECT_TRUE(group().invert(one).is_identity());
   EXPECT_TRUE(group().power_secret(one, random_scalar()).is_identity());
   EXPECT_TRUE(group().power_secret(x, of(0)).is_identity());

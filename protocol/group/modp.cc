@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "protocol/base/declassify.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/group/montgomery.h"
 
@@ -87,11 +88,10 @@ class ModpFixedBase final : public FixedBase {
 class ModpGroup final : public Group {
  public:
   explicit ModpGroup(SuiteId suite)
-      : suite_(suite), modulus_(prime_of(suite)), field_(order_of(modulus_.value())) {
-    Bytes p(field_.size());
-    write_bytes(modulus_.value(), p);
+      : suite_(suite), modulus_(prime_of(suite)), field_(order_of(modulus_.value())), p_(field_.size()) {
+    write_bytes(modulus_.value(), p_);
     mpz_init(prime_);
-    mpz_import(prime_, p.size(), 1, 1, 0, 0, p.data());
+    mpz_import(prime_, p_.size(), 1, 1, 0, 0, p_.data());
     Bignum two = new_bignum();
     ensure(BN_set_word(two.get(), 2));
     generator_ = fixed_base(element(std::move(two)));
@@ -125,6 +125,16 @@ class ModpGroup final : public Group {
     return element(modulus_.multiply(number_of(a), number_of(b)));
   }
   Element invert(const Element& a) const override { return element(modulus_.inverse(number_of(a))); }
+  Element multiply_secret(const Element& a, const Element& b) const override { return multiply(a, b); }
+  // The inversion takes variable time, but sees only a uniform number: a/b = a·r/(b·r).
+  Element divide_secret(const Element& a, const Element& b) const override {
+    const Element r = random_message(system_random());
+    Bytes blinded(element_size());
+    write_bytes(modulus_.multiply(number_of(b), number_of(r)).get(), blinded);
+    declassify(blinded);  // independent of b
+    const Bignum inverse = modulus_.inverse(bignum(blinded).get());
+    return element(modulus_.multiply(modulus_.multiply(number_of(a), number_of(r)).get(), inverse.get()));
+  }
 
   Element power_secret(const Element& base, const Scalar& x) const override {
     return element(power(number_of(base), x));
@@ -158,25 +168,32 @@ class ModpGroup final : public Group {
     // 2^−64; it means a broken generator.
     Secret bytes(element_size());
     random.fill(bytes.fill());
-    const Bignum y = bignum(bytes.reveal());
-    invariant(in_range(y.get()));
+    invariant(in_range(bytes.reveal()));
+    const Bignum y = secret_bignum(bytes.reveal());
     return element(modulus_.multiply(y.get(), y.get()));
   }
 
  protected:
   void encode(const Element& e, std::span<std::uint8_t> out) const override {
-    invariant(!is_identity(e));
+    invariant(!e.is_identity());
     write_bytes(number_of(e), out);
   }
   bool is_identity(const Element& e) const override { return BN_is_one(number_of(e)) == 1; }
-  bool equal(const Element& a, const Element& b) const override {
-    return BN_cmp(number_of(a), number_of(b)) == 0;
-  }
 
  private:
   Element element(Bignum number) const { return make_element(*this, std::move(number)); }
 
-  // 1 < x < p−1.
+  // 1 < x < p−1, in constant time but for the answer, which ends the process if it is no.
+  bool in_range(ByteView x) const {
+    unsigned above_one = 0;
+    unsigned borrow = 0;  // of x − (p−1); p is odd
+    for (std::size_t i = x.size(); i-- > 0;) {
+      const bool last = i + 1 == x.size();
+      above_one |= unsigned{x[i]} >> static_cast<unsigned>(last);
+      borrow = (unsigned{x[i]} - (p_[i] - unsigned{last}) - borrow) >> 31;
+    }
+    return declassified(static_cast<unsigned>(above_one != 0) & borrow) != 0;
+  }
   bool in_range(const BIGNUM* x) const {
     Bignum last = copy(modulus_.value());
     ensure(BN_sub_word(last.get(), 1));
@@ -195,14 +212,15 @@ class ModpGroup final : public Group {
     }
     Bignum result = new_bignum();
     const BignumContext context = new_context();
-    ensure(BN_mod_exp_mont_consttime(result.get(), base, bignum(exponent.reveal()).get(), modulus_.value(),
-                                     context.get(), modulus_.montgomery()));
+    ensure(BN_mod_exp_mont_consttime(result.get(), base, secret_bignum(exponent.reveal()).get(),
+                                     modulus_.value(), context.get(), modulus_.montgomery()));
     return result;
   }
 
   SuiteId suite_;
   Modulus modulus_;
   ScalarField field_;
+  Bytes p_;
   mpz_t prime_;
   std::unique_ptr<FixedBase> generator_;
 };

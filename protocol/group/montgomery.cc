@@ -127,9 +127,15 @@ Bignum product_of_powers(const Modulus& modulus, std::optional<CombPower> fixed,
     steps = std::max(steps, bit_length(power.exponent));
   }
 
-  Bignum product = modulus.to_montgomery(BN_value_one(), context.get());
+  // Null for one, whose Montgomery form has fewer words than p: OpenSSL would multiply by it in another way,
+  // which takes variable time.
+  Bignum product;
   const auto multiply_by = [&](const BIGNUM* factor) {
-    modulus.multiply_montgomery(product.get(), product.get(), factor, context.get());
+    if (product == nullptr) {
+      if (factor != nullptr) product = copy(factor);
+    } else {
+      modulus.multiply_montgomery(product.get(), product.get(), factor, context.get());
+    }
   };
   for (std::size_t step = steps; step-- > 0;) {
     if (step + 1 < steps) multiply_by(product.get());
@@ -142,6 +148,7 @@ Bignum product_of_powers(const Modulus& modulus, std::optional<CombPower> fixed,
       if (digit != 0) multiply_by(tables[i][digit].get());
     }
   }
+  if (product == nullptr) return copy(BN_value_one());
   return modulus.from_montgomery(product.get(), context.get());
 }
 

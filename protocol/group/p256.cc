@@ -5,6 +5,7 @@
 #include <openssl/obj_mac.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <optional>
 #include <utility>
@@ -191,15 +192,25 @@ class P256Group final : public Group {
     return element(std::move(inverse));
   }
 
+  // EC_POINT_add takes variable time, EC_POINTs_mul constant time in the points.
+  Element multiply_secret(const Element& a, const Element& b) const override {
+    return product(a, BN_value_one(), b, BN_value_one());
+  }
+  Element divide_secret(const Element& a, const Element& b) const override {
+    Bignum minus_one = copy(EC_GROUP_get0_order(curve_.get()));
+    ensure(BN_sub_word(minus_one.get(), 1));
+    return product(a, BN_value_one(), b, minus_one.get());
+  }
+
   // With one scalar EC_POINT_mul takes constant time, for the generator as for another point.
   Element power_secret(const Element& base, const Scalar& x) const override {
-    return power(point_of(base), secret_exponent(x));
+    return power(point_of(base), secret_bignum(x.bytes().reveal()));
   }
   Element generator_power_secret(const Scalar& x) const override {
     EcPoint result = new_point(curve_.get());
     const BignumContext context = new_context();
-    ensure(
-        EC_POINT_mul(curve_.get(), result.get(), secret_exponent(x).get(), nullptr, nullptr, context.get()));
+    ensure(EC_POINT_mul(curve_.get(), result.get(), secret_bignum(x.bytes().reveal()).get(), nullptr, nullptr,
+                        context.get()));
     return element(std::move(result));
   }
   Element power_public(const Element& base, ByteView e) const override {
@@ -239,17 +250,18 @@ class P256Group final : public Group {
       std::copy(known->begin(), known->end(), out.begin());
       return;
     }
+    // Not EC_POINT_point2oct, whose time depends on leading zero bytes and on y's last bit.
     const BignumContext context = new_context();
-    // The point at infinity has an encoding of one byte.
-    invariant(EC_POINT_point2oct(curve_.get(), point_of(e), POINT_CONVERSION_COMPRESSED, out.data(),
-                                 out.size(), context.get()) == kElementSize);
+    const Bignum x = new_bignum();
+    const Bignum y = new_bignum();
+    ensure(EC_POINT_get_affine_coordinates(curve_.get(), point_of(e), x.get(), y.get(), context.get()));
+    Secret y_bytes(kElementSize - 1);
+    write_bytes(x.get(), out.subspan(1));
+    write_bytes(y.get(), y_bytes.fill());
+    out[0] = static_cast<std::uint8_t>(2 + (y_bytes.reveal().back() & 1));
   }
   bool is_identity(const Element& e) const override {
     return EC_POINT_is_at_infinity(curve_.get(), point_of(e)) == 1;
-  }
-  bool equal(const Element& a, const Element& b) const override {
-    const BignumContext context = new_context();
-    return EC_POINT_cmp(curve_.get(), point_of(a), point_of(b), context.get()) == 0;
   }
 
  private:
@@ -261,16 +273,15 @@ class P256Group final : public Group {
     return element(std::move(result));
   }
 
-  // BN_bin2bn skips leading zero bytes in a time that tells how many there are, and such bits of many nonces
-  // give a share away. So it gets a leading one, which is taken off again.
-  static Bignum secret_exponent(const Scalar& x) {
-    const ByteView bytes = x.bytes().reveal();
-    Secret marked(1 + bytes.size());
-    marked.fill().front() = 1;
-    std::copy(bytes.begin(), bytes.end(), marked.fill().begin() + 1);
-    Bignum exponent = bignum(marked.reveal());
-    ensure(BN_mask_bits(exponent.get(), static_cast<int>(8 * bytes.size())));
-    return exponent;
+  // a^x·b^y for public x and y.
+  Element product(const Element& a, const BIGNUM* x, const Element& b, const BIGNUM* y) const {
+    const std::array<const EC_POINT*, 2> points = {point_of(a), point_of(b)};
+    std::array<const BIGNUM*, 2> exponents = {x, y};
+    EcPoint result = new_point(curve_.get());
+    const BignumContext context = new_context();
+    ensure(EC_POINTs_mul(curve_.get(), result.get(), nullptr, points.size(),
+                         const_cast<const EC_POINT**>(points.data()), exponents.data(), context.get()));
+    return element(std::move(result));
   }
 
   EcGroup curve_;

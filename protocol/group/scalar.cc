@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "protocol/base/declassify.h"
+
 // The mpn_sec_* and mpn_cnd_* functions of GMP take the same time and touch the same memory for all values of
 // the same size (GMP manual, "Low-level functions for cryptography"). Their scratch space is ours, in locked
 // memory.
@@ -72,7 +74,8 @@ Result<Scalar> Scalar::parse(const ScalarField& field, ByteView encoded) {
   Limbs difference(value.count());
   std::copy_n(value.data(), value.count(), difference.data());
   // value − q borrows exactly if value < q.
-  if (mpn_cnd_sub_n(1, difference.data(), difference.data(), field.limbs().data(), n) == 0)
+  // A scalar out of range is refused, which its sender sees.
+  if (declassified(mpn_cnd_sub_n(1, difference.data(), difference.data(), field.limbs().data(), n)) == 0)
     return Error(Code::malformed, "scalar: not less than the group's order");
   return Scalar(field, Secret::copy_of(encoded));
 }
@@ -148,8 +151,9 @@ Scalar Scalar::inverse() const {
   Limbs inverse(count);
   Limbs scratch(static_cast<std::size_t>(mpn_sec_invert_itch(n)));
   const auto bits = static_cast<mp_bitcnt_t>(2 * count * GMP_NUMB_BITS);
-  invariant(mpn_sec_invert(inverse.data(), value.data(), field_->limbs().data(), n, bits, scratch.data()) ==
-            1);
+  // Zero alone has no inverse, and ends the process.
+  invariant(declassified(mpn_sec_invert(inverse.data(), value.data(), field_->limbs().data(), n, bits,
+                                        scratch.data())) == 1);
   return Scalar(*field_, inverse.to_bytes(field_->size()));
 }
 

@@ -1,8 +1,9 @@
 #include "protocol/recovery/code.h"
 
-#include <array>
 #include <string>
 #include <string_view>
+
+#include "protocol/base/declassify.h"
 
 namespace coprotect::protocol {
 namespace {
@@ -13,9 +14,21 @@ constexpr std::size_t kDataSymbols = 4;  // in a group, before its check symbol
 constexpr std::size_t kGroupSymbols = kDataSymbols + 1;
 constexpr std::size_t kWrittenSize = kGroups * (kGroupSymbols + 1) - 1;
 
+// A code is a secret, so that its symbols decide no branch and no address. Of what is typed, a reader may
+// know where separators stand, and which group is mistyped: an error says so.
+
+// 1 if a = b, else 0, of values below 2^31.
+constexpr unsigned is_equal(unsigned a, unsigned b) {
+  return ((a ^ b) - 1) >> 31;
+}
+// 1 if a < b, of values below 2^31.
+constexpr unsigned is_less(unsigned a, unsigned b) {
+  return (a - b) >> 31;
+}
+
 // a·α in GF(32) = GF(2)[x]/(x⁵+x²+1), α = x.
 constexpr unsigned times_alpha(unsigned a) {
-  return (a << 1 & 31) ^ ((a & 16) != 0 ? 0b00101 : 0);
+  return (a << 1 & 31) ^ (a >> 4 & 1) * 0b00101;
 }
 
 // α^g + Σ α^(i+1)·d_i (SPEC.md §8.1), by Horner's rule from the last symbol.
@@ -27,14 +40,28 @@ unsigned check_value(std::size_t group, ByteView data) {
   return position ^ sum;
 }
 
+// The symbol of a value below 32.
+std::uint8_t symbol_of(unsigned value) {
+  unsigned symbol = 0;
+  for (unsigned i = 0; i < kAlphabet.size(); ++i)
+    symbol |= is_equal(i, value) * static_cast<unsigned char>(kAlphabet[i]);
+  return static_cast<std::uint8_t>(symbol);
+}
+
 // The value of a symbol as people write it.
 std::optional<std::uint8_t> value_of(std::uint8_t typed) {
-  char c = static_cast<char>(typed);
-  if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  if (c == 'I' || c == 'L') c = '1';
-  if (c == 'O') c = '0';
-  const std::size_t value = kAlphabet.find(c);
-  if (value == std::string_view::npos) return std::nullopt;
+  unsigned c = typed;
+  c -= (1 - is_less(c, 'a')) * is_less(c, 'z' + 1) * ('a' - 'A');
+  c ^= (is_equal(c, 'I') | is_equal(c, 'L')) * (c ^ '1');
+  c ^= is_equal(c, 'O') * (c ^ '0');
+  unsigned value = 0;
+  unsigned known = 0;
+  for (unsigned i = 0; i < kAlphabet.size(); ++i) {
+    const unsigned found = is_equal(c, static_cast<unsigned char>(kAlphabet[i]));
+    value |= found * i;
+    known |= found;
+  }
+  if (declassified(known) == 0) return std::nullopt;  // its group is mistyped
   return static_cast<std::uint8_t>(value);
 }
 
@@ -51,9 +78,7 @@ Secret generate_code(Random& random) {
   Secret written(kWrittenSize);
   Secret data(kDataSymbols);
   std::size_t at = 0;
-  const auto write = [&](std::size_t value) {
-    written.fill()[at++] = static_cast<std::uint8_t>(kAlphabet[value]);
-  };
+  const auto write = [&](unsigned value) { written.fill()[at++] = symbol_of(value); };
   for (std::size_t group = 0; group < kGroups; ++group) {
     if (group > 0) written.fill()[at++] = '-';
     random.fill(data.fill());
@@ -69,7 +94,7 @@ Result<Secret> read_code(ByteView typed) {
   Secret group_values(kDataSymbols);
   std::size_t symbols = 0;
   for (const std::uint8_t c : typed) {
-    if (c == ' ' || c == '-') continue;
+    if (declassified(is_equal(c, ' ') | is_equal(c, '-')) != 0) continue;
     const std::size_t group = symbols / kGroupSymbols;
     const std::size_t place = symbols % kGroupSymbols;
     if (group == kGroups) return wrong("more than 7 groups");
@@ -77,8 +102,8 @@ Result<Secret> read_code(ByteView typed) {
     if (!value) return mistyped(group);
     if (place < kDataSymbols) {
       group_values.fill()[place] = *value;
-      data.fill()[group * kDataSymbols + place] = static_cast<std::uint8_t>(kAlphabet[*value]);
-    } else if (check_value(group, group_values.reveal()) != *value) {
+      data.fill()[group * kDataSymbols + place] = symbol_of(*value);
+    } else if (declassified(check_value(group, group_values.reveal()) ^ *value) != 0) {
       return mistyped(group);
     }
     ++symbols;

@@ -1,5 +1,6 @@
 #include "protocol/threshold/batch.h"
 
+#include "protocol/base/declassify.h"
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/threshold/transcript.h"
@@ -20,7 +21,9 @@ Digest hash_all(std::span<const Element> elements) {
 
 Digest seed_of(const Digest& context, const Element& public_share, std::span<const Element> bases,
                std::span<const Element> values) {
-  return tagged_hash("CPV1-DLEQ-SEED", {context, public_share.encode(), hash_all(bases), hash_all(values)});
+  // A hash of the k_i, which tells nothing of them: whoever checks the proof computes it too.
+  return declassified(
+      tagged_hash("CPV1-DLEQ-SEED", {context, public_share.encode(), hash_all(bases), hash_all(values)}));
 }
 
 std::vector<Bytes> weights_of(const Digest& seed, const Group& group, std::size_t count) {

@@ -147,14 +147,14 @@ Result<Element> combine(const Element& c2, std::span<const IndexedPartial> parti
   if (!power) return power.error();
   const Group& group = c2.group();
   if (&power->above.group() != &group) return Error(Code::malformed, "partial decryption: of another suite");
-  return not_identity(group.multiply(group.multiply(c2, power->below), group.invert(power->above)));
+  return not_identity(group.divide_secret(group.multiply_secret(c2, power->below), power->above));
 }
 
 Result<Element> combine(std::span<const IndexedPartial> partials) {
   const auto power = interpolate(partials);
   if (!power) return power.error();
   const Group& group = power->above.group();
-  return not_identity(group.multiply(power->above, group.invert(power->below)));
+  return not_identity(group.divide_secret(power->above, power->below));
 }
 
 }  // namespace coprotect::protocol

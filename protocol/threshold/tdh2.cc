@@ -41,7 +41,7 @@ Ciphertext encrypt(const PublicKey& key, const Element& m, const Digest& label, 
   const Scalar s = Scalar::random(group.scalars(), random);
   Element c1 = group.generator_power_secret(r);
   Element u_bar = group.power_secret(key.g_bar(), r);
-  Element c2 = group.multiply(m, group.power_secret(key.h(), r));
+  Element c2 = group.multiply_secret(m, group.power_secret(key.h(), r));
   const Element w = group.generator_power_secret(s);
   const Element w_bar = group.power_secret(key.g_bar(), s);
   const Challenge e = challenge(key, c1, u_bar, sha256(c2.encode()), w, w_bar, label);
