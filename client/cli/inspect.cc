@@ -48,6 +48,7 @@ Json to_json(const std::string& file, const Inspected& inspected,
   Json json = {{"file", file},
                {"suite", protocol::suite_name(header.core().suite)},
                {"keys", std::move(keys)},
+               {"unknown_stanzas", header.unknown_stanzas().size()},
                {"policy", nullptr},
                {"header_size", header.encoded().size()},
                {"content_size", inspected.content_size}};
@@ -65,6 +66,8 @@ void print(const std::string& file, const Inspected& inspected,
     if (tells_of(bundle, stanza.key_id))
       std::cout << "  tenant   " << bundle->tenant() << "\n  epoch    " << bundle->epoch() << "\n";
   }
+  if (const std::size_t unknown = header.unknown_stanzas().size(); unknown > 0)
+    std::cout << "  further  " << unknown << " of types that this version does not know\n";
   const std::string policy(text_of(header.core().policy));
   std::cout << "  policy   "
             << (policy.empty() ? "none: every enrolled client may open it" : printable(policy)) << "\n"

@@ -42,7 +42,8 @@ class Rewrapping {
 
  private:
   bool has_target(const protocol::Header& header) const {
-    return header.stanza_for(target_.key_id()) && (keep_old_ || header.stanzas().size() == 1);
+    const bool alone = header.stanzas().size() == 1 && header.unknown_stanzas().empty();
+    return header.stanza_for(target_.key_id()) && (keep_old_ || alone);
   }
 
   void finish(Waiting& file, const Result<protocol::Element>& m) {

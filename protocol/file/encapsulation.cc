@@ -32,7 +32,7 @@ Result<Header> parse_encapsulation(ByteView encoded, const KeyId& key_id) {
   auto header = Header::parse(rest);
   if (!header) return header;
   if (header->encoded().size() != rest.size() || !header->core().policy.empty() ||
-      header->stanzas().size() != 1)
+      header->stanzas().size() != 1 || !header->unknown_stanzas().empty())
     return malformed_encapsulation();
   if (auto stanza = header->stanza_for(key_id); !stanza) return std::move(stanza).error();
   return header;

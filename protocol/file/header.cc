@@ -33,12 +33,9 @@ Result<Core> read_core(Reader& reader) {
   return Core{.suite = *known, .file_nonce = *nonce, .policy = Bytes(policy->begin(), policy->end())};
 }
 
-Result<Stanza> read_stanza(Reader& reader, const Group& group) {
-  const auto type = reader.u16();
-  const auto content = reader.lp();
-  if (!type || !content) return malformed_header("cut in its stanzas");
-  if (*type != kStanzaTdh2) return malformed_header("unknown type of stanza: " + std::to_string(*type));
-  Reader fields(*content);
+// The content of a stanza of type kStanzaTdh2.
+Result<Stanza> read_tdh2(ByteView content, const Group& group) {
+  Reader fields(content);
   const auto key_id = fields.array<32>();
   const auto c1_bytes = fields.bytes(group.element_size());
   const auto u_bar_bytes = fields.bytes(group.element_size());
@@ -71,6 +68,12 @@ Secret derive_file_key(const Element& m, const Core& core, const Digest& core_ha
   return hkdf_sha256(core.file_nonce, m.encode_secret().reveal(), info.view(), 32);
 }
 
+Bytes encode_stanza(std::uint16_t type, ByteView content) {
+  Writer out;
+  out.u16(type).lp(content);
+  return std::move(out).take();
+}
+
 }  // namespace
 
 Bytes encode_stanza(const Stanza& stanza) {
@@ -78,9 +81,11 @@ Bytes encode_stanza(const Stanza& stanza) {
   Writer content;
   content.bytes(stanza.key_id).bytes(ct.c1.encode()).bytes(ct.u_bar.encode()).bytes(ct.c2.encode());
   content.bytes(ct.e).bytes(ct.f.bytes().reveal());
-  Writer out;
-  out.u16(kStanzaTdh2).lp(content.view());
-  return std::move(out).take();
+  return encode_stanza(kStanzaTdh2, content.view());
+}
+
+Bytes encode_stanza(const UnknownStanza& stanza) {
+  return encode_stanza(stanza.type, stanza.content);
 }
 
 Digest header_mac(const Secret& file_key, ByteView core_and_stanzas) {
@@ -119,13 +124,24 @@ Result<Header> Header::parse(ByteView bytes) {
   if (!count) return malformed_header("cut in its stanzas");
   if (*count == 0 || *count > kMaxStanzas) return malformed_header("not 1 to 16 stanzas");
   for (std::uint8_t i = 0; i < *count; ++i) {
-    auto stanza = read_stanza(reader, group_of(header.core_.suite));
+    const auto type = reader.u16();
+    const auto content = reader.lp();
+    if (!type || !content) return malformed_header("cut in its stanzas");
+    if (*type == kStanzaReserved) return malformed_header("a stanza of type 0");
+    if (*type != kStanzaTdh2) {
+      header.unknown_stanzas_.push_back({.type = *type, .content = {content->begin(), content->end()}});
+      continue;
+    }
+    auto stanza = read_tdh2(*content, group_of(header.core_.suite));
     if (!stanza) return std::move(stanza).error();
     if (header.stanza_for(stanza->key_id)) return malformed_header("two stanzas for one key");
     header.stanzas_.push_back(*std::move(stanza));
   }
+  if (header.stanzas_.empty())
+    return malformed_header("only stanzas of unknown types: it needs a newer program");
   if (!reader.bytes(kMacSize)) return malformed_header("cut in its MAC");
   const ByteView encoded = bytes.first(bytes.size() - reader.size());
+  if (encoded.size() > kMaxHeaderSize) return malformed_header("over 131072 bytes");
   header.encoded_.assign(encoded.begin(), encoded.end());
   return header;
 }

@@ -12,6 +12,8 @@ namespace coprotect::protocol {
 
 using KeyId = Digest;
 constexpr std::uint16_t kStanzaTdh2 = 0x0001;
+// Never assigned (FILE.md §4.1).
+constexpr std::uint16_t kStanzaReserved = 0x0000;
 constexpr std::size_t kMaxPolicySize = 65'535;
 // No header is longer than this; a reader need not look further.
 constexpr std::size_t kMaxHeaderSize = 128 * 1024;
@@ -35,12 +37,18 @@ struct Stanza {
   Ciphertext ciphertext;
 };
 
+// A stanza of a type that this program does not know, as it stands in the file (FILE.md §4.1).
+struct UnknownStanza {
+  std::uint16_t type;
+  Bytes content;
+};
+
 // A file's header: core, stanzas, HMAC. Parsed from untrusted bytes; the HMAC can only be checked with the
 // file key.
 class Header {
  public:
   // Reads a header from the front of `bytes` (at most kMaxHeaderSize of a file). Code::malformed if it is not
-  // one.
+  // one, or has no stanza of a known type. Further stanzas may be of types that are not known.
   static Result<Header> parse(ByteView bytes);
   // Makes a header that wraps one fresh m for `key`, and the file key with it.
   static Result<std::pair<Header, Secret>> create(const PublicKey& key, const KeyId& key_id, Bytes policy,
@@ -48,7 +56,9 @@ class Header {
 
   const Core& core() const { return core_; }
   const Digest& core_hash() const { return core_hash_; }
+  // Those of known type; there is at least one.
   const std::vector<Stanza>& stanzas() const { return stanzas_; }
+  const std::vector<UnknownStanza>& unknown_stanzas() const { return unknown_stanzas_; }
   // The stanza for a key. Code::not_found if the file was encrypted for others.
   Result<const Stanza*> stanza_for(const KeyId& key_id) const;
   // Encoded core, as the agents are sent it.
@@ -66,6 +76,7 @@ class Header {
   Digest core_hash_{};
   std::size_t core_size_ = 0;
   std::vector<Stanza> stanzas_;
+  std::vector<UnknownStanza> unknown_stanzas_;
   Bytes encoded_;
 };
 

@@ -10,6 +10,7 @@ constexpr std::uint8_t kMaxStanzas = 16;
 
 // type ‖ lp(…)
 Bytes encode_stanza(const Stanza& stanza);
+Bytes encode_stanza(const UnknownStanza& stanza);
 // HMAC over CORE ‖ STANZAS.
 Digest header_mac(const Secret& file_key, ByteView core_and_stanzas);
 

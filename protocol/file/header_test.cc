@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/crypto/hash.h"
+#include "protocol/file/header_parts.h"
 #include "protocol/file/rewrap.h"
 #include "protocol/threshold/partial.h"
 #include "protocol/threshold/shamir.h"
@@ -230,10 +231,60 @@ TEST_F(HandmadeHeader, RefusesTwoStanzasForOneKey) {
   EXPECT_EQ(refusal(with_stanzas(2, {stanza_, stanza_})), "header: two stanzas for one key");
 }
 
-TEST_F(HandmadeHeader, RefusesUnknownTypes) {
-  Bytes other = stanza_;
-  other[1] = 2;
-  EXPECT_EQ(refusal(with_stanzas(1, {other})), "header: unknown type of stanza: 2");
+// FILE.md §4.1: what a later version adds must not break a reader of today.
+TEST_F(HandmadeHeader, IgnoresUnknownTypesBesideAKnownOne) {
+  const Bytes newer = {0x00, 0x02, 0x00, 0x03, 'n', 'e', 'w'};
+  const Bytes grease = {0x3a, 0x3a, 0x00, 0x00};
+  const Bytes header = with_stanzas(4, {newer, stanza_, grease, grease});
+  const auto read = Header::parse(header);
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->stanzas().size(), 1u);
+  ASSERT_EQ(read->unknown_stanzas().size(), 3u);
+  EXPECT_EQ(read->unknown_stanzas()[0].type, 2);
+  EXPECT_EQ(text_of(read->unknown_stanzas()[0].content), "new");
+  EXPECT_EQ(read->unknown_stanzas()[1].type, 0x3a3a);
+  EXPECT_EQ(copy(read->encoded()), header);
+}
+
+TEST_F(HandmadeHeader, RefusesUnknownTypesAlone) {
+  EXPECT_EQ(refusal(with_stanzas(1, {{0x00, 0x02, 0x00, 0x00}})),
+            "header: only stanzas of unknown types: it needs a newer program");
+  EXPECT_EQ(refusal(with_stanzas(2, {stanza_, {0x00, 0x00, 0x00, 0x00}})), "header: a stanza of type 0");
+  EXPECT_EQ(refusal(with_stanzas(2, {stanza_, {0x00, 0x02, 0x00, 0x60, 0x00}})),
+            "header: cut in its stanzas");
+}
+
+TEST_F(HandmadeHeader, IsNotLongerThanAReaderLooks) {
+  Bytes longest(4 + 0xffff);
+  longest[1] = 2;
+  longest[2] = longest[3] = 0xff;
+  EXPECT_EQ(refusal(with_stanzas(2, {stanza_, longest})), "");
+  EXPECT_EQ(refusal(with_stanzas(3, {stanza_, longest, longest})), "header: over 131072 bytes");
+}
+
+// The HMAC covers them: nobody without the file key adds, drops or changes one. Who has the key takes them
+// along.
+TEST_F(HandmadeHeader, CoversAndKeepsUnknownStanzas) {
+  const auto m = *key_.decrypt(made_.first.stanzas().front());
+  const Bytes newer = {0x00, 0x02, 0x00, 0x03, 'n', 'e', 'w'};
+  Bytes header = with_stanzas(2, {stanza_, newer});
+  const Digest mac = header_mac(made_.second, ByteView(header).first(header.size() - 32));
+  std::copy(mac.begin(), mac.end(), header.end() - 32);
+  const Header read = *Header::parse(header);
+  EXPECT_TRUE(read.unlock(m));
+  for (const std::size_t at : {header.size() - 33, header.size() - 38, core_size_}) {
+    Bytes changed = header;
+    changed[at] ^= 3;  // a byte of its content, its type, the number of stanzas
+    const auto reread = Header::parse(changed);
+    EXPECT_TRUE(!reread || !reread->unlock(m)) << at;
+  }
+
+  const TestKey other(SuiteId::p256);
+  const Header kept = *rewrap(read, m, other.public_key, {2}, true, system_random());
+  ASSERT_EQ(kept.unknown_stanzas().size(), 1u);
+  EXPECT_EQ(text_of(kept.unknown_stanzas().front().content), "new");
+  EXPECT_TRUE(kept.unlock(m));
+  EXPECT_TRUE(rewrap(read, m, other.public_key, {2}, false, system_random())->unknown_stanzas().empty());
 }
 
 TEST_F(HandmadeHeader, RefusesStanzasOfAnotherSize) {

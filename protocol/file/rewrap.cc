@@ -21,6 +21,8 @@ Result<Header> rewrap(const Header& header, const Element& m, const PublicKey& k
                         : encode_stanza({.key_id = key_id, .ciphertext = encrypt(key, m, label, random)}));
   for (const Stanza& stanza : header.stanzas())
     if (keep_others && stanza.key_id != key_id) stanzas.push_back(encode_stanza(stanza));
+  for (const UnknownStanza& stanza : header.unknown_stanzas())
+    if (keep_others) stanzas.push_back(encode_stanza(stanza));
   if (stanzas.size() > kMaxStanzas) return Error(Code::conflict, "the file has 16 keys already");
 
   Writer out;

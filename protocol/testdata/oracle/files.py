@@ -54,14 +54,19 @@ def parse_header(data):
     require(1 <= count <= 16, "stanza count")
     stanzas = {}
     for _ in range(count):
-        require(r.u16() == TDH2, "stanza type")
-        body = Reader(r.lp())
+        kind, content = r.u16(), r.lp()
+        require(kind != 0, "stanza type 0")
+        if kind != TDH2:
+            continue
+        body = Reader(content)
         key_id = body.take(32)
         elements = [group.parse(body.take(group.element_size)) for _ in range(3)]
         c = threshold.Ciphertext(*elements, body.take(32), group.parse_scalar(body.take(group.scalar_size)))
         body.end()
         require(key_id not in stanzas, "two stanzas for one key")
         stanzas[key_id] = c
+    require(stanzas, "no stanza of a known type")
+    require(r.at + 32 <= 131072, "header size")
     unsigned = data[: r.at]
     mac = r.take(32)
     return Header(group, core_, policy, nonce, stanzas, r.at, unsigned, mac)
@@ -87,10 +92,16 @@ def parse_encapsulation(data):
     return header
 
 
-def body_keys(fk, salt, core_):
+def body_key_bytes(fk, salt, core_):
+    """key, base_nonce, commitment"""
     info = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0" + salt + b"CPV1" + sha256(core_)
     out = hkdf_expand(fk, info, 76, "sha512")
-    return AESGCM(out[:32]), to_int(out[32:44]), out[44:]
+    return out[:32], out[32:44], out[44:]
+
+
+def body_keys(fk, salt, core_):
+    key, base_nonce, commitment = body_key_bytes(fk, salt, core_)
+    return AESGCM(key), to_int(base_nonce), commitment
 
 
 def chunk_nonce(base, i):

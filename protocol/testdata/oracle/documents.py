@@ -1,0 +1,262 @@
+#!/usr/bin/python3
+"""The test vectors that stand in documents: fenced blocks that open with ```vector NAME.
+
+    documents.py --check DOCUMENT...    fails if a value is not what the oracle computes
+    documents.py --write DOCUMENT...    writes the values again
+
+When a format is changed on purpose, --write, and read the difference.
+
+A block has lines `name = hex`; a line that begins with a blank continues the one before. `--` parts the inputs, which
+are taken as they stand, from the outputs, which follow from them. A block without inputs gets those of the default."""
+
+import sys
+
+import files
+import handover
+import hpke
+import make_vectors
+import messages
+import recovery
+import threshold
+from groups import H, Reader, Refused, group_by_name, hkdf, lp, require, sha256, to_int, u8, u16, xmd
+from make_vectors import Counter
+
+WIDTH = 100
+
+
+class Block:
+    """The values of a block. What is asked for without being an input becomes one, made from a counter."""
+
+    def __init__(self, name, inputs):
+        self.name, self.inputs, self.outputs = name, dict(inputs), {}
+        self.counter = Counter(f"document {name}")
+
+    def input(self, name, make):
+        if name not in self.inputs:
+            self.inputs[name] = make(self.counter)
+        return self.inputs[name]
+
+    def bytes(self, name, size):
+        return self.input(name, lambda c: c.bytes(size))
+
+    def scalar(self, name, group):
+        return to_int(self.input(name, lambda c: group.scalar(c.scalar(group.q))))
+
+    def fixed(self, name, value):
+        return self.input(name, lambda c: value)
+
+
+def file_block(b, grease):
+    group = group_by_name("p256")
+    enc = group.encode
+    a0, a1 = b.scalar("a_0", group), b.scalar("a_1", group)
+    rho, r, s = b.scalar("rho", group), b.scalar("r", group), b.scalar("s", group)
+    key_id, file_nonce, salt = b.bytes("key_id", 32), b.bytes("file_nonce", 32), b.bytes("salt", 24)
+    policy = b.fixed("policy", b'{"version":1}')
+    plaintext = b.fixed("plaintext", b"hello, world\n")
+    out = b.outputs
+    h, m = group.exp(group.g, a0), group.exp(group.g, rho)
+    core = files.core(group, file_nonce, policy)
+    label = files.label(core, key_id)
+    out["h"], out["gbar"], out["m"] = enc(h), enc(group.g_bar(h)), enc(m)
+    out["CORE"], out["SHA-256(CORE)"], out["L"] = core, sha256(core), label
+    c = threshold.encrypt(group, h, m, label, r, s)
+    out["c1"], out["ubar"], out["c2"] = enc(c.c1), enc(c.u_bar), enc(c.c2)
+    out["w"], out["wbar"] = enc(group.exp(group.g, s)), enc(group.exp(group.g_bar(h), s))
+    out["e"], out["f"] = c.e, group.scalar(c.f)
+    stanza = key_id + enc(c.c1) + enc(c.u_bar) + enc(c.c2) + c.e + group.scalar(c.f)
+    stanzas = u8(1) + u16(files.TDH2) + lp(stanza)
+    if grease:
+        stanzas = u8(2) + u16(0x3A3A) + lp(b.fixed("grease", b"grease")) + stanzas[1:]
+    fk = files.file_key(group, m, file_nonce, core)
+    out["STANZAS"], out["FK"] = stanzas, fk
+    out["HMAC key"] = hkdf(b"", fk, b"CPV1-HDR", 32)
+    out["HMAC"] = files.header_mac(fk, core + stanzas)
+    out["body key"], out["base_nonce"], out["commitment"] = files.body_key_bytes(fk, salt, core)
+    out["BODY"] = files.seal_body(fk, core, plaintext, salt)
+    header = core + stanzas + out["HMAC"]
+    require(files.parse_header(header).stanzas.keys() == {key_id}, "a header that is read again")
+    out["k_1"] = enc(group.exp(c.c1, (a0 + a1) % group.q))
+    out["k_2"] = enc(group.exp(c.c1, (a0 + 2 * a1) % group.q))
+    parts = {i: group.exp(c.c1, (a0 + i * a1) % group.q) for i in (1, 2)}
+    require(threshold.combine(group, c.c2, parts) == m, "m from two parties")
+
+
+def hash_block(b):
+    tag, one, two = b.fixed("tag", b"CPV1-EXAMPLE"), b.fixed("x1", b"abc"), b.fixed("x2", b"")
+    b.outputs["hashed"] = lp(tag) + lp(one) + lp(two)
+    b.outputs["H"] = H(tag.decode(), one, two)
+
+
+def scalar_block(group, b):
+    msg, dst = b.fixed("msg", b"message"), b.fixed("dst", b"CPV1-NONCE")
+    b.outputs["XMD"] = xmd(msg, dst, group.wide)
+    b.outputs["scalar"] = group.scalar(group.hash_to_scalar(msg, dst))
+
+
+def gbar_block(group, b):
+    h = group.exp(group.g, b.scalar("s", group))
+    b.outputs["h"] = group.encode(h)
+    b.outputs["gbar"] = group.encode(group.g_bar(h))
+
+
+def capsule_block(group, b):
+    enc = group.encode
+    s, label = b.scalar("s", group), b.bytes("L", 32)
+    h, m = group.exp(group.g, s), group.message(b.scalar("rho", group))
+    c = threshold.encrypt(group, h, m, label, b.scalar("r", group), b.scalar("s of the proof", group))
+    capsule = threshold.capsule(group, c)
+    require(threshold.verify(group, h, capsule, label), "a ciphertext that checks")
+    b.outputs.update({"m": enc(m), "c1": enc(c.c1), "ubar": enc(c.u_bar), "c2": enc(c.c2)})
+    b.outputs.update({"SHA-256(c2)": capsule.c2_hash, "e": c.e, "f": group.scalar(c.f)})
+
+
+def partial_block(group, count, b):
+    enc = group.encode
+    share, kappa = b.scalar("s_2", group), b.scalar("kappa", group)
+    key_id, request_hash = b.bytes("key_id", 32), b.bytes("request_hash", 32)
+    bases = [group.exp(group.g, b.scalar(f"log c1_{i}", group)) for i in range(1, count + 1)]
+    x = threshold.context(group, key_id, 7, 2, request_hash)
+    c, z = threshold.prove(group, x, share, bases, kappa)
+    h_i, values = group.exp(group.g, share), [group.exp(base, share) for base in bases]
+    require(threshold.verify_partials(group, x, h_i, bases, values, (c, z)), "a proof that holds")
+    b.outputs["h_2"], b.outputs["X"] = enc(h_i), x
+    for i, (base, value) in enumerate(zip(bases, values), 1):
+        b.outputs[f"c1_{i}"], b.outputs[f"k_{i}"] = enc(base), enc(value)
+    b.outputs["c"], b.outputs["z"] = c, group.scalar(z)
+
+
+def code_block(b):
+    digits = b.input("symbols", lambda c: bytes(d % 32 for d in c.bytes(28)))
+    code = recovery.write_code(list(digits))
+    b.outputs["code"] = code.encode()
+    b.outputs["input of Argon2id"] = recovery.read_code(code)
+
+
+def bundle_block(group, b):
+    made = b.input("bundle", lambda c: make_vectors.key_generation(group, c).encoded)
+    bundle = handover.parse_bundle(made)
+    r = Reader(made)
+    r.literal(b"CPBN\x01")
+    r.u32()
+    out, enc = b.outputs, group.encode
+    out["R0"], out["sid"] = r.lp4(), bundle.sid
+    for i in range(1, r.u8() + 1):
+        out[f"body 1 of party {i}"], out[f"body 2 of party {i}"] = r.lp4(), r.lp4()
+        out[f"SHA-256(body 3) of party {i}"], out[f"round 4 of party {i}"] = r.take(32), r.take(64)
+    out["key_id"], out["h"] = bundle.key_id, enc(bundle.h)
+    out.update({f"h_{j}": enc(h_j) for j, h_j in bundle.public_shares.items()})
+
+
+def request_block(b):
+    """What make_vectors signs, with everything that a verifier computes of it."""
+
+    def made(c):
+        blocks = []
+        make_vectors.block, kept = lambda **values: blocks.append(values), make_vectors.block
+        try:
+            make_vectors.request_block(group_by_name("p256"))
+        finally:
+            make_vectors.block = kept
+        return blocks[0]
+
+    fresh = made(None) if "request" not in b.inputs else {}
+    request = b.input("request", lambda c: fresh["Request"])
+    reply_key = b.input("reply scalar", lambda c: fresh["ReplyKey"])
+    reply = b.input("reply", lambda c: fresh["Reply"])
+    digest, certificate, signature = messages.parts_of_request(request)
+    messages.ecdsa_verify(messages.compressed_of_certificate(certificate), digest, signature)
+    b.outputs["signed digest"], b.outputs["signature"] = digest, signature
+    b.outputs["request_hash"] = sha256(request)
+    party, plaintext = messages.open_reply(reply, to_int(reply_key), sha256(request))
+    b.outputs["identity_key"], b.outputs["plaintext of the reply"] = party, plaintext
+
+
+def of_suite(block, suite, *arguments):
+    return lambda b: block(group_by_name(suite), *arguments, b)
+
+
+BLOCKS = {
+    "hash": hash_block,
+    "hash-to-scalar-p256": of_suite(scalar_block, "p256"),
+    "hash-to-scalar-ffdhe2048": of_suite(scalar_block, "ffdhe2048"),
+    "gbar-p256": of_suite(gbar_block, "p256"),
+    "gbar-ffdhe2048": of_suite(gbar_block, "ffdhe2048"),
+    "capsule-p256": of_suite(capsule_block, "p256"),
+    "capsule-ffdhe2048": of_suite(capsule_block, "ffdhe2048"),
+    "partial-p256": of_suite(partial_block, "p256", 1),
+    "batch-p256": of_suite(partial_block, "p256", 2),
+    "batch-ffdhe2048": of_suite(partial_block, "ffdhe2048", 2),
+    "code": code_block,
+    "bundle-p256": of_suite(bundle_block, "p256"),
+    "request-p256": request_block,
+    "file-p256": lambda b: file_block(b, False),
+    "file-grease-p256": lambda b: file_block(b, True),
+}
+
+
+def read_values(lines):
+    values = {}
+    current = values
+    name = None
+    for line in lines:
+        if line.startswith(" "):
+            current[name] += line.strip()
+        elif line == "--":
+            current = {}
+        elif line:
+            name, value = line.split(" =", 1)
+            require(name not in current, f"{name} twice")
+            current[name] = value.strip()
+    decoded = {k: bytes.fromhex(v) for k, v in values.items()}
+    return decoded, None if current is values else {k: bytes.fromhex(v) for k, v in current.items()}
+
+
+def written(values):
+    for name, value in values.items():
+        line, rest = f"{name} =", f" {value.hex()}".rstrip()
+        while True:
+            room = (WIDTH - len(line)) // 2 * 2 - 1 if rest.startswith(" ") else WIDTH - len(line)
+            line, rest = line + rest[:room], rest[room:]
+            yield line
+            if not rest:
+                break
+            line = "    "
+
+
+def work(path, write):
+    """Whether the document is right."""
+    lines = open(path, encoding="utf-8").read().split("\n")
+    out, good, i = [], True, 0
+    while i < len(lines):
+        out.append(lines[i])
+        i += 1
+        if not out[-1].startswith("```vector "):
+            continue
+        name = out[-1].split()[1]
+        end = lines.index("```", i)
+        inputs, outputs = read_values(lines[i:end])
+        require(name in BLOCKS, f"{path}: no vector {name} is known")
+        block = Block(name, inputs)
+        try:
+            BLOCKS[name](block)
+        except Refused:
+            if not write:
+                raise
+            block = Block(name, {})  # the inputs are of a form that was changed
+            BLOCKS[name](block)
+        if not write and (block.outputs != outputs or block.inputs != inputs):
+            good = False
+            wrong = [k for k in block.outputs if (outputs or {}).get(k) != block.outputs[k]]
+            print(f"{path}: vector {name}: not what the oracle computes: {', '.join(wrong) or 'its names'}", file=sys.stderr)
+        out += [*written(block.inputs), "--", *written(block.outputs)]
+        i = end
+    if write:
+        open(path, "w", encoding="utf-8").write("\n".join(out))
+    return good
+
+
+if __name__ == "__main__":
+    require(len(sys.argv) > 2 and sys.argv[1] in ("--check", "--write"), __doc__)
+    results = [work(path, sys.argv[1] == "--write") for path in sys.argv[2:]]
+    sys.exit(0 if all(results) else 1)
