@@ -14,6 +14,10 @@
 namespace coprotect::agent {
 namespace {
 
+// The exit status that tells systemd not to start the agent again (coprotect-agent.service): the token
+// refused the PIN. EX_NOPERM of sysexits.h.
+constexpr int kPinRefused = 77;
+
 Result<protocol::Certificate> read_certificate(const std::filesystem::path& file) {
   const auto pem = read_text_file(file);
   if (!pem) return pem.error();
@@ -26,11 +30,15 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
                                                              const std::filesystem::path& programs) {
   auto certificate = read_certificate(config.folder / "identity.pem");
   if (!certificate) return std::move(certificate).error();
-  const hsm::TokenConfig token{.uri = config.token, .helper = programs / "coprotect-token"};
-  auto keyring = hsm::Keyring::open(hsm::Token(token), config.folder / "keyring");
+  const hsm::Token token({.uri = config.token,
+                          .helper = programs / "coprotect-token",
+                          .refused_pin = config.folder / hsm::kRefusedPinFile});
+  auto keyring = hsm::Keyring::open(token, config.folder / "keyring");
   if (!keyring) return std::move(keyring).error().in("keyring");
   if (!(keyring->identity().public_key() == certificate->key()))
     return Error(Code::altered, "identity.pem is not the certificate of the keyring's identity");
+  auto keeper = hsm::make_sealed_keeper(token.named(keyring->token_name()),
+                                        config.folder / hsm::kEpochKeysFile, config.hold);
   return custodian::Custodian::open(
       {.role = config.role,
        .url = config.url,
@@ -42,7 +50,7 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
                     .notify = notifier(config.policy.handover.notify)},
        .derive = config.policy.derive,
        .destroy_wait = config.policy.destroy_wait},
-      std::move(*keyring), hsm::make_sealed_keeper(token, config.hold));
+      std::move(*keyring), std::move(keeper));
 }
 
 // The operator's word about a restored store that no other agent can be asked about.
@@ -94,8 +102,9 @@ int main_of(int argc, char** argv) {
     return app.exit(e) == 0 ? 0 : 2;
   }
   const auto done = run(config_file, restored_is_accepted);
-  if (!done) log_error(done.error().message());
-  return done ? 0 : 1;
+  if (done) return 0;
+  log_error(done.error().message());
+  return done.error().code() == Code::wrong_code ? kPinRefused : 1;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "hsm/durable_file.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -37,23 +38,61 @@ bool sync_folder(const std::filesystem::path& folder) {
   return fd && fsync(fd.get()) == 0;
 }
 
-}  // namespace
-
-Status write_new_file(const std::filesystem::path& file, ByteView content) {
+std::filesystem::path folder_of(const std::filesystem::path& file) {
   std::filesystem::path folder = file.parent_path();
-  if (folder.empty()) folder = ".";
+  return folder.empty() ? "." : folder;
+}
+
+// Writes a file of a temporary name, durably, and has `place` give it its own.
+template <typename Place>
+Status write_and_place(const std::filesystem::path& file, ByteView content, Place place) {
+  const std::filesystem::path folder = folder_of(file);
   std::string temporary = (folder / ("." + file.filename().string() + ".XXXXXX")).string();
   const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return failure("cannot make a file for", file);
-  fault_point("write_new_file: before the write");
+  if (!write_all(fd.get(), content) || fsync(fd.get()) != 0) {
+    auto failed = failure("cannot write", file);
+    unlink(temporary.c_str());
+    return failed;
+  }
+  auto placed = place(temporary);
+  if (placed && !sync_folder(folder)) return failure("cannot make durable", file);
+  return placed;
+}
+
+}  // namespace
+
+Status write_new_file(const std::filesystem::path& file, ByteView content) {
   // A link never replaces what stands at its new name, as a rename would.
-  const bool written =
-      write_all(fd.get(), content) && fsync(fd.get()) == 0 && link(temporary.c_str(), file.c_str()) == 0;
-  auto result = written ? Status(Done{}) : Status(failure("cannot write", file));
-  fault_point("write_new_file: after the link");
-  unlink(temporary.c_str());
-  if (written && !sync_folder(folder)) return failure("cannot make durable", file);
-  return result;
+  const auto place = [&](const std::string& temporary) {
+    fault_point("write_new_file: before the link");
+    const bool linked = link(temporary.c_str(), file.c_str()) == 0;
+    auto result = linked ? Status(Done{}) : Status(failure("cannot write", file));
+    fault_point("write_new_file: after the link");
+    unlink(temporary.c_str());
+    return result;
+  };
+  return write_and_place(file, content, place);
+}
+
+Status replace_file(const std::filesystem::path& file, ByteView content) {
+  const auto place = [&](const std::string& temporary) {
+    fault_point("replace_file: before the rename");
+    if (rename(temporary.c_str(), file.c_str()) == 0) return Status(Done{});
+    auto result = Status(failure("cannot replace", file));
+    unlink(temporary.c_str());
+    return result;
+  };
+  return write_and_place(file, content, place);
+}
+
+Status remove_file(const std::filesystem::path& file) {
+  if (unlink(file.c_str()) != 0) {
+    if (errno == ENOENT) return Done{};
+    return failure("cannot remove", file);
+  }
+  if (!sync_folder(folder_of(file))) return failure("cannot make durable", file);
+  return Done{};
 }
 
 Result<Bytes> read_file(const std::filesystem::path& file, std::size_t limit) {

@@ -8,7 +8,7 @@
 namespace {
 
 using coprotect::ByteView;
-using coprotect::hsm::ShareRecord;
+using coprotect::hsm::EpochRecord;
 using coprotect::hsm::TokenOperation;
 using coprotect::hsm::TokenReply;
 using coprotect::hsm::TokenRequest;
@@ -24,14 +24,16 @@ void require_equal(ByteView a, ByteView b) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const ByteView bytes(data, size);
   if (const auto request = TokenRequest::parse(bytes)) require_equal(request->encode(), bytes);
-  for (const auto operation : {TokenOperation::seal_new_key, TokenOperation::unseal, TokenOperation::probe}) {
+  for (const auto operation : {TokenOperation::seal_new_key, TokenOperation::unseal, TokenOperation::probe,
+                               TokenOperation::make_root, TokenOperation::destroy_root}) {
     const auto reply = TokenReply::parse(operation, bytes);
     if (reply)
-      require_equal(
-          TokenReply::encode({TokenReply{.key = reply->key.clone(), .sealed = reply->sealed}}).reveal(),
-          bytes);
+      require_equal(TokenReply::encode(
+                        {TokenReply{.key = reply->key.clone(), .sealed = reply->sealed, .name = reply->name}})
+                        .reveal(),
+                    bytes);
   }
-  if (const auto record = ShareRecord::parse(bytes))
+  if (const auto record = EpochRecord::parse(bytes))
     if (record->sealed_key.size() + record->ciphertext.size() > size) std::abort();
   return 0;
 }

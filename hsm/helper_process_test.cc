@@ -71,19 +71,22 @@ TEST_F(HelperThat, ClosesItsChannelAndLives) {
 
 TEST_F(HelperThat, SendsSomethingElse) {
   for (const char* reply :
-       {"printf x >&3", "printf CPTR >&3", "printf 'CPTR\\001\\000\\000\\000\\000\\000\\000\\000more' >&3",
-        "printf 'CPTR\\001\\377\\000\\000\\000\\000\\000\\000' >&3",
-        "printf 'CPTR\\001\\000\\000\\000\\000\\000\\000\\001k' >&3"})
+       {"printf x >&3", "printf CPTR >&3",
+        "printf 'CPTR\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000more' >&3",
+        "printf 'CPTR\\001\\377\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000' >&3",
+        "printf 'CPTR\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\001k' >&3"})
     EXPECT_TRUE(unavailable(call_and_reply(reply), "not a reply")) << reply;
   EXPECT_TRUE(unavailable(call_and_reply("printf '%9000d' 0 >&3"), "more than a reply"));
 }
 
 TEST_F(HelperThat, SendsTheEmptyReplyOfAProbeSucceeds) {
-  EXPECT_TRUE(call_and_reply("printf 'CPTR\\001\\000\\000\\000\\000\\000\\000\\000' >&3"));
+  EXPECT_TRUE(
+      call_and_reply("printf 'CPTR\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000' >&3"));
 }
 
 TEST_F(HelperThat, WritesControlCharactersIntoItsMessageCannotForgeALogLine) {
-  const auto status = call_and_reply("printf 'CPTR\\001\\005\\000\\004a\\nb\\033\\000\\000\\000\\000' >&3");
+  const auto status = call_and_reply(
+      "printf 'CPTR\\001\\005\\000\\004a\\nb\\033\\000\\000\\000\\000\\000\\000\\000\\000' >&3");
   EXPECT_TRUE(unavailable(status, "a?b?"));
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "hsm/durable_file.h"
+#include "hsm/helper/message.h"
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
 #include "protocol/crypto/aead.h"
@@ -18,8 +19,8 @@ using protocol::kAeadNonceSize;
 using protocol::kAeadTagSize;
 using protocol::SigningKey;
 
-// "CPKR" | version u8 = 1 | sealed key lp | nonce 12 | AES-256-GCM(sealed key, aad = all before, identity
-// scalar 32 ‖ row key 32 ‖ wrap key 32)
+// "CPKR" | version u8 = 1 | name of the token (text) | sealed key lp | nonce 12 | AES-256-GCM(sealed key, aad
+// = all before, identity scalar 32 ‖ row key 32 ‖ wrap key 32)
 constexpr std::uint8_t kKeyringVersion = 1;
 constexpr std::size_t kKeySize = 32;
 constexpr std::size_t kSecretsSize = 3 * kKeySize;
@@ -49,7 +50,7 @@ Result<Keyring> Keyring::create(const Token& token, const std::filesystem::path&
   if (std::filesystem::exists(file)) return Error(Code::conflict, "\"" + file.string() + "\" exists already");
   const auto sealed = token.seal_new_key();
   if (!sealed) return sealed.error();
-  Keyring keyring(SigningKey::generate(random), fresh_key(random), fresh_key(random));
+  Keyring keyring(sealed->name, SigningKey::generate(random), fresh_key(random), fresh_key(random));
 
   const Secret scalar = keyring.identity_.scalar();
   Secret secrets(kSecretsSize);
@@ -59,7 +60,7 @@ Result<Keyring> Keyring::create(const Token& token, const std::filesystem::path&
 
   const auto nonce = fresh_nonce(random);
   Writer writer;
-  writer.literal("CPKR").u8(kKeyringVersion).lp(sealed->sealed).bytes(nonce);
+  writer.literal("CPKR").u8(kKeyringVersion).lp(sealed->name).lp(sealed->sealed).bytes(nonce);
   const Bytes ciphertext = aead_seal(sealed->key.reveal(), nonce, writer.view(), secrets.reveal());
   writer.bytes(ciphertext);
   auto written = write_new_file(file, writer.view());
@@ -75,11 +76,14 @@ Result<Keyring> Keyring::open(const Token& token, const std::filesystem::path& f
   };
   Reader reader(*content);
   const bool magic = reader.literal("CPKR") && reader.u8() == kKeyringVersion;
+  const auto name = reader.text();
   const auto sealed = reader.lp();
   const auto nonce = reader.array<kAeadNonceSize>();
-  if (!magic || !sealed || !nonce || reader.size() != kSecretsSize + kAeadTagSize) return altered();
+  if (!magic || !name || name->empty() || name->size() > kMaxTokenName || !sealed || !nonce ||
+      reader.size() != kSecretsSize + kAeadTagSize)
+    return altered();
 
-  auto key = token.unseal(*sealed);
+  auto key = token.named(*name).unseal(*sealed);
   if (!key) return std::move(key).error().in("\"" + file.string() + "\"");
   const ByteView bound = ByteView(*content).first(content->size() - reader.size());
   const auto secrets = aead_open(key->reveal(), *nonce, bound, reader.rest());
@@ -87,7 +91,7 @@ Result<Keyring> Keyring::open(const Token& token, const std::filesystem::path& f
   const ByteView plain = secrets->reveal();
   auto identity = SigningKey::from_scalar(plain.first(kKeySize));
   if (!identity) return altered();
-  return Keyring(*std::move(identity), Secret::copy_of(plain.subspan(kKeySize, kKeySize)),
+  return Keyring(*name, *std::move(identity), Secret::copy_of(plain.subspan(kKeySize, kKeySize)),
                  Secret::copy_of(plain.last(kKeySize)));
 }
 

@@ -9,7 +9,8 @@ namespace coprotect::hsm {
 
 // An agent's own secrets, in one file wrapped under a key that its token seals: the identity key (ECDSA
 // P-256), a key that MACs the rows of the store that authorise, and a key that seals invitations' secrets at
-// rest. Held in locked memory while the agent runs.
+// rest. Held in locked memory while the agent runs. The file also names the token: shares are sealed by that
+// one and by no other.
 class Keyring {
  public:
   // Makes a new keyring and writes it to `file` (0600, durable, refused with Code::conflict if it exists).
@@ -17,6 +18,8 @@ class Keyring {
   static Result<Keyring> open(const Token& token, const std::filesystem::path& file);
 
   const protocol::SigningKey& identity() const { return identity_; }
+  // The name of the token that seals this keyring (Token::named).
+  const std::string& token_name() const { return token_name_; }
   // HMAC-SHA-256 under the row key.
   Digest mac(ByteView row) const;
   // Authenticated encryption for small secrets at rest; `context` says what for and is bound.
@@ -24,8 +27,12 @@ class Keyring {
   Result<Secret> unwrap(std::string_view context, ByteView wrapped) const;
 
  private:
-  Keyring(protocol::SigningKey identity, Secret row_key, Secret wrap_key)
-      : identity_(std::move(identity)), row_key_(std::move(row_key)), wrap_key_(std::move(wrap_key)) {}
+  Keyring(std::string token_name, protocol::SigningKey identity, Secret row_key, Secret wrap_key)
+      : token_name_(std::move(token_name)),
+        identity_(std::move(identity)),
+        row_key_(std::move(row_key)),
+        wrap_key_(std::move(wrap_key)) {}
+  std::string token_name_;
   protocol::SigningKey identity_;
   Secret row_key_;
   Secret wrap_key_;

@@ -37,6 +37,8 @@ TEST_F(KeyringOnATpm, OpensAsItWasMade) {
   const auto opened = open();
   ASSERT_TRUE(opened) << opened.error().message();
   EXPECT_EQ(opened->identity().public_key(), made->identity().public_key());
+  EXPECT_EQ(opened->token_name(), made->token_name());
+  EXPECT_EQ(opened->token_name(), token(tpm_).seal_new_key()->name);
   EXPECT_EQ(opened->mac(bytes_of("row")), made->mac(bytes_of("row")));
   EXPECT_NE(opened->mac(bytes_of("row")), made->mac(bytes_of("another row")));
   const Bytes wrapped = made->wrap("invitation:1", secret_of("secret"), system_random());
@@ -108,6 +110,8 @@ TEST_F(KeyringOnATpm, IsRefusedByAnotherTpm) {
   const auto opened = Keyring::open(token(another), file());
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code(), Code::altered);
+  EXPECT_NE(opened.error().message().find(token(tpm_).seal_new_key()->name), std::string::npos);
+  EXPECT_NE(opened.error().message().find(token(another).seal_new_key()->name), std::string::npos);
 }
 
 TEST_F(KeyringOnATpm, IsNotFoundWhereThereIsNone) {

@@ -1,7 +1,7 @@
 // The program that residue_test.cc searches: keeps a share as an agent does. Arguments: suite, token URI,
-// hold in milliseconds. Reads a share from its standard input, seals it, computes with it three times, writes
-// the record (u16 length first) and waits. Each further byte is a command: e erases the share, p leaves a
-// copy of it in ordinary memory; answered with the same byte.
+// hold in milliseconds, file of the epochs' keys. Reads a share from its standard input, seals it, computes
+// with it three times, writes the record (u16 length first) and waits. Each further byte is a command: e
+// destroys the share's epoch, p leaves a copy of it in ordinary memory; answered with the same byte.
 
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -62,13 +62,13 @@ void plant(std::uint8_t* share, std::size_t size) {
   if (!read_all({share, size})) _exit(1);
 }
 
-int run(std::string_view suite, const char* uri, std::string_view hold) {
+int run(std::string_view suite, const char* uri, std::string_view hold, const char* epochs) {
   const auto id = protocol::suite_by_name(suite);
   int milliseconds = 0;
   std::from_chars(hold.data(), hold.data() + hold.size(), milliseconds);
   if (!id) return fail(id.error());
-  const auto keeper =
-      make_sealed_keeper({.uri = uri, .helper = COPROTECT_TOKEN}, std::chrono::milliseconds(milliseconds));
+  const auto keeper = make_sealed_keeper(Token({.uri = uri, .helper = COPROTECT_TOKEN}), epochs,
+                                         std::chrono::milliseconds(milliseconds));
   const ShareId share{.tenant = "acme",
                       .key_id = {},
                       .purpose = protocol::Purpose::envelope,
@@ -82,7 +82,8 @@ int run(std::string_view suite, const char* uri, std::string_view hold) {
   if (!write_all(writer.view())) return 1;
   Bytes planted(protocol::group_of(*id).scalar_size());
   for (std::uint8_t command = 0; read_all({&command, 1});) {
-    if (command == 'e' && !keeper->erase(share, *record)) return 1;
+    const EpochId epoch{share.key_id, share.epoch};
+    if (command == 'e' && !keeper->destroy_epochs({&epoch, 1})) return 1;
     if (command == 'p') plant(planted.data(), planted.size());
     if (!write_all({&command, 1})) return 1;
   }
@@ -94,7 +95,7 @@ int run(std::string_view suite, const char* uri, std::string_view hold) {
 
 int main(int argc, char** argv) {
   const auto locked = coprotect::locked_memory::install();
-  if (!locked || argc != 4) return 2;
+  if (!locked || argc != 5) return 2;
   prctl(PR_SET_DUMPABLE, 1);  // so that the test needs no privilege
-  return coprotect::hsm::run(argv[1], argv[2], argv[3]);
+  return coprotect::hsm::run(argv[1], argv[2], argv[3], argv[4]);
 }

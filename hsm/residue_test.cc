@@ -45,10 +45,11 @@ class Pipe {
 // A keeper in a process of its own that has used a share and is at rest.
 class Subject {
  public:
-  Subject(SuiteId suite, const std::string& uri, std::string_view hold, const Secret& share)
-      : process_(harness::Daemon::spawn(
-            {COPROTECT_RESIDUE_SUBJECT, std::string(suite_name(suite)), uri, std::string(hold)}, {},
-            {{0, input_.reading()}, {1, output_.writing()}, {2, 2}})) {
+  Subject(SuiteId suite, const std::string& uri, std::string_view hold, const Secret& share,
+          const std::filesystem::path& epochs)
+      : process_(harness::Daemon::spawn({COPROTECT_RESIDUE_SUBJECT, std::string(suite_name(suite)), uri,
+                                         std::string(hold), epochs.string()},
+                                        {}, {{0, input_.reading()}, {1, output_.writing()}, {2, 2}})) {
     send(share.reveal());
     const Bytes size = receive(2);
     record_ = receive(*Reader(size).u16());
@@ -95,7 +96,7 @@ testing::AssertionResult none(const std::vector<harness::Residue>& found) {
 class MemoryOfAKeeper : public testing::TestWithParam<SuiteId> {
  protected:
   Secret wrapping_key(const Subject& subject) const {
-    const auto record = ShareRecord::parse(subject.record());
+    const auto record = EpochRecord::parse(subject.record());
     invariant(bool(record));
     auto key = Token({.uri = tpm_.uri(), .helper = COPROTECT_TOKEN}).unseal(record->sealed_key);
     invariant(bool(key));
@@ -110,7 +111,7 @@ INSTANTIATE_TEST_SUITE_P(Suites, MemoryOfAKeeper, testing::Values(SuiteId::p256,
                          [](const auto& suite) { return std::string(suite_name(suite.param)); });
 
 TEST_P(MemoryOfAKeeper, HasNothingOfAShareThatIsNotHeld) {
-  Subject subject(GetParam(), tpm_.uri(), "0", share_.bytes());
+  Subject subject(GetParam(), tpm_.uri(), "0", share_.bytes(), scratch_ / "epochs");
   EXPECT_TRUE(none(subject.search(share_.bytes())));
   EXPECT_TRUE(none(subject.search(wrapping_key(subject))));
   // The search finds what is there.
@@ -119,7 +120,7 @@ TEST_P(MemoryOfAKeeper, HasNothingOfAShareThatIsNotHeld) {
 }
 
 TEST_P(MemoryOfAKeeper, HasNothingOfAShareThatWasHeldAndErased) {
-  Subject subject(GetParam(), tpm_.uri(), kHour, share_.bytes());
+  Subject subject(GetParam(), tpm_.uri(), kHour, share_.bytes(), scratch_ / "epochs");
   subject.command('e');
   EXPECT_TRUE(none(subject.search(share_.bytes())));
   EXPECT_TRUE(none(subject.search(wrapping_key(subject))));
@@ -128,7 +129,7 @@ TEST_P(MemoryOfAKeeper, HasNothingOfAShareThatWasHeldAndErased) {
 // A kernel without memfd_secret shows locked memory to root; there the two tests above are all that can be
 // promised.
 TEST_P(MemoryOfAKeeper, ShowsNothingOfAHeldShareWhereTheKernelCanHideIt) {
-  Subject subject(GetParam(), tpm_.uri(), kHour, share_.bytes());
+  Subject subject(GetParam(), tpm_.uri(), kHour, share_.bytes(), scratch_ / "epochs");
   const bool hidden = *locked_memory::install_arena_only() == locked_memory::Kind::secretmem;
   EXPECT_EQ(bool(none(subject.search(share_.bytes()))), hidden);
   EXPECT_TRUE(none(subject.search(wrapping_key(subject))));

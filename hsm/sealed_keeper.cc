@@ -9,16 +9,21 @@
 namespace coprotect::hsm {
 namespace {
 
+constexpr std::size_t kMaxBytes = std::size_t{256} << 10;
+
 class SealedKeeper final : public ShareKeeper {
  public:
-  SealedKeeper(TokenConfig token, std::chrono::milliseconds hold) : token_(std::move(token)), shares_(hold) {}
+  SealedKeeper(Token token, std::filesystem::path epochs, std::chrono::milliseconds hold)
+      : token_(std::move(token)), epochs_(token_, std::move(epochs)), shares_(hold) {}
 
   protocol::KeeperMode mode() const override { return protocol::KeeperMode::sealed; }
 
   Result<Bytes> seal(const ShareId& id, const protocol::Scalar& share) override {
+    const auto epoch_key = epochs_.get_or_make(epoch_of(id));
+    if (!epoch_key) return epoch_key.error();
     const auto key = token_.seal_new_key();
     if (!key) return key.error();
-    return ShareRecord::wrap(id, *key, share);
+    return wrap_share(id, *key, *epoch_key, share);
   }
 
   Result<protocol::PartialSet> compute(const ShareId& id, ByteView record,
@@ -55,10 +60,32 @@ class SealedKeeper final : public ShareKeeper {
     return protocol::prove_share(offer_hash, held, **share, random);
   }
 
-  Status erase(const ShareId& id, ByteView) override {
-    shares_.erase(id);
-    return Done{};
+  Result<Bytes> seal_bytes(const EpochId& epoch, std::string_view what, ByteView bytes) override {
+    if (bytes.size() > kMaxBytes) return Error(Code::malformed, "more than 256 KiB to seal");
+    const auto epoch_key = epochs_.get_or_make(epoch);
+    if (!epoch_key) return epoch_key.error();
+    const auto key = token_.seal_new_key();
+    if (!key) return key.error();
+    return EpochRecord::wrap(about_bytes(epoch, what), *key, *epoch_key, bytes);
   }
+
+  Result<Secret> open_bytes(const EpochId& epoch, std::string_view what, ByteView encoded) override {
+    const auto record = EpochRecord::parse(encoded);
+    if (!record) return record.error();
+    const auto epoch_key = epochs_.get(epoch);
+    if (!epoch_key) return epoch_key.error();
+    const auto key = token_.unseal(record->sealed_key);
+    if (!key) return key.error();
+    return record->unwrap(about_bytes(epoch, what), *key, *epoch_key);
+  }
+
+  Status destroy_epochs(std::span<const EpochId> epochs) override {
+    auto destroyed = epochs_.destroy(epochs);
+    for (const EpochId& epoch : epochs) shares_.erase(epoch);
+    return destroyed;
+  }
+
+  Status recover() override { return epochs_.recover(); }
 
   void sweep() override { shares_.sweep(); }
 
@@ -66,26 +93,32 @@ class SealedKeeper final : public ShareKeeper {
 
  private:
   Result<protocol::Scalar> unwrap(const ShareId& id, ByteView encoded,
-                                  const protocol::Element& public_share) const {
-    const auto record = ShareRecord::parse(encoded);
+                                  const protocol::Element& public_share) {
+    const auto record = EpochRecord::parse(encoded);
     if (!record) return record.error();
+    const auto epoch_key = epochs_.get(epoch_of(id));
+    if (!epoch_key) return epoch_key.error();
     const auto key = token_.unseal(record->sealed_key);
     if (!key) return key.error();
-    auto share = record->unwrap(id, *key);
+    auto share = unwrap_share(*record, id, *key, *epoch_key);
     if (!share) return share;
     if (!(public_share.group().generator_power_secret(*share) == public_share))
       return Error(Code::altered, "the record's share is not the one of this public share");
     return share;
   }
 
+  static EpochId epoch_of(const ShareId& id) { return {id.key_id, id.epoch}; }
+
   Token token_;
+  EpochKeys epochs_;
   ShareCache shares_;
 };
 
 }  // namespace
 
-std::unique_ptr<ShareKeeper> make_sealed_keeper(TokenConfig token, std::chrono::milliseconds hold) {
-  return std::make_unique<SealedKeeper>(std::move(token), hold);
+std::unique_ptr<ShareKeeper> make_sealed_keeper(Token token, std::filesystem::path epochs,
+                                                std::chrono::milliseconds hold) {
+  return std::make_unique<SealedKeeper>(std::move(token), std::move(epochs), hold);
 }
 
 }  // namespace coprotect::hsm

@@ -75,7 +75,8 @@ class SealedKeeperOnATpm : public testing::TestWithParam<SuiteId> {
       : counting_helper_(harness::helper_script(
             scratch_, "counting", "echo call >> " + calls_.string() + "\nexec " COPROTECT_TOKEN)) {}
   std::unique_ptr<ShareKeeper> keeper(std::chrono::milliseconds hold = 1h) const {
-    return make_sealed_keeper({.uri = tpm_.uri(), .helper = counting_helper_}, hold);
+    return make_sealed_keeper(Token({.uri = tpm_.uri(), .helper = counting_helper_}), scratch_ / "epochs",
+                              hold);
   }
   // How often a token was asked so far.
   std::size_t calls() const {
@@ -175,14 +176,55 @@ TEST_P(SealedKeeperOnATpm, HoldsAShareAsLongAsItIsTold) {
   const auto keeper = this->keeper(1h);
   const auto record = keeper->seal(case_.id, case_.share);
   ASSERT_TRUE(record) << record.error().message();
-  EXPECT_EQ(calls(), 1U);
+  EXPECT_EQ(calls(), 2U);
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(case_.computes(*keeper, *record));
   keeper->sweep();
   EXPECT_TRUE(case_.computes(*keeper, *record));
-  EXPECT_EQ(calls(), 2U);
-  ASSERT_TRUE(keeper->erase(case_.id, *record));
+  EXPECT_EQ(calls(), 3U);
+  keeper->sweep();
   EXPECT_TRUE(case_.computes(*keeper, *record));
   EXPECT_EQ(calls(), 3U);
+}
+
+// An old copy of the record, of the table of epochs' keys, and the living token.
+TEST_P(SealedKeeperOnATpm, OpensNothingOfADestroyedEpoch) {
+  const auto keeper = this->keeper();
+  ShareId next = case_.id;
+  next.epoch = 1;
+  const auto record = keeper->seal(case_.id, case_.share);
+  ASSERT_TRUE(record) << record.error().message();
+  const auto of_next = keeper->seal(next, case_.share);
+  ASSERT_TRUE(of_next) << of_next.error().message();
+  EXPECT_TRUE(case_.computes(*keeper, *record));  // and the share stays held
+  std::filesystem::copy_file(scratch_ / "epochs", scratch_ / "old");
+  const EpochId epoch{case_.id.key_id, 0};
+  ASSERT_TRUE(keeper->destroy_epochs({&epoch, 1}));
+  EXPECT_TRUE(case_.fails(*keeper, case_.id, *record, Code::altered));
+  EXPECT_TRUE(case_.compute(*keeper, next, *of_next));
+  const auto with_old_disk =
+      make_sealed_keeper(Token({.uri = tpm_.uri(), .helper = COPROTECT_TOKEN}), scratch_ / "old", 0ms);
+  EXPECT_TRUE(case_.fails(*with_old_disk, case_.id, *record, Code::altered));
+  EXPECT_FALSE(with_old_disk->recover());
+}
+
+TEST_P(SealedKeeperOnATpm, SealsBytesOfAnEpochThatEndWithIt) {
+  const auto keeper = this->keeper();
+  const EpochId epoch{case_.id.key_id, 3};
+  const EpochId other{case_.id.key_id, 4};
+  const Bytes parts(200'000, 7);
+  const auto record = keeper->seal_bytes(epoch, "recovery parts", parts);
+  ASSERT_TRUE(record) << record.error().message();
+  ASSERT_TRUE(keeper->seal_bytes(other, "recovery parts", parts));
+  const auto opened = keeper->open_bytes(epoch, "recovery parts", *record);
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_TRUE(std::ranges::equal(opened->reveal(), parts));
+  EXPECT_FALSE(keeper->open_bytes(epoch, "something else", *record));
+  EXPECT_FALSE(keeper->open_bytes(other, "recovery parts", *record));
+  EXPECT_FALSE(keeper->seal_bytes(epoch, "recovery parts", Bytes((256U << 10) + 1)));
+  ASSERT_TRUE(keeper->destroy_epochs({&epoch, 1}));
+  const auto gone = keeper->open_bytes(epoch, "recovery parts", *record);
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code(), Code::altered);
 }
 
 TEST_P(SealedKeeperOnATpm, SweepsAnIdleShareOut) {
@@ -203,7 +245,7 @@ TEST_P(SealedKeeperOnATpm, SweepsAnIdleShareOut) {
   sweep();
   EXPECT_EQ(locked_memory::in_use(), before);
   EXPECT_TRUE(case_.computes(*keeper, *record));
-  EXPECT_EQ(calls(), 4U);
+  EXPECT_EQ(calls(), 5U);
 }
 
 TEST_P(SealedKeeperOnATpm, WithoutHoldUnsealsForEveryCallAndKeepsNothing) {
@@ -214,7 +256,7 @@ TEST_P(SealedKeeperOnATpm, WithoutHoldUnsealsForEveryCallAndKeepsNothing) {
   const std::size_t before = locked_memory::in_use();
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(case_.computes(*keeper, *record));
   EXPECT_EQ(locked_memory::in_use(), before);
-  EXPECT_EQ(calls(), 4U);
+  EXPECT_EQ(calls(), 5U);
 }
 
 TEST_P(SealedKeeperOnATpm, UnsealsOnceForCallsAtTheSameTime) {
@@ -226,7 +268,7 @@ TEST_P(SealedKeeperOnATpm, UnsealsOnceForCallsAtTheSameTime) {
     requests.push_back(
         std::async(std::launch::async, [&] { return bool(case_.computes(*keeper, *record)); }));
   for (auto& request : requests) EXPECT_TRUE(request.get());
-  EXPECT_EQ(calls(), 2U);
+  EXPECT_EQ(calls(), 3U);
 }
 
 TEST_P(SealedKeeperOnATpm, SurvivesItsTokensAbsence) {
@@ -247,10 +289,10 @@ TEST(SealedKeeperOnAPkcs11Token, ComputesWithTheShareThatItSealed) {
   token.use();
   for (const SuiteId suite : {SuiteId::p256, SuiteId::ffdhe3072}) {
     const Case share(suite);
-    const TokenConfig config{.uri = token.uri(), .helper = COPROTECT_TOKEN};
-    const auto record = make_sealed_keeper(config, 0ms)->seal(share.id, share.share);
+    const Token config({.uri = token.uri(), .helper = COPROTECT_TOKEN});
+    const auto record = make_sealed_keeper(config, scratch / "epochs", 0ms)->seal(share.id, share.share);
     ASSERT_TRUE(record) << record.error().message();
-    EXPECT_TRUE(share.computes(*make_sealed_keeper(config, 0ms), *record));
+    EXPECT_TRUE(share.computes(*make_sealed_keeper(config, scratch / "epochs", 0ms), *record));
   }
 }
 

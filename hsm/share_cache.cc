@@ -47,9 +47,12 @@ Result<ShareCache::SharedShare> ShareCache::get(const ShareId& id, ByteView reco
   return *entry->outcome;
 }
 
-void ShareCache::erase(const ShareId& id) {
+void ShareCache::erase(const EpochId& epoch) {
   const std::lock_guard lock(mutex_);
-  entries_.erase(key_of(id));
+  std::erase_if(entries_, [&](const auto& item) {
+    return std::get<protocol::KeyId>(item.first) == epoch.key_id &&
+           std::get<std::uint32_t>(item.first) == epoch.epoch;
+  });
 }
 
 void ShareCache::sweep() {

@@ -26,7 +26,8 @@ class ShareCache {
   // The share of this id and record, unwrapped by `unwrap` if it is not held. An error goes to all who
   // waited, and is not kept.
   Result<SharedShare> get(const ShareId& id, ByteView record, const Unwrap& unwrap);
-  void erase(const ShareId& id);
+  // Forgets the shares of an epoch.
+  void erase(const EpochId& epoch);
   void sweep();
 
  private:

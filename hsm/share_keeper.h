@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "hsm/epoch_keys.h"
 #include "protocol/handover/deal.h"
 #include "protocol/handover/offer.h"
 #include "protocol/threshold/partial.h"
@@ -26,7 +27,8 @@ class ShareKeeper {
   virtual ~ShareKeeper() = default;
 
   virtual protocol::KeeperMode mode() const = 0;
-  // The record to store for a share; only this keeper's token can use it.
+  // The record to store for a share; only this keeper's token can use it, and only until its epoch is
+  // destroyed.
   virtual Result<Bytes> seal(const ShareId& id, const protocol::Scalar& share) = 0;
   // Partial decryptions of verified capsules' c1's with their proof (SPEC.md §3.2). Code::altered if the
   // record is not the one of this id, Code::unavailable if the token does not answer.
@@ -44,8 +46,16 @@ class ShareKeeper {
   virtual Result<protocol::ShareProof> prove(const ShareId& id, ByteView record,
                                              const protocol::Element& public_share, const Digest& offer_hash,
                                              Random& random) = 0;
-  // Forgets a share that is held unwrapped, and whatever the token keeps of it.
-  virtual Status erase(const ShareId& id, ByteView record) = 0;
+  // Seals other bytes that belong to an epoch and end with it, as recovery parts do: at most 256 KiB. `what`
+  // says what they are, and is bound.
+  virtual Result<Bytes> seal_bytes(const EpochId& epoch, std::string_view what, ByteView bytes) = 0;
+  // Code::altered if the record is not the one of this epoch and `what`, or the epoch was destroyed.
+  virtual Result<Secret> open_bytes(const EpochId& epoch, std::string_view what, ByteView record) = 0;
+  // Destroys these epochs: no record of one opens again, wherever a copy of it is. After an error some may
+  // open still; call it again. An epoch of which nothing was sealed is no error.
+  virtual Status destroy_epochs(std::span<const EpochId> epochs) = 0;
+  // Finishes what a crash interrupted. Called once, before anything else.
+  virtual Status recover() = 0;
   // Drops unwrapped shares that were idle for longer than `hold`; called about once a second.
   virtual void sweep() = 0;
   virtual Status probe() = 0;

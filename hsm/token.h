@@ -16,9 +16,13 @@ struct TokenReply;
 
 // A new wrapping key, and what only the same token turns back into it.
 struct SealedKey {
-  Secret key;    // 32 bytes
-  Bytes sealed;  // to be stored; opaque, at most 4 096 bytes
+  Secret key;        // 32 bytes
+  Bytes sealed;      // to be stored; opaque, at most 4 096 bytes
+  std::string name;  // of the token, printable
 };
+
+// The name of a root in a token: an object of which the token gives out a key, until it is destroyed.
+using RootId = ByteArray<16>;
 
 // Where a token is and how it is reached.
 struct TokenConfig {
@@ -27,23 +31,38 @@ struct TokenConfig {
   std::string uri;
   std::filesystem::path helper;  // the coprotect-token executable
   std::chrono::milliseconds timeout{10'000};
+  // Where it is written down, for later processes, that the token refused the PIN. Empty: nowhere.
+  std::filesystem::path refused_pin{};
 };
+
+// The file beside a keyring for TokenConfig::refused_pin.
+inline constexpr const char* kRefusedPinFile = "pin-refused";
 
 // A TPM 2.0 or PKCS#11 token that releases wrapping keys. Each call runs in a coprotect-token process of its
 // own that links the TPM or PKCS#11 library, is killed at the timeout, and takes with it what the library
 // leaves in memory. So a crash, a hang or a vanished token costs the call (Code::unavailable) and nothing
-// else. Safe from several threads, whose calls take turns; copies of a Token do so together. A PIN that the
-// token refused once is not tried again by these objects, lest the token lock: all further calls that need it
-// fail with Code::wrong_code.
+// else. Safe from several threads, whose calls take turns; copies of a Token do so together.
+//
+// A PIN that the token refused is not tried again, lest the token lock: all further calls that need it fail
+// with Code::wrong_code until the PIN file changes, and so do those of later processes if the configuration
+// says where that is written down.
 class Token {
  public:
   explicit Token(TokenConfig config);
+
+  // The same token, which must have this name: calls fail with Code::altered if it has another.
+  Token named(std::string name) const;
 
   // Draws a key and seals it.
   Result<SealedKey> seal_new_key() const;
   // Code::altered if `sealed` is not this token's, Code::wrong_code for the PIN, Code::locked_out,
   // Code::unavailable.
   Result<Secret> unseal(ByteView sealed) const;
+  // Draws a key and seals it under a new root. Code::conflict if there is a root of this name, or its place
+  // in the token is taken by another program.
+  Result<SealedKey> make_root(const RootId& id) const;
+  // Destroys a root: unseal() does not give out its key again. Done if there is none.
+  Status destroy_root(const RootId& id) const;
   // Whether the token answers.
   Status probe() const;
 
@@ -51,9 +70,10 @@ class Token {
 
  private:
   class Turns;
-  Result<TokenReply> call(TokenOperation operation, ByteView sealed) const;
+  Result<TokenReply> call(TokenOperation operation, ByteView subject) const;
 
   TokenConfig config_;
+  std::string name_;
   std::shared_ptr<Turns> turns_;
 };
 

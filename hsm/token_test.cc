@@ -139,18 +139,45 @@ TYPED_TEST(TokenOf, RefusesAKeyOfAnotherLength) {
   EXPECT_EQ(code_of(token.unseal(Bytes(5'000))), Code::altered);
 }
 
-TYPED_TEST(TokenOf, RefusesAWrongPinAndAsksForItOnlyOnce) {
+TYPED_TEST(TokenOf, RefusesAWrongPinUntilItsFileChanges) {
   const Token right = this->token(this->device_.uri_with_pin_file(this->pin_file("271828\n")));
   const auto sealed = right.seal_new_key();
   ASSERT_TRUE(sealed) << sealed.error().message();
   const std::string file = this->pin_file("314159\n");
   const Token wrong = this->token(this->device_.uri_with_pin_file(file));
   EXPECT_EQ(code_of(wrong.unseal(sealed->sealed)), Code::wrong_code);
-  // Even a corrected PIN is only tried by a new start, so that no running agent locks its token.
-  harness::write_file(file, "271828");
-  EXPECT_EQ(code_of(wrong.unseal(sealed->sealed)), Code::wrong_code);
+  const auto again = wrong.unseal(sealed->sealed);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code(), Code::wrong_code);
+  EXPECT_NE(again.error().message().find("until \"" + file + "\" changes"), std::string::npos)
+      << again.error().message();
   EXPECT_TRUE(wrong.probe());
-  EXPECT_TRUE(this->token(this->device_.uri_with_pin_file(file)).unseal(sealed->sealed));
+  harness::write_file(file, "271828");
+  EXPECT_TRUE(wrong.unseal(sealed->sealed));
+}
+
+// A name is the token's own: another one has another, and a token that must have a name is used with it only.
+TYPED_TEST(TokenOf, IsUsedUnderItsNameOnly) {
+  const Token here = this->token();
+  const Token there = this->token(this->device_.uri_of_another());
+  const auto sealed = here.seal_new_key();
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  const auto of_another = there.seal_new_key();
+  ASSERT_TRUE(of_another) << of_another.error().message();
+  EXPECT_NE(sealed->name, of_another->name);
+  EXPECT_TRUE(here.named(sealed->name).unseal(sealed->sealed));
+  EXPECT_TRUE(here.named(sealed->name).probe());
+  EXPECT_EQ(here.named(sealed->name).seal_new_key()->name, sealed->name);
+
+  const Token swapped = there.named(sealed->name);
+  const auto refused = swapped.seal_new_key();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::altered);
+  for (const std::string& name : {sealed->name, of_another->name})
+    EXPECT_NE(refused.error().message().find(name), std::string::npos) << refused.error().message();
+  EXPECT_EQ(code_of(swapped.unseal(sealed->sealed)), Code::altered);
+  EXPECT_EQ(code_of(swapped.unseal(of_another->sealed)), Code::altered);
+  EXPECT_FALSE(swapped.probe());
 }
 
 TYPED_TEST(TokenOf, SaysThatAPinFileCannotBeRead) {
@@ -201,6 +228,86 @@ TYPED_TEST(TokenOf, ServesSeveralProcesses) {
       }
     }));
   for (auto& agent : agents) agent.get();
+}
+
+// What serial number and label say can be made again, and a token of the same label may be in the place of
+// the right one. Its sealing key cannot.
+TEST(TokenWithItsNeighboursLabel, IsRefused) {
+  const Scratch scratch;
+  const SoftToken token(scratch / "token", "one");
+  const SoftToken swapped(scratch / "swapped", "one");
+  const Token used({.uri = token.uri(), .helper = COPROTECT_TOKEN});
+  token.use();
+  const auto sealed = used.seal_new_key();
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  swapped.use();
+  // A token without a sealing key gets none, and one with a key of its own is not used.
+  for (int i = 0; i < 2; ++i) {
+    const auto refused = used.named(sealed->name).seal_new_key();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Code::altered) << refused.error().message();
+    EXPECT_NE(refused.error().message().find(sealed->name), std::string::npos) << refused.error().message();
+    EXPECT_EQ(code_of(used.named(sealed->name).unseal(sealed->sealed)), Code::altered);
+    if (i == 0) {
+      EXPECT_TRUE(Token({.uri = swapped.uri(), .helper = COPROTECT_TOKEN}).seal_new_key());
+    }
+  }
+  // Even if it gives the serial number of the right one.
+  const std::string check = sealed->name.substr(sealed->name.find(";check="));
+  std::string name = Token({.uri = swapped.uri(), .helper = COPROTECT_TOKEN}).seal_new_key()->name;
+  name.replace(name.find(";check="), std::string::npos, check);
+  EXPECT_FALSE(used.named(name).seal_new_key());
+}
+
+// A token that locks after three tries must not be tried by one process after the other.
+TEST(TokenThatRefusedThePin, IsNotTriedAgainByLaterProcesses) {
+  const Scratch scratch;
+  const SoftToken device(scratch / "token");
+  device.use();
+  const std::string right = SoftToken::counting_logins(device.uri());
+  const auto sealed = Token({.uri = right, .helper = COPROTECT_TOKEN}).seal_new_key();
+  ASSERT_TRUE(sealed) << sealed.error().message();
+  const auto pin_file = scratch / "pin";
+  harness::write_file(pin_file, "314159\n");
+  const TokenConfig config{.uri = SoftToken::counting_logins(device.uri_with_pin_file(pin_file)),
+                           .helper = COPROTECT_TOKEN,
+                           .refused_pin = scratch / "pin-refused"};
+  const std::size_t before = device.logins();
+  ASSERT_GT(before, 0U);
+  for (int start = 0; start < 5; ++start) {
+    const Token token(config);
+    EXPECT_EQ(code_of(token.unseal(sealed->sealed)), Code::wrong_code);
+    EXPECT_FALSE(token.seal_new_key());
+    EXPECT_TRUE(token.probe());
+  }
+  EXPECT_EQ(device.logins(), before + 1);
+  // Another wrong PIN is tried once, too; the right one as often as it is needed.
+  harness::write_file(pin_file, "161803\n");
+  for (int start = 0; start < 3; ++start)
+    EXPECT_EQ(code_of(Token(config).unseal(sealed->sealed)), Code::wrong_code);
+  EXPECT_EQ(device.logins(), before + 2);
+  harness::write_file(pin_file, "271828\n");
+  for (int start = 0; start < 3; ++start) EXPECT_TRUE(Token(config).unseal(sealed->sealed));
+  EXPECT_GT(device.logins(), before + 2);
+  EXPECT_FALSE(std::filesystem::exists(config.refused_pin));
+}
+
+// A mark that cannot be read says nothing: the operator decides.
+TEST(TokenThatRefusedThePin, IsNotTriedWhileItsMarkIsBroken) {
+  const Scratch scratch;
+  const SoftToken device(scratch / "token");
+  device.use();
+  const TokenConfig config{.uri = SoftToken::counting_logins(device.uri()),
+                           .helper = COPROTECT_TOKEN,
+                           .refused_pin = scratch / "pin-refused"};
+  harness::write_file(config.refused_pin, "x");
+  const auto refused = Token(config).seal_new_key();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::altered);
+  EXPECT_NE(refused.error().message().find(config.refused_pin.string()), std::string::npos);
+  EXPECT_EQ(device.logins(), 0U);
+  std::filesystem::remove(config.refused_pin);
+  EXPECT_TRUE(Token(config).seal_new_key());
 }
 
 TEST(TokenOnAHangingTpm, IsUnavailableInTimeAndRecovers) {

@@ -27,11 +27,15 @@ Result<AgentIdentity> AgentIdentity::open(const std::filesystem::path& folder,
   auto certificate = protocol::Certificate::parse_pem(*pem);
   if (!certificate)
     return std::move(certificate).error().in("\"" + (folder / "identity.pem").string() + "\"");
-  auto keyring = hsm::Keyring::open(hsm::Token({.uri = *token, .helper = token_helper}), folder / "keyring");
+  const hsm::Token device(
+      {.uri = *token, .helper = token_helper, .refused_pin = folder / hsm::kRefusedPinFile});
+  auto keyring = hsm::Keyring::open(device, folder / "keyring");
   if (!keyring) return std::move(keyring).error().in("token \"" + *token + "\"");
   if (keyring->identity().public_key() != certificate->key())
     return Error(Code::altered, "\"" + folder.string() + "\": identity.pem is not of the key in the keyring");
-  return AgentIdentity{*std::move(role), *std::move(url), *std::move(certificate), *std::move(keyring)};
+  hsm::Token named = device.named(keyring->token_name());
+  return AgentIdentity{*std::move(role), *std::move(url), *std::move(certificate), *std::move(keyring),
+                       std::move(named)};
 }
 
 }  // namespace coprotect::provisioning

@@ -14,6 +14,7 @@ struct AgentIdentity {
   std::string url;
   protocol::Certificate certificate;
   hsm::Keyring keyring;
+  hsm::Token token;  // under the name that the keyring knows
 
   // Opens a folder that init_agent() made.
   static Result<AgentIdentity> open(const std::filesystem::path& folder,

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <iostream>
 
+#include "hsm/epoch_keys.h"
 #include "protocol/base/fault.h"
 #include "provisioning/agent_identity.h"
 #include "provisioning/agent_store.h"
@@ -24,6 +25,7 @@ namespace fs = std::filesystem;
 constexpr const char* kStore = "store.db";
 constexpr const char* kInvitations = "invitations";
 constexpr const char* kMarker = "restored";
+constexpr std::size_t kMaxEpochKeys = std::size_t{16} << 20;
 
 struct File {
   const char* name;
@@ -36,6 +38,42 @@ Status copy_file(const fs::path& from, const fs::path& to, mode_t mode) {
   const auto content = client::read_small_file(from, kMaxFile);
   if (!content) return content.error();
   return write_durable(to, *content, mode);
+}
+
+// The sealing keys of the epochs, as the agent has them at this moment; nothing, if it never had any.
+Result<Bytes> epoch_keys_of(const fs::path& folder) {
+  auto content = client::read_small_file(folder / hsm::kEpochKeysFile, kMaxEpochKeys);
+  if (!content && content.error().code() == Code::not_found) return Bytes{};
+  return content;
+}
+
+// The store and the keys that open what is in it, of one time. The agent writes a key before what it seals,
+// and destroys it after that is gone from the store; a switch of the root makes all older copies of the keys
+// useless. So both are copied again until the keys are the same before and after.
+Status copy_store_and_epoch_keys(const fs::path& from, const fs::path& to) {
+  constexpr int kTries = 20;
+  auto keys = epoch_keys_of(from);
+  for (int tries = 0; keys && tries < kTries; ++tries) {
+    std::error_code ignored;
+    fs::remove(to / kStore, ignored);
+    fault_point("backup: the store is to be copied");
+    if (auto copied = copy_store(from / kStore, to / kStore); !copied) return copied;
+    auto again = epoch_keys_of(from);
+    if (again && *again == *keys)
+      return keys->empty() ? Status(Done{}) : write_durable(to / hsm::kEpochKeysFile, *keys, kPrivateMode);
+    keys = std::move(again);
+  }
+  if (!keys) return std::move(keys).error();
+  return Error(Code::unavailable, "the agent changes its keys all the time: try again later");
+}
+
+// A backup is worth something as long as the token has the root of its sealing keys.
+Status check_epoch_keys(const fs::path& folder, const AgentIdentity& agent) {
+  if (auto usable = hsm::EpochKeys(agent.token, folder / hsm::kEpochKeysFile).recover(); !usable)
+    return with_hint(std::move(usable).error(),
+                     "shares were erased since this backup was made, by a refresh for example, and no backup "
+                     "from before opens any more; use a newer backup");
+  return Done{};
 }
 
 // What is open only; it is small.
@@ -85,13 +123,14 @@ Status fill_agent(const fs::path& folder, const RestoreBackupOptions& options, s
       return copied;
   if (auto copied = copy_invitations(options.from / kInvitations, folder / kInvitations); !copied)
     return copied;
-  if (auto copied = copy_store(options.from / kStore, folder / kStore); !copied) return copied;
+  if (auto copied = copy_store_and_epoch_keys(options.from, folder); !copied) return copied;
   if (auto marked = write_durable(folder / kMarker, bytes_of("at " + utc_text(now_ms) + "\n"), kPrivateMode);
       !marked)
     return marked;
   // The token must be the one that it was made with; and it signs the new TLS certificate.
   auto agent = AgentIdentity::open(folder, options.token_helper);
   if (!agent) return std::move(agent).error();
+  if (auto usable = check_epoch_keys(folder, *agent); !usable) return usable;
   return write_tls(folder, *agent, now_ms, random);
 }
 
@@ -147,7 +186,7 @@ Status back_up(const BackupOptions& options) {
     // Before the store: an invitation that is spent meanwhile is known to the store as spent.
     if (auto copied = copy_invitations(options.directory / kInvitations, folder / kInvitations); !copied)
       return copied;
-    return copy_store(options.directory / kStore, folder / kStore);
+    return copy_store_and_epoch_keys(options.directory, folder);
   };
   return make_folder(target, fill, [&](const fs::path& made) { return rename_durable(made, target); });
 }

@@ -158,14 +158,15 @@ void add_log(CLI::App& app, Arguments& to) {
 }
 
 Status run_init_agent(const AgentSetup& setup, Random& random) {
-  auto made = init_agent(setup, now_ms(), random);
-  if (!made) return made;
+  const auto token = init_agent(setup, now_ms(), random);
+  if (!token) return token.error();
   const std::string folder = setup.directory.string();
   std::cout << "made \"" << folder << "\"\n"
+            << "  its token     " << *token << "\n"
             << "  start it      coprotect-agent --config " << folder << "/agent.toml\n"
             << "  hand over     " << folder
             << "/invitation, in secret, within 24 hours: it admits the company's administrator to onboard\n";
-  return made;
+  return Done{};
 }
 
 Status run_invite(const AgentSetup& setup, Random& random) {

@@ -49,19 +49,23 @@ Result<AgentIdentity> make_identity(const fs::path& folder, const AgentSetup& se
                          .not_after_ms = now_ms + kIdentityLifetimeMs},
                         keyring->identity().public_key(), nullptr, keyring->identity(), random);
   if (!certificate) return std::move(certificate).error().in("identity certificate");
-  return AgentIdentity{setup.role, setup.url, *std::move(certificate), *std::move(keyring)};
+  hsm::Token named = token.named(keyring->token_name());
+  return AgentIdentity{setup.role, setup.url, *std::move(certificate), *std::move(keyring), std::move(named)};
 }
 
-Status fill(const fs::path& folder, const AgentSetup& setup, const Url& url, std::int64_t now_ms,
-            Random& random) {
+Result<std::string> fill(const fs::path& folder, const AgentSetup& setup, const Url& url, std::int64_t now_ms,
+                         Random& random) {
   auto agent = make_identity(folder, setup, now_ms, random);
   if (!agent) return std::move(agent).error();
   if (auto done = write_durable(folder / "identity.pem", bytes_of(agent->certificate.pem()), kPublicMode);
       !done)
-    return done;
-  if (auto done = write_tls(folder, *agent, now_ms, random); !done) return done;
-  if (auto done = write_invitation(folder, *agent, now_ms, random); !done) return done;
-  return write_durable(folder / "agent.toml", bytes_of(configuration(setup, url)), kPublicMode);
+    return std::move(done).error();
+  if (auto done = write_tls(folder, *agent, now_ms, random); !done) return std::move(done).error();
+  if (auto done = write_invitation(folder, *agent, now_ms, random); !done) return std::move(done).error();
+  if (auto done = write_durable(folder / "agent.toml", bytes_of(configuration(setup, url)), kPublicMode);
+      !done)
+    return std::move(done).error();
+  return agent->keyring.token_name();
 }
 
 // Removes what killed runs left: folders of our temporary names that no process has locked.
@@ -79,7 +83,7 @@ Status remove_leftovers(const fs::path& directory) {
 
 }  // namespace
 
-Status init_agent(const AgentSetup& setup, std::int64_t now_ms, Random& random) {
+Result<std::string> init_agent(const AgentSetup& setup, std::int64_t now_ms, Random& random) {
   auto url = Url::parse(setup.url);
   if (!url) return std::move(url).error();
   if (!protocol::valid_party_name(setup.role))
@@ -91,19 +95,19 @@ Status init_agent(const AgentSetup& setup, std::int64_t now_ms, Random& random) 
   if (fs::exists(target, ignored) && !fs::is_empty(target, ignored))
     return with_hint(Error(Code::conflict, "\"" + target.string() + "\" holds something already"),
                      "an agent's folder is made once; choose another folder, or move this one away");
-  if (auto clean = remove_leftovers(target); !clean) return clean;
+  if (auto clean = remove_leftovers(target); !clean) return std::move(clean).error();
 
   std::string temporary = target.string() + ".tmp-XXXXXX";
   if (mkdtemp(temporary.data()) == nullptr)
     return Error(Code::unavailable, "cannot make a folder in \"" + target.parent_path().string() + "\"");
   auto lock = DirectoryLock::acquire(temporary);
   if (!lock) return std::move(lock).error();
-  Status status = fill(temporary, setup, *url, now_ms, random);
-  if (status) status = rename_durable(temporary, target);
-  if (!status) {
-    if (auto removed = remove_tree(temporary); !removed) return status;  // the next run removes it
-  }
-  return status;
+  auto token = fill(temporary, setup, *url, now_ms, random);
+  auto placed = token ? rename_durable(temporary, target) : Status(token.error());
+  if (placed) return token;
+  // What cannot be removed the next run removes.
+  static_cast<void>(bool(remove_tree(temporary)));
+  return std::move(placed).error();
 }
 
 }  // namespace coprotect::provisioning

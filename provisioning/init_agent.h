@@ -22,7 +22,8 @@ struct AgentSetup {
 
 // Makes an agent's folder: identity key wrapped under the token, certificates, TLS key, configuration and a
 // first invitation. The folder is there in whole or not at all; what a killed run left beside it is removed
-// by the next. Code::conflict if the folder holds something.
-Status init_agent(const AgentSetup& setup, std::int64_t now_ms, Random& random);
+// by the next. Returns the name of the token that it will use from now on, and no other. Code::conflict if
+// the folder holds something.
+Result<std::string> init_agent(const AgentSetup& setup, std::int64_t now_ms, Random& random);
 
 }  // namespace coprotect::provisioning

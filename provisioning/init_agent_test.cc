@@ -24,7 +24,9 @@ class InitAgent : public testing::Test {
             .hold_seconds = 300,
             .token_helper = "/nonexistent/coprotect-token"};
   }
-  Status run(const AgentSetup& wanted) const { return init_agent(wanted, now_ms(), system_random()); }
+  Result<std::string> run(const AgentSetup& wanted) const {
+    return init_agent(wanted, now_ms(), system_random());
+  }
 
   const harness::Scratch scratch_;
 };

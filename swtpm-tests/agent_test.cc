@@ -133,6 +133,35 @@ TEST_F(AgentLife, DoesNotStartOnATakenAddress) {
   EXPECT_NE(run.err.find("cannot listen on \"" + taken + "\""), std::string::npos) << run.err;
 }
 
+// As systemd starts it again and again, unless the exit status says that this is in vain.
+TEST_F(AgentLife, TriesARefusedPinOnce) {
+  Agent& company = system_.company();
+  company.stop();
+  const SoftToken& token = system_.token();
+  std::string content = read_file(company.config());
+  const std::string uri = token.uri();
+  content.replace(content.find(uri), uri.size(), SoftToken::counting_logins(uri));
+  write_file(company.config(), content);
+  write_file(token.pin_file(), "314159");
+  const auto start = [&] {
+    return Command(System::program("coprotect-agent"))
+        .args({"--config", company.config().string()})
+        .env(company.environment.front())
+        .run(20s);
+  };
+  for (int i = 0; i < 5; ++i) {
+    const Finished run = start();
+    EXPECT_EQ(run.exit_code, 77) << run.err;
+    EXPECT_NE(run.err.find("until \"" + token.pin_file().string() + "\" changes"), std::string::npos)
+        << run.err;
+  }
+  EXPECT_EQ(token.logins(), 1U);
+  const std::string unit = read_file(COPROTECT_SOURCE_DIR "/agent/systemd/coprotect-agent.service.in");
+  EXPECT_NE(unit.find("\nRestartPreventExitStatus=77\n"), std::string::npos);
+  write_file(token.pin_file(), "271828");
+  EXPECT_TRUE(company.start());
+}
+
 TEST_F(AgentLife, DoesNotStartWithoutItsToken) {
   const Finished run = run_with("swtpm:path=", "swtpm:path=/nowhere");
   EXPECT_EQ(run.exit_code, 1);

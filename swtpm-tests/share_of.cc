@@ -35,8 +35,11 @@ AgentShare share_of(const Agent& agent) {
   if (active.size() != 1 || active.front()->shares.size() != 1)
     throw std::runtime_error("not an agent with one share");
   const auto& [index, encoded] = *active.front()->shares.begin();
-  const auto record = must(hsm::ShareRecord::parse(encoded));
-  auto share = must(record.unwrap(active.front()->share_id(index), must(token.unseal(record.sealed_key))));
+  const auto record = must(hsm::EpochRecord::parse(encoded));
+  hsm::EpochKeys epochs(token.named(keyring.token_name()), agent.folder() / hsm::kEpochKeysFile);
+  const auto epoch_key = must(epochs.get({active.front()->key_id(), active.front()->epoch()}));
+  auto share = must(hsm::unwrap_share(record, active.front()->share_id(index),
+                                      must(token.unseal(record.sealed_key)), epoch_key));
   const auto& public_share = active.front()->sharing.public_share(index);
   if (!(public_share.group().generator_power_secret(share) == public_share))
     throw std::runtime_error("not the share of the bundle");

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <optional>
 
+#include "agent/custodian/epoch_erasure.h"
 #include "agent/custodian/identify.h"
 #include "agent/custodian/invitations.h"
 #include "agent/custodian/log.h"
@@ -23,7 +24,7 @@ namespace coprotect::agent::custodian {
 class Ceremonies {
  public:
   Ceremonies(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper,
-             const Offers& offers, Store& store, Keys& keys, Log& log)
+             const Offers& offers, Store& store, Keys& keys, Log& log, EpochErasure& epochs)
       : settings_(settings),
         keyring_(keyring),
         keeper_(keeper),
@@ -31,6 +32,7 @@ class Ceremonies {
         store_(store),
         keys_(keys),
         log_(log),
+        epochs_(epochs),
         invitations_(settings.state / "invitations", keyring) {}
 
   // Any route of a ceremony. The peer must hold the certificate of an invitation, and reaches only that
@@ -85,7 +87,6 @@ class Ceremonies {
   Result<protocol::Dealer*> dealer_of(const Caller& caller, const protocol::Sid& sid);
   Result<KeyPtr> key_of(const Caller& caller, const protocol::Sid& sid) const;
   Result<std::map<std::uint8_t, Bytes>> seal_shares(const protocol::Dealer::Outcome& outcome);
-  void erase_shares(const Key& key);
   protocol::LogEntry entry(const Caller& caller, const std::string& tenant, std::string detail) const;
   // One durable step: the key's row as it is now, and the log's entry of it.
   Status make_durable(const Caller& caller, KeyPtr key, std::string what);
@@ -100,6 +101,7 @@ class Ceremonies {
   Store& store_;
   Keys& keys_;
   Log& log_;
+  EpochErasure& epochs_;
   Invitations invitations_;
   std::mutex mutex_;
   std::map<InvitationId, Running> running_;

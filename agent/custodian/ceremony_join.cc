@@ -65,10 +65,8 @@ Result<Bytes> Ceremonies::join(const Caller& caller, const Sid& sid, ByteView bo
                               keeper_);
   if (!prepared) return std::move(prepared).error();
   const auto key = std::make_shared<const Key>(*std::move(prepared));
-  if (auto durable = make_durable(caller, key, "prepared " + handover_label(*plan)); !durable) {
-    erase_shares(*key);
+  if (auto durable = make_durable(caller, key, "prepared " + handover_label(*plan)); !durable)
     return std::move(durable).error();
-  }
   running_.erase(caller.invitation);
   return confirm_again(*key);
 }
@@ -93,6 +91,8 @@ Result<Bytes> Ceremonies::void_join(const Caller& caller, const Sid& sid,
       return Error(Code::conflict, handover_label(*plan) + " is not of this invitation here");
     if (auto removed = remove(caller, *key); !removed) return std::move(removed).error();
   }
+  // Also if it was removed before: its shares may not be erased yet.
+  if (auto erased = epochs_.finish(); !erased) return std::move(erased).error();
   std::erase_if(running_, [&](const auto& entry) {
     const auto& offer = entry.second.offer;
     return offer && offer->nonce == (*plan)->parameters->parties[*self].nonce;

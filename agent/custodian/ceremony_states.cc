@@ -111,10 +111,7 @@ Result<Bytes> Ceremonies::prepare(const Caller& caller, const Sid& sid, ByteView
                                                    .recovery_parts = {},
                                                    .decided = 0,
                                                    .self = self});
-  if (auto durable = make_durable(caller, key, "prepared"); !durable) {
-    erase_shares(*key);
-    return std::move(durable).error();
-  }
+  if (auto durable = make_durable(caller, key, "prepared"); !durable) return std::move(durable).error();
   running_.erase(caller.invitation);
   return protocol::confirm(transcript, self, keyring_.identity());
 }
@@ -171,12 +168,6 @@ Result<Bytes> Ceremonies::activate(const Caller& caller, const Sid& sid, ByteVie
   return acknowledged(*activated);
 }
 
-void Ceremonies::erase_shares(const Key& key) {
-  // The record is gone or going; what the token may still keep of it opens nothing by itself.
-  for (const auto& [index, record] : key.shares)
-    static_cast<void>(keeper_.erase(key.share_id(index), record));
-}
-
 Status Ceremonies::remove(const Caller& caller, const Key& prepared) {
   auto transaction = store_.begin();
   if (!transaction) return std::move(transaction).error();
@@ -187,8 +178,7 @@ Status Ceremonies::remove(const Caller& caller, const Key& prepared) {
   fault_point("agent-abort-commit");
   if (auto committed = transaction->commit(); !committed) return committed;
   fault_point("agent-abort-committed");
-  erase_shares(prepared);
-  return Done{};
+  return epochs_.finish();
 }
 
 Result<Bytes> Ceremonies::abort(const Caller& caller, const Sid& sid, ByteView body) {
@@ -203,7 +193,11 @@ Result<Bytes> Ceremonies::abort(const Caller& caller, const Sid& sid, ByteView b
 
   if (dealer_of(caller, sid)) running_.erase(caller.invitation);
   const auto key = key_of(caller, sid);
-  if (!key) return Bytes{};
+  if (!key) {
+    // It may have been removed before, and its shares not be erased yet.
+    if (auto erased = epochs_.finish(); !erased) return std::move(erased).error();
+    return Bytes{};
+  }
   if ((*key)->state != KeyState::prepared)
     return Error(Code::conflict, "the key is active: it cannot be aborted");
   if ((*key)->epoch() > 0)

@@ -13,11 +13,8 @@ Status Erasure::run(std::int64_t now_ms) {
     auto erased = erase(*key, now_ms);
     if (!erased && status) status = std::move(erased);
   }
-  if (journal_empty_) return status;
-  auto emptied = store_.checkpoint();
-  journal_empty_ = static_cast<bool>(emptied);
-  fault_point("agent-erase-checkpointed");
-  return status ? emptied : status;
+  auto ended = epochs_.sweep(now_ms);
+  return status ? ended : status;
 }
 
 Status Erasure::erase(const Key& key, std::int64_t now_ms) {
@@ -31,7 +28,6 @@ Status Erasure::erase(const Key& key, std::int64_t now_ms) {
   auto entry = entry_of(protocol::EntryKind::key_list, key.tenant(), now_ms);
   entry.key_id = key.key_id();
   entry.request_hash = protocol::sha256(lists_.of_tenant(key.tenant())->encoded);
-  entry.operation = static_cast<std::uint8_t>(protocol::Recorded::nothing);  // nobody asked for it now
   entry.detail = "the destroyed key's shares are erased";
   // Of a handover that was not finished nothing need stay.
   auto gone = key.state == KeyState::prepared
@@ -42,10 +38,6 @@ Status Erasure::erase(const Key& key, std::int64_t now_ms) {
   fault_point("agent-erase-commit");
   if (auto committed = transaction->commit(); !committed) return committed;
   fault_point("agent-erase-committed");
-  journal_empty_ = false;
-  // The record is gone; what the token may still keep of it opens nothing by itself.
-  for (const auto& [index, record] : key.shares)
-    static_cast<void>(keeper_.erase(key.share_id(index), record));
   return Done{};
 }
 

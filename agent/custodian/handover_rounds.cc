@@ -177,11 +177,10 @@ Result<Bytes> Handovers::prepare(const Caller& caller, ByteView payload) {
   const auto new_key = std::make_shared<const Key>(*std::move(prepared));
   if (auto durable = replace_keys(caller, {std::make_shared<const Key>(std::move(decided)), new_key}, older,
                                   "prepared " + handover_label(plan));
-      !durable) {
-    erase_shares(*new_key);
+      !durable)
     return std::move(durable).error();
-  }
-  for (const KeyPtr& other : older) erase_shares(*other);
+  // What was prepared before ends; an error is no reason to prepare again, and sweep() tries again.
+  if (!older.empty()) static_cast<void>(epochs_.finish());
   running_.erase(running);
   const auto confirmation = confirmation_of(*new_key, keyring_.identity());
   if (!confirmation) return confirmation.error();

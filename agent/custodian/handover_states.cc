@@ -89,7 +89,7 @@ Result<Bytes> Handovers::retire(const Caller& caller, ByteView payload) {
   const auto request = protocol::RetireRequest::parse(payload);
   if (!request) return request.error();
   if (const KeyPtr left = keys_.left(caller.key_id()); left != nullptr && is_of(request->version, *left))
-    return Bytes{};
+    return erased();
   const auto key = active(caller);
   if (!key) return key.error();
   if (!is_of(request->version, **key)) {
@@ -101,12 +101,17 @@ Result<Bytes> Handovers::retire(const Caller& caller, ByteView payload) {
   if (auto all = check_acknowledged(*(*key)->bundle, request->acknowledgements); !all)
     return std::move(all).error();
   const auto older = keys_.superseded(caller.key_id());
-  if (older.empty()) return Bytes{};
+  if (older.empty()) return erased();
   if (auto durable = replace_keys(
           caller, {}, older, "handover: erased the shares before epoch " + std::to_string((*key)->epoch()));
       !durable)
     return std::move(durable).error();
-  for (const KeyPtr& gone : older) erase_shares(*gone);
+  return erased();
+}
+
+// The answer that says that the shares which were removed are erased.
+Result<Bytes> Handovers::erased() {
+  if (auto finished = epochs_.finish(); !finished) return std::move(finished).error();
   return Bytes{};
 }
 
@@ -132,10 +137,9 @@ Result<Bytes> Handovers::leave(const Caller& caller, const Key& key, Bundle bund
       "handed the key over to others; erased the shares of epoch " + std::to_string(key.epoch());
   if (auto durable = replace_keys(caller, {left}, gone, "handover: " + what); !durable)
     return std::move(durable).error();
-  for (const KeyPtr& older : gone) erase_shares(*older);
   running_.erase(caller.key_id());
   notify(caller, "left", caller.uri() + " " + what);
-  return Bytes{};
+  return erased();
 }
 
 // Before this agent confirmed, it need only say that it never will. Afterwards the others may have what
@@ -185,10 +189,10 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
         !durable)
       return std::move(durable).error();
   }
-  for (const KeyPtr& other : gone) erase_shares(*other);
   const auto running = running_.find(caller.key_id());
   if (running != running_.end() && running->second.plan && running->second.plan->sid() == plan->sid())
     running_.erase(running);
+  if (auto done = erased(); !done) return done;
   return protocol::encode_signature(protocol::void_handover(plan->sid(), keyring_.identity()));
 }
 
@@ -213,7 +217,7 @@ Result<Bytes> Handovers::revert(const Caller& caller, const Key& key, const Hand
                                   "aborted " + handover_label(plan) + ", which was active here alone");
       !durable)
     return std::move(durable).error();
-  erase_shares(key);
+  if (auto done = erased(); !done) return done;
   return protocol::encode_signature(protocol::void_handover(plan.sid(), keyring_.identity()));
 }
 

@@ -106,11 +106,6 @@ Status Handovers::replace_keys(const Caller& caller, const std::vector<KeyPtr>& 
   return make_durable(caller, change, what);
 }
 
-void Handovers::erase_shares(const Key& key) {
-  for (const auto& [index, record] : key.shares)
-    static_cast<void>(keeper_.erase(key.share_id(index), record));
-}
-
 void Handovers::notify(const Caller& caller, std::string event, std::string text) const {
   if (settings_.handover.notify)
     settings_.handover.notify({.event = std::move(event),

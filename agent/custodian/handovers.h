@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "agent/custodian/announcements.h"
+#include "agent/custodian/epoch_erasure.h"
 #include "agent/custodian/identify.h"
 #include "agent/custodian/invitations.h"
 #include "agent/custodian/log.h"
@@ -22,7 +23,7 @@ namespace coprotect::agent::custodian {
 class Handovers {
  public:
   Handovers(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper,
-            const Offers& offers, Store& store, Keys& keys, Log& log)
+            const Offers& offers, Store& store, Keys& keys, Log& log, EpochErasure& epochs)
       : settings_(settings),
         keyring_(keyring),
         keeper_(keeper),
@@ -30,6 +31,7 @@ class Handovers {
         store_(store),
         keys_(keys),
         log_(log),
+        epochs_(epochs),
         invitations_(settings.state / "invitations", keyring),
         announcements_(keyring) {}
 
@@ -84,6 +86,7 @@ class Handovers {
   // handover_states.cc
   Result<Bytes> activate(const Caller& caller, ByteView version);
   Result<Bytes> retire(const Caller& caller, ByteView payload);
+  Result<Bytes> erased();
   Result<Bytes> leave(const Caller& caller, const Key& key, protocol::Bundle bundle);
   Result<Bytes> abort(const Caller& caller, ByteView payload);
   Result<Bytes> revert(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan);
@@ -95,7 +98,6 @@ class Handovers {
   // The same for rows of keys that shall be as given, and others that shall go.
   Status replace_keys(const Caller& caller, const std::vector<KeyPtr>& put, const std::vector<KeyPtr>& remove,
                       std::string_view what);
-  void erase_shares(const Key& key);
   void notify(const Caller& caller, std::string event, std::string text) const;
 
   const Settings& settings_;
@@ -105,6 +107,7 @@ class Handovers {
   Store& store_;
   Keys& keys_;
   Log& log_;
+  EpochErasure& epochs_;
   Invitations invitations_;
   Announcements announcements_;
   std::mutex mutex_;

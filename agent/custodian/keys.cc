@@ -59,6 +59,13 @@ Status Keys::put(Transaction& transaction, KeyPtr key) {
           .bind(mac)
           .run();
   if (!written) return written;
+  // A row that holds shares keeps its epoch; one that held some, and does not any more, ends it.
+  const std::pair place(key->key_id(), key->epoch());
+  if (!key->shares.empty()) {
+    if (auto kept = epoch_is_erased(transaction, {place.first, place.second}); !kept) return kept;
+  } else if (has_shares(place)) {
+    if (auto due = end_epoch(transaction, place); !due) return due;
+  }
   transaction.after_commit([this, key = std::move(key)] {
     const std::unique_lock lock(mutex_);
     keys_.insert_or_assign({key->key_id(), key->epoch()}, key);
@@ -73,11 +80,51 @@ Status Keys::remove(Transaction& transaction, const Key& key) {
                            .bind(std::int64_t{place.second})
                            .run();
   if (!removed) return removed;
+  if (auto due = end_epoch(transaction, place); !due) return due;
   transaction.after_commit([this, place] {
     const std::unique_lock lock(mutex_);
     keys_.erase(place);
   });
   return Done{};
+}
+
+bool Keys::has_shares(const Place& place) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = keys_.find(place);
+  return found != keys_.end() && !found->second->shares.empty();
+}
+
+Status Keys::end_epoch(Transaction& transaction, const Place& place) {
+  auto written = transaction.query("INSERT OR IGNORE INTO erasures(key_id, epoch) VALUES(?, ?)")
+                     .bind(place.first)
+                     .bind(std::int64_t{place.second})
+                     .run();
+  if (!written) return written;
+  transaction.after_commit([this] { note_epochs_due(); });
+  return Done{};
+}
+
+Result<std::vector<hsm::EpochId>> Keys::epochs_due(Transaction& transaction) const {
+  std::vector<hsm::EpochId> due;
+  Query query = transaction.query("SELECT key_id, epoch FROM erasures");
+  auto read = query.each([&]() -> Status {
+    const Bytes key_id = query.blob(0);
+    hsm::EpochId epoch{.key_id = {}, .epoch = static_cast<std::uint32_t>(query.integer(1))};
+    if (key_id.size() != epoch.key_id.size()) return Error(Code::altered, "store: not an epoch to be erased");
+    std::copy(key_id.begin(), key_id.end(), epoch.key_id.begin());
+    // The rows of keys carry a MAC, and these do not: what a key still needs is not erased.
+    if (!has_shares({epoch.key_id, epoch.epoch})) due.push_back(epoch);
+    return Done{};
+  });
+  if (!read) return std::move(read).error();
+  return due;
+}
+
+Status Keys::epoch_is_erased(Transaction& transaction, const hsm::EpochId& epoch) {
+  return transaction.query("DELETE FROM erasures WHERE key_id=? AND epoch=?")
+      .bind(epoch.key_id)
+      .bind(std::int64_t{epoch.epoch})
+      .run();
 }
 
 template <typename Predicate>

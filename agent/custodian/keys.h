@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -86,7 +87,18 @@ class Keys {
   // Code::conflict if the tenant has an active key under another client CA.
   Status check_authority(const std::string& tenant, const protocol::Certificate& client_ca) const;
 
+  // Epochs that are to be erased (epoch_erasure.h): put() and remove() say so where they take the shares of
+  // one.
+  Result<std::vector<hsm::EpochId>> epochs_due(Transaction& transaction) const;
+  Status epoch_is_erased(Transaction& transaction, const hsm::EpochId& epoch);
+  // Whether there may be some since this was asked last, or since a start.
+  bool take_epochs_due() { return epochs_due_.exchange(false); }
+  void note_epochs_due() { epochs_due_ = true; }
+
  private:
+  using Place = std::pair<protocol::KeyId, std::uint32_t>;
+  bool has_shares(const Place& place) const;
+  Status end_epoch(Transaction& transaction, const Place& place);
   // The newest epoch of those that fit.
   template <typename Predicate>
   KeyPtr find(Predicate predicate) const;
@@ -95,7 +107,8 @@ class Keys {
 
   const hsm::Keyring& keyring_;
   mutable std::shared_mutex mutex_;
-  std::map<std::pair<protocol::KeyId, std::uint32_t>, KeyPtr> keys_;
+  std::map<Place, KeyPtr> keys_;
+  std::atomic<bool> epochs_due_{true};
 };
 
 }  // namespace coprotect::agent::custodian

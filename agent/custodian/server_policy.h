@@ -18,4 +18,7 @@ struct ServerPolicy {
                protocol::Purpose purpose) const;
 };
 
+// What the log calls an operation, in an intent's detail.
+std::string_view operation_name(protocol::Operation operation);
+
 }  // namespace coprotect::agent::custodian

@@ -78,6 +78,13 @@ CREATE TABLE key_lists(
   list BLOB NOT NULL,
   mac BLOB NOT NULL) STRICT;
 )sql",
+    // Epochs whose sealing keys are to be destroyed (epoch_erasure.h).
+    R"sql(
+CREATE TABLE erasures(
+  key_id BLOB NOT NULL,
+  epoch INTEGER NOT NULL,
+  PRIMARY KEY(key_id, epoch)) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 // secure_delete: the sealed share of an aborted ceremony does not stay in free pages.
@@ -149,7 +156,13 @@ Result<std::int64_t> Store::integer_pragma(const char* sql) {
 
 Status Store::checkpoint() {
   const std::lock_guard lock(mutex_);
-  return execute("PRAGMA wal_checkpoint(TRUNCATE)");
+  // The statement succeeds also if it did not get to it: its first column says so.
+  const auto busy = integer_pragma("PRAGMA wal_checkpoint(TRUNCATE)");
+  if (!busy) return busy.error();
+  if (*busy != 0)
+    return Error(Code::unavailable,
+                 "the store's journal cannot be emptied while another program, such as a backup, reads it");
+  return Done{};
 }
 
 void Store::limit_pages(std::int64_t pages) {

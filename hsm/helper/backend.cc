@@ -7,10 +7,15 @@
 
 namespace coprotect::hsm {
 
-Result<std::unique_ptr<Backend>> open_backend(std::string_view uri) {
-  if (uri.starts_with("tpm:")) return tpm2::open(uri);
-  if (uri.starts_with("pkcs11:")) return pkcs11::open(uri);
-  return Error(Code::malformed, "token \"" + std::string(uri) + "\": neither a tpm: nor a pkcs11: URI");
+Result<std::unique_ptr<Backend>> open_backend(const WantedToken& wanted) {
+  if (wanted.uri.starts_with("tpm:")) return tpm2::open(wanted);
+  if (wanted.uri.starts_with("pkcs11:")) return pkcs11::open(wanted);
+  return Error(Code::malformed, "token \"" + wanted.uri + "\": neither a tpm: nor a pkcs11: URI");
+}
+
+Error another_token(std::string_view found, std::string_view wanted) {
+  return {Code::altered, "the token is another one than this agent's, or was cleared: it is \"" +
+                             std::string(found) + "\", this agent's is \"" + std::string(wanted) + "\""};
 }
 
 }  // namespace coprotect::hsm

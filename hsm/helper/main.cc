@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <exception>
 
@@ -18,6 +19,12 @@
 namespace coprotect::hsm {
 namespace {
 
+// What the token said, and the stamp of the PIN file if the token refused its PIN.
+struct Answer {
+  Result<TokenReply> reply;
+  Bytes refused;
+};
+
 // A sealed key is given out only after it was unsealed once: a share under a key that nobody can unseal would
 // be lost.
 Result<TokenReply> seal_new_key(Backend& backend) {
@@ -28,43 +35,88 @@ Result<TokenReply> seal_new_key(Backend& backend) {
   const auto again = backend.unseal(*sealed);
   if (!again) return Error(again.error()).in("the key that was just sealed");
   if (!equal_in_constant_time(*again, key)) return Error(Code::internal, "the token unsealed another key");
-  return TokenReply{.key = std::move(key), .sealed = *std::move(sealed)};
+  auto name = backend.name();
+  if (!name) return std::move(name).error();
+  return TokenReply{.key = std::move(key), .sealed = *std::move(sealed), .name = *std::move(name)};
 }
 
 Result<TokenReply> unseal(Backend& backend, ByteView sealed) {
   auto key = backend.unseal(sealed);
   if (!key) return std::move(key).error();
-  return TokenReply{.key = *std::move(key), .sealed = {}};
+  auto name = backend.name();
+  if (!name) return std::move(name).error();
+  return TokenReply{.key = *std::move(key), .sealed = {}, .name = *std::move(name)};
+}
+
+Result<RootId> root_of(const TokenRequest& request) {
+  RootId id;
+  if (request.subject.size() != id.size()) return Error(Code::internal, "not a root's name");
+  std::copy(request.subject.begin(), request.subject.end(), id.begin());
+  return id;
+}
+
+Result<TokenReply> make_root(Backend& backend, const TokenRequest& request) {
+  const auto id = root_of(request);
+  if (!id) return id.error();
+  auto made = backend.make_root(*id);
+  if (!made) return std::move(made).error();
+  const auto again = backend.unseal(made->sealed);
+  if (!again) return Error(again.error()).in("the root that was just made");
+  if (!equal_in_constant_time(*again, made->key))
+    return Error(Code::internal, "the token's root gave out another key");
+  auto name = backend.name();
+  if (!name) return std::move(name).error();
+  return TokenReply{.key = std::move(made->key), .sealed = std::move(made->sealed), .name = *std::move(name)};
+}
+
+Result<TokenReply> destroy_root(Backend& backend, const TokenRequest& request) {
+  const auto id = root_of(request);
+  if (!id) return id.error();
+  auto destroyed = backend.destroy_root(*id);
+  if (!destroyed) return std::move(destroyed).error();
+  return TokenReply{.key = Secret(0), .sealed = {}, .name = {}};
 }
 
 Result<TokenReply> probe(Backend& backend) {
   auto answers = backend.probe();
   if (!answers) return std::move(answers).error();
-  return TokenReply{.key = Secret(0), .sealed = {}};
+  return TokenReply{.key = Secret(0), .sealed = {}, .name = {}};
 }
 
-Result<TokenReply> answer(ByteView encoded) {
-  const auto request = TokenRequest::parse(encoded);
-  if (!request) return request.error();
-  const auto backend = open_backend(request->uri);
-  if (!backend) return backend.error();
-  switch (request->operation) {
+Result<TokenReply> answer_of(Backend& backend, const TokenRequest& request) {
+  switch (request.operation) {
     case TokenOperation::seal_new_key:
-      return seal_new_key(**backend);
+      return seal_new_key(backend);
     case TokenOperation::unseal:
-      return unseal(**backend, request->sealed);
+      return unseal(backend, request.subject);
     case TokenOperation::probe:
-      return probe(**backend);
+      return probe(backend);
+    case TokenOperation::make_root:
+      return make_root(backend, request);
+    case TokenOperation::destroy_root:
+      return destroy_root(backend, request);
   }
   return Error(Code::internal, "unknown operation");
 }
 
+Answer answer(ByteView encoded) {
+  const auto request = TokenRequest::parse(encoded);
+  if (!request) return {request.error(), {}};
+  const auto backend =
+      open_backend({.uri = request->uri, .name = request->name, .refused = request->refused});
+  if (!backend) return {backend.error(), {}};
+  auto reply = answer_of(**backend, *request);
+  const auto& pin = (*backend)->pin();
+  if (reply || reply.error().code() != Code::wrong_code || !pin) return {std::move(reply), {}};
+  return {Error(Code::wrong_code, reply.error().message() + ": " + pin->advice()), pin->stamp()};
+}
+
 // The one place where what a library throws is caught.
-Result<TokenReply> answer_or_error(ByteView encoded) {
+Answer answer_or_error(ByteView encoded) {
   try {
     return answer(encoded);
   } catch (const std::exception& thrown) {
-    return Error(Code::internal, thrown.what());
+    return {Error(Code::internal, thrown.what()), {}};
   }
 }
 
@@ -72,8 +124,8 @@ int serve() {
   std::array<std::uint8_t, kMaxTokenMessage> request;
   const ssize_t size = recv(kTokenChannel, request.data(), request.size(), MSG_TRUNC);
   if (size <= 0 || static_cast<std::size_t>(size) > request.size()) return 1;
-  const Secret reply =
-      TokenReply::encode(answer_or_error(ByteView(request).first(static_cast<std::size_t>(size))));
+  const Answer answer = answer_or_error(ByteView(request).first(static_cast<std::size_t>(size)));
+  const Secret reply = TokenReply::encode(answer.reply, answer.refused);
   const ssize_t sent = send(kTokenChannel, reply.reveal().data(), reply.size(), MSG_NOSIGNAL);
   return sent == static_cast<ssize_t>(reply.size()) ? 0 : 1;
 }

@@ -15,8 +15,8 @@ constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kMaxErrorText = 512;
 
 // Place + 1 in this list is the code on the channel.
-constexpr std::array kReportedCodes = {Code::malformed,  Code::altered,     Code::wrong_code,
-                                       Code::locked_out, Code::unavailable, Code::internal};
+constexpr std::array kReportedCodes = {Code::malformed,   Code::altered,  Code::wrong_code, Code::locked_out,
+                                       Code::unavailable, Code::internal, Code::conflict};
 
 std::uint8_t number_of(Code code) {
   const auto* const place = std::find(kReportedCodes.begin(), kReportedCodes.end(), code);
@@ -29,9 +29,26 @@ std::optional<TokenOperation> operation_of(std::uint8_t number) {
     case TokenOperation::seal_new_key:
     case TokenOperation::unseal:
     case TokenOperation::probe:
+    case TokenOperation::make_root:
+    case TokenOperation::destroy_root:
       return operation;
   }
   return std::nullopt;
+}
+
+// Whether a request's subject may have this size.
+bool fits(TokenOperation operation, std::size_t subject) {
+  switch (operation) {
+    case TokenOperation::unseal:
+      return subject > 0 && subject <= kMaxSealedKey;
+    case TokenOperation::make_root:
+    case TokenOperation::destroy_root:
+      return subject == kRootIdSize;
+    case TokenOperation::seal_new_key:
+    case TokenOperation::probe:
+      return subject == 0;
+  }
+  return false;
 }
 
 // A text of foreign code, made fit for a log: one line of printable ASCII.
@@ -42,6 +59,10 @@ std::string printable(std::string_view text) {
   return line;
 }
 
+bool is_stamp_or_empty(ByteView stamp) {
+  return stamp.empty() || stamp.size() == kPinFileStampSize;
+}
+
 Error not_a_reply() {
   return {Code::unavailable, "coprotect-token sent something that is not a reply"};
 }
@@ -50,7 +71,8 @@ Error not_a_reply() {
 
 Bytes TokenRequest::encode() const {
   Writer writer;
-  writer.literal("CPTQ").u8(kVersion).u8(static_cast<std::uint8_t>(operation)).lp(uri).lp(sealed);
+  writer.literal("CPTQ").u8(kVersion).u8(static_cast<std::uint8_t>(operation)).lp(uri).lp(name);
+  writer.lp(refused).lp(subject);
   return std::move(writer).take();
 }
 
@@ -60,18 +82,25 @@ Result<TokenRequest> TokenRequest::parse(ByteView encoded) {
   const auto number = reader.u8();
   const auto operation = number ? operation_of(*number) : std::nullopt;
   const auto uri = reader.text();
-  const auto sealed = reader.lp();
-  if (!magic || !operation || !uri || uri->size() > kMaxTokenUri || !sealed ||
-      sealed->size() > kMaxSealedKey || sealed->empty() != (*operation != TokenOperation::unseal) ||
+  const auto name = reader.lp();
+  const auto refused = reader.lp();
+  const auto subject = reader.lp();
+  if (!magic || !operation || !uri || uri->size() > kMaxTokenUri || !name || name->size() > kMaxTokenName ||
+      !refused || !is_stamp_or_empty(*refused) || !subject || !fits(*operation, subject->size()) ||
       !reader.empty())
     return Error(Code::malformed, "not a token request");
-  return TokenRequest{.operation = *operation, .uri = *uri, .sealed = Bytes(sealed->begin(), sealed->end())};
+  return TokenRequest{.operation = *operation,
+                      .uri = *uri,
+                      .name = std::string(text_of(*name)),
+                      .refused = Bytes(refused->begin(), refused->end()),
+                      .subject = Bytes(subject->begin(), subject->end())};
 }
 
-Secret TokenReply::encode(const Result<TokenReply>& reply) {
+Secret TokenReply::encode(const Result<TokenReply>& reply, ByteView refused) {
   Writer head;
   head.literal("CPTR").u8(kVersion).u8(reply ? 0 : number_of(reply.error().code()));
-  head.lp(reply ? "" : printable(reply.error().message())).lp(reply ? ByteView(reply->sealed) : ByteView());
+  head.lp(reply ? "" : printable(reply.error().message())).lp(refused);
+  head.lp(reply ? reply->name : "").lp(reply ? ByteView(reply->sealed) : ByteView());
   const ByteView key = reply ? reply->key.reveal() : ByteView();
   head.u16(static_cast<std::uint16_t>(key.size()));
   Secret encoded(head.view().size() + key.size());
@@ -80,25 +109,36 @@ Secret TokenReply::encode(const Result<TokenReply>& reply) {
   return encoded;
 }
 
-Result<TokenReply> TokenReply::parse(TokenOperation operation, ByteView encoded) {
+Result<TokenReply> TokenReply::parse(TokenOperation operation, ByteView encoded, Bytes* refused) {
   Reader reader(encoded);
   const bool magic = reader.literal("CPTR") && reader.u8() == kVersion;
   const auto code = reader.u8();
   const auto message = reader.lp();
+  const auto stamp = reader.lp();
+  const auto name = reader.lp();
   const auto sealed = reader.lp();
   const auto key = reader.lp();
   if (!magic || !code || *code > kReportedCodes.size() || !message || message->size() > kMaxErrorText ||
-      !sealed || sealed->size() > kMaxSealedKey || !key || !reader.empty())
+      !stamp || !is_stamp_or_empty(*stamp) || !name || !sealed || sealed->size() > kMaxSealedKey || !key ||
+      !reader.empty())
     return not_a_reply();
   if (*code != 0) {
-    if (!sealed->empty() || !key->empty()) return not_a_reply();
-    return Error(kReportedCodes[*code - 1], printable(text_of(*message)));
+    const Code reported = kReportedCodes[*code - 1];
+    if (!name->empty() || !sealed->empty() || !key->empty() ||
+        (!stamp->empty() && reported != Code::wrong_code))
+      return not_a_reply();
+    if (refused != nullptr) refused->assign(stamp->begin(), stamp->end());
+    return Error(reported, printable(text_of(*message)));
   }
-  const std::size_t key_size = operation == TokenOperation::probe ? 0 : kWrappingKeySize;
-  if (!message->empty() || key->size() != key_size ||
-      sealed->empty() != (operation != TokenOperation::seal_new_key))
+  const bool gives_key = operation != TokenOperation::probe && operation != TokenOperation::destroy_root;
+  const bool seals = operation == TokenOperation::seal_new_key || operation == TokenOperation::make_root;
+  if (!message->empty() || !stamp->empty() || name->size() > kMaxTokenName ||
+      text_of(*name) != printable(text_of(*name)) || name->empty() == gives_key ||
+      key->size() != (gives_key ? kWrappingKeySize : 0) || sealed->empty() == seals)
     return not_a_reply();
-  return TokenReply{.key = Secret::copy_of(*key), .sealed = Bytes(sealed->begin(), sealed->end())};
+  return TokenReply{.key = Secret::copy_of(*key),
+                    .sealed = Bytes(sealed->begin(), sealed->end()),
+                    .name = std::string(text_of(*name))};
 }
 
 }  // namespace coprotect::hsm

@@ -15,30 +15,46 @@ constexpr int kTokenChannel = 3;  // the helper's descriptor of it
 constexpr std::size_t kWrappingKeySize = 32;
 constexpr std::size_t kMaxSealedKey = 4'096;
 constexpr std::size_t kMaxTokenUri = 1'024;
+constexpr std::size_t kMaxTokenName = 255;
+constexpr std::size_t kPinFileStampSize = 40;
 constexpr std::size_t kMaxTokenMessage = 8'192;
 
-enum class TokenOperation : std::uint8_t { seal_new_key = 1, unseal = 2, probe = 3 };
+constexpr std::size_t kRootIdSize = 16;
 
-// "CPTQ" | version u8 = 1 | operation u8 | uri (text) | sealed lp (empty unless unseal)
+enum class TokenOperation : std::uint8_t {
+  seal_new_key = 1,
+  unseal = 2,
+  probe = 3,
+  make_root = 4,
+  destroy_root = 5
+};
+
+// "CPTQ" | version u8 = 1 | operation u8 | uri (text) | name lp | refused lp | subject lp (of unseal: what
+// was sealed; of make_root and destroy_root: the root's id 16; otherwise empty)
 struct TokenRequest {
   TokenOperation operation;
   std::string uri;
-  Bytes sealed;
+  std::string name;  // the token that it must be; empty: any
+  Bytes refused;     // the stamp of a PIN file whose PIN must not be tried (pin.h); empty: none
+  Bytes subject;
 
   Bytes encode() const;
   static Result<TokenRequest> parse(ByteView encoded);
 };
 
-// "CPTR" | version u8 = 1 | code u8 (0 done) | message (text, only with a code) | sealed lp (only of
-// seal_new_key) | key lp (32 bytes, not of probe)
+// "CPTR" | version u8 = 1 | code u8 (0 done) | message (text, only with a code) | refused lp (only with
+// Code::wrong_code) | name lp | sealed lp (of seal_new_key and make_root) | key lp (32 bytes; it and the
+// name of all but probe and destroy_root)
 struct TokenReply {
   Secret key;
   Bytes sealed;
+  std::string name;  // of the token that answered
 
-  static Secret encode(const Result<TokenReply>& reply);
-  // The reply to `operation`, or the error that the helper reports. Code::unavailable for anything else than
-  // an encoded reply to this operation.
-  static Result<TokenReply> parse(TokenOperation operation, ByteView encoded);
+  // `refused`: the stamp of the PIN file, if the error is that the token refused its PIN.
+  static Secret encode(const Result<TokenReply>& reply, ByteView refused = {});
+  // The reply to `operation`, or the error that the helper reports; `refused` gets the PIN file's stamp if
+  // the token refused the PIN. Code::unavailable for anything else than an encoded reply to this operation.
+  static Result<TokenReply> parse(TokenOperation operation, ByteView encoded, Bytes* refused = nullptr);
 };
 
 }  // namespace coprotect::hsm

@@ -2,12 +2,17 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
 #include <utility>
+
+#include "hsm/helper/message.h"
+#include "protocol/base/writer.h"
 
 namespace coprotect::hsm {
 namespace {
@@ -33,21 +38,38 @@ ByteView without_line_end(ByteView line) {
   return line;
 }
 
+std::uint64_t nanoseconds(const timespec& time) {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+Bytes stamp_of(const struct stat& status) {
+  Writer writer;
+  writer.u64(status.st_dev).u64(status.st_ino).u64(static_cast<std::uint64_t>(status.st_size));
+  writer.u64(nanoseconds(status.st_mtim)).u64(nanoseconds(status.st_ctim));
+  invariant(writer.view().size() == kPinFileStampSize);
+  return std::move(writer).take();
+}
+
 }  // namespace
 
-Result<PinFile> PinFile::open(std::string_view pin_source) {
+Result<PinFile> PinFile::open(std::string_view pin_source, ByteView refused) {
   constexpr std::string_view kScheme = "file:";
   if (!pin_source.starts_with("file:/"))
     return Error(Code::malformed, "pin-source is not \"file:\" and an absolute path");
   const std::string path(pin_source.substr(kScheme.size()));
-  PinFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC),
-               Secret(kMaxPin + 2));  // room for a PIN and its line end
-  const ssize_t size = file.fd_ < 0 ? -1 : read_into(file.pin_.fill(), file.fd_);
+  PinFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC), path);
+  Secret line(kMaxPin + 2);  // room for a PIN and its line end
+  struct stat status {};
+  const bool opened = file.fd_ >= 0 && fstat(file.fd_, &status) == 0;
+  const ssize_t size = opened ? read_into(line.fill(), file.fd_) : -1;
   if (size < 0) {
     const std::error_code cause(errno, std::generic_category());
     return Error(Code::unavailable, "cannot read the PIN file \"" + path + "\": " + cause.message());
   }
-  const ByteView pin = without_line_end(file.pin_.reveal().first(static_cast<std::size_t>(size)));
+  file.stamp_ = stamp_of(status);
+  if (std::ranges::equal(file.stamp_, refused))
+    return Error(Code::wrong_code, "the token refused the PIN before: " + file.advice());
+  const ByteView pin = without_line_end(line.reveal().first(static_cast<std::size_t>(size)));
   if (pin.empty() || pin.size() > kMaxPin)
     return Error(Code::unavailable, "the PIN file \"" + path + "\" holds no PIN of 1 to 255 bytes");
   file.pin_ = Secret::copy_of(pin);
@@ -57,7 +79,17 @@ Result<PinFile> PinFile::open(std::string_view pin_source) {
   return file;
 }
 
-PinFile::PinFile(PinFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)), pin_(std::move(other.pin_)) {}
+std::string PinFile::advice() const {
+  return "it is not tried again until \"" + path_ +
+         "\" changes, lest the token lock. Write the right PIN into that file, or touch it if the token has "
+         "this PIN now";
+}
+
+PinFile::PinFile(PinFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)),
+      stamp_(std::move(other.stamp_)),
+      pin_(std::move(other.pin_)) {}
 
 PinFile::~PinFile() {
   if (fd_ >= 0) close(fd_);

@@ -17,7 +17,7 @@ namespace {
 class BackendOnAToken : public testing::Test {
  protected:
   BackendOnAToken() { token_.use(); }
-  Result<std::unique_ptr<Backend>> backend() const { return open(token_.uri()); }
+  Result<std::unique_ptr<Backend>> backend() const { return open({.uri = token_.uri()}); }
   Secret pin() const { return Secret::copy_of(bytes_of("271828")); }
 
   // Runs `use` in a session of a token of ours, logged in.
@@ -60,43 +60,77 @@ TEST_F(BackendOnAToken, MakesOneSealingKeyThatCannotBeTakenOut) {
     CK_ATTRIBUTE wanted = attribute(CKA_VALUE, value);
     EXPECT_EQ(session.module().C_GetAttributeValue(session.handle(), found->front(), &wanted, 1),
               CKR_ATTRIBUTE_SENSITIVE);
-    CK_BBOOL is_private = CK_FALSE;
-    CK_BBOOL never_extractable = CK_FALSE;
-    CK_ATTRIBUTE flags[] = {attribute(CKA_PRIVATE, is_private),
-                            attribute(CKA_NEVER_EXTRACTABLE, never_extractable)};
-    EXPECT_EQ(session.module().C_GetAttributeValue(session.handle(), found->front(), flags, 2), CKR_OK);
-    EXPECT_EQ(is_private, CK_TRUE);
-    EXPECT_EQ(never_extractable, CK_TRUE);
+    const auto keys = SealKey::find_all(session, "coprotect-seal");
+    ASSERT_TRUE(keys);
+    ASSERT_EQ(keys->size(), 1U);
+    const auto proper = keys->front().check_attributes();
+    EXPECT_TRUE(proper) << proper.error().message();
   });
 }
 
-TEST_F(BackendOnAToken, RefusesASealingKeyThatCanBeTakenOut) {
-  in_session([](const Session& session) {
-    const CK_OBJECT_CLASS secret_key = CKO_SECRET_KEY;
-    const CK_KEY_TYPE aes = CKK_AES;
-    const CK_ULONG size = 32;
-    const CK_BBOOL yes = CK_TRUE;
-    const ByteArray<16> id{};
-    CK_ATTRIBUTE attributes[] = {attribute(CKA_CLASS, secret_key),
-                                 attribute(CKA_KEY_TYPE, aes),
-                                 attribute(CKA_TOKEN, yes),
-                                 attribute(CKA_LABEL, bytes_of("coprotect-seal")),
-                                 attribute(CKA_ID, id),
-                                 attribute(CKA_EXTRACTABLE, yes),
-                                 attribute(CKA_ENCRYPT, yes),
-                                 attribute(CKA_DECRYPT, yes),
-                                 attribute(CKA_VALUE_LEN, size)};
-    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, nullptr, 0};
-    CK_OBJECT_HANDLE made = 0;
-    ASSERT_EQ(session.module().C_GenerateKey(session.handle(), &mechanism, attributes, std::size(attributes),
-                                             &made),
-              CKR_OK);
-  });
-  const auto opened = backend();
-  ASSERT_TRUE(opened) << opened.error().message();
-  const auto sealed = (*opened)->seal(key_);
-  ASSERT_FALSE(sealed);
-  EXPECT_EQ(sealed.error().code(), Code::internal);
+// A key that somebody else put there, with one thing more allowed than a key of ours has.
+class WronglyMadeKey : public BackendOnAToken {
+ protected:
+  struct Flag {
+    CK_ATTRIBUTE_TYPE type;
+    const char* name;
+    CK_BBOOL value;
+  };
+  // A key as SealKey::make() makes it, but for one attribute.
+  void make(const Flag& wrong) {
+    in_session([&](const Session& session) {
+      const CK_OBJECT_CLASS secret_key = CKO_SECRET_KEY;
+      const CK_KEY_TYPE aes = CKK_AES;
+      const CK_ULONG size = 32;
+      const CK_BBOOL yes = CK_TRUE;
+      const CK_BBOOL no = CK_FALSE;
+      const ByteArray<16> id{7};
+      std::vector<CK_ATTRIBUTE> attributes = {attribute(CKA_CLASS, secret_key),
+                                              attribute(CKA_KEY_TYPE, aes),
+                                              attribute(CKA_TOKEN, yes),
+                                              attribute(CKA_LABEL, bytes_of("coprotect-seal")),
+                                              attribute(CKA_ID, id),
+                                              attribute(CKA_VALUE_LEN, size)};
+      for (const CK_ATTRIBUTE_TYPE type : {CKA_PRIVATE, CKA_SENSITIVE, CKA_ENCRYPT, CKA_DECRYPT})
+        attributes.push_back(type == wrong.type ? attribute(type, wrong.value) : attribute(type, yes));
+      for (const CK_ATTRIBUTE_TYPE type : {CKA_EXTRACTABLE, CKA_SIGN, CKA_VERIFY, CKA_WRAP, CKA_UNWRAP,
+                                           CKA_DERIVE, CKA_MODIFIABLE, CKA_COPYABLE})
+        attributes.push_back(type == wrong.type ? attribute(type, wrong.value) : attribute(type, no));
+      CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, nullptr, 0};
+      CK_OBJECT_HANDLE made = 0;
+      ASSERT_EQ(session.module().C_GenerateKey(session.handle(), &mechanism, attributes.data(),
+                                               attributes.size(), &made),
+                CKR_OK);
+    });
+  }
+  Result<Bytes> seal() const {
+    const auto opened = backend();
+    if (!opened) return opened.error();
+    return (*opened)->seal(key_);
+  }
+};
+
+TEST_F(WronglyMadeKey, IsRefusedWhateverIsWrong) {
+  const Flag flags[] = {{CKA_PRIVATE, "CKA_PRIVATE", CK_FALSE}, {CKA_SENSITIVE, "CKA_SENSITIVE", CK_FALSE},
+                        {CKA_DECRYPT, "CKA_DECRYPT", CK_FALSE}, {CKA_EXTRACTABLE, "CKA_EXTRACTABLE", CK_TRUE},
+                        {CKA_SIGN, "CKA_SIGN", CK_TRUE},        {CKA_VERIFY, "CKA_VERIFY", CK_TRUE},
+                        {CKA_WRAP, "CKA_WRAP", CK_TRUE},        {CKA_UNWRAP, "CKA_UNWRAP", CK_TRUE},
+                        {CKA_DERIVE, "CKA_DERIVE", CK_TRUE},    {CKA_MODIFIABLE, "CKA_MODIFIABLE", CK_TRUE},
+                        {CKA_COPYABLE, "CKA_COPYABLE", CK_TRUE}};
+  for (const Flag& flag : flags) {
+    make(flag);
+    const auto sealed = seal();
+    ASSERT_FALSE(sealed) << flag.name;
+    EXPECT_EQ(sealed.error().code(), Code::internal);
+    EXPECT_NE(sealed.error().message().find(flag.name), std::string::npos) << sealed.error().message();
+    in_session([](const Session& session) {
+      const CK_OBJECT_CLASS secret_key = CKO_SECRET_KEY;
+      const auto found = session.find({attribute(CKA_CLASS, secret_key)}, 8);
+      ASSERT_TRUE(found && found->size() == 1U);
+      ASSERT_EQ(session.module().C_DestroyObject(session.handle(), found->front()), CKR_OK);
+    });
+  }
+  EXPECT_TRUE(seal());
 }
 
 TEST_F(BackendOnAToken, TellsAnAlteredKeyFromATokenWithoutItsSealingKey) {
@@ -130,7 +164,7 @@ TEST_F(BackendOnAToken, TellsAnAlteredKeyFromATokenWithoutItsSealingKey) {
 TEST_F(BackendOnAToken, RefusesAUriThatSeveralTokensMatch) {
   token_.add("second");
   const std::string uri = token_.uri();
-  const auto opened = open("pkcs11:" + uri.substr(uri.find('?')));
+  const auto opened = open({.uri = "pkcs11:" + uri.substr(uri.find('?'))});
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code(), Code::malformed) << opened.error().message();
 }
@@ -148,14 +182,14 @@ TEST_F(BackendOnAToken, FindsATokenBySerial) {
     serial.erase(serial.find_last_not_of(' ') + 1);
   }
   const std::string query = token_.uri().substr(token_.uri().find('?'));
-  EXPECT_TRUE(open("pkcs11:serial=" + serial + query));
-  const auto other = open("pkcs11:serial=0" + query);
+  EXPECT_TRUE(open({.uri = "pkcs11:serial=" + serial + query}));
+  const auto other = open({.uri = "pkcs11:serial=0" + query});
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code(), Code::unavailable);
 }
 
 TEST_F(BackendOnAToken, SaysThatAPinIsMissing) {
-  const auto opened = open(token_.uri_without_pin());
+  const auto opened = open({.uri = token_.uri_without_pin()});
   ASSERT_TRUE(opened) << opened.error().message();
   EXPECT_TRUE((*opened)->probe());
   const auto sealed = (*opened)->seal(key_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <utility>
 
 #include "protocol/base/random.h"
@@ -9,17 +10,39 @@
 namespace coprotect::hsm::pkcs11 {
 namespace {
 
-constexpr std::string_view kLabel = "coprotect-seal";
 constexpr std::size_t kTagSize = 16;
 constexpr CK_BBOOL kTrue = CK_TRUE;
-constexpr CK_BBOOL kFalse = CK_FALSE;
 constexpr CK_OBJECT_CLASS kSecretKey = CKO_SECRET_KEY;
 constexpr CK_KEY_TYPE kAes = CKK_AES;
 constexpr CK_ULONG kKeySize = 32;
 
-std::vector<CK_ATTRIBUTE> any_seal_key() {
+struct Flag {
+  CK_ATTRIBUTE_TYPE type;
+  CK_BBOOL value;
+  const char* name;
+};
+// Every attribute of PKCS#11 2.40 §4.10 that says what may be done with the key. What is not stated is the
+// token's to choose, and SoftHSM2 for one chooses "yes".
+constexpr std::array<Flag, 12> kAsked = {{{CKA_PRIVATE, CK_TRUE, "CKA_PRIVATE"},
+                                          {CKA_SENSITIVE, CK_TRUE, "CKA_SENSITIVE"},
+                                          {CKA_EXTRACTABLE, CK_FALSE, "CKA_EXTRACTABLE"},
+                                          {CKA_ENCRYPT, CK_TRUE, "CKA_ENCRYPT"},
+                                          {CKA_DECRYPT, CK_TRUE, "CKA_DECRYPT"},
+                                          {CKA_SIGN, CK_FALSE, "CKA_SIGN"},
+                                          {CKA_VERIFY, CK_FALSE, "CKA_VERIFY"},
+                                          {CKA_WRAP, CK_FALSE, "CKA_WRAP"},
+                                          {CKA_UNWRAP, CK_FALSE, "CKA_UNWRAP"},
+                                          {CKA_DERIVE, CK_FALSE, "CKA_DERIVE"},
+                                          {CKA_MODIFIABLE, CK_FALSE, "CKA_MODIFIABLE"},
+                                          {CKA_COPYABLE, CK_FALSE, "CKA_COPYABLE"}}};
+// What the token says of the key's past: it was made on the token, and never left it.
+constexpr std::array<Flag, 3> kHistory = {{{CKA_LOCAL, CK_TRUE, "CKA_LOCAL"},
+                                           {CKA_ALWAYS_SENSITIVE, CK_TRUE, "CKA_ALWAYS_SENSITIVE"},
+                                           {CKA_NEVER_EXTRACTABLE, CK_TRUE, "CKA_NEVER_EXTRACTABLE"}}};
+
+std::vector<CK_ATTRIBUTE> any_of(std::string_view label) {
   return {attribute(CKA_CLASS, kSecretKey), attribute(CKA_KEY_TYPE, kAes), attribute(CKA_TOKEN, kTrue),
-          attribute(CKA_LABEL, bytes_of(kLabel))};
+          attribute(CKA_LABEL, bytes_of(label))};
 }
 
 // All six members are needed by SoftHSM2, though PKCS#11 2.40 forgot iv_bits.
@@ -34,30 +57,11 @@ CK_GCM_PARAMS gcm_parameters(const ByteArray<12>& nonce, ByteView aad) {
 
 }  // namespace
 
-Result<SealKey> SealKey::find_or_make(const Session& session) {
-  const auto found = session.find(any_seal_key(), 1);
-  if (!found) return found.error();
-  if (found->empty()) return make(session);
-  SealKey key(session, found->front(), {});
-  CK_ATTRIBUTE id = {CKA_ID, key.id_.data(), key.id_.size()};
-  auto read =
-      check("C_GetAttributeValue", session.module().C_GetAttributeValue(session.handle(), key.key_, &id, 1));
-  if (!read) return std::move(read).error();
-  if (id.ulValueLen != key.id_.size())
-    return Error(Code::internal, "the token's coprotect-seal key is not ours");
-  auto stays = key.stays_in_the_token();
-  if (!stays) return std::move(stays).error();
-  return key;
-}
-
-Result<SealKey> SealKey::make(const Session& session) {
-  SealKey key(session, 0, {});
-  system_random().fill(key.id_);
-  std::vector<CK_ATTRIBUTE> attributes = any_seal_key();
-  attributes.insert(attributes.end(), {attribute(CKA_ID, key.id_), attribute(CKA_PRIVATE, kTrue),
-                                       attribute(CKA_SENSITIVE, kTrue), attribute(CKA_EXTRACTABLE, kFalse),
-                                       attribute(CKA_ENCRYPT, kTrue), attribute(CKA_DECRYPT, kTrue),
-                                       attribute(CKA_VALUE_LEN, kKeySize)});
+Result<SealKey> SealKey::make(const Session& session, std::string_view label, const SealKeyId& id) {
+  SealKey key(session, 0, id);
+  std::vector<CK_ATTRIBUTE> attributes = any_of(label);
+  attributes.insert(attributes.end(), {attribute(CKA_ID, key.id_), attribute(CKA_VALUE_LEN, kKeySize)});
+  for (const Flag& flag : kAsked) attributes.push_back(attribute(flag.type, flag.value));
   CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, nullptr, 0};
   auto made =
       check("C_GenerateKey", session.module().C_GenerateKey(session.handle(), &mechanism, attributes.data(),
@@ -66,27 +70,56 @@ Result<SealKey> SealKey::make(const Session& session) {
   return key;
 }
 
-Result<SealKey> SealKey::find(const Session& session, const SealKeyId& id) {
-  std::vector<CK_ATTRIBUTE> attributes = any_seal_key();
-  attributes.push_back(attribute(CKA_ID, id));
-  const auto found = session.find(std::move(attributes), 1);
+Result<std::vector<SealKey>> SealKey::find_all(const Session& session, std::string_view label,
+                                               const std::optional<SealKeyId>& id) {
+  constexpr std::size_t kMost = 16;
+  std::vector<CK_ATTRIBUTE> attributes = any_of(label);
+  if (id) attributes.push_back(attribute(CKA_ID, *id));
+  const auto found = session.find(std::move(attributes), kMost);
   if (!found) return found.error();
-  if (found->empty()) return Error(Code::not_found, "the token has no such sealing key");
-  return SealKey(session, found->front(), id);
+  std::vector<SealKey> keys;
+  for (const CK_OBJECT_HANDLE handle : *found) {
+    SealKey key(session, handle, {});
+    CK_ATTRIBUTE its = {CKA_ID, key.id_.data(), key.id_.size()};
+    // One whose CKA_ID does not fit is not ours.
+    if (session.module().C_GetAttributeValue(session.handle(), handle, &its, 1) == CKR_OK &&
+        its.ulValueLen == key.id_.size())
+      keys.push_back(key);
+  }
+  return keys;
 }
 
-Status SealKey::stays_in_the_token() const {
-  CK_BBOOL sensitive = CK_FALSE;
-  CK_BBOOL extractable = CK_TRUE;
-  std::array<CK_ATTRIBUTE, 2> attributes = {attribute(CKA_SENSITIVE, sensitive),
-                                            attribute(CKA_EXTRACTABLE, extractable)};
-  auto read = check(
-      "C_GetAttributeValue",
-      session_->module().C_GetAttributeValue(session_->handle(), key_, attributes.data(), attributes.size()));
-  if (!read) return read;
-  if (sensitive != CK_TRUE || extractable != CK_FALSE)
-    return Error(Code::internal, "the token's coprotect-seal key can be taken out of the token");
+Status SealKey::check_attributes() const {
+  const auto check_flag = [&](const Flag& flag) -> Status {
+    CK_BBOOL value = CK_FALSE;
+    CK_ATTRIBUTE wanted = attribute(flag.type, value);
+    auto read = check(std::string("C_GetAttributeValue of ") + flag.name,
+                      session_->module().C_GetAttributeValue(session_->handle(), key_, &wanted, 1));
+    if (!read) return std::move(read).error();
+    if (wanted.ulValueLen != sizeof value || value != flag.value)
+      return Error(Code::internal, std::string("the token's key for sealing has ") + flag.name +
+                                       (flag.value == CK_TRUE ? " not" : "") +
+                                       " set, so it is not the key that CoProtect makes: move it to another "
+                                       "label, or use another token");
+    return Done{};
+  };
+  for (const Flag& flag : kAsked)
+    if (auto fits = check_flag(flag); !fits) return fits;
+  for (const Flag& flag : kHistory)
+    if (auto fits = check_flag(flag); !fits) return fits;
   return Done{};
+}
+
+Status SealKey::destroy() const {
+  return check("C_DestroyObject", session_->module().C_DestroyObject(session_->handle(), key_));
+}
+
+Result<ByteArray<16>> SealKey::check_value() const {
+  const auto sealed = encrypt({}, bytes_of("CPV1-TOKEN-NAME"), Secret(16));
+  if (!sealed) return sealed.error();
+  ByteArray<16> tag;
+  std::copy_n(sealed->end() - std::ssize(tag), tag.size(), tag.begin());
+  return tag;
 }
 
 Result<Bytes> SealKey::encrypt(const ByteArray<12>& nonce, ByteView aad, const Secret& plaintext) const {

@@ -4,19 +4,27 @@
 
 namespace coprotect::hsm::pkcs11 {
 
-using SealKeyId = ByteArray<16>;  // CKA_ID of a sealing key, random
+using SealKeyId = ByteArray<16>;  // CKA_ID of a key for sealing, random
 
-// The token's own AES-256 key for sealing, labelled "coprotect-seal": made on the token, sensitive, not
-// extractable, and usable only after login. It never leaves the token.
+// An AES-256 key of the token's own for sealing: made on the token, sensitive, not extractable, and usable
+// only after login and only to encrypt and decrypt. It never leaves the token.
 class SealKey {
  public:
-  // Makes the key if there is none. Fails with Code::internal if there is one that can be taken out of the
-  // token.
-  static Result<SealKey> find_or_make(const Session& session);
-  // Code::not_found if the token has no such key.
-  static Result<SealKey> find(const Session& session, const SealKeyId& id);
+  static Result<SealKey> make(const Session& session, std::string_view label, const SealKeyId& id);
+  // All keys of this label, or those that have this id too; check_attributes() says whether one is to be
+  // used.
+  static Result<std::vector<SealKey>> find_all(const Session& session, std::string_view label,
+                                               const std::optional<SealKeyId>& id = std::nullopt);
+
+  // Code::internal, naming the attribute, unless every attribute that says what may be done with the key, and
+  // what was, is as make() asks for. A key that may also wrap, for example, gives out what it sealed.
+  Status check_attributes() const;
+  // 16 bytes that only this key makes: the tag of AES-GCM over 16 zeros with a nonce of zeros, which is used
+  // for nothing else.
+  Result<ByteArray<16>> check_value() const;
 
   const SealKeyId& id() const { return id_; }
+  Status destroy() const;
 
   // CKM_AES_GCM with a nonce of 12 and a tag of 16 bytes, which stands behind the ciphertext.
   Result<Bytes> encrypt(const ByteArray<12>& nonce, ByteView aad, const Secret& plaintext) const;
@@ -26,8 +34,6 @@ class SealKey {
  private:
   SealKey(const Session& session, CK_OBJECT_HANDLE key, const SealKeyId& id)
       : session_(&session), key_(key), id_(id) {}
-  static Result<SealKey> make(const Session& session);
-  Status stays_in_the_token() const;
   bool works() const;
 
   const Session* session_;

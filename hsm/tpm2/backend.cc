@@ -11,48 +11,118 @@
 
 #include "hsm/helper/message.h"
 #include "hsm/helper/pin.h"
+#include "hsm/tpm2/root.h"
 #include "hsm/tpm2/storage_key.h"
+#include "protocol/base/random.h"
+#include "protocol/base/reader.h"
+#include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
 
 namespace coprotect::hsm::tpm2 {
 namespace {
 
+Secret without_zeros_at_end(const Secret& value) {
+  ByteView kept = value.reveal();
+  while (!kept.empty() && kept.back() == 0) kept = kept.first(kept.size() - 1);
+  return Secret::copy_of(kept);
+}
+
 // An authorisation value is at most as long as a digest of the object's name algorithm, and the TPM takes
 // zeros off its end, so a PIN of any length is hashed and the zeros are taken off here.
 Secret auth_value_of(const Secret& pin) {
-  const Secret hash = protocol::hkdf_sha256({}, pin.reveal(), bytes_of("CPV1-TPM-PIN"), sizeof(Digest));
-  ByteView value = hash.reveal();
-  while (!value.empty() && value.back() == 0) value = value.first(value.size() - 1);
-  return Secret::copy_of(value);
+  return without_zeros_at_end(
+      protocol::hkdf_sha256({}, pin.reveal(), bytes_of("CPV1-TPM-PIN"), sizeof(Digest)));
 }
 
-TPM2B_AUTH auth_2b(const Secret& value) {
-  TPM2B_AUTH auth{};
-  auth.size = static_cast<UINT16>(value.size());
-  std::copy(value.reveal().begin(), value.reveal().end(), auth.buffer);
-  return auth;
+// "CPTN" | version u8 = 1 | the root's id 16 | SealedBlob of the first half of its key
+constexpr std::string_view kRootMagic = "CPTN";
+constexpr std::uint8_t kRootVersion = 1;
+
+Secret root_auth_of(const Secret& half) {
+  return without_zeros_at_end(
+      protocol::hkdf_sha256({}, half.reveal(), bytes_of("CPV1-TPM-ROOT-AUTH"), sizeof(Digest)));
+}
+
+Secret root_key_of(const Secret& half, const Secret& content) {
+  return protocol::hkdf_sha256(content.reveal(), half.reveal(), bytes_of("CPV1-TPM-ROOT"), kWrappingKeySize);
 }
 
 class TpmBackend final : public Backend {
  public:
-  TpmBackend(std::unique_ptr<Esys> esys, std::optional<PinFile> pin)
-      : pin_(std::move(pin)), auth_(pin_ ? auth_value_of(pin_->pin()) : Secret(0)), esys_(std::move(esys)) {}
+  TpmBackend(std::unique_ptr<Esys> esys, std::optional<PinFile> pin, std::string wanted)
+      : pin_(std::move(pin)),
+        auth_(pin_ ? auth_value_of(pin_->pin()) : Secret(0)),
+        esys_(std::move(esys)),
+        wanted_(std::move(wanted)) {}
+
+  Result<std::string> name() override {
+    if (!found_.empty()) return found_;
+    return with_slots<std::string>([&]() -> Result<std::string> {
+      const auto key = storage_key();
+      if (!key) return key.error();
+      return found_;
+    });
+  }
 
   Result<Bytes> seal(const Secret& key) override {
     return with_slots<Bytes>([&] { return try_seal(key); });
   }
+  // A root's key is made of two halves: one that the TPM seals as it seals everything, under the PIN, and the
+  // content of an NV index, which can be erased. The first also makes the authorisation value of the second.
+  Result<NewRoot> make_root(const RootId& id) override {
+    Secret half(kWrappingKeySize);
+    Secret content(kWrappingKeySize);
+    system_random().fill(half.fill());
+    system_random().fill(content.fill());
+    const auto sealed = seal(half);
+    if (!sealed) return sealed.error();
+    auto defined = with_slots<Done>([&]() -> Status {
+      const auto parent = storage_key();
+      if (!parent) return parent.error();
+      return define_root(*esys_, *parent, id, root_auth_of(half), content);
+    });
+    if (!defined) return std::move(defined).error();
+    Writer writer;
+    writer.literal(kRootMagic).u8(kRootVersion).bytes(id).bytes(*sealed);
+    return NewRoot{.key = root_key_of(half, content), .sealed = std::move(writer).take()};
+  }
+  Status destroy_root(const RootId& id) override {
+    return with_slots<Done>([&]() -> Status {
+      const auto parent = storage_key();
+      if (!parent) return parent.error();
+      return undefine_root(*esys_, *parent, id);
+    });
+  }
   Result<Secret> unseal(ByteView sealed) override {
+    Reader reader(sealed);
+    if (!reader.literal(kRootMagic)) return unseal_key(sealed);
+    const bool known = reader.u8() == kRootVersion;
+    const auto id = reader.array<sizeof(RootId)>();
+    if (!known || !id) return Error(Code::altered, "not a key that a TPM sealed");
+    const auto half = unseal_key(reader.rest());
+    if (!half) return half.error();
+    const auto content = with_slots<Secret>([&]() -> Result<Secret> {
+      const auto parent = storage_key();
+      if (!parent) return parent.error();
+      return read_root(*esys_, *parent, *id, root_auth_of(*half));
+    });
+    if (!content) return content.error();
+    return root_key_of(*half, *content);
+  }
+  Status probe() override {
+    auto named = name();
+    if (!named) return std::move(named).error();
+    return Done{};
+  }
+  const std::optional<PinFile>& pin() const override { return pin_; }
+
+ private:
+  Result<Secret> unseal_key(ByteView sealed) {
     const auto blob = SealedBlob::parse(sealed);
     if (!blob) return blob.error();
     return with_slots<Secret>([&] { return try_unseal(*blob); });
   }
-  Status probe() override {
-    EsysOwned<TPM2B_DIGEST> random;
-    return check("TPM2_GetRandom",
-                 Esys_GetRandom(esys_->get(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, 8, out(random)));
-  }
 
- private:
   // Without a resource manager all processes share a few slots of the TPM. Waits for others to leave theirs,
   // and in the middle of this time takes what is still there to have been left by one that was killed.
   template <typename T, typename F>
@@ -68,8 +138,18 @@ class TpmBackend final : public Backend {
     }
   }
 
+  // The storage key of the TPM that was asked for. Whatever passes through a session goes to the TPM that has
+  // this key.
+  Result<StorageKey> storage_key() {
+    auto key = StorageKey::make(*esys_);
+    if (!key) return key;
+    found_ = "tpm:" + to_hex(key->name());
+    if (!wanted_.empty() && found_ != wanted_) return another_token(found_, wanted_);
+    return key;
+  }
+
   Result<Bytes> try_seal(const Secret& key) {
-    const auto parent = StorageKey::make(*esys_);
+    const auto parent = storage_key();
     if (!parent) return parent.error();
     const auto session =
         start_session(*esys_, *parent, TPM2_SE_HMAC, TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT);
@@ -100,7 +180,7 @@ class TpmBackend final : public Backend {
   }
 
   Result<Secret> try_unseal(const SealedBlob& blob) {
-    const auto parent = StorageKey::make(*esys_);
+    const auto parent = storage_key();
     if (!parent) return parent.error();
     if (parent->name() != blob.storage_key)
       return Error(Code::altered, "the key was sealed by another TPM, or the TPM was cleared since");
@@ -147,11 +227,14 @@ class TpmBackend final : public Backend {
   std::optional<PinFile> pin_;
   Secret auth_;  // of sealed objects; empty without a PIN
   std::unique_ptr<Esys> esys_;
+  std::string wanted_;  // the TPM's name; empty: any
+  std::string found_;   // its name, once it is known
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Backend>> open(std::string_view uri) {
+Result<std::unique_ptr<Backend>> open(const WantedToken& wanted) {
+  const std::string_view uri = wanted.uri;
   constexpr std::string_view kScheme = "tpm:";
   constexpr std::string_view kPinSource = "?pin-source=";
   const std::string_view rest = uri.substr(kScheme.size());
@@ -164,13 +247,14 @@ Result<std::unique_ptr<Backend>> open(std::string_view uri) {
     if (!rest.substr(query).starts_with(kPinSource))
       return Error(Code::malformed,
                    "token \"" + std::string(uri) + "\": only pin-source is known after \"?\"");
-    auto opened = PinFile::open(rest.substr(query + kPinSource.size()));
+    auto opened = PinFile::open(rest.substr(query + kPinSource.size()), wanted.refused);
     if (!opened) return std::move(opened).error();
     pin.emplace(*std::move(opened));
   }
   auto esys = Esys::connect(tcti);
   if (!esys) return std::move(esys).error();
-  std::unique_ptr<Backend> backend = std::make_unique<TpmBackend>(*std::move(esys), std::move(pin));
+  std::unique_ptr<Backend> backend =
+      std::make_unique<TpmBackend>(*std::move(esys), std::move(pin), wanted.name);
   return backend;
 }
 

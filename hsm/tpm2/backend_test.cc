@@ -29,7 +29,7 @@ class BackendOnATpm : public testing::Test {
  protected:
   BackendOnATpm() { setenv("TSS2_LOG", "all+none", 1); }
   std::unique_ptr<Backend> backend(const std::string& query = "") const {
-    auto opened = open(tpm_.uri() + query);
+    auto opened = open({.uri = tpm_.uri() + query});
     invariant(bool(opened));
     return *std::move(opened);
   }
@@ -44,7 +44,7 @@ class BackendOnATpm : public testing::Test {
     const auto capture = scratch_ / "bus";
     std::filesystem::remove(capture);
     setenv("TCTI_PCAP_FILE", capture.c_str(), 1);
-    auto opened = open("tpm:pcap:" + tpm_.tcti());
+    auto opened = open({.uri = "tpm:pcap:" + tpm_.tcti()});
     invariant(bool(opened));
     use(**opened);
     opened->reset();

@@ -32,6 +32,8 @@ Code code_of_tpm(TSS2_RC rc) {
   switch (rc) {
     case TPM2_RC_LOCKOUT:
       return Code::locked_out;
+    case TPM2_RC_NV_DEFINED:
+      return Code::conflict;
     case TPM2_RC_OBJECT_MEMORY:
     case TPM2_RC_SESSION_MEMORY:
     case TPM2_RC_MEMORY:

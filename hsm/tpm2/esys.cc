@@ -1,8 +1,16 @@
 #include "hsm/tpm2/esys.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace coprotect::hsm::tpm2 {
+
+TPM2B_AUTH auth_2b(const Secret& value) {
+  TPM2B_AUTH auth{};
+  auth.size = static_cast<UINT16>(value.size());
+  std::copy(value.reveal().begin(), value.reveal().end(), auth.buffer);
+  return auth;
+}
 
 Result<std::unique_ptr<Esys>> Esys::connect(const std::string& tcti) {
   std::unique_ptr<Esys> esys(new Esys);

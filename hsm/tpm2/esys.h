@@ -8,12 +8,16 @@
 
 #include "hsm/tpm2/error.h"
 #include "protocol/base/owned.h"
+#include "protocol/base/secret.h"
 
 namespace coprotect::hsm::tpm2 {
 
 // Memory that Esys_* functions allocate.
 template <typename T>
 using EsysOwned = Owned<T, Esys_Free>;
+
+// An authorisation value. The caller wipes it.
+TPM2B_AUTH auth_2b(const Secret& value);
 
 // A connection to a TPM. Objects and sessions refer to it, so it does not move.
 class Esys {

@@ -79,8 +79,7 @@ class Handover {
 // May be repeated.
 struct TenantLists {
   Bytes clients;
-  Bytes keys;                                   // empty if there is none
-  const client::Credentials* bearer = nullptr;  // who brings them; outlives this
+  Bytes keys;  // empty if there is none
 };
 struct Completion {
   std::vector<NewHolder> agents;      // of the newest epoch

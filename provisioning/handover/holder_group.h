@@ -37,10 +37,8 @@ class HolderGroup {
   Status all_reachable(std::string_view but = {}) const;
 
  private:
-  HolderGroup(protocol::Bundle bundle, const client::Credentials& credentials)
-      : bundle_(std::move(bundle)), credentials_(&credentials) {}
+  explicit HolderGroup(protocol::Bundle bundle) : bundle_(std::move(bundle)) {}
   protocol::Bundle bundle_;
-  const client::Credentials* credentials_;
   std::vector<Member> members_;
 };
 

@@ -1,5 +1,6 @@
 #include "swtpm-tests/harness/soft_token.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -57,6 +58,18 @@ std::string SoftToken::uri_of(const std::string& label) const {
 
 std::string SoftToken::uri_with_pin_file(const std::filesystem::path& file) const {
   return uri_without_pin() + "&pin-source=file:" + file.string();
+}
+
+std::string SoftToken::counting_logins(std::string uri) {
+  const std::string path = module_path();
+  return uri.replace(uri.find(path), path.size(), COPROTECT_COUNTING_MODULE);
+}
+
+std::size_t SoftToken::logins() const {
+  const std::string file = configuration().string() + ".logins";
+  if (!std::filesystem::exists(file)) return 0;
+  const std::string lines = read_file(file);
+  return static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
 }
 
 void SoftToken::remove() const {

@@ -26,6 +26,11 @@ class SoftToken {
   std::string uri_without_pin() const;
   std::filesystem::path pin_file() const { return folder_ / "pin"; }
 
+  // The URI with another module in place of SoftHSM2's: one that is SoftHSM2 and counts logins.
+  static std::string counting_logins(std::string uri);
+  // How often somebody logged in through that module.
+  std::size_t logins() const;
+
   // Takes the tokens out, and puts them back.
   void remove() const;
   void restore() const;

@@ -206,8 +206,8 @@ TEST_P(LifecycleKeyStateKill, OfAnAgentThatErasesLosesTheDestroyedKeyAlone) {
       SCOPED_TRACE("the " + party + " agent dies at " + point);
       const std::string next = party + "-" + std::to_string(killed);
       rotate_to(next);
-      // A start passes one checkpoint, a list two points; then come the erasure's.
-      const long at = point == "agent-erase-commit" ? 4 : point == "agent-erase-committed" ? 5 : 6;
+      // A list passes two points; then come the erasure's, with eight of the switch to a new root in between.
+      const long at = point == "agent-erase-commit" ? 3 : point == "agent-erase-committed" ? 4 : 13;
       agent->stop();
       ASSERT_TRUE(agent->start({.with_faults = true, .fault_at = at, .fault_log = log(next)}));
       const int before = erasures(party);

@@ -41,7 +41,16 @@ class CountingKeeper : public hsm::ShareKeeper {
     ++*computed_;
     return keeper_->prove(id, record, public_share, offer_hash, random);
   }
-  Status erase(const hsm::ShareId& id, ByteView record) override { return keeper_->erase(id, record); }
+  Result<Bytes> seal_bytes(const hsm::EpochId& epoch, std::string_view what, ByteView bytes) override {
+    return keeper_->seal_bytes(epoch, what, bytes);
+  }
+  Result<Secret> open_bytes(const hsm::EpochId& epoch, std::string_view what, ByteView record) override {
+    return keeper_->open_bytes(epoch, what, record);
+  }
+  Status destroy_epochs(std::span<const hsm::EpochId> epochs) override {
+    return keeper_->destroy_epochs(epochs);
+  }
+  Status recover() override { return keeper_->recover(); }
   void sweep() override { keeper_->sweep(); }
   Status probe() override { return keeper_->probe(); }
 
@@ -96,8 +105,10 @@ Status TestAgent::try_open() {
                     .derive = derive,
                     .destroy_wait = destroy_wait,
                     .now_ms = [clock = clock_] { return clock->now_ms.load(); }};
-  auto keeper = hsm::make_sealed_keeper(token_, std::chrono::minutes(5));
-  auto opened = Custodian::open(std::move(settings), keyring(),
+  auto own = keyring();
+  auto keeper = hsm::make_sealed_keeper(hsm::Token(token_).named(own.token_name()),
+                                        folder_ / hsm::kEpochKeysFile, std::chrono::minutes(5));
+  auto opened = Custodian::open(std::move(settings), std::move(own),
                                 std::make_unique<CountingKeeper>(std::move(keeper), computed_));
   if (!opened) return std::move(opened).error();
   custodian_ = *std::move(opened);

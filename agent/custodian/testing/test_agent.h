@@ -51,6 +51,7 @@ class TestAgent {
   // What it shows to other agents in TLS, DER.
   const Bytes& tls_certificate() const { return tls_certificate_; }
   const std::filesystem::path& folder() const { return folder_; }
+  const hsm::TokenConfig& token() const { return token_; }
   std::filesystem::path store() const { return folder_ / "store.db"; }
   std::int64_t now_ms() const { return clock_->now_ms; }
   // How often a share was used.

@@ -7,17 +7,33 @@
 #include "protocol/base/test_must.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
+#include "swtpm-tests/harness/soft_tpm.h"
 
 namespace coprotect::agent::custodian::testing {
 
 // A key of two agents and a recovery party, to be handed over, and further agents that may get it.
 class HandoverFixture : public ::testing::Test {
  protected:
-  explicit HandoverFixture(protocol::SuiteId suite = protocol::SuiteId::p256)
-      : pair(scratch.path(), token_at(token.uri()), suite) {}
+  explicit HandoverFixture(protocol::SuiteId suite = protocol::SuiteId::p256, bool on_a_tpm = false)
+      : tpm(on_a_tpm ? std::make_unique<harness::SoftTpm>(scratch / "tpm") : nullptr),
+        pair(scratch.path(), token_at(token_uri()), suite) {}
+  std::string token_uri() const { return tpm ? tpm->uri() : token.uri(); }
+  // Takes the agents' token away, and gives it back.
+  void remove_token() {
+    if (tpm)
+      tpm->kill();
+    else
+      token.remove();
+  }
+  void restore_token() {
+    if (tpm)
+      tpm->start();
+    else
+      token.restore();
+  }
   // An agent that has no key yet.
   std::unique_ptr<TestAgent> another(const std::string& role) const {
-    auto agent = std::make_unique<TestAgent>(scratch / role, role, token_at(token.uri()), pair.clock);
+    auto agent = std::make_unique<TestAgent>(scratch / role, role, token_at(token_uri()), pair.clock);
     agent->open();
     return agent;
   }
@@ -32,9 +48,9 @@ class HandoverFixture : public ::testing::Test {
     return {bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(), {1, 2}};
   }
   // The client list, for an agent that has only now a key.
-  void enrol_at(TestAgent& agent) {
-    must(
-        agent.call(ipc::Route::client_list_put, "acme", pair.admin.certificate.der(), pair.acme.next_list()));
+  void enrol_at(TestAgent& agent, const HandoverTool& tool) {
+    must(agent.call(ipc::Route::client_list_put, "acme", tool.invitation(agent).certificate,
+                    pair.acme.next_list()));
   }
   template <typename T>
   static std::string code_of(const Result<T>& result) {
@@ -69,6 +85,7 @@ class HandoverFixture : public ::testing::Test {
   harness::Scratch scratch;
   harness::SoftToken token{scratch / "token"};
   bool used = (token.use(), true);
+  std::unique_ptr<harness::SoftTpm> tpm;
   Pair pair;
   protocol::Bundle bundle = (pair.onboard(), pair.bundle());
 };

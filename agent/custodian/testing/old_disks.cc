@@ -1,0 +1,89 @@
+#include "agent/custodian/testing/old_disks.h"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "agent/custodian/keys.h"
+#include "agent/custodian/store.h"
+#include "hsm/sealed_keeper.h"
+#include "protocol/base/random.h"
+#include "protocol/base/test_must.h"
+
+namespace coprotect::agent::custodian::testing {
+
+namespace fs = std::filesystem;
+
+void OldDisks::take() {
+  const fs::path disk = scratch_ / std::to_string(disks_.size());
+  fs::create_directory(disk);
+  for (const char* const name : {"store.db", "store.db-wal", "keyring", hsm::kEpochKeysFile})
+    if (fs::exists(agent_.folder() / name)) fs::copy_file(agent_.folder() / name, disk / name);
+  disks_.push_back(disk);
+  const auto keyring = must(hsm::Keyring::open(hsm::Token(agent_.token()), disk / "keyring"));
+  // In a copy of its own: what opens the store writes to it.
+  const harness::Scratch copy;
+  for (const char* const name : {"store.db", "store.db-wal"})
+    if (fs::exists(disk / name)) fs::copy_file(disk / name, copy / name);
+  const auto store = must(Store::open(copy / "store.db"));
+  Keys keys(keyring);
+  {
+    auto transaction = must(store->begin());
+    must(keys.load(transaction));
+  }
+  for (const KeyPtr& key : keys.all_with_shares())
+    for (const auto& [index, record] : key->shares)
+      records_.insert_or_assign(record,
+                                Record{key->share_id(index), record, key->sharing.public_share(index)});
+}
+
+bool OldDisks::opens(const Record& record) const {
+  const hsm::Token token(agent_.token());
+  std::vector<fs::path> folders = disks_;
+  folders.push_back(agent_.folder());
+  return std::ranges::any_of(folders, [&](const fs::path& folder) {
+    const auto keyring = must(hsm::Keyring::open(token, folder / "keyring"));
+    const auto keeper = hsm::make_sealed_keeper(token.named(keyring.token_name()),
+                                                folder / hsm::kEpochKeysFile, std::chrono::milliseconds(0));
+    const protocol::Element base = record.public_share.group().random_message(system_random());
+    const auto partials =
+        keeper->compute(record.id, record.record, record.public_share, {&base, 1}, Digest{}, system_random());
+    invariant(partials || partials.error().code() == Code::altered);
+    return bool(partials);
+  });
+}
+
+std::size_t OldDisks::records_of(std::uint32_t epoch) const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(records_, [&](const auto& known) { return known.second.id.epoch == epoch; }));
+}
+
+bool OldDisks::some_open(std::uint32_t epoch) const {
+  return std::ranges::any_of(
+      records_, [&](const auto& known) { return known.second.id.epoch == epoch && opens(known.second); });
+}
+
+bool OldDisks::all_open(std::uint32_t epoch) const {
+  return std::ranges::all_of(
+      records_, [&](const auto& known) { return known.second.id.epoch != epoch || opens(known.second); });
+}
+
+bool OldDisks::on_present_disk(std::uint32_t epoch) const {
+  std::string disk;
+  for (const auto& file : fs::recursive_directory_iterator(agent_.folder())) {
+    if (!file.is_regular_file()) continue;
+    std::ifstream stream(file.path(), std::ios::binary);
+    disk.append(std::istreambuf_iterator<char>(stream), {});
+  }
+  // A page may end anywhere in a record: each piece of 24 bytes is looked for.
+  constexpr std::size_t kPiece = 24;
+  return std::ranges::any_of(records_, [&](const auto& known) {
+    const Bytes& record = known.second.record;
+    if (known.second.id.epoch != epoch) return false;
+    for (std::size_t at = 0; at + kPiece <= record.size(); at += kPiece)
+      if (disk.find(text_of(ByteView(record).subspan(at, kPiece))) != std::string::npos) return true;
+    return false;
+  });
+}
+
+}  // namespace coprotect::agent::custodian::testing

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <compare>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "hsm/token.h"
+#include "protocol/file/header.h"
+
+namespace coprotect::hsm {
+
+// An epoch of a key.
+struct EpochId {
+  protocol::KeyId key_id;
+  std::uint32_t epoch;
+  auto operator<=>(const EpochId&) const = default;
+};
+
+// A key for each epoch of each key that the agent has a share of, and the means to destroy it for good: what
+// was sealed with it opens nowhere, not even from an old copy of the disk beside the living token.
+//
+// The keys are in one file, encrypted under a key that a *root* in the token gives out: an NV index of a TPM,
+// a secret key object of a PKCS#11 token. To destroy some of the keys, the file is written without them under
+// a new root, and the old root is destroyed in the token. That makes every older copy of the file useless, so
+// the cost is one switch however many keys are destroyed, and the token holds one small object however many
+// there are. The file is small, and is written as a whole: a crash leaves the file before or the file after.
+//
+//   "CPEK" | version u8 = 1 | root 16 | count u8, for each: doomed root 16 | sealed key lp | nonce 12 |
+//   AES-256-GCM(key, nonce, aad = all before, for each epoch, ascending: key_id 32 ‖ epoch u32 ‖ key 32)
+//
+// `doomed` are roots that must not exist: the one that is about to be made, while the file is under the
+// present one, and the one before, once it is not. The next use destroys them. So two roots exist during a
+// switch only, and a crash anywhere ends it in one of both ways.
+//
+// Safe from several threads. One process at a time may write (the agent, which holds the store's lock).
+class EpochKeys {
+ public:
+  // `token` must have a name (Token::named). Nothing is read before the first use.
+  EpochKeys(Token token, std::filesystem::path file);
+
+  // Reads the file, if there is one, and finishes what a crash interrupted. Code::altered if the file is not
+  // this token's, or is from before something was destroyed.
+  Status recover();
+  // The key of an epoch, made and on the disk if there was none.
+  Result<Secret> get_or_make(const EpochId& epoch);
+  // Code::altered if there is none: what was sealed with it is erased.
+  Result<Secret> get(const EpochId& epoch);
+  // Destroys the keys of these epochs. When it returns, no copy of the file, older or not, gives them out.
+  // After an error some may be there still; call it again.
+  Status destroy(std::span<const EpochId> epochs);
+
+ private:
+  struct Root {
+    RootId id;
+    Bytes sealed;
+    Secret key;
+  };
+  Status load();
+  Status read_table(ByteView content);
+  Status write(const Root& root, const std::vector<RootId>& doomed);
+  Status make_first_root();
+  Result<Root> make_root();
+  Status destroy_doomed();
+
+  const Token token_;
+  const std::filesystem::path file_;
+  std::mutex mutex_;
+  bool loaded_ = false;
+  std::optional<Root> root_;  // none as long as there is no file
+  std::vector<RootId> doomed_;
+  std::map<EpochId, Secret> keys_;
+};
+
+// The file beside a keyring.
+inline constexpr const char* kEpochKeysFile = "epochs";
+
+}  // namespace coprotect::hsm

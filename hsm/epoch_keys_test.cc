@@ -1,0 +1,198 @@
+// A key of an epoch that was destroyed is in no copy of the table, older or not, and the others stay;
+// whatever is killed, wherever. On a TPM and on a PKCS#11 token.
+
+#include "hsm/epoch_keys.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "swtpm-tests/harness/helper_script.h"
+#include "swtpm-tests/harness/scratch.h"
+#include "swtpm-tests/harness/soft_token.h"
+#include "swtpm-tests/harness/soft_tpm.h"
+
+namespace coprotect::hsm {
+namespace {
+
+using harness::Command;
+using harness::Finished;
+
+enum class Kind { tpm, pkcs11 };
+
+class EpochKeysOn : public testing::TestWithParam<Kind> {
+ protected:
+  EpochKeysOn() {
+    if (GetParam() == Kind::tpm)
+      tpm_.emplace(scratch_ / "tpm");
+    else
+      token_.emplace(scratch_ / "token");
+    name_ = run("name", {"-"}).out;
+    EXPECT_FALSE(name_.empty());
+  }
+
+  std::string uri() const { return tpm_ ? tpm_->uri() : token_->uri(); }
+  std::filesystem::path table() const { return scratch_ / "epochs"; }
+
+  // One operation in a process of its own, killed at its N-th fault point (0: at none).
+  Finished run(const std::string& operation, const std::vector<std::string>& epochs, int fault_at = 0,
+               const std::filesystem::path& helper = COPROTECT_TOKEN) const {
+    return run_on(table(), operation, epochs, fault_at, helper);
+  }
+  Finished run_on(const std::filesystem::path& table, const std::string& operation,
+                  const std::vector<std::string>& epochs, int fault_at = 0,
+                  const std::filesystem::path& helper = COPROTECT_TOKEN) const {
+    Command command(COPROTECT_EPOCH_KEYS_SUBJECT);
+    command.args({uri(), name_, helper.string(), table.string(), operation}).args(epochs);
+    if (epochs.empty()) command.arg("-");
+    if (fault_at > 0) command.env("COPROTECT_FAULT_AT=" + std::to_string(fault_at));
+    if (token_) command.env("SOFTHSM2_CONF=" + token_->configuration().string());
+    return command.run();
+  }
+  std::vector<std::string> make(const std::vector<std::string>& epochs) const {
+    return lines_of(run("make", epochs));
+  }
+  std::vector<std::string> get(const std::vector<std::string>& epochs) const {
+    return lines_of(run("get", epochs));
+  }
+  static std::vector<std::string> lines_of(const Finished& run) {
+    std::istringstream text(run.out);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(text, line);) lines.push_back(line);
+    EXPECT_FALSE(lines.empty()) << run.err;
+    return lines;
+  }
+  // A copy of the table, as a backup or a freed block has it.
+  void keep_copy() {
+    copies_.push_back(scratch_ / ("copy" + std::to_string(copies_.size())));
+    std::filesystem::copy_file(table(), copies_.back());
+  }
+  // Whether some copy still gives out the epoch's key.
+  bool some_copy_has(const std::string& epoch) const {
+    return std::ranges::any_of(copies_, [&](const auto& copy) {
+      const Finished found = run_on(copy, "get", {epoch});
+      EXPECT_TRUE(found.exit_code == 0 || found.out == "altered\n") << found.err;
+      return found.exit_code == 0;
+    });
+  }
+  // A helper that dies at its N-th fault point.
+  std::filesystem::path dying_helper(int fault_at) const {
+    return harness::helper_script(
+        scratch_, "dying" + std::to_string(fault_at),
+        "COPROTECT_FAULT_AT=" + std::to_string(fault_at) + " exec " COPROTECT_FAULT_TOKEN);
+  }
+
+  harness::Scratch scratch_;
+  std::optional<harness::SoftTpm> tpm_;
+  std::optional<harness::SoftToken> token_;
+  std::string name_;
+  std::vector<std::filesystem::path> copies_;
+};
+INSTANTIATE_TEST_SUITE_P(Tokens, EpochKeysOn, testing::Values(Kind::tpm, Kind::pkcs11),
+                         [](const auto& kind) { return kind.param == Kind::tpm ? "tpm" : "pkcs11"; });
+
+TEST_P(EpochKeysOn, StayUntilTheyAreDestroyed) {
+  const auto made = make({"1:0", "1:1", "2:0"});
+  ASSERT_EQ(made.size(), 3U);
+  EXPECT_NE(made[0], made[1]);
+  EXPECT_NE(made[0], made[2]);
+  EXPECT_EQ(make({"1:0", "1:1", "2:0"}), made);
+  keep_copy();
+  EXPECT_EQ(get({"1:0", "1:1", "2:0"}), made);
+  EXPECT_EQ(get({"1:2"}).front(), "altered");
+
+  // Several at once, of which one never was.
+  const Finished destroyed = run("destroy", {"1:0", "2:0", "3:9"});
+  EXPECT_EQ(destroyed.exit_code, 0) << destroyed.err;
+  EXPECT_EQ(get({"1:0", "1:1", "2:0"}), (std::vector<std::string>{"altered", made[1], "altered"}));
+  EXPECT_FALSE(some_copy_has("1:0"));
+  EXPECT_FALSE(some_copy_has("2:0"));
+  // The same again, and none, change nothing.
+  const std::string before = harness::read_file(table());
+  EXPECT_EQ(run("destroy", {"1:0"}).exit_code, 0);
+  EXPECT_EQ(run("destroy", {}).exit_code, 0);
+  EXPECT_EQ(harness::read_file(table()), before);
+  // An epoch whose key was destroyed gets another.
+  EXPECT_NE(make({"1:0"}).front(), made[0]);
+}
+
+TEST_P(EpochKeysOn, KilledAnywhereAreDestroyedOrNotAndTheOthersStay) {
+  const auto kept = make({"1:1", "2:0"});
+  int fault_at = 1;
+  for (bool killed = true; killed; ++fault_at) {
+    const std::string doomed = make({"1:0"}).front();
+    keep_copy();
+    const Finished run_killed = run("destroy", {"1:0"}, fault_at);
+    killed = run_killed.exit_code == 128 + 9;
+    EXPECT_TRUE(killed || run_killed.exit_code == 0) << run_killed.err;
+    keep_copy();
+    // Before the new root has its table nothing happened; afterwards it goes on.
+    const auto after = get({"1:0", "1:1", "2:0"});
+    ASSERT_EQ(after.size(), 3U) << "point " << fault_at;
+    EXPECT_TRUE(after[0] == doomed || after[0] == "altered") << "point " << fault_at;
+    EXPECT_EQ((std::vector<std::string>{after[1], after[2]}), kept) << "point " << fault_at;
+    EXPECT_EQ(run("destroy", {"1:0"}).exit_code, 0);
+    EXPECT_FALSE(some_copy_has("1:0")) << "point " << fault_at;
+    EXPECT_EQ(get({"1:1", "2:0"}), kept) << "point " << fault_at;
+    copies_.clear();
+    for (const auto& file : std::filesystem::directory_iterator(scratch_.path()))
+      if (file.path().filename().string().starts_with("copy")) std::filesystem::remove(file.path());
+  }
+  EXPECT_GT(fault_at, 7);
+}
+
+// The token's own part of the switch: the root is half made, or half destroyed.
+TEST_P(EpochKeysOn, GoOnWhenTheTokensHelperIsKilled) {
+  const auto kept = make({"1:1"});
+  for (int fault_at = 1; fault_at <= 2; ++fault_at) {
+    const std::string doomed = make({"1:0"}).front();
+    const bool passes = GetParam() == Kind::pkcs11 && fault_at == 2;  // its making has one point
+    EXPECT_EQ(run("destroy", {"1:0"}, 0, dying_helper(fault_at)).exit_code, 1) << fault_at;
+    const auto after = get({"1:0", "1:1"});
+    EXPECT_EQ(after[0], passes ? "altered" : doomed) << fault_at;
+    EXPECT_EQ(after[1], kept.front());
+    keep_copy();
+    EXPECT_EQ(run("destroy", {"1:0"}).exit_code, 0);
+    EXPECT_FALSE(some_copy_has("1:0"));
+    EXPECT_EQ(get({"1:1"}), kept);
+  }
+  // Killed under the new root, so that the old one is destroyed by the next process.
+  int under_new_root = 0;
+  for (int fault_at = 1; under_new_root == 0 && fault_at < 20; ++fault_at) {
+    make({"1:0"});
+    keep_copy();
+    EXPECT_EQ(run("destroy", {"1:0"}, fault_at).exit_code, 137);
+    if (get({"1:0"}).front() == "altered") under_new_root = fault_at;
+    if (under_new_root == 0) {
+      EXPECT_EQ(run("destroy", {"1:0"}).exit_code, 0);
+    }
+  }
+  for (int fault_at = 1; fault_at <= 2; ++fault_at) {
+    EXPECT_EQ(run("recover", {}, 0, dying_helper(fault_at)).exit_code, 1);
+    EXPECT_EQ(get({"1:1"}), kept);
+  }
+  const Finished recovered = run("recover", {});
+  EXPECT_EQ(recovered.exit_code, 0) << recovered.err;
+  EXPECT_FALSE(some_copy_has("1:0"));
+  EXPECT_EQ(get({"1:1"}), kept);
+}
+
+TEST_P(EpochKeysOn, RefuseATableWithAnyByteChangedOrMissing) {
+  make({"1:0"});
+  const std::string content = harness::read_file(table());
+  for (std::size_t i = 0; i < content.size(); i += 37) {
+    std::string changed = content;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    harness::write_file(table(), changed);
+    EXPECT_EQ(get({"1:0"}).front(), "altered") << "byte " << i;
+    EXPECT_NE(run("destroy", {"1:0"}).exit_code, 0) << "byte " << i;
+  }
+  harness::write_file(table(), content.substr(0, content.size() - 1));
+  EXPECT_EQ(get({"1:0"}).front(), "altered");
+  harness::write_file(table(), content);
+  EXPECT_EQ(run("get", {"1:0"}).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace coprotect::hsm
