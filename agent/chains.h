@@ -21,7 +21,8 @@ class Chains {
 
   struct Waiting {
     std::shared_ptr<ipc::Channel> front;
-    ipc::Reply reply;  // without its body
+    ipc::Reply reply;              // without its body
+    std::optional<Error> refused;  // why this agent itself does not answer, if so
     custodian::Chain chain;
     Clock::time_point received;
     Clock::time_point deadline;  // when the front, or whoever asked it, gives up

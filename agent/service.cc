@@ -163,13 +163,15 @@ void Service::answer(const std::shared_ptr<ipc::Channel>& channel, const ipc::Ca
   if (Clock::now() - received >= budget) return;
   custodian::Answer answer = custodian_.answer(call);
   if (!answer.chain) {
-    log_answer(answer.reply.request_id, call.route, answer.reply.error, received);
+    log_answer(answer.reply.request_id, call.route, answer.refused ? answer.refused : answer.reply.error,
+               received);
     if (!channel->send(answer.reply.encode())) channel->shutdown();
     return;
   }
   const auto deadline = received + std::min(budget, answer.chain->budget());
   chains_.begin({.front = channel,
                  .reply = std::move(answer.reply),
+                 .refused = std::move(answer.refused),
                  .chain = *std::move(answer.chain),
                  .received = received,
                  .deadline = deadline});
@@ -178,7 +180,7 @@ void Service::answer(const std::shared_ptr<ipc::Channel>& channel, const ipc::Ca
 void Service::finish(const Chains::Waiting& waiting) {
   ipc::Reply reply = waiting.reply;
   reply.body = waiting.chain.list();
-  log_answer(reply.request_id, ipc::Route::decrypt, waiting.chain.refused(), waiting.received);
+  log_answer(reply.request_id, ipc::Route::decrypt, waiting.refused, waiting.received);
   if (!waiting.front->send(reply.encode())) waiting.front->shutdown();
 }
 

@@ -64,7 +64,9 @@ struct AgentClient::State {
   bool too_long = false;
   bool tls_alert = false;  // TLS failed on one side, and not the network under it
 
-  Result<Bytes> call(const char* method, std::string_view path, const ByteView* body);
+  // `problem` reads an answer that is not 2xx.
+  Result<Bytes> call(const char* method, std::string_view path, const ByteView* body,
+                     Error (*problem)(long status, ByteView body) = read_problem);
   void configure(const std::string& url, std::array<char, CURL_ERROR_SIZE>& reason);
   Error failure(CURLcode code, std::string reason) const;
   Error named(Error error) const {
@@ -140,7 +142,8 @@ void AgentClient::State::configure(const std::string& url, std::array<char, CURL
   set(curl, CURLOPT_SSL_CTX_DATA, static_cast<void*>(this));
 }
 
-Result<Bytes> AgentClient::State::call(const char* method, std::string_view path, const ByteView* body) {
+Result<Bytes> AgentClient::State::call(const char* method, std::string_view path, const ByteView* body,
+                                       Error (*problem)(long, ByteView)) {
   answer.clear();
   too_long = false;
   tls_alert = false;
@@ -160,7 +163,7 @@ Result<Bytes> AgentClient::State::call(const char* method, std::string_view path
   if (code != CURLE_OK) return named(failure(code, reason.data()));
   long status = 0;
   invariant(curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status) == CURLE_OK);
-  if (status < 200 || status > 299) return named(read_problem(status, answer));
+  if (status < 200 || status > 299) return named(problem(status, answer));
   return std::move(answer);
 }
 
@@ -210,6 +213,9 @@ Result<Bytes> AgentClient::get(std::string_view path) {
 }
 Result<Bytes> AgentClient::post(std::string_view path, ByteView body) {
   return state_->call("POST", path, &body);
+}
+Result<Bytes> AgentClient::ask(std::string_view path, ByteView request) {
+  return state_->call("POST", path, &request, read_unsigned_problem);
 }
 Result<Bytes> AgentClient::put(std::string_view path, ByteView body) {
   return state_->call("PUT", path, &body);

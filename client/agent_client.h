@@ -42,6 +42,9 @@ class AgentClient {
   Result<Bytes> get(std::string_view path);
   Result<Bytes> post(std::string_view path, ByteView body);
   Result<Bytes> put(std::string_view path, ByteView body);
+  // post() of a signed request. Its answer is sealed and signed by the agent, refusals too, so that anything
+  // else proves nothing about the request: Code::unavailable says that the agent could not be asked.
+  Result<Bytes> ask(std::string_view path, ByteView request);
 
   // Of each call from now on.
   void set_deadline(std::chrono::milliseconds deadline);

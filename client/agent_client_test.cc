@@ -113,6 +113,14 @@ TEST_F(AgentClientTest, GivesTheAgentsErrors) {
   EXPECT_EQ(answer.error().code(), Code::denied);
   EXPECT_EQ(answer.error().message(), "company agent \"127.0.0.1:" + std::to_string(server.port()) +
                                           "\": denied: policy says no (request 7f3a91c2)");
+  // To a signed request an agent signs whatever it says: this is no verdict of it.
+  const auto asked = client(server.url()).ask("/v1/x", {});
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(asked.error().code(), Code::unavailable);
+  EXPECT_NE(asked.error().message().find(
+                "it could not be asked: an answer that it did not sign says \"denied: policy says no"),
+            std::string::npos)
+      << asked.error().message();
 }
 
 TEST_F(AgentClientTest, RefusesAServerOfAnotherIdentity) {

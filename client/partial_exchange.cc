@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "client/agents.h"
+#include "client/signed_call.h"
 #include "protocol/crypto/hash.h"
 
 namespace coprotect::client {
@@ -155,10 +155,12 @@ Result<std::vector<PartialAnswer>> PartialExchange::read(std::size_t position, B
   const Reading reading{.exchange = *this, .party = party, .through = through ? &parties[*through] : nullptr};
   const auto sealed = protocol::SealedReply::parse(encoded);
   if (!sealed) return reading.wrong("sent what is not a reply");
-  if (sealed->party != party.identity_key.bytes()) return reading.wrong("answers in another party's name");
-  const auto plaintext = sealed->open(reply_key_, request_hash_);
-  if (!plaintext) return reading.wrong("sent a reply to another request");
-  const auto replies = protocol::parse_partial_replies(plaintext->reveal(), bundle_.group());
+  const auto content = sealed->open(party.identity_key, reply_key_, request_hash_);
+  if (!content)
+    return reading.wrong("sent a reply that is not its own to this request: " + content.error().message());
+  if (const auto* const refusal = std::get_if<protocol::Refusal>(&*content))
+    return std::vector<PartialAnswer>(size(), refused_by(party, *refusal));
+  const auto replies = protocol::parse_partial_replies(std::get<Secret>(*content).reveal(), bundle_.group());
   if (!replies) return reading.wrong("sent a malformed reply: " + replies.error().message());
   if (replies->size() != party.indices.size()) return reading.wrong("leaves out indices");
 

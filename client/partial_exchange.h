@@ -57,9 +57,10 @@ class PartialExchange {
   // How many answers it asks for.
   std::size_t size() const { return bases_.size(); }
 
-  // A party's answer for each item. Code::bad_proof, naming the party, if the reply is not its own to this
-  // request, or if a partial in it was not computed with its share: then none of it is used. `through` is who
-  // passed the reply on, if anybody did: then it can be the one who is wrong, and is named too.
+  // A party's answer for each item; the party's own refusal, for each, if it refused the request.
+  // Code::bad_proof, naming the party, if the reply is not its own to this request, or if a partial in it was
+  // not computed with its share: then none of it is used. `through` is who passed the reply on, if anybody
+  // did: then it can be the one who is wrong, and is named too.
   Result<std::vector<PartialAnswer>> read(std::size_t party, ByteView reply,
                                           std::optional<std::size_t> through = std::nullopt) const;
   // The same for a request to one party.

@@ -45,8 +45,8 @@ class PartialExchangeTest : public testing::TestWithParam<protocol::SuiteId> {
     for (const auto& item : std::get<protocol::PartialDecryptBody>(request.request.body).items) {
       const Digest label =
           protocol::stanza_label(protocol::sha256(item.core), item.stanza_type, run_.bundle.key_id());
-      EXPECT_TRUE(protocol::verify(run_.bundle.public_key(), item.capsule, label));
-      bases.push_back(item.capsule.c1);
+      EXPECT_TRUE(protocol::verify(run_.bundle.public_key(), *item.capsule, label));
+      bases.push_back(item.capsule->c1);
     }
     return blocks(party, bases, request.hash);
   }
@@ -75,9 +75,8 @@ class PartialExchangeTest : public testing::TestWithParam<protocol::SuiteId> {
                const std::vector<PartialReply>& replies) const {
     const auto envelope = must(protocol::SignedRequest::parse_envelope(exchange.request()));
     const Secret plaintext = protocol::encode_partial_replies(replies);
-    return must(protocol::SealedReply::seal(run_.bundle.parameters()->parties[party].identity_key.bytes(),
-                                            plaintext.reveal(), envelope.request.reply_key, envelope.hash,
-                                            system_random()))
+    return must(protocol::SealedReply::answer(ceremony_.identity_keys[party], plaintext.reveal(),
+                                              envelope.request.reply_key, envelope.hash, system_random()))
         .encode();
   }
   std::vector<PartialAnswer> honest_answers(std::size_t party) const {
@@ -279,6 +278,27 @@ TEST_P(PartialExchangeTest, KeepsTheOthersWhenOneFileIsRefused) {
   EXPECT_EQ(answers[1].error().code(), Code::denied);
   EXPECT_EQ(answers[1].error().message(),
             "company agent \"company.example:8443\": denied: file policy does not allow it");
+}
+
+// A refusal is a party's own if it signed it, and is blamed on nobody else.
+TEST_P(PartialExchangeTest, BelievesARefusalThatThePartySigned) {
+  const PartialExchange e = exchange(1);
+  const auto envelope = must(protocol::SignedRequest::parse_envelope(e.request()));
+  const protocol::Refusal refusal{.code = Code::denied, .detail = "not enrolled", .request_id = {0xab}};
+  const auto refused = [&](const protocol::SigningKey& identity) {
+    return must(protocol::SealedReply::refuse(identity, refusal, envelope.request.reply_key, envelope.hash,
+                                              system_random()));
+  };
+  const auto answers = must(e.read(refused(ceremony_.identity_keys[1]).encode()));
+  ASSERT_EQ(answers.size(), files_.size());
+  EXPECT_EQ(answers[2].error().code(), Code::denied);
+  EXPECT_EQ(answers[2].error().message(),
+            "company agent \"company.example:8443\": denied: not enrolled (request ab00000000000000)");
+  // Made up by somebody who has only seen the request.
+  auto made_up = refused(ceremony_.identity_keys[0]);
+  EXPECT_EQ(e.read(made_up.encode()).error().code(), Code::bad_proof);
+  made_up.party = ceremony_.identity_keys[1].public_key().bytes();
+  EXPECT_EQ(e.read(made_up.encode()).error().code(), Code::bad_proof);
 }
 
 TEST_P(PartialExchangeTest, SaysWhyThereIsNoQuorum) {

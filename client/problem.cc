@@ -11,10 +11,10 @@ constexpr std::size_t kMaxProblem = 65'536;
 constexpr std::size_t kMaxDetail = 1'000;
 constexpr std::size_t kMaxRequestId = 64;
 
-constexpr std::array kCodes = {Code::malformed,  Code::unauthenticated, Code::denied,  Code::replayed,
-                               Code::not_found,  Code::conflict,        Code::altered, Code::bad_proof,
-                               Code::wrong_code, Code::locked_out,      Code::limited, Code::unavailable,
-                               Code::internal};
+constexpr std::array kCodes = {Code::malformed,   Code::unauthenticated, Code::denied,     Code::replayed,
+                               Code::stale,       Code::not_found,       Code::conflict,   Code::altered,
+                               Code::bad_proof,   Code::wrong_code,      Code::locked_out, Code::limited,
+                               Code::unavailable, Code::internal};
 
 std::string member(const nlohmann::json& object, const char* name) {
   const auto it = object.find(name);
@@ -66,6 +66,11 @@ Error read_problem(long status, ByteView body) {
   const std::string id = member(problem, "request_id");
   if (is_request_id(id)) message += " (request " + id + ")";
   return {*code, std::move(message)};
+}
+
+Error read_unsigned_problem(long status, ByteView body) {
+  return {Code::unavailable, "unavailable: it could not be asked: an answer that it did not sign says \"" +
+                                 read_problem(status, body).message() + "\""};
 }
 
 }  // namespace coprotect::client

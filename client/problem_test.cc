@@ -17,7 +17,7 @@ TEST(Problem, IsReadWithItsCodeAndRequest) {
 }
 
 TEST(Problem, KnowsEveryCode) {
-  for (const Code code : {Code::malformed, Code::unauthenticated, Code::denied, Code::replayed,
+  for (const Code code : {Code::malformed, Code::unauthenticated, Code::denied, Code::replayed, Code::stale,
                           Code::not_found, Code::conflict, Code::altered, Code::bad_proof, Code::wrong_code,
                           Code::locked_out, Code::limited, Code::unavailable, Code::internal}) {
     const std::string name(code_name(code));

@@ -83,7 +83,7 @@ void Quorum::use(const protocol::Bundle& newer) {
 }
 
 Quorum::Answers Quorum::ask(Agent& agent, const PartialExchange& exchange) {
-  const auto reply = agent.client.post(exchange.path(), exchange.request());
+  const auto reply = agent.client.ask(exchange.path(), exchange.request());
   if (!reply) return Answers(exchange.size(), reply.error());
   auto answers = exchange.read(*reply);
   if (!answers) return Answers(exchange.size(), answers.error());
@@ -147,9 +147,16 @@ std::vector<Quorum::Answers> Quorum::ask_along(std::span<const Item> items) {
         .visited = {},
         .budget_ms = static_cast<std::uint32_t>(deadline_.count() * 9 / 10)};
     const auto list =
-        agents_[asked].client.post("/v1/keys/" + to_hex(bundle_.key_id()) + "/decrypt", message.encode());
-    if (list) return read_list(exchange, agents_[asked], *list);
-    answers[asked] = Answers(items.size(), list.error());
+        agents_[asked].client.ask("/v1/keys/" + to_hex(bundle_.key_id()) + "/decrypt", message.encode());
+    if (!list) {
+      answers[asked] = Answers(items.size(), list.error());
+      continue;
+    }
+    auto all = read_list(exchange, agents_[asked], *list);
+    // One that refuses the client, or the request as a whole, passes nothing on: then the next is asked.
+    const auto parties_in_list = protocol::ChainReply::parse(*list);
+    if (!parties_in_list || parties_in_list->entries.size() > 1) return all;
+    answers[asked] = std::move(all[asked]);
   }
   return answers;
 }
@@ -158,12 +165,14 @@ std::vector<Quorum::Answers> Quorum::ask_along(std::span<const Item> items) {
 Quorum::Answers Quorum::read_entry(const PartialExchange& exchange, const Agent& agent, const Agent& asked,
                                    const protocol::ChainReply::Entry& entry) const {
   const bool passed_on = agent.party != asked.party;
-  if (const auto* const refusal = std::get_if<protocol::ChainRefusal>(&entry.answer)) {
-    const std::string teller = passed_on ? "says " + agent_name(party(asked)) + ", " : "";
-    return Answers(exchange.size(), Error(refusal->code, agent_name(party(agent)) + ": " +
-                                                             std::string(code_name(refusal->code)) + ": " +
-                                                             shown(refusal->detail) + " (" + teller +
-                                                             "request " + to_hex(refusal->request_id) + ")"));
+  if (const auto* const refusal = std::get_if<protocol::Refusal>(&entry.answer)) {
+    // Of the agent that was asked, or of one on the way, and signed by neither.
+    const std::string said = std::string(code_name(refusal->code)) + ": " + shown(refusal->detail);
+    return Answers(
+        exchange.size(),
+        Error(Code::unavailable, agent_name(party(agent)) +
+                                     ": unavailable: it could not be asked: " + agent_name(party(asked)) +
+                                     " says \"" + said + "\" (request " + to_hex(refusal->request_id) + ")"));
   }
   auto answers = exchange.read(agent.party, std::get<Bytes>(entry.answer),
                                passed_on ? std::optional(asked.party) : std::nullopt);

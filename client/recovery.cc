@@ -1,11 +1,8 @@
 #include "client/recovery.h"
 
-#include "client/agents.h"
+#include "client/signed_call.h"
 #include "protocol/base/reader.h"
-#include "protocol/crypto/hash.h"
 #include "protocol/handover/recovery_parts.h"
-#include "protocol/message/reply.h"
-#include "protocol/message/request.h"
 #include "protocol/recovery/code.h"
 
 namespace coprotect::client {
@@ -19,29 +16,12 @@ struct Kept {
 
 Result<Kept> fetch_from(const protocol::Party& party, const protocol::Bundle& bundle,
                         const Credentials& credentials, std::chrono::milliseconds deadline) {
-  const auto reply_key = protocol::HpkePrivateKey::generate(system_random());
-  protocol::Request request{.tenant = bundle.tenant(),
-                            .key_id = bundle.key_id(),
-                            .epoch = bundle.epoch(),
-                            .audience = {party.identity_key.bytes()},
-                            .action = protocol::Action::view,
-                            .reason = "recovery",
-                            .nonce = {},
-                            .time_ms = now_ms(),
-                            .reply_key = reply_key.public_key(),
-                            .body = protocol::RecoveryShareBody{}};
-  system_random().fill(request.nonce);
-  const Bytes signed_request =
-      protocol::SignedRequest::sign(request, {credentials.certificate}, credentials.key);
   AgentClient agent = connect(party, credentials, deadline);
-  const auto answer = agent.post("/v1/keys/" + to_hex(bundle.key_id()) + "/recovery-share", signed_request);
-  if (!answer) return answer.error();
-  const auto sealed = protocol::SealedReply::parse(*answer);
-  if (!sealed) return Error(sealed.error()).in(agent_name(party));
-  const auto plaintext = sealed->open(reply_key, protocol::sha256(signed_request));
-  if (!plaintext || sealed->party != party.identity_key.bytes()) {
-    return Error(Code::bad_proof, agent_name(party) + " sent a reply to another request");
-  }
+  const auto plaintext =
+      ask(agent, bundle, party, credentials,
+          {.endpoint = "recovery-share", .body = protocol::RecoveryShareBody{}, .reason = "recovery"},
+          system_random());
+  if (!plaintext) return plaintext.error();
   Reader reader(plaintext->reveal());
   const auto encoded = reader.lp4();
   const auto parts = reader.lp4();

@@ -31,7 +31,7 @@ std::vector<protocol::Element> bases_of(const protocol::RequestBody& body) {
   if (const auto* const derivation = std::get_if<protocol::DeriveBody>(&body)) return derivation->peers;
   std::vector<protocol::Element> bases;
   for (const auto& item : std::get<protocol::PartialDecryptBody>(body).items)
-    bases.push_back(item.capsule.c1);
+    bases.push_back(item.capsule->c1);
   return bases;
 }
 
@@ -162,16 +162,25 @@ std::string TestAgents::answer(const std::string& name, const std::string& reque
 
 Result<Bytes> TestAgents::serve(const std::string& name, ByteView signed_request) {
   auto envelope = must(protocol::SignedRequest::parse_envelope(signed_request));
+  const auto reply_key = envelope.request.reply_key;
+  const Digest hash = envelope.hash;
+  const auto& identity = key_.identities.at(name);
+  const auto plaintext = judge(name, std::move(envelope));
+  if (plaintext)
+    return must(
+               protocol::SealedReply::answer(identity, plaintext->reveal(), reply_key, hash, system_random()))
+        .encode();
+  return must(protocol::SealedReply::refuse(identity, protocol::Refusal::of(plaintext.error(), {}), reply_key,
+                                            hash, system_random()))
+      .encode();
+}
+
+Result<Secret> TestAgents::judge(const std::string& name, protocol::SignedRequest::Envelope envelope) {
   const Agent& agent = agents_.at(name);
   if (agent.serves.empty()) return Error(Code::not_found, "the key is not known here");
   if (!agent.serves.contains(envelope.request.epoch))
     return Error(Code::conflict, "the key is in epoch " + std::to_string(*agent.serves.rbegin()));
-  const auto request = must(std::move(envelope).open(key_.bundle.group().suite()));
-  const auto plaintext = compute(name, request);
-  if (!plaintext) return plaintext.error();
-  return must(protocol::SealedReply::seal(key_.identities.at(name).public_key().bytes(), plaintext->reveal(),
-                                          request.request.reply_key, request.hash, system_random()))
-      .encode();
+  return compute(name, must(std::move(envelope).open(key_.bundle.group().suite())));
 }
 
 Result<Secret> TestAgents::compute(const std::string& name, const protocol::SignedRequest& request) {
@@ -197,14 +206,7 @@ Result<Bytes> TestAgents::serve_chain(ByteView encoded) {
   for (const auto& [name, identity] : key_.identities) {
     const auto& party = identity.public_key().bytes();
     if (std::ranges::find(envelope.request.audience, party) == envelope.request.audience.end()) continue;
-    auto own = serve(name, message.request);
-    if (own)
-      list.entries.push_back({.party = party, .answer = *std::move(own)});
-    else
-      list.entries.push_back(
-          {.party = party,
-           .answer = protocol::ChainRefusal{
-               .code = own.error().code(), .detail = own.error().message(), .request_id = {}}});
+    list.entries.push_back({.party = party, .answer = must(serve(name, message.request))});
   }
   return list.encode();
 }

@@ -59,8 +59,9 @@ class TestAgents {
   Layout layout(const std::string& second) const;
   void start(const std::string& name, const protocol::Certificate& identity);
   std::string answer(const std::string& name, const std::string& request);
-  // One agent's own answer to a signed request.
+  // One agent's own answer to a signed request, sealed.
   Result<Bytes> serve(const std::string& name, ByteView signed_request);
+  Result<Secret> judge(const std::string& name, protocol::SignedRequest::Envelope envelope);
   Result<Secret> compute(const std::string& name, const protocol::SignedRequest& request);
   Result<Bytes> serve_chain(ByteView message);
 

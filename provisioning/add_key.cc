@@ -33,9 +33,8 @@ Status make_key(const AddKeyOptions& options, OnboardingDirectory& directory, co
   if (auto clear = clear_agents(agents, random); !clear) return clear;
   if (auto begun = directory.begin(); !begun) return begun;
 
-  // Good for as long as the CA, like the first key's.
-  auto recovery = new_client({recovery_uri(options, registry)}, registry.ca().not_after_ms(), registry.ca(),
-                             registry.ca_key(), now_ms, random);
+  auto recovery = new_client({recovery_uri(options, registry)}, recovery_end_ms(registry.ca(), now_ms),
+                             registry.ca(), registry.ca_key(), now_ms, random);
   if (!recovery) return std::move(recovery).error();
   Ceremony ceremony({.tenant = tenant,
                      .purpose = options.purpose,

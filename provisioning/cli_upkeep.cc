@@ -33,6 +33,8 @@ void add_drill(CLI::App& app, UpkeepArguments& to, Operator::Descriptors& descri
   drill.add_option("--key", to.drill.key, "a further key, by its name");
   drill.add_option("--kit", to.drill.kit, "the recovery kit to open; otherwise an agent's blob is opened")
       ->check(CLI::ExistingFile);
+  drill.add_option("--renew-kit", to.drill.renewed_kit,
+                   "where to write the kit with a certificate that is valid for five more years");
   auto* out = drill.add_option("--out", to.drill.out, "the folder for the evidence");
   drill
       .add_option("--purpose", to.drill.purpose,

@@ -18,6 +18,16 @@ struct Credential {
 Result<Credential> new_client_ca(const std::string& tenant, std::int64_t now_ms, Random& random);
 std::int64_t client_ca_end_ms(std::int64_t now_ms);
 
+// When the certificate of a kit's recovery administrator ends that is issued now: in five years, or with the
+// CA. Drills and new codes renew it.
+std::int64_t recovery_end_ms(const protocol::Certificate& ca, std::int64_t now_ms);
+// The same administrator with the same key, so that its place on the client list stays, for another five
+// years.
+Result<protocol::Certificate> renewed_recovery(const protocol::Certificate& certificate,
+                                               const protocol::Certificate& ca,
+                                               const protocol::SigningKey& ca_key, std::int64_t now_ms,
+                                               Random& random);
+
 // A client with a new key: its identity URI first, then its groups'.
 Result<Credential> new_client(const std::vector<std::string>& uris, std::int64_t not_after_ms,
                               const protocol::Certificate& ca, const protocol::SigningKey& ca_key,

@@ -10,6 +10,7 @@
 #include "protocol/message/drill_signature.h"
 #include "provisioning/canary.h"
 #include "provisioning/clock.h"
+#include "provisioning/credential.h"
 #include "provisioning/drill_evidence.h"
 #include "provisioning/durable.h"
 #include "provisioning/further_keys.h"
@@ -62,6 +63,8 @@ class Drill {
   Status open_recovery(const Operator& person);
   Result<Recovery> recover(const client::OpenedBlob& opened) const;
   Result<protocol::RecoveryBlob> blob();
+  // Says how long the kit's certificate lives, and writes a kit with a renewed one if that is wanted.
+  Status look_after_kit() const;
   void ask_quorum(const Canary& canary, const std::vector<std::size_t>& members);
   Result<std::vector<protocol::IndexedPartial>> part_of(const Canary& canary, std::size_t member,
                                                         bool with_recovery, Quorum& quorum);
@@ -73,6 +76,7 @@ class Drill {
   const client::Credentials admin_;
   Random& random_;
   std::optional<protocol::RecoveryKit> kit_;
+  std::optional<protocol::RecoveryKey> kit_key_;  // that opens its keys
   Result<Recovery> recovery_ = Error(Code::unavailable, "the recovery share was not opened");
   DrillEvidence evidence_;
 };
@@ -117,9 +121,40 @@ Status Drill::open_recovery(const Operator& person) {
       continue;
     }
     recovery_ = recover(*opened);
+    kit_key_ = std::move(opened->recovery_key);
     return Done{};
   }
   return recovery_.error();
+}
+
+// Its certificate must last until somebody needs it. A renewed one is of the same key, so that no list of
+// clients changes, and the kit that is replaced stays as good as it was.
+Status Drill::look_after_kit() const {
+  if (!kit_ || !kit_key_) return Done{};
+  const auto certificate = protocol::Certificate::parse_der(kit_->certificate());
+  if (!certificate) return Error(certificate.error()).in("recovery kit");
+  const std::string until = "  kit: its certificate is valid until " + utc_text(certificate->not_after_ms());
+  const auto ca_key = kit_->open_client_ca(*kit_key_);
+  if (!ca_key && ca_key.error().code() != Code::not_found) return ca_key.error();
+  if (!options_.renewed_kit) {
+    std::cout << until << (ca_key ? "; --renew-kit FILE" : "; coprotect-provision new-code")
+              << " renews it\n";
+    return Done{};
+  }
+  if (!ca_key)
+    return Error(Code::not_found, "this kit has no client CA key; coprotect-provision new-code renews it");
+  const auto key = kit_->open_key(*kit_key_);
+  if (!key) return key.error();
+  const auto renewed =
+      renewed_recovery(*certificate, bundle_.parameters()->client_ca, *ca_key, evidence_.time_ms, random_);
+  if (!renewed) return renewed.error();
+  const auto kit = protocol::RecoveryKit::seal(bundle_.encoded(), kit_->blob(), renewed->der(), *key,
+                                               &*ca_key, *kit_key_, random_);
+  if (auto written = write_durable(*options_.renewed_kit, kit.encode(), kPrivateMode); !written)
+    return written;
+  std::cout << until << "; " << options_.renewed_kit->string() << " is the same kit, valid until "
+            << utc_text(renewed->not_after_ms()) << ", for the same code\n";
+  return Done{};
 }
 
 Result<std::vector<protocol::IndexedPartial>> Drill::part_of(const Canary& canary, std::size_t member,
@@ -137,7 +172,7 @@ Result<std::vector<protocol::IndexedPartial>> Drill::part_of(const Canary& canar
   const auto exchange = canary.ask(member, asker, provisioning::now_ms(), random_);
   quorum.requests.push_back({.party = party(member).name, .hash = protocol::sha256(exchange.request())});
   auto agent = client::connect(party(member), credentials, kDrillDeadline);
-  const auto reply = agent.post(exchange.path(), exchange.request());
+  const auto reply = agent.ask(exchange.path(), exchange.request());
   if (!reply) return reply.error();
   auto answers = exchange.read(*reply);
   if (!answers) return std::move(answers).error();
@@ -207,6 +242,11 @@ Result<Exit> Drill::run(const Operator& person) {
   const auto file = write(json);
   if (!file) return file.error();
   std::cout << "  evidence: " << file->string() << '\n';
+  bool kit_renewed = true;
+  if (auto done = look_after_kit(); !done) {
+    person.warn(printable("the kit is not renewed: " + done.error().message()));
+    kit_renewed = false;
+  }
 
   bool told = true;
   for (const protocol::Party& one : bundle_.parameters()->parties) {
@@ -219,7 +259,7 @@ Result<Exit> Drill::run(const Operator& person) {
   if (evidence_.failed() > 0)
     person.warn(std::to_string(evidence_.failed()) + " of " + std::to_string(evidence_.quorums.size()) +
                 " quorums failed: see docs/runbooks/drill.md");
-  return evidence_.failed() == 0 && told ? Exit::done : Exit::some_failed;
+  return evidence_.failed() == 0 && told && kit_renewed ? Exit::done : Exit::some_failed;
 }
 
 }  // namespace

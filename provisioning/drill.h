@@ -14,8 +14,10 @@ struct DrillOptions {
   std::filesystem::path directory;           // what onboard left, with the administrator
   std::string key;                           // a further key's name; empty: the first one
   std::optional<std::filesystem::path> kit;  // the recovery share and its administrator come from it
-  std::filesystem::path out;                 // the folder for the evidence
-  std::string purpose = "drill";             // what agents are told that a derivation is for
+  std::optional<std::filesystem::path>
+      renewed_kit;                // where the kit is to be written with a renewed certificate
+  std::filesystem::path out;      // the folder for the evidence
+  std::string purpose = "drill";  // what agents are told that a derivation is for
 };
 // Opens a canary through every quorum of the key's parties, each asked alone: agents by their parts, the
 // recovery share by the code that the operator types. Writes signed evidence, and tells every agent how it

@@ -121,14 +121,6 @@ Result<protocol::Signature> InvitedAgent::abort_handover(const protocol::Handove
       post("/v1/ceremonies/" + to_hex(plan.sid()) + "/abort", "abort", message.encode(invitation_->secret)));
 }
 
-Status InvitedAgent::put_list(const ListKind& kind, const std::string& tenant, ByteView list) {
-  const std::string point = "send " + std::string(kind.name) + " to " + party();
-  fault_point(("before " + point).c_str());
-  auto taken = link_.put("/v1/tenants/" + tenant + "/" + std::string(kind.path), list);
-  fault_point(("after " + point).c_str());
-  return without_body(std::move(taken));
-}
-
 Result<protocol::Signature> InvitedAgent::signature(const Result<Bytes>& answer) const {
   if (!answer) return answer.error();
   auto parsed = protocol::parse_signature(*answer);

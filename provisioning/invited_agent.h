@@ -6,7 +6,6 @@
 #include "protocol/bundle/bundle.h"
 #include "protocol/message/handover.h"
 #include "protocol/message/onboarding.h"
-#include "provisioning/signed_lists.h"
 
 namespace coprotect::provisioning {
 
@@ -47,8 +46,6 @@ class InvitedAgent {
   Result<protocol::Signature> confirm_again(const protocol::Sid& sid);
   Result<protocol::Signature> activate_handed_over(const protocol::Bundle& bundle);
   Result<protocol::Signature> abort_handover(const protocol::HandoverPlan& plan);
-  // A list of the tenant's, which the agent has no other way to get yet.
-  Status put_list(const ListKind& kind, const std::string& tenant, ByteView list);
 
  private:
   Result<protocol::Signature> signature(const Result<Bytes>& answer) const;

@@ -35,42 +35,50 @@ Result<bool> LogChecker::take(const protocol::LogReply& page) {
   if (!head) return altered(head.error().message());
   if (head->identity_key != identity_.bytes())
     return altered("its head is signed by another key than the bundle's");
-  // A log only grows, and every head seen on the way must lie on the same chain.
-  if (head_ && head->seq < head_->seq) return altered("its head went back");
-  if (page.lines.empty() && seq_ < head->seq)
+  if (!goal_) goal_ = *head;
+  if (head->seq < goal_->seq) return altered("its head went back");
+  if (page.before != chain_)
+    return altered("entry " + std::to_string(next()) + " does not follow the one before");
+  if (page.lines.empty() && seq_ < goal_->seq)
     return altered("entry " + std::to_string(next()) + " is missing");
 
   for (const protocol::LogReply::Line& line : page.lines) {
-    if (seq_ >= head->seq) return altered("it goes on after its head");
-    const std::uint64_t before = seq_++;
-    const std::string here = "entry " + std::to_string(seq_);
-    if (line.entry.empty()) {
-      ++foreign_;
-      chain_ = protocol::chain_next(chain_, line.hash);
-    } else {
-      auto entry = protocol::LogEntry::parse(line.entry);
-      if (!entry) return altered(here + ": " + entry.error().message());
-      // Numbers are left out only where the agent itself says that they are lost (SPEC.md §7.3).
-      const bool says_lost = entry->kind == protocol::EntryKind::store && entry->seq > before;
-      if (entry->seq != seq_ && !says_lost) return altered(here + " has another number");
-      lost_ += entry->seq - seq_;
-      seq_ = entry->seq;
-      chain_ = protocol::chain_next(chain_, protocol::sha256(line.entry));
-      entries_.push_back(std::move(*entry));
+    // What was written since this reader began, its own requests among it, is for the next one to read.
+    if (seq_ == goal_->seq) {
+      if (head->seq == goal_->seq) return altered("it goes on after its head");
+      break;
     }
-    if (head_ && seq_ >= head_->seq && before < head_->seq && (seq_ != head_->seq || chain_ != head_->chain))
-      return altered("it was changed before entry " + std::to_string(seq_));
+    if (auto taken = take(line); !taken) return std::move(taken).error();
+    if (seq_ > goal_->seq || (seq_ == goal_->seq && chain_ != goal_->chain))
+      return altered("an entry was changed, added or left out before entry " + std::to_string(seq_));
   }
-  if (seq_ > head->seq || (seq_ == head->seq && chain_ != head->chain))
-    return altered("an entry was changed, added or left out");
-  head_ = std::move(*head);
-  return seq_ == head_->seq;
+  return seq_ == goal_->seq;
+}
+
+Status LogChecker::take(const protocol::LogReply::Line& line) {
+  const std::uint64_t before = seq_++;
+  const std::string here = "entry " + std::to_string(seq_);
+  if (line.entry.empty()) {
+    ++foreign_;
+    chain_ = protocol::chain_next(chain_, line.hash);
+    return Done{};
+  }
+  auto entry = protocol::LogEntry::parse(line.entry);
+  if (!entry) return altered(here + ": " + entry.error().message());
+  // Numbers are left out only where the agent itself says that they are lost (SPEC.md §7.3).
+  const bool says_lost = entry->kind == protocol::EntryKind::store && entry->seq > before;
+  if (entry->seq != seq_ && !says_lost) return altered(here + " has another number");
+  lost_ += entry->seq - seq_;
+  seq_ = entry->seq;
+  chain_ = protocol::chain_next(chain_, protocol::sha256(line.entry));
+  entries_.push_back(std::move(*entry));
+  return Done{};
 }
 
 VerifiedLog LogChecker::finish() && {
-  invariant(head_.has_value() && seq_ == head_->seq);
+  invariant(goal_.has_value() && seq_ == goal_->seq);
   return {.party = std::move(party_),
-          .head = std::move(*head_),
+          .head = std::move(*goal_),
           .entries = std::move(entries_),
           .foreign = foreign_,
           .lost = lost_};

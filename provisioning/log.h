@@ -11,7 +11,7 @@
 
 namespace coprotect::provisioning {
 
-// An agent's log, whole, as it stood at its head.
+// An agent's log, whole, as it stood when the first piece of it was read.
 struct VerifiedLog {
   std::string party;
   protocol::LogHead head;
@@ -20,27 +20,29 @@ struct VerifiedLog {
   std::uint64_t lost = 0;                   // numbers that the agent says it lost, with a newer store
 };
 
-// Puts pages of a log together and checks them: every entry in its place in the hash chain, every head signed
-// by the agent that the bundle names.
+// Puts pages of a log together and checks them: every entry in its place in the hash chain, up to the head
+// that the first page had, which the agent signed. Each page that is asked for adds entries to the log, so
+// that a reader that went after the newest head might never reach it.
 class LogChecker {
  public:
   LogChecker(std::string party, const protocol::VerifyKey& identity);
 
   // The sequence number to ask for next.
   std::uint64_t next() const { return seq_ + 1; }
-  // Takes the page that begins at next(). True once the log is complete up to its newest head. Code::altered,
-  // naming the place, if it does not verify.
+  // Takes the page that begins at next(). True once the log is complete up to the first page's head.
+  // Code::altered, naming the place, if it does not verify.
   Result<bool> take(const protocol::LogReply& page);
   VerifiedLog finish() &&;
 
  private:
   Error altered(std::string_view what) const;
+  Status take(const protocol::LogReply::Line& line);
 
   std::string party_;
   protocol::VerifyKey identity_;
   std::uint64_t seq_ = 0;
   Digest chain_{};
-  std::optional<protocol::LogHead> head_;
+  std::optional<protocol::LogHead> goal_;
   std::vector<protocol::LogEntry> entries_;
   std::uint64_t foreign_ = 0;
   std::uint64_t lost_ = 0;

@@ -88,20 +88,26 @@ std::string log_as_json(const VerifiedLog& log) {
     for (const LogEntry::Item& item : entry.items)
       items.push_back(
           {{"c1_hash", to_hex(item.c1_hash)}, {"status", protocol::item_status_name(item.status)}});
-    text += line({{"party", log.party},
-                  {"seq", entry.seq},
-                  {"time", utc_text(entry.time_ms)},
-                  {"kind", protocol::entry_kind_name(entry.kind)},
-                  {"tenant", entry.tenant},
-                  {"key_id", to_hex(entry.key_id)},
-                  {"client", entry.client},
-                  {"request_id", to_hex(entry.request_id)},
-                  {"request_hash", to_hex(entry.request_hash)},
-                  {"action", action_text(entry.action)},
-                  {"reason", entry.reason},
-                  {"outcome", entry.outcome},
-                  {"detail", entry.detail},
-                  {"items", items}});
+    nlohmann::ordered_json object = {{"party", log.party},
+                                     {"seq", entry.seq},
+                                     {"time", utc_text(entry.time_ms)},
+                                     {"kind", protocol::entry_kind_name(entry.kind)},
+                                     {"operation", protocol::recorded_name(entry.operation)},
+                                     {"tenant", entry.tenant},
+                                     {"key_id", to_hex(entry.key_id)},
+                                     {"client", entry.client},
+                                     {"request_id", to_hex(entry.request_id)},
+                                     {"request_hash", to_hex(entry.request_hash)},
+                                     {"action", action_text(entry.action)},
+                                     {"reason", entry.reason},
+                                     {"outcome", entry.outcome},
+                                     {"detail", entry.detail},
+                                     {"items", items}};
+    if (entry.handover)
+      object["handover"] = {{"step", entry.handover->step},
+                            {"plan", to_hex(entry.handover->sid)},
+                            {"payload_hash", to_hex(entry.handover->payload)}};
+    text += line(object);
   }
   return text + line({{"party", log.party},
                       {"head", true},

@@ -46,6 +46,7 @@ class Log : public testing::Test {
   }
   LogReply page(std::size_t from, std::size_t to, std::size_t head_at) const {
     return {.head = head(head_at),
+            .before = chain(from - 1),
             .lines = {lines_.begin() + static_cast<std::ptrdiff_t>(from - 1),
                       lines_.begin() + static_cast<std::ptrdiff_t>(to)}};
   }
@@ -69,12 +70,32 @@ TEST_F(Log, VerifiesInOnePage) {
   EXPECT_EQ(log.head.seq, 5u);
 }
 
-TEST_F(Log, VerifiesInPagesWhileItGrows) {
+TEST_F(Log, VerifiesInPages) {
   auto all = checker();
-  EXPECT_FALSE(*all.take(page(1, 2, 3)));
+  EXPECT_FALSE(*all.take(page(1, 2, 5)));
   EXPECT_EQ(all.next(), 3u);
   EXPECT_FALSE(*all.take(page(3, 4, 5)));
   EXPECT_TRUE(*all.take(page(5, 5, 5)));
+}
+
+// Each page that is asked for adds entries: a reader of small ones comes to an end.
+TEST_F(Log, EndsWhereItStoodAtFirst) {
+  auto all = checker();
+  EXPECT_FALSE(*all.take(page(1, 1, 2)));
+  EXPECT_TRUE(*all.take(page(2, 3, 4)));
+  const VerifiedLog log = std::move(all).finish();
+  EXPECT_EQ(log.entries.size(), 2u);
+  EXPECT_EQ(log.head.seq, 2u);
+}
+
+TEST_F(Log, FindsAPageThatDoesNotContinueTheOneBefore) {
+  auto all = checker();
+  EXPECT_FALSE(*all.take(page(1, 2, 5)));
+  LogReply next = page(3, 5, 5);
+  next.before = chain(1);
+  const auto taken = all.take(next);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code(), Code::altered);
 }
 
 TEST_F(Log, VerifiesAnEmptyOne) {
@@ -169,9 +190,9 @@ TEST_F(Log, MayLackOnlyWhatItSaysIsLost) {
   first.lines.resize(2);
   first.head = LogHead::sign(20, 1'800'000'000'000, Digest{}, identity_).encode();
   EXPECT_FALSE(*later.take(first));
-  EXPECT_EQ(
-      later.take({.head = jump.head, .lines = {jump.lines.begin() + 2, jump.lines.end()}}).error().code(),
-      Code::altered);
+  const LogReply rest{
+      .head = jump.head, .before = chain(2), .lines = {jump.lines.begin() + 2, jump.lines.end()}};
+  EXPECT_EQ(later.take(rest).error().code(), Code::altered);
 }
 
 TEST_F(Log, IsShownWithoutControlCharacters) {

@@ -40,9 +40,9 @@ Result<People> make_people(const OnboardOptions& options, std::int64_t now_ms, R
   auto administrator = new_client({administrator_uri}, now_ms + kMaxClientDays * kDayMs, ca->certificate,
                                   ca->key, now_ms, random);
   if (!administrator) return std::move(administrator).error();
-  // Good for as long as the CA: it is used when nobody is left to renew it.
-  auto recovery =
-      new_client({recovery_uri}, client_ca_end_ms(now_ms), ca->certificate, ca->key, now_ms, random);
+  // Good for years: it is used when nobody is left to renew it. Drills do.
+  auto recovery = new_client({recovery_uri}, recovery_end_ms(ca->certificate, now_ms), ca->certificate,
+                             ca->key, now_ms, random);
   if (!recovery) return std::move(recovery).error();
   protocol::ClientList list{.tenant = options.tenant,
                             .serial = 1,

@@ -9,6 +9,7 @@ Exit exit_for(Code code) {
     case Code::unauthenticated:
     case Code::denied:
     case Code::replayed:
+    case Code::stale:
     case Code::not_found:
     case Code::conflict:
     case Code::locked_out:

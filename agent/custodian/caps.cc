@@ -1,6 +1,6 @@
 #include "agent/custodian/caps.h"
 
-#include "agent/custodian/server_policy.h"
+#include "protocol/message/request.h"
 
 namespace coprotect::agent::custodian {
 namespace {
@@ -13,7 +13,7 @@ constexpr std::int64_t kDayMs = std::int64_t{24} * 60 * 60 * 1000;
 
 // Whether the entry is the intent to use a share in this way.
 bool uses_share(const LogEntry& entry, Operation operation) {
-  return entry.kind == EntryKind::intent && entry.detail == operation_name(operation);
+  return entry.kind == EntryKind::intent && entry.operation == static_cast<std::uint8_t>(operation);
 }
 
 Error used_up(const std::string& whose, std::uint64_t limit, std::string_view what) {

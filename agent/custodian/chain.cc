@@ -7,8 +7,8 @@
 namespace coprotect::agent::custodian {
 namespace {
 
-using protocol::ChainRefusal;
 using protocol::PublicKeyBytes;
+using protocol::Refusal;
 
 // The list is a reply's body; refusals always find room.
 constexpr std::size_t kMaxReplies = ipc::kMaxBody - (std::size_t{64} << 10);
@@ -20,26 +20,22 @@ bool contains(std::span<const PublicKeyBytes> keys, const PublicKeyBytes& key) {
 }  // namespace
 
 Chain::Chain(KeyPtr key, std::span<const PublicKeyBytes> audience, protocol::ForwardMessage message,
-             Result<Bytes> own, const RequestId& id)
+             Bytes own, const RequestId& id)
     : key_(std::move(key)), message_(std::move(message)), id_(id) {
   const auto& parties = key_->parameters()->parties;
   for (std::size_t i = 0; i < parties.size(); ++i)
     if (i != key_->self && parties[i].is_agent() && contains(audience, identity(i)) &&
         !contains(message_.visited, identity(i)))
       missing_.push_back(i);
-  if (!own) refused_ = own.error();
-  if (refused_)
-    add(key_->self, refusal(*refused_));
-  else
-    add(key_->self, *std::move(own));
+  add(key_->self, std::move(own));
 }
 
 PublicKeyBytes Chain::identity(std::size_t party) const {
   return key_->parameters()->parties[party].identity_key.bytes();
 }
 
-ChainRefusal Chain::refusal(const Error& why) const {
-  return {.code = why.code(), .detail = protocol::chain_detail(why.message()), .request_id = id_};
+Refusal Chain::refusal(const Error& why) const {
+  return Refusal::of(why, id_);
 }
 
 const protocol::Party* Chain::next() const {
@@ -58,7 +54,7 @@ Bytes Chain::message(std::chrono::milliseconds budget) const {
   return message.encode();
 }
 
-void Chain::add(std::size_t party, std::variant<Bytes, ChainRefusal> answer) {
+void Chain::add(std::size_t party, std::variant<Bytes, Refusal> answer) {
   if (const auto* const reply = std::get_if<Bytes>(&answer)) {
     if (reply->empty() || reply->size() > kMaxReplies - size_)
       answer = refusal(Error(Code::malformed, "its reply is too large for one answer"));

@@ -14,9 +14,9 @@ namespace coprotect::agent::custodian {
 // carried: the client opens and verifies it.
 class Chain {
  public:
-  // `audience` is whom the client addressed, `own` what this agent answers: its sealed reply, or why not.
+  // `audience` is whom the client addressed, `own` this agent's sealed reply.
   Chain(KeyPtr key, std::span<const protocol::PublicKeyBytes> audience, protocol::ForwardMessage message,
-        Result<Bytes> own, const RequestId& id);
+        Bytes own, const RequestId& id);
 
   // The party to be asked now, in the order of the key's parameters; null when nobody is left.
   const protocol::Party* next() const;
@@ -32,20 +32,17 @@ class Chain {
   std::chrono::milliseconds budget() const { return std::chrono::milliseconds(message_.budget_ms); }
   // Bytes that it holds.
   std::size_t weight() const { return message_.request.size() + size_; }
-  // Why this agent itself does not answer, if so.
-  const std::optional<Error>& refused() const { return refused_; }
   // The answer to whoever sent the request here.
   Bytes list() const { return list_.encode(); }
 
  private:
   protocol::PublicKeyBytes identity(std::size_t party) const;
-  void add(std::size_t party, std::variant<Bytes, protocol::ChainRefusal> answer);
-  protocol::ChainRefusal refusal(const Error& why) const;
+  void add(std::size_t party, std::variant<Bytes, protocol::Refusal> answer);
+  protocol::Refusal refusal(const Error& why) const;
 
   KeyPtr key_;
   protocol::ForwardMessage message_;
   RequestId id_;
-  std::optional<Error> refused_;
   std::vector<std::size_t> missing_;  // positions among the key's parties, ascending
   protocol::ChainReply list_;
   std::size_t size_ = 0;  // of the list

@@ -1,13 +1,17 @@
 #include "agent/custodian/custodian.h"
 
+#include <algorithm>
+
 #include "agent/custodian/decrypt.h"
 #include "agent/custodian/log_query.h"
 #include "agent/custodian/recovery_share.h"
 #include "agent/custodian/replay.h"
+#include "protocol/crypto/hash.h"
 
 namespace coprotect::agent::custodian {
 
 using protocol::Operation;
+using protocol::Refusal;
 using protocol::SealedReply;
 using protocol::SignedRequest;
 
@@ -19,81 +23,149 @@ bool is_of_epoch(Operation operation) {
          operation != Operation::drill_report;
 }
 
+// Of a path; zeros if it has none.
+protocol::KeyId key_id_of(std::string_view subject) {
+  protocol::KeyId key_id{};
+  const auto bytes = from_hex(subject);
+  if (bytes && bytes->size() == key_id.size()) std::copy(bytes->begin(), bytes->end(), key_id.begin());
+  return key_id;
+}
+
+protocol::Recorded recorded_of(ipc::Route route) {
+  switch (route) {
+    case ipc::Route::bundle:
+      return protocol::Recorded::read_bundle;
+    case ipc::Route::client_list_get:
+      return protocol::Recorded::read_client_list;
+    case ipc::Route::client_list_put:
+      return protocol::Recorded::put_client_list;
+    case ipc::Route::key_list_get:
+      return protocol::Recorded::read_key_list;
+    case ipc::Route::key_list_put:
+      return protocol::Recorded::put_key_list;
+    case ipc::Route::decrypt:
+    case ipc::Route::health:
+    case ipc::Route::peer_state:
+      return protocol::Recorded::nothing;
+    default:
+      return protocol::Recorded::ceremony;
+  }
+}
+
 bool yields_partials(Operation operation) {
   return operation == Operation::partial_decrypt || operation == Operation::derive;
 }
 
 }  // namespace
 
-// One request, from the signature to the sealed reply. Whatever stops it after its signature held is
-// recorded; what cannot be recorded is not answered.
-Result<Bytes> Custodian::serve(const Asked& asked, const RequestId& id, std::optional<Known>* known) {
+// One request, from the signature to the sealed reply. Once its signature holds it is answered sealed and
+// signed, refused or not, so that nothing between here and the client can make a refusal up. Whatever is
+// refused is recorded; what cannot be recorded is not answered.
+Result<Custodian::Outcome> Custodian::serve(const Asked& asked, const RequestId& id,
+                                            std::optional<Known>* known) {
+  Record story(asked.operation ? static_cast<std::uint8_t>(*asked.operation) : 0,
+               asked.operation ? operation_name(*asked.operation) : "decrypt", id, asked.request);
+  story.set_key(key_id_of(asked.key_id));
+  story.set_caller(asked.peer, asked.certificate);
+  if (const KeyPtr key = keys_.active(key_id_of(asked.key_id));
+      key && asked.peer.is_agent_of(*key, settings_.now_ms()))
+    story.set_relay(*key, asked.certificate);
+  auto envelope = SignedRequest::parse_envelope(asked.request);
+  if (!envelope) return refuse(story, std::move(envelope).error());
+  story.set_request(*envelope);
+
+  const auto reply_key = envelope->request.reply_key;
+  const Digest hash = envelope->hash;
+  bool admitted = false;
+  auto answer = judge(*std::move(envelope), asked, story, known, admitted);
+  if (!answer && !admitted) answer = refuse(story, std::move(answer).error());
+  const auto& identity = keyring_.identity();
+  const auto sealed =
+      answer
+          ? SealedReply::answer(identity, answer->reveal(), reply_key, hash, system_random())
+          : SealedReply::refuse(identity, Refusal::of(answer.error(), id), reply_key, hash, system_random());
+  if (!sealed) return sealed.error();
+  return Outcome{.body = sealed->encode(),
+                 .refused = answer ? std::nullopt : std::optional<Error>(answer.error())};
+}
+
+Result<Secret> Custodian::judge(SignedRequest::Envelope envelope, const Asked& asked, Record& story,
+                                std::optional<Known>* known, bool& admitted) {
   const std::int64_t now = settings_.now_ms();
   const auto& self = keyring_.identity().public_key().bytes();
 
-  // Who asks: the signature, the chain to the CA of this key's tenant, the client list.
-  auto envelope = SignedRequest::parse_envelope(asked.request);
-  if (!envelope) return std::move(envelope).error();
-  Record story(*envelope, id);
+  // Whose connection it is: a client's of the same tenant, or another agent's, which proves nothing here.
+  if (asked.peer.invitation())
+    return Error(Code::denied, "an invitation's certificate is good for ceremonies only");
+  if (asked.peer.tenant() && *asked.peer.tenant() != envelope.request.tenant)
+    return Error(Code::denied, "the connection's certificate is of tenant \"" + *asked.peer.tenant() +
+                                   "\", the request of tenant \"" + envelope.request.tenant + "\"");
   const bool fits =
-      asked.operation ? envelope->operation == *asked.operation : yields_partials(envelope->operation);
-  if (!fits || to_hex(envelope->request.key_id) != asked.key_id)
-    return refuse(story, Error(Code::malformed, "the request is not for the address that it was sent to"));
-  const auto client = identify(*envelope, keys_, clients_, self, now);
-  if (!client) return refuse(story, client.error());
-  story.set_client(client->identity);
-  if (auto newest = peers_.check(*client->key, envelope->operation); !newest)
-    return refuse(story, newest.error());
+      asked.operation ? envelope.operation == *asked.operation : yields_partials(envelope.operation);
+  if (!fits || to_hex(envelope.request.key_id) != asked.key_id)
+    return Error(Code::malformed, "the request is not for the address that it was sent to");
+
+  // Who asks: the chain to the CA of this key's tenant, the client list.
+  const auto client = identify(envelope, keys_, clients_, self, now);
+  if (!client) return client.error();
+  story.set_client(*client);
+  if (auto newest = peers_.check(*client->key, envelope.operation); !newest) return newest.error();
 
   // Whether it was answered before.
-  if (auto fresh = look_for_replay(*client, envelope->request, now); !fresh)
-    return refuse(story, fresh.error());
-  if (known != nullptr) *known = {.key = client->key, .audience = envelope->request.audience};
+  if (auto fresh = look_for_replay(*client, envelope.request, now); !fresh) return fresh.error();
+  if (known != nullptr) *known = {.key = client->key, .audience = envelope.request.audience};
 
   // What the tenant says of the key; and the body, which can be read in the key's suite only.
   const Key& key = *client->key;
-  if (auto usable = key_lists_.check(key, envelope->operation); !usable) return refuse(story, usable.error());
-  if (is_of_epoch(envelope->operation) && envelope->request.epoch != key.epoch())
-    return refuse(story, Error(Code::conflict, "the key is in epoch " + std::to_string(key.epoch())));
-  const auto opened = std::move(*envelope).open(key.parameters()->suite);
-  if (!opened) return refuse(story, opened.error());
+  if (auto usable = key_lists_.check(key, envelope.operation); !usable) return usable.error();
+  if (is_of_epoch(envelope.operation) && envelope.request.epoch != key.epoch())
+    return Error(Code::conflict, "the key is in epoch " + std::to_string(key.epoch()));
+  const auto opened = std::move(envelope).open(key.parameters()->suite);
+  if (!opened) return opened.error();
   const auto& request = opened->request;
+  if (const auto* const step = std::get_if<protocol::HandoverBody>(&request.body)) story.set_step(*step);
 
   // This agent's policy; then, for each item, its file's policy and its ciphertext's proof.
   if (auto allowed = server_policy_.check(request, client->identity, key.parameters()->purpose); !allowed)
-    return refuse(story, allowed.error());
+    return allowed.error();
   const auto decisions = decide(request, *client, now);
   story.set_items(decisions);
   if (const auto* const drill = std::get_if<protocol::DrillReportBody>(&request.body))
     story.set_report(Drills::detail_of(*drill));
 
   // One transaction: nonce, caps, intent.
-  if (auto admitted = admit(*client, request, story.intent(now)); !admitted)
-    return refuse(story, admitted.error());
+  if (auto taken = admit(*client, request, story.intent(now)); !taken) return taken.error();
+  admitted = true;
 
-  // The share is used, the result recorded, the reply sealed.
-  const auto plaintext = compute(*client, *opened, decisions);
+  // The share is used, the result recorded.
+  auto plaintext = compute(*client, *opened, decisions);
   const auto failure = plaintext ? std::nullopt : std::optional<Error>(plaintext.error());
   const auto result = story.result(failure, settings_.now_ms());
   if (auto recorded = record(result); !recorded) return recorded.error();
   drills_.count(result);
-  if (failure) return *failure;
-  const auto sealed =
-      SealedReply::seal(self, plaintext->reveal(), request.reply_key, opened->hash, system_random());
-  if (!sealed) return sealed.error();
-  return sealed->encode();
+  return plaintext;
 }
 
 // Others are asked too, whatever this agent's own answer is: it is for each party to refuse. But nothing is
-// passed on for somebody who is not known, or twice.
-Result<Chain> Custodian::join(const ipc::Call& call, const RequestId& id) {
+// passed on for somebody who is not known, or twice: then the list is this agent's refusal alone.
+Result<Custodian::Outcome> Custodian::join(const ipc::Call& call, const Peer& peer, const RequestId& id) {
   auto message = protocol::ForwardMessage::parse(call.body);
-  if (!message) return std::move(message).error();
+  if (!message) return refuse(call, peer, id, std::move(message).error());
   std::optional<Known> known;
-  auto own =
-      serve({.request = message->request, .key_id = call.subject, .operation = std::nullopt}, id, &known);
-  if (!own && (!known || own.error().code() == Code::replayed)) return std::move(own).error();
-  return Chain(known->key, known->audience, *std::move(message), std::move(own), id);
+  auto own = serve({.request = message->request,
+                    .key_id = call.subject,
+                    .operation = std::nullopt,
+                    .peer = peer,
+                    .certificate = protocol::sha256(call.peer_certificate)},
+                   id, &known);
+  if (!own) return std::move(own).error();
+  if (!known || (own->refused && own->refused->code() == Code::replayed)) {
+    const protocol::ChainReply alone{
+        .entries = {{.party = keyring_.identity().public_key().bytes(), .answer = std::move(own->body)}}};
+    return Outcome{.body = alone.encode(), .refused = std::move(own->refused)};
+  }
+  Chain chain(known->key, known->audience, *std::move(message), std::move(own->body), id);
+  return Outcome{.body = chain.list(), .refused = std::move(own->refused), .chain = std::move(chain)};
 }
 
 Result<Secret> Custodian::compute(const Client& client, const SignedRequest& request,
@@ -145,8 +217,18 @@ Status Custodian::record(protocol::LogEntry entry) {
 }
 
 Error Custodian::refuse(const Record& story, Error why) {
-  auto recorded = record(story.refusal(why, settings_.now_ms()));
+  if (!story.has_log()) return why;
+  auto recorded = refusals_.add(story.source(), story.refusal(why, settings_.now_ms()));
   return recorded ? why : std::move(recorded).error();
+}
+
+Error Custodian::refuse(const ipc::Call& call, const Peer& peer, const RequestId& id, Error why) {
+  // A ceremony records what it refuses to an invitation itself.
+  if (recorded_of(call.route) == protocol::Recorded::ceremony && peer.invitation()) return why;
+  Record story(static_cast<std::uint8_t>(recorded_of(call.route)), route_name(call.route), id, call.body);
+  story.set_key(key_id_of(call.subject));
+  story.set_caller(peer, protocol::sha256(call.peer_certificate));
+  return refuse(story, std::move(why));
 }
 
 }  // namespace coprotect::agent::custodian

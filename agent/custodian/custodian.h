@@ -12,6 +12,7 @@
 #include "agent/custodian/health.h"
 #include "agent/custodian/peers.h"
 #include "agent/custodian/record.h"
+#include "agent/custodian/refusals.h"
 #include "agent/custodian/server_policy.h"
 #include "agent/ipc/messages.h"
 
@@ -22,6 +23,7 @@ namespace coprotect::agent::custodian {
 struct Answer {
   ipc::Reply reply;
   std::optional<Chain> chain;
+  std::optional<Error> refused;  // why, if the reply's body is a sealed refusal
 };
 
 // Where a request is judged, recorded and answered. Everything that it is called with comes from the front
@@ -53,30 +55,47 @@ class Custodian {
             std::unique_ptr<Store> store);
   Status load();
 
-  Result<Bytes> route(const ipc::Call& call, const RequestId& id);
+  // What a call comes to, unless it is not even judged.
+  struct Outcome {
+    Bytes body;
+    std::optional<Error> refused = std::nullopt;  // as in Answer
+    std::optional<Chain> chain = std::nullopt;
+  };
+  Result<Outcome> take(const ipc::Call& call, const RequestId& id);
+  // What no client signs.
+  Result<Bytes> route(const ipc::Call& call, const Peer& peer);
   // A client's request that others shall answer, too.
-  Result<Chain> join(const ipc::Call& call, const RequestId& id);
-  // A signed request and where it was sent to.
+  Result<Outcome> join(const ipc::Call& call, const Peer& peer, const RequestId& id);
+  // A signed request, where it was sent to and by whom.
   struct Asked {
     ByteView request;
     std::string_view key_id;                       // of the path
     std::optional<protocol::Operation> operation;  // none: any that is answered with partials
+    const Peer& peer;
+    Digest certificate;  // SHA-256 of the peer's
   };
   // Whose request it is, once that is known and it was not answered before.
   struct Known {
     KeyPtr key;
     std::vector<protocol::PublicKeyBytes> audience;
   };
-  // The requests of clients, signed and recorded.
-  Result<Bytes> serve(const Asked& asked, const RequestId& id, std::optional<Known>* known = nullptr);
+  // The requests of clients, signed and recorded. The body is a sealed reply: an answer or a refusal. An
+  // error if nobody's signature says whom to seal it to.
+  Result<Outcome> serve(const Asked& asked, const RequestId& id, std::optional<Known>* known = nullptr);
+  // The plaintext of the answer, after its result was recorded. What it refuses before the request is
+  // admitted is not recorded yet.
+  Result<Secret> judge(protocol::SignedRequest::Envelope envelope, const Asked& asked, Record& story,
+                       std::optional<Known>* known, bool& admitted);
   Result<Secret> compute(const Client& client, const protocol::SignedRequest& request,
                          std::span<const Decision> decisions);
   Result<Secret> hand_over(const Client& client, const protocol::HandoverBody& step);
   Status look_for_replay(const Client& client, const protocol::Request& request, std::int64_t now_ms);
   Status admit(const Client& client, const protocol::Request& request, const protocol::LogEntry& intent);
   Status record(protocol::LogEntry entry);
-  // Records the refusal; what is to be answered.
+  // Records the refusal if it is known in whose log it belongs; what is to be answered.
   Error refuse(const Record& story, Error why);
+  // Whose log has the refusal of a call that no client signed.
+  Error refuse(const ipc::Call& call, const Peer& peer, const RequestId& id, Error why);
   // What is public, for those whom it concerns.
   Result<Bytes> bundle(const ipc::Call& call, const Peer& peer) const;
   Result<Bytes> get_client_list(const ipc::Call& call, const Peer& peer) const;
@@ -96,6 +115,7 @@ class Custodian {
   Peers peers_;
   ServerPolicy server_policy_;
   Caps caps_;
+  Refusals refusals_;
   Drills drills_;
   Offers offers_;
   EpochErasure epochs_;

@@ -18,6 +18,46 @@ using protocol::Operation;
 
 constexpr std::int64_t kPruneEveryMs = 60'000;
 
+// The operation of the signed requests that this route is for; none if it is for other messages.
+std::optional<Operation> operation_of(Route route) {
+  switch (route) {
+    case Route::partial_decrypt:
+      return Operation::partial_decrypt;
+    case Route::recovery_share:
+      return Operation::recovery_share;
+    case Route::log:
+      return Operation::log;
+    case Route::derive:
+      return Operation::derive;
+    case Route::handover:
+      return Operation::handover;
+    case Route::drill_report:
+      return Operation::drill_report;
+    default:
+      return std::nullopt;
+  }
+}
+
+// Where the certificate inside an invitation is heard.
+bool for_invitations(Route route) {
+  switch (route) {
+    case Route::health:
+    case Route::open:
+    case Route::status:
+    case Route::parameters:
+    case Route::reveal:
+    case Route::deal:
+    case Route::prepare:
+    case Route::store_blob:
+    case Route::activate:
+    case Route::abort:
+    case Route::join:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Error not_known(std::string_view what, std::string_view which) {
   return {Code::not_found, std::string(what).append(" ").append(which).append(" is not known here")};
 }
@@ -42,6 +82,7 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       peers_(settings_, keyring_, *store_, keys_, {clients_, key_lists_}, log_),
       server_policy_{.allow_recover = settings_.allow_recover, .derive = settings_.derive},
       caps_(settings_),
+      refusals_(*store_, log_),
       offers_(keyring_, *keeper_),
       epochs_(*keeper_, *store_, keys_),
       ceremonies_(settings_, keyring_, *keeper_, offers_, *store_, keys_, log_, epochs_),
@@ -104,55 +145,53 @@ Answer Custodian::answer(const ipc::Call& call) {
   RequestId id{};
   system_random().fill(id);
   Answer answer{.reply = {.id = call.id, .error = std::nullopt, .request_id = to_hex(id), .body = {}},
-                .chain = std::nullopt};
-  const auto take = [&answer](Result<Bytes> body) {
-    if (body)
-      answer.reply.body = *std::move(body);
-    else
-      answer.reply.error = std::move(body).error();
-  };
+                .chain = std::nullopt,
+                .refused = std::nullopt};
   // The boundary of the custodian: the standard library may throw for want of memory, and that costs the
   // request.
   try {
-    const bool always = call.route == Route::health || call.route == Route::peer_state;
-    if (auto newest = peers_.check(); !newest && !always) {
-      take(std::move(newest).error());
-    } else if (call.route != Route::decrypt) {
-      take(route(call, id));
-    } else if (auto chain = join(call, id); !chain) {
-      take(std::move(chain).error());
-    } else if (chain->next() == nullptr) {
-      take(chain->list());
-    } else {
-      answer.chain = std::move(*chain);
+    auto outcome = take(call, id);
+    if (!outcome) {
+      answer.reply.error = std::move(outcome).error();
+      return answer;
     }
+    answer.reply.body = std::move(outcome->body);
+    answer.refused = std::move(outcome->refused);
+    if (outcome->chain && outcome->chain->next() != nullptr) answer.chain = std::move(outcome->chain);
   } catch (const std::exception&) {
-    take(Error(Code::unavailable, "out of memory"));
+    answer.reply.error = Error(Code::unavailable, "out of memory");
   }
   return answer;
 }
 
-Result<Bytes> Custodian::route(const ipc::Call& call, const RequestId& id) {
-  switch (call.route) {
-    case Route::partial_decrypt:
-      return serve({call.body, call.subject, Operation::partial_decrypt}, id);
-    case Route::recovery_share:
-      return serve({call.body, call.subject, Operation::recovery_share}, id);
-    case Route::log:
-      return serve({call.body, call.subject, Operation::log}, id);
-    case Route::derive:
-      return serve({call.body, call.subject, Operation::derive}, id);
-    case Route::handover:
-      return serve({call.body, call.subject, Operation::handover}, id);
-    case Route::drill_report:
-      return serve({call.body, call.subject, Operation::drill_report}, id);
-    case Route::peer_state:
-      return peers_.answer(call.body, call.peer_certificate);
-    default:
-      break;
-  }
-  const std::int64_t now = settings_.now_ms();
-  const Peer peer = Peer::of(call.peer_certificate, keys_, clients_, settings_.identity_certificate, now);
+Result<Custodian::Outcome> Custodian::take(const ipc::Call& call, const RequestId& id) {
+  const bool always = call.route == Route::health || call.route == Route::peer_state;
+  if (auto newest = peers_.check(); !newest && !always) return std::move(newest).error();
+  const Peer peer =
+      Peer::of(call.peer_certificate, keys_, clients_, settings_.identity_certificate, settings_.now_ms());
+  if (peer.is_agent() && call.route != Route::decrypt && call.route != Route::peer_state)
+    return Error(Code::denied, "an agent's certificate is good for requests between agents only");
+  if (call.route == Route::decrypt) return join(call, peer, id);
+  if (const auto operation = operation_of(call.route))
+    return serve({.request = call.body,
+                  .key_id = call.subject,
+                  .operation = operation,
+                  .peer = peer,
+                  .certificate = protocol::sha256(call.peer_certificate)},
+                 id);
+  auto body = peer.invitation() && !for_invitations(call.route)
+                  ? Error(Code::denied, "an invitation's certificate is good for ceremonies only")
+                  : route(call, peer);
+  if (body) return Outcome{.body = *std::move(body)};
+  // That there is no list yet is no refusal.
+  const bool own_list = (call.route == Route::client_list_get || call.route == Route::key_list_get) &&
+                        body.error().code() == Code::not_found && peer.may_read(call.subject);
+  if (own_list) return std::move(body).error();
+  return refuse(call, peer, id, std::move(body).error());
+}
+
+Result<Bytes> Custodian::route(const ipc::Call& call, const Peer& peer) {
+  if (call.route == Route::peer_state) return peers_.answer(call.body, call.peer_certificate);
   switch (call.route) {
     case Route::health:
       return health(peer);
@@ -169,7 +208,7 @@ Result<Bytes> Custodian::route(const ipc::Call& call, const RequestId& id) {
     default:
       break;
   }
-  auto answer = ceremonies_.answer(call, peer, now);
+  auto answer = ceremonies_.answer(call, peer, settings_.now_ms());
   if (answer && call.route == Route::activate && trust_changed_) trust_changed_();
   return answer;
 }
@@ -253,6 +292,7 @@ void Custodian::sweep() {
   keeper_->sweep();
   ceremonies_.sweep(now);
   handovers_.sweep(now);
+  refusals_.sweep(now);
   static_cast<void>(erasure_.run(now));
   if (now - pruned_ms_ < kPruneEveryMs) return;
   pruned_ms_ = now;

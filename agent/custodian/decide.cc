@@ -30,6 +30,8 @@ std::optional<Objection> objection_to(const protocol::PartialItem& item, protoco
   if (item.stanza_type != protocol::kStanzaTdh2)
     return Objection{ItemStatus::malformed, "unknown stanza type"};
 
+  if (!item.capsule) return Objection{ItemStatus::malformed, item.capsule.error().message()};
+
   if (auto allowed = check_file_policy(core->policy, action, client, now_ms); !allowed) {
     const bool unreadable = allowed.error().code() == Code::malformed;
     return Objection{unreadable ? ItemStatus::malformed : ItemStatus::denied_by_file,
@@ -37,7 +39,7 @@ std::optional<Objection> objection_to(const protocol::PartialItem& item, protoco
   }
 
   const Digest label = protocol::stanza_label(protocol::sha256(item.core), item.stanza_type, key.key_id());
-  if (auto proven = protocol::verify(key.bundle->public_key(), item.capsule, label); !proven)
+  if (auto proven = protocol::verify(key.bundle->public_key(), *item.capsule, label); !proven)
     return Objection{ItemStatus::bad_proof, proven.error().message()};
   return std::nullopt;
 }
@@ -49,12 +51,14 @@ std::vector<Decision> decide(const protocol::Request& request, const Client& cli
   if (const auto* const files = std::get_if<protocol::PartialDecryptBody>(&request.body)) {
     for (const auto& item : files->items) {
       auto objection = objection_to(item, request.action, client, now_ms);
-      decisions.push_back({item.capsule.c1, objection ? objection->status : ItemStatus::done,
+      const auto base = item.capsule ? std::optional(item.capsule->c1) : std::nullopt;
+      decisions.push_back({base, item.c1_hash, objection ? objection->status : ItemStatus::done,
                            objection ? std::move(objection->detail) : std::string()});
     }
   }
   if (const auto* const derivation = std::get_if<protocol::DeriveBody>(&request.body))
-    for (const auto& peer : derivation->peers) decisions.push_back({peer, ItemStatus::done, {}});
+    for (const auto& peer : derivation->peers)
+      decisions.push_back({peer, protocol::sha256(peer.encode()), ItemStatus::done, {}});
   return decisions;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,9 @@ namespace coprotect::agent::custodian {
 
 // What becomes of one item of a request: the share is used on its base if it is to be done.
 struct Decision {
-  protocol::Element base;  // the ciphertext's c1, or the peer's value that is derived with
+  // The ciphertext's c1, or the peer's value that is derived with; none if what was sent is no element.
+  std::optional<protocol::Element> base;
+  Digest base_hash;  // SHA-256 of its encoding, as it was sent
   protocol::ItemStatus status;
   std::string detail;  // why not
 

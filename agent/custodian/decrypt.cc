@@ -25,7 +25,7 @@ Result<Secret> decrypt(hsm::ShareKeeper& keeper, const Key& key, std::span<const
                        const Digest& request_hash, Random& random) {
   std::vector<protocol::Element> bases;
   for (const auto& decision : decisions)
-    if (decision.done()) bases.push_back(decision.base);
+    if (decision.done()) bases.push_back(*decision.base);
 
   std::vector<PartialReply> replies;
   for (const auto& [index, record] : key.shares) {

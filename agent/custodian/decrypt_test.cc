@@ -87,6 +87,36 @@ TEST_P(Decrypt, InABatchTheRestIsDone) {
   EXPECT_EQ(result.items[3].status, ItemStatus::bad_proof);
 }
 
+// What is wrong with one item costs that item.
+TEST_P(Decrypt, DamagedItemsAreTold) {
+  const auto file = encrypt(pair.bundle());
+  const auto& group = pair.bundle().group();
+  auto asking = pair.ask_for(pair.cloud, {&file, &file, &file, &file});
+  auto& items = std::get<protocol::PartialDecryptBody>(asking.request.body).items;
+  items[0].core.clear();
+  items[1].stanza_type = 2;
+  // In the last one, c1 is no element: c1 ‖ ū ‖ 32 ‖ 32 ‖ f stand before the certificates and the signature.
+  Bytes message = asking.signed_by(pair.alice);
+  const std::size_t tail = 3 + pair.alice.certificate.der().size() + 64;
+  const std::size_t c1 = message.size() - tail - group.scalar_size() - 64 - 2 * group.element_size();
+  std::fill_n(message.begin() + static_cast<std::ptrdiff_t>(c1), group.element_size(), std::uint8_t{0xff});
+  message = testing::signed_again(std::move(message), pair.alice);
+
+  const auto opened = must(testing::send(pair.cloud, asking, message, pair.alice.certificate.der()));
+  const auto reply = std::move(must(protocol::parse_partial_replies(opened.reveal(), group)).front());
+  ASSERT_EQ(reply.items.size(), 4u);
+  for (const std::size_t i : {0u, 1u, 3u}) {
+    EXPECT_EQ(reply.items[i].status, ItemStatus::malformed) << i;
+    EXPECT_NE(reply.items[i].detail, "") << i;
+  }
+  EXPECT_EQ(reply.items[2].status, ItemStatus::done);
+  const auto log = testing::read_log(pair.cloud, pair.bundle(), pair.admin);
+  const auto& result = log[log.size() - 2];
+  ASSERT_EQ(result.items.size(), 4u);
+  EXPECT_EQ(result.items[3].status, ItemStatus::malformed);
+  EXPECT_EQ(result.items[3].c1_hash, protocol::sha256(Bytes(group.element_size(), 0xff)));
+}
+
 TEST_P(Decrypt, WithoutAnItemToDoNoShareIsTouched) {
   const auto for_bob =
       encrypt(pair.bundle(), R"({"version":1,"allow":{"users":["coprotect:acme:user:bob"]}})");

@@ -233,11 +233,8 @@ TEST_P(Derive, ABadValueNeverMeetsTheShare) {
     const auto at = std::search(encoded.begin(), encoded.end(), good.begin(), good.end());
     ASSERT_NE(at, encoded.end());
     std::copy(peer.begin(), peer.end(), at);
-    encoded.resize(encoded.size() - 64);
-    const auto signature =
-        pair.alice.key.sign(protocol::tagged_hash("CPV1-REQUEST", {protocol::sha256(encoded)}));
-    encoded.insert(encoded.end(), signature.begin(), signature.end());
-    const auto reply = testing::send(pair.cloud, asking.request, encoded, pair.alice.certificate.der());
+    encoded = testing::signed_again(std::move(encoded), pair.alice);
+    const auto reply = testing::send(pair.cloud, asking, encoded, pair.alice.certificate.der());
     ASSERT_FALSE(reply);
     EXPECT_EQ(reply.error().code(), Code::malformed) << reply.error().message();
     const auto entry = last_entry();

@@ -1,7 +1,5 @@
 #include "agent/custodian/drills.h"
 
-#include "agent/custodian/server_policy.h"
-
 namespace coprotect::agent::custodian {
 namespace {
 
@@ -19,7 +17,9 @@ std::string Drills::detail_of(const protocol::DrillReportBody& report) {
 }
 
 void Drills::count(const protocol::LogEntry& entry) {
-  if (entry.kind != protocol::EntryKind::result || entry.outcome != "ok") return;
+  if (entry.kind != protocol::EntryKind::result || entry.outcome != "ok" ||
+      entry.operation != static_cast<std::uint8_t>(protocol::Operation::drill_report))
+    return;
   if (!entry.detail.starts_with(begin_of(true))) return;
   const std::lock_guard lock(mutex_);
   passed_ms_.insert_or_assign(entry.key_id, entry.time_ms);

@@ -28,6 +28,7 @@ Status Erasure::erase(const Key& key, std::int64_t now_ms) {
   auto entry = entry_of(protocol::EntryKind::key_list, key.tenant(), now_ms);
   entry.key_id = key.key_id();
   entry.request_hash = protocol::sha256(lists_.of_tenant(key.tenant())->encoded);
+  entry.operation = static_cast<std::uint8_t>(protocol::Recorded::nothing);  // nobody asked for it now
   entry.detail = "the destroyed key's shares are erased";
   // Of a handover that was not finished nothing need stay.
   auto gone = key.state == KeyState::prepared

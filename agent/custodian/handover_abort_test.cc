@@ -249,7 +249,7 @@ TEST_F(AbortHandover, AJoinersWordBindsIt) {
   HandoverTool again = with_joiner(*joiner);
   again.epoch = 2;
   again.run();
-  enrol_at(*joiner, again);
+  enrol_at(*joiner);
   EXPECT_TRUE(opens(again.bundle(), pair.alice, {&pair.cloud, joiner.get()}));
 }
 
@@ -310,7 +310,7 @@ TEST_F(AbortHandover, AJoinerThatIsActiveAloneHasNoShareAgain) {
   tool.approve(pair.cloud, approvals.front());
   prepared(tool);
   must(tool.activate_at(*joiner));
-  enrol_at(*joiner, tool);
+  enrol_at(*joiner);
   const auto said = must(tool.abort_at(pair.cloud));  // confirmed, but the tool is thought not to have signed
   const protocol::AbortRequest request{tool.the_plan().encoded(), {statement(pair.cloud, said)}};
   must(tool.ask(*joiner, HandoverStep::abort, request.encode()));
@@ -349,7 +349,7 @@ TEST_F(AbortHandover, AnotherMayRestoreWhatALostCompanyLeftUnfinished) {
   restore.deal_with(3, pair.tool.recovery_share());
   restore.approve(pair.cloud, approvals.front());
   restore.run();
-  enrol_at(*company, restore);
+  enrol_at(*company);
   EXPECT_TRUE(opens(restore.bundle(), pair.alice, {&pair.cloud, company.get()}));
   must(unfinished.abort_at(pair.cloud));  // never to be confirmed again
   EXPECT_EQ(unfinished.status(pair.cloud).epoch, 2u);

@@ -103,7 +103,7 @@ TEST_F(DurableHandover, AJoinersStepsSurviveRestarts) {
   reopen(*company);
   must(tool.activate_at(*company));
   EXPECT_EQ(code_of(tool.prepare_at(*company)), "conflict");
-  enrol_at(*company, tool);
+  enrol_at(*company);
   tool.retire();
   EXPECT_TRUE(opens(tool.bundle(), pair.alice, {&pair.cloud, company.get()}));
 }

@@ -71,7 +71,7 @@ TEST_P(Holders, ALostCompanyIsRestoredAfterTheAnnouncedWait) {
   pair.clock->now_ms += 1;
   finish(later);
   EXPECT_EQ(heard, (std::vector<std::string>{"announced", "activated"}));
-  enrol_at(*company, later);
+  enrol_at(*company);
   must(later.retire_at(pair.cloud));
   must(later.retire_at(*company));
   bundle = later.bundle();
@@ -135,7 +135,7 @@ TEST_P(Holders, AProviderThatIsReplacedKeepsTheBundleAndNoShare) {
   tool.offer();
   tool.plan();
   finish(tool);
-  enrol_at(*provider, tool);
+  enrol_at(*provider);
   tool.retire();  // the old provider, too
   const auto next = tool.bundle();
   EXPECT_TRUE(opens(next, pair.alice, {provider.get(), &pair.company}));
@@ -178,7 +178,7 @@ TEST_P(Holders, MovesToThreeOfFiveAndBack) {
   larger.approve(pair.cloud, first);
   larger.approve(pair.company, second);
   larger.run();
-  for (TestAgent* const agent : {cloud_b.get(), company_b.get()}) enrol_at(*agent, larger);
+  for (TestAgent* const agent : {cloud_b.get(), company_b.get()}) enrol_at(*agent);
   bundle = larger.bundle();
   EXPECT_EQ(bundle.parameters()->t, 3);
   const auto [blob, parts] = testing::recovery_of(*cloud_b, bundle, pair.admin);
@@ -239,7 +239,7 @@ TEST_P(Holders, NewHoldersNeedTheOperatorsApproval) {
 
   // Once prepared with it, an approval is spent.
   bundle = tool.bundle();
-  enrol_at(*provider, tool);
+  enrol_at(*provider);
   must(tool.retire_at(pair.company));
   HandoverTool more(bundle, {&pair.company}, pair.admin,
                     {.t = 1, .agents = {{&pair.company, 1}}, .recovery = 2}, {2, 3});

@@ -332,7 +332,7 @@ TEST_F(HandoverMessages, WhoLeftJoinsNoOtherBranch) {
   tool.deal_with(3, pair.tool.recovery_share());
   tool.approve(pair.cloud, approval);
   tool.run();
-  enrol_at(*company, tool);
+  enrol_at(*company);
   // The company's old agent, which left, is to join a handover that follows the epoch before.
   HandoverTool branch(bundle, {&pair.cloud}, pair.admin,
                       {.t = 2, .agents = {{&pair.company, 2}}, .recovery = 1}, {1, 3});

@@ -60,7 +60,7 @@ class Thief : public testing::HandoverFixture, public ::testing::WithParamInterf
     tool.run();
     bundle = tool.bundle();
     for (const auto& [agent, index] : holders.agents)
-      if (agent != &pair.cloud && agent != &pair.company) enrol_at(*agent, tool);
+      if (agent != &pair.cloud && agent != &pair.company) enrol_at(*agent);
   }
   // With an administrator's certificate and nothing else: one request to deal at each of t agents.
   void steal_from(const NewHolders& holders) {

@@ -200,11 +200,19 @@ TEST_P(Handover, EachStepStandsInTheLog) {
   EXPECT_EQ(said[said.size() - 2], "handover: activated epoch 1");
   EXPECT_EQ(said[said.size() - 1], "handover: erased the shares before epoch 1");
   int intents = 0;
+  std::vector<std::uint8_t> steps;
   for (const auto& entry : testing::read_log(pair.cloud, bundle, pair.admin)) {
-    if (entry.kind != protocol::EntryKind::intent || entry.detail != "handover") continue;
+    if (entry.kind != protocol::EntryKind::intent || !entry.handover) continue;
     ++intents;
     EXPECT_EQ(entry.client, pair.admin.uri);
+    steps.push_back(entry.handover->step);
+    EXPECT_NE(entry.handover->payload, Digest{});
+    // Of the plan that deal, activate and retire name.
+    const bool names_plan = entry.handover->step == 4 || entry.handover->step >= 6;
+    const std::string plan = "handover " + to_hex(ByteView(entry.handover->sid).first(8)) + " to epoch 1";
+    EXPECT_EQ(plan == label, names_plan) << int{entry.handover->step};
   }
+  EXPECT_EQ(steps, (std::vector<std::uint8_t>{3, 4, 5, 6, 7}));
   EXPECT_EQ(intents, 5);  // offer, deal, prepare, activate, retire
 }
 

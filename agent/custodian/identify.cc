@@ -49,11 +49,22 @@ Result<Client> identify(const protocol::SignedRequest::Envelope& envelope, const
   return Client{*std::move(identity), certificate.key_hash(), key};
 }
 
+bool Peer::is_agent_of(const Key& key, std::int64_t now_ms) const {
+  // Its identity key signs invitations' certificates, too: those have a URI.
+  if (!certificate_ || tenant_ || invitation_ || !certificate_->uris().empty()) return false;
+  const std::span<const Certificate> chain(&*certificate_, 1);
+  const auto& parties = key.parameters()->parties;
+  return std::any_of(parties.begin(), parties.end(), [&](const protocol::Party& party) {
+    return party.is_agent() && protocol::verify_client_chain(chain, *party.identity_certificate, now_ms);
+  });
+}
+
 Peer Peer::of(ByteView certificate, const Keys& keys, const ClientLists& clients,
               const Certificate& identity_certificate, std::int64_t now_ms) {
   Peer peer;
   const auto parsed = Certificate::parse_der(certificate);
   if (!parsed) return peer;
+  peer.certificate_ = *parsed;
   const std::span<const Certificate> chain(&*parsed, 1);
 
   const auto uris = parsed->uris();
@@ -64,15 +75,19 @@ Peer Peer::of(ByteView certificate, const Keys& keys, const ClientLists& clients
     peer.invitation_.emplace();
     std::copy(id->begin(), id->end(), peer.invitation_->begin());
     const KeyPtr key = keys.of_invitation(*peer.invitation_);
+    peer.uri_ = uris.front();
     if (key != nullptr && key->state == KeyState::active) peer.tenant_ = key->tenant();
     return peer;
   }
 
   const auto identity = protocol::client_identity(*parsed);
-  if (!identity) return peer;
-  const KeyPtr key = keys.of_tenant(identity->tenant);
-  if (key == nullptr || !protocol::verify_client_chain(chain, key->client_ca(), now_ms)) return peer;
+  const KeyPtr key = identity ? keys.of_tenant(identity->tenant) : nullptr;
+  if (key == nullptr || !protocol::verify_client_chain(chain, key->client_ca(), now_ms)) {
+    for (const KeyPtr& shared : keys.all_active()) peer.agent_ |= peer.is_agent_of(*shared, now_ms);
+    return peer;
+  }
   peer.tenant_ = identity->tenant;
+  peer.uri_ = identity->uri;
   peer.enrolled_ = clients.enrolled(*identity, *parsed);
   return peer;
 }

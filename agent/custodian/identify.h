@@ -30,22 +30,30 @@ class Peer {
   static Peer of(ByteView certificate, const Keys& keys, const ClientLists& clients,
                  const protocol::Certificate& identity_certificate, std::int64_t now_ms);
 
+  // The tenant whose CA vouches for the peer, or whose key the peer's invitation made; none if this agent can
+  // verify neither.
+  const std::optional<std::string>& tenant() const { return tenant_; }
+  // The identity in the certificate; empty if it was not verified.
+  const std::string& uri() const { return uri_; }
+  // Whether it is another agent that holds shares of a key with this one.
+  bool is_agent() const { return agent_; }
+  // Whether it is one of this key's.
+  bool is_agent_of(const Key& key, std::int64_t now_ms) const;
   // The invitation whose certificate this is.
   const std::optional<protocol::InvitationId>& invitation() const { return invitation_; }
-  // Whether the tenant's CA vouches for the peer, or the peer holds an invitation that made a key of the
-  // tenant's.
-  bool of_tenant(std::string_view tenant) const { return tenant_ == tenant; }
-  // As of_tenant(), but a client must be enrolled.
-  bool may_read(std::string_view tenant) const { return of_tenant(tenant) && (enrolled_ || invitation_); }
-  // An invitation reads its own key only.
-  bool may_read(const Key& key) const {
-    return enrolled_ ? of_tenant(key.tenant()) : invitation_ == key.invitation;
-  }
+  // Whether the tenant's CA vouches for the peer. An invitation is of no tenant.
+  bool of_tenant(std::string_view tenant) const { return !invitation_ && tenant_ == tenant; }
+  // As of_tenant(), but enrolled, too.
+  bool may_read(std::string_view tenant) const { return of_tenant(tenant) && enrolled_; }
+  bool may_read(const Key& key) const { return may_read(key.tenant()); }
 
  private:
+  std::optional<protocol::Certificate> certificate_;
   std::optional<protocol::InvitationId> invitation_;
   std::optional<std::string> tenant_;
+  std::string uri_;
   bool enrolled_ = false;
+  bool agent_ = false;
 };
 
 }  // namespace coprotect::agent::custodian

@@ -109,23 +109,32 @@ Result<bool> Log::accounts_for(Transaction& transaction, const LogHead& head) co
   if (lost_.contains(head.chain)) return true;
   for (const auto& [first, last] : missing_)
     if (head.seq >= first && head.seq <= last) return true;
-  // From the last milestone before it, entry by entry.
-  const auto after = std::upper_bound(milestones_.begin(), milestones_.end(), head.seq,
-                                      [](std::uint64_t seq, const Place& place) { return seq < place.seq; });
-  Place place = *std::prev(after);
-  Query query = transaction.query("SELECT entry FROM log WHERE seq>? AND seq<=? ORDER BY seq");
-  query.bind(static_cast<std::int64_t>(place.seq)).bind(static_cast<std::int64_t>(head.seq));
+  const auto chain = chain_before(transaction, head.seq + 1);
+  if (!chain) return chain.error();
+  return *chain == head.chain;
+}
+
+// From the last milestone before it, entry by entry.
+Result<Digest> Log::chain_before(Transaction& transaction, std::uint64_t seq) const {
+  if (seq > seq_) return chain_;
+  const auto after = std::lower_bound(milestones_.begin(), milestones_.end(), seq,
+                                      [](const Place& place, std::uint64_t to) { return place.seq < to; });
+  Place place = after == milestones_.begin() ? *after : *std::prev(after);
+  Query query = transaction.query("SELECT entry FROM log WHERE seq>? AND seq<? ORDER BY seq");
+  query.bind(static_cast<std::int64_t>(place.seq)).bind(static_cast<std::int64_t>(seq));
   const auto read = query.each([&]() -> Status {
     place.chain = protocol::chain_next(place.chain, protocol::sha256(query.blob(0)));
     return Done{};
   });
   if (!read) return read.error();
-  return place.chain == head.chain;
+  return place.chain;
 }
 
 Result<LogReply> Log::read(Transaction& transaction, std::string_view tenant, std::uint64_t from,
                            std::uint16_t limit) const {
-  LogReply reply{.head = head_, .lines = {}};
+  const auto before = chain_before(transaction, from);
+  if (!before) return before.error();
+  LogReply reply{.head = head_, .before = *before, .lines = {}};
   if (from > seq_) return reply;
   Query query = transaction.query("SELECT entry FROM log WHERE seq>=? ORDER BY seq LIMIT ?");
   query.bind(static_cast<std::int64_t>(from)).bind(static_cast<std::int64_t>(limit));

@@ -32,6 +32,8 @@ class Log {
   // should hold.
   Result<protocol::LogReply> read(Transaction& transaction, std::string_view tenant, std::uint64_t from,
                                   std::uint16_t limit) const;
+  // The chain up to the last entry before number `seq`.
+  Result<Digest> chain_before(Transaction& transaction, std::uint64_t seq) const;
   // Guarded by the store: only to be asked within a transaction.
   std::uint64_t last_seq() const { return seq_; }
   // The newest head; none while the log is empty. Guarded likewise.

@@ -187,9 +187,7 @@ TEST_F(PutBack, AnswersNoOldRequestAgain) {
   save(pair.cloud);
   const auto asking = pair.ask_for(pair.cloud, {&*file});
   const Bytes request = asking.signed_by(pair.alice);
-  const auto send = [&] {
-    return testing::send(pair.cloud, asking.request, request, pair.alice.certificate.der());
-  };
+  const auto send = [&] { return testing::send(pair.cloud, asking, request, pair.alice.certificate.der()); };
   must(send());
   settle(pair.cloud, pair.company);
   later();

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/custodian/server_policy.h"
+#include "protocol/base/reader.h"
 #include "protocol/crypto/hash.h"
 
 namespace coprotect::agent::custodian {
@@ -14,6 +14,7 @@ using protocol::LogEntry;
 
 constexpr std::size_t kMaxDetail = 500;
 constexpr std::string_view kOk = "ok";
+constexpr auto kHandover = static_cast<std::uint8_t>(protocol::Operation::handover);
 
 std::string_view code_of(ItemStatus status) {
   switch (status) {
@@ -30,6 +31,32 @@ std::string_view code_of(ItemStatus status) {
   return code_name(Code::internal);
 }
 
+protocol::Recorded recorded_as(EntryKind kind) {
+  switch (kind) {
+    case EntryKind::ceremony:
+      return protocol::Recorded::ceremony;
+    case EntryKind::client_list:
+      return protocol::Recorded::put_client_list;
+    case EntryKind::key_list:
+      return protocol::Recorded::put_key_list;
+    default:
+      return protocol::Recorded::nothing;
+  }
+}
+
+// sid of the plan that stands in a payload, as it was sent; zeros if none does. A version, or a request that
+// begins with one, has the plan inside (SPEC.md §13.4, §13.6).
+Digest plan_named_by(ByteView payload) {
+  Reader r(payload);
+  if (r.literal("CPHR\x01")) {
+    const auto version = r.lp4();
+    return version ? plan_named_by(*version) : Digest{};
+  }
+  if (!r.literal("CPHQ\x01") && !r.literal("CPHA\x01") && !r.literal("CPVN\x01")) return {};
+  const auto plan = r.lp4();
+  return plan ? protocol::tagged_hash("CPV1-HANDOVER-SID", {protocol::sha256(*plan)}) : Digest{};
+}
+
 }  // namespace
 
 std::string shortened(std::string_view text) {
@@ -43,27 +70,59 @@ std::string shortened(std::string_view text) {
 LogEntry entry_of(EntryKind kind, const std::string& tenant, std::int64_t now_ms) {
   LogEntry entry{};
   entry.kind = kind;
+  entry.operation = static_cast<std::uint8_t>(recorded_as(kind));
   entry.tenant = tenant;
   entry.time_ms = now_ms;
   entry.outcome = kOk;
   return entry;
 }
 
-Record::Record(const protocol::SignedRequest::Envelope& envelope, const RequestId& id)
-    : entry_{}, operation_(operation_name(envelope.operation)) {
-  const auto& request = envelope.request;
-  entry_.tenant = request.tenant;
-  entry_.key_id = request.key_id;
+Record::Record(std::uint8_t operation, std::string_view what, const RequestId& id, ByteView presented)
+    : entry_{}, what_(what) {
+  entry_.operation = operation;
   entry_.request_id = id;
-  entry_.request_hash = envelope.hash;
+  entry_.request_hash = protocol::sha256(presented);
+  if (operation == kHandover) entry_.handover = LogEntry::Step{};
+}
+
+void Record::set_caller(const Peer& peer, const Digest& certificate) {
+  if (!peer.tenant()) return;
+  entry_.tenant = *peer.tenant();
+  entry_.client = peer.uri();
+  source_ = certificate;
+}
+
+void Record::set_relay(const Key& key, const Digest& certificate) {
+  entry_.tenant = key.tenant();
+  source_ = certificate;
+}
+
+void Record::set_request(const protocol::SignedRequest::Envelope& envelope) {
+  const auto& request = envelope.request;
+  what_ = operation_name(envelope.operation);
+  entry_.operation = static_cast<std::uint8_t>(envelope.operation);
+  entry_.handover = entry_.operation == kHandover ? std::optional(LogEntry::Step{}) : std::nullopt;
+  entry_.key_id = request.key_id;
   entry_.action = static_cast<std::uint8_t>(request.action);
   entry_.reason = request.reason;
 }
 
+void Record::set_client(const Client& client) {
+  if (!has_log()) source_ = client.key_hash;
+  entry_.tenant = client.key->tenant();
+  entry_.client = client.identity.uri;
+}
+
+void Record::set_step(const protocol::HandoverBody& step) {
+  what_ += " " + std::string(step_name(step.step));
+  entry_.handover = LogEntry::Step{.step = static_cast<std::uint8_t>(step.step),
+                                   .sid = plan_named_by(step.payload),
+                                   .payload = protocol::sha256(step.payload)};
+}
+
 void Record::set_items(std::span<const Decision> decisions) {
   entry_.items.clear();
-  for (const auto& decision : decisions)
-    entry_.items.push_back({protocol::sha256(decision.base.encode()), decision.status});
+  for (const auto& decision : decisions) entry_.items.push_back({decision.base_hash, decision.status});
 }
 
 LogEntry Record::refusal(const Error& why, std::int64_t now_ms) const {
@@ -71,7 +130,7 @@ LogEntry Record::refusal(const Error& why, std::int64_t now_ms) const {
   entry.kind = EntryKind::refusal;
   entry.time_ms = now_ms;
   entry.outcome = code_name(why.code());
-  entry.detail = shortened(operation_ + ": " + why.message());
+  entry.detail = shortened(what_ + ": " + why.message());
   return entry;
 }
 
@@ -87,7 +146,7 @@ LogEntry Record::intent(std::int64_t now_ms) const {
   entry.time_ms = now_ms;
   entry.kind = outcome() == kOk ? EntryKind::intent : EntryKind::refusal;
   entry.outcome = outcome();
-  entry.detail = operation_;
+  entry.detail = what_;
   return entry;
 }
 
@@ -96,7 +155,7 @@ LogEntry Record::result(const std::optional<Error>& error, std::int64_t now_ms) 
   entry.kind = EntryKind::result;
   entry.time_ms = now_ms;
   entry.outcome = error ? code_name(error->code()) : outcome();
-  entry.detail = error ? shortened(operation_ + ": " + error->message()) : operation_;
+  entry.detail = error ? shortened(what_ + ": " + error->message()) : what_;
   return entry;
 }
 

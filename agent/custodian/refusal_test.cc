@@ -2,6 +2,8 @@
 
 #include "agent/custodian/testing/pair.h"
 #include "protocol/base/test_must.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/message/key_list.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
 
@@ -40,10 +42,12 @@ class Refusal : public ::testing::Test {
     if (!reply) message = reply.error().message();
     return reply ? "ok" : std::string(code_name(reply.error().code()));
   }
-  std::string last_outcome() {
-    const auto log = testing::read_log(pair.cloud, pair.bundle(), pair.admin);
-    return log[log.size() - 2].outcome;  // before the intent to read the log
+  std::vector<protocol::LogEntry> log() { return testing::read_log(pair.cloud, pair.bundle(), pair.admin); }
+  protocol::LogEntry last_entry() {
+    const auto entries = log();
+    return entries[entries.size() - 2];  // before the intent to read the log
   }
+  std::string last_outcome() { return last_entry().outcome; }
 
   harness::Scratch scratch;
   harness::SoftToken token{scratch / "token"};
@@ -93,12 +97,14 @@ TEST_F(Refusal, CertificateOfAnotherAuthority) {
   Company other("other", pair.clock->now_ms);
   const auto alice = stranger.enrol("user", "alice");
   const auto bob = other.enrol("user", "bob");
+  const std::size_t before = log().size();
   EXPECT_EQ(code(asking(), alice), "not-found");
-  EXPECT_EQ(last_outcome(), "not-found");
   EXPECT_EQ(code(asking(), bob), "not-found");
   Asking foreign = asking();
   foreign.request.tenant = "other";
   EXPECT_EQ(code(foreign, bob), "not-found");
+  // Whom no authority of this agent's vouches for leaves nothing behind; log() itself has left two entries.
+  EXPECT_EQ(log().size(), before + 2);
 
   // A key that is somebody else's cannot be told from one that is nobody's.
   const std::string of_a_foreign_key = message;
@@ -113,8 +119,7 @@ TEST_F(Refusal, TenantsDoNotSeeEachOther) {
   const auto bob = other.enrol("admin", "bob");
   testing::Tool tool({&pair.cloud, &pair.company}, other, SuiteId::p256);
   tool.run();
-  must(pair.cloud.call(ipc::Route::client_list_put, "other", tool.invitation(0).certificate,
-                       other.next_list()));
+  must(pair.cloud.call(ipc::Route::client_list_put, "other", bob.certificate.der(), other.next_list()));
 
   const std::string key_id = to_hex(pair.bundle().key_id());
   const auto get = [&](ipc::Route route, const std::string& subject) {
@@ -124,15 +129,30 @@ TEST_F(Refusal, TenantsDoNotSeeEachOther) {
   EXPECT_EQ(get(ipc::Route::bundle, to_hex(tool.bundle().key_id())), "ok");
   EXPECT_EQ(get(ipc::Route::bundle, key_id), "not-found");
   EXPECT_EQ(get(ipc::Route::client_list_get, "acme"), "not-found");
-  EXPECT_EQ(code(asking(), bob), "not-found");
+  // A request in another tenant's name than the connection's certificate: it is refused for that, and stands
+  // in the log of him who sent it.
+  EXPECT_EQ(code(asking(), bob), "denied");
   Asking crossed = asking();  // bob's own key, but acme's name on it
   crossed.request.key_id = tool.bundle().key_id();
-  EXPECT_EQ(code(crossed, bob), "not-found");
+  EXPECT_EQ(code(crossed, bob), "denied");
+  Asking own_name = asking();  // acme's key, under bob's name
+  own_name.request.tenant = "other";
+  EXPECT_EQ(code(own_name, bob), "not-found");
 
-  for (const auto& entry : testing::read_log(pair.cloud, pair.bundle(), pair.admin))
+  for (const auto& entry : log()) {
     EXPECT_EQ(entry.tenant, "acme");
-  for (const auto& entry : testing::read_log(pair.cloud, tool.bundle(), bob))
+    EXPECT_NE(entry.client, bob.uri);
+  }
+  std::map<std::string, int> of_bob;
+  for (const auto& entry : testing::read_log(pair.cloud, tool.bundle(), bob)) {
     EXPECT_EQ(entry.tenant, "other");
+    if (entry.kind == protocol::EntryKind::refusal)
+      ++of_bob[std::string(protocol::recorded_name(entry.operation)) + " " + entry.outcome];
+  }
+  EXPECT_EQ(of_bob, (std::map<std::string, int>{{"read-bundle not-found", 1},
+                                                {"read-client-list not-found", 1},
+                                                {"partial-decrypt denied", 2},
+                                                {"partial-decrypt not-found", 1}}));
 }
 
 TEST_F(Refusal, ChainWithAnotherFirstCertificate) {
@@ -140,7 +160,7 @@ TEST_F(Refusal, ChainWithAnotherFirstCertificate) {
   const Asking request = asking();
   // Signed by eve, but with alice's certificate.
   const Bytes forged = protocol::SignedRequest::sign(request.request, {pair.alice.certificate}, eve.key);
-  const auto reply = testing::send(pair.cloud, request.request, forged, pair.alice.certificate.der());
+  const auto reply = testing::send(pair.cloud, request, forged, pair.alice.certificate.der());
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code(), Code::unauthenticated);
 }
@@ -167,9 +187,104 @@ TEST_F(Refusal, TimeOutsideTheWindow) {
   for (const std::int64_t off : {-protocol::kRequestWindowMs - 1, protocol::kRequestWindowMs + 1}) {
     Asking request = asking();
     request.request.time_ms += off;
-    EXPECT_EQ(code(request, pair.alice), "replayed") << off;
+    EXPECT_EQ(code(request, pair.alice), "stale") << off;
   }
-  EXPECT_EQ(last_outcome(), "replayed");
+  EXPECT_EQ(last_outcome(), "stale");
+}
+
+// Whatever is refused to a certificate that is known has an entry: what was asked, and the hash of it.
+TEST_F(Refusal, HasAnEntryOfWhatWasPresented) {
+  const std::string key = to_hex(pair.bundle().key_id());
+  const Bytes good = asking().signed_by(pair.alice);
+  Bytes forged = good;
+  forged.back() ^= 1;
+  const Bytes cut(good.begin(), good.end() - 100);
+  Asking late = asking();
+  late.request.time_ms -= 2 * protocol::kRequestWindowMs;
+  Asking unknown = asking();
+  unknown.request.key_id[0] ^= 1;
+  protocol::KeyList destroy{.tenant = "acme", .serial = 1, .time_ms = pair.clock->now_ms, .keys = {}};
+  destroy.keys.push_back({.key_id = pair.bundle().key_id(),
+                          .use = protocol::KeyUse::destroyed,
+                          .effective_ms = pair.clock->now_ms});
+  pair.acme.remove(pair.rescuer);
+  const Bytes old_list = pair.acme.list(1);
+  Asking step =
+      testing::ask(pair.cloud, pair.bundle(), protocol::HandoverBody{protocol::HandoverStep::announce, {}});
+
+  struct Case {
+    ipc::Route route;
+    std::string subject;
+    Bytes presented;
+    std::string operation;
+    std::string outcome;
+  };
+  const std::vector<Case> cases = {
+      {ipc::Route::partial_decrypt, key, forged, "partial-decrypt", "unauthenticated"},
+      {ipc::Route::partial_decrypt, key, cut, "partial-decrypt", "malformed"},
+      {ipc::Route::log, key, {}, "log", "malformed"},
+      {ipc::Route::partial_decrypt, key, late.signed_by(pair.alice), "partial-decrypt", "stale"},
+      {ipc::Route::partial_decrypt, to_hex(unknown.request.key_id), unknown.signed_by(pair.alice),
+       "partial-decrypt", "not-found"},
+      {ipc::Route::handover, key, step.signed_by(pair.alice), "handover", "denied"},
+      {ipc::Route::decrypt, key, {1}, "-", "malformed"},
+      {ipc::Route::key_list_put, "acme", destroy.sign(pair.acme.ca_key()), "put-key-list", "denied"},
+      {ipc::Route::client_list_put, "acme", old_list, "put-client-list", "conflict"},
+      {ipc::Route::client_list_put, "acme", {1, 2}, "put-client-list", "malformed"},
+      {ipc::Route::client_list_put, "other", old_list, "put-client-list", "not-found"},
+      {ipc::Route::client_list_get, "other", {}, "read-client-list", "not-found"},
+      {ipc::Route::bundle, std::string(64, '0'), {}, "read-bundle", "not-found"},
+      {ipc::Route::open, "", {1}, "ceremony", "unauthenticated"},
+  };
+  for (const Case& one : cases) {
+    const auto reply = pair.cloud.call(one.route, one.subject, pair.alice.certificate.der(), one.presented);
+    const auto entry = last_entry();
+    EXPECT_EQ(entry.kind, protocol::EntryKind::refusal) << one.operation;
+    EXPECT_EQ(protocol::recorded_name(entry.operation), one.operation);
+    EXPECT_EQ(entry.outcome, one.outcome) << one.operation << ": " << entry.detail;
+    EXPECT_EQ(entry.request_hash, protocol::sha256(one.presented)) << one.operation;
+    EXPECT_EQ(entry.tenant, "acme");
+    EXPECT_EQ(entry.client, pair.alice.uri);
+    if (one.subject.size() == 64) {
+      EXPECT_EQ(to_hex(entry.key_id), one.subject);
+    }
+  }
+  // That there is no list yet is told, and is no refusal.
+  const std::size_t before = log().size();
+  EXPECT_FALSE(pair.cloud.call(ipc::Route::key_list_get, "acme", pair.alice.certificate.der(), {}));
+  EXPECT_EQ(log().size(), before + 2);
+}
+
+TEST_F(Refusal, FloodHasOneEntryAMinute) {
+  const std::string key = to_hex(pair.bundle().key_id());
+  const auto refused = [&](const TestClient& client, std::uint8_t number) {
+    EXPECT_FALSE(pair.cloud.call(ipc::Route::log, key, client.certificate.der(), {number}));
+  };
+  const std::size_t before = log().size();
+  Digest hashes{};
+  for (std::uint8_t i = 0; i < 100; ++i) {
+    refused(pair.alice, i);
+    if (i < Refusals::kEach) continue;
+    Bytes both(hashes.begin(), hashes.end());
+    const Digest hash = protocol::sha256(Bytes{i});
+    both.insert(both.end(), hash.begin(), hash.end());
+    hashes = protocol::sha256(both);
+  }
+  refused(pair.rescuer, 0);  // another certificate has a count of its own
+  EXPECT_EQ(log().size(), before + 2 + Refusals::kEach + 1);
+  pair.cloud.custodian().sweep();
+  EXPECT_EQ(log().size(), before + 4 + Refusals::kEach + 1);
+  pair.clock->now_ms += Refusals::kMinuteMs;
+  pair.cloud.custodian().sweep();
+  const auto entry = last_entry();
+  EXPECT_EQ(protocol::recorded_name(entry.operation), "refusals");
+  EXPECT_EQ(entry.detail, "70 more refusals within a minute: malformed 70");
+  EXPECT_EQ(entry.request_hash, hashes);
+  EXPECT_EQ(entry.client, pair.alice.uri);
+  pair.cloud.custodian().sweep();
+  EXPECT_EQ(last_entry().outcome, "ok");  // nothing more of it
+  refused(pair.alice, 0);
+  EXPECT_EQ(last_outcome(), "malformed");
 }
 
 TEST_F(Refusal, Replay) {
@@ -177,11 +292,10 @@ TEST_F(Refusal, Replay) {
   const Asking request = asking();
   const Bytes once = request.signed_by(pair.alice);
   const auto again = [&](const Bytes& signed_request) {
-    const auto reply =
-        testing::send(pair.cloud, request.request, signed_request, pair.alice.certificate.der());
+    const auto reply = testing::send(pair.cloud, request, signed_request, pair.alice.certificate.der());
     return reply ? Code::internal : reply.error().code();
   };
-  must(testing::send(pair.cloud, request.request, once, pair.alice.certificate.der()));
+  must(testing::send(pair.cloud, request, once, pair.alice.certificate.der()));
   EXPECT_EQ(again(once), Code::replayed);
   EXPECT_EQ(again(request.signed_by(pair.alice)), Code::replayed);  // signed again: the nonce is what counts
   pair.cloud.custodian().sweep();
@@ -235,14 +349,12 @@ TEST_F(Refusal, RecoveryWhereTheOperatorForbidsIt) {
 
 TEST_F(Refusal, OperationOfAnotherRoute) {
   const Asking request = testing::ask(pair.cloud, pair.bundle(), RecoveryShareBody{});
-  const auto reply = pair.cloud.call(ipc::Route::log, to_hex(pair.bundle().key_id()),
-                                     pair.admin.certificate.der(), request.signed_by(pair.admin));
-  ASSERT_FALSE(reply);
-  EXPECT_EQ(reply.error().code(), Code::malformed);
-  const auto elsewhere = pair.cloud.call(ipc::Route::recovery_share, std::string(64, '0'),
-                                         pair.admin.certificate.der(), request.signed_by(pair.admin));
-  ASSERT_FALSE(elsewhere);
-  EXPECT_EQ(elsewhere.error().code(), Code::malformed);
+  const Bytes message = request.signed_by(pair.admin);
+  for (const auto& [route, subject] : {std::pair{ipc::Route::log, to_hex(pair.bundle().key_id())},
+                                       {ipc::Route::recovery_share, std::string(64, '0')}}) {
+    const Bytes reply = must(pair.cloud.call(route, subject, pair.admin.certificate.der(), message));
+    EXPECT_EQ(testing::open(pair.cloud, request, message, reply).error().code(), Code::malformed);
+  }
 }
 
 TEST_F(Refusal, BodyInAnotherSuite) {

@@ -15,8 +15,8 @@ Status look(Transaction& transaction, const Digest& client, const protocol::Requ
             std::int64_t now_ms) {
   const std::int64_t age = now_ms - request.time_ms;
   if (age > kRequestWindowMs || age < -kRequestWindowMs)
-    return Error(Code::replayed, "the request's time is " + std::to_string((age < 0 ? -age : age) / 1000) +
-                                     " s " + (age < 0 ? "ahead of" : "behind") + " this agent's clock");
+    return Error(Code::stale, "the request's time is " + std::to_string((age < 0 ? -age : age) / 1000) +
+                                  " s " + (age < 0 ? "ahead of" : "behind") + " this agent's clock");
   Query query = transaction.query("SELECT 1 FROM nonces WHERE client=? AND nonce=?");
   const auto found = query.bind(client).bind(request.nonce).step();
   if (!found) return found.error();

@@ -9,8 +9,8 @@ namespace coprotect::agent::custodian {
 // anyway. They survive a restart.
 namespace replay {
 
-// Code::replayed if the request is outside the window around `now_ms` or its nonce is known. An early look,
-// that spares work; what counts is claim().
+// Code::stale if the request is outside the window around `now_ms`, Code::replayed if its nonce is known. An
+// early look, that spares work; what counts is claim().
 Status look(Transaction& transaction, const Digest& client, const protocol::Request& request,
             std::int64_t now_ms);
 // Takes the nonce, in the transaction that records the intent. Code::replayed if somebody was faster.

@@ -14,24 +14,6 @@ Error needs(std::string_view what, std::string_view roles) {
 
 }  // namespace
 
-std::string_view operation_name(Operation operation) {
-  switch (operation) {
-    case Operation::partial_decrypt:
-      return "partial-decrypt";
-    case Operation::recovery_share:
-      return "recovery-share";
-    case Operation::log:
-      return "log";
-    case Operation::derive:
-      return "derive";
-    case Operation::handover:
-      return "handover";
-    case Operation::drill_report:
-      return "drill-report";
-  }
-  return "unknown";
-}
-
 Status ServerPolicy::check(const protocol::Request& request, const protocol::ClientIdentity& client,
                            Purpose purpose) const {
   const bool recovery = client.role == Role::recovery;

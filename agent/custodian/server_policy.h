@@ -18,7 +18,4 @@ struct ServerPolicy {
                protocol::Purpose purpose) const;
 };
 
-// What the log calls an operation, in an intent's detail.
-std::string_view operation_name(protocol::Operation operation);
-
 }  // namespace coprotect::agent::custodian

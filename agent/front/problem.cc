@@ -14,7 +14,9 @@ std::string_view title_of(Code code) {
     case Code::denied:
       return "the client may not do this";
     case Code::replayed:
-      return "the request was answered before, or its time is off";
+      return "the request was answered before";
+    case Code::stale:
+      return "the request's time is too far from the agent's";
     case Code::not_found:
       return "there is no such thing here";
     case Code::conflict:
@@ -50,6 +52,7 @@ unsigned http_status(Code code) {
     case Code::not_found:
       return 404;
     case Code::replayed:
+    case Code::stale:
     case Code::conflict:
       return 409;
     case Code::altered:

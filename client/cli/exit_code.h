@@ -22,6 +22,7 @@ constexpr ExitCode exit_code_of_opening(Code code) {
     case Code::unauthenticated:
     case Code::denied:
     case Code::replayed:
+    case Code::stale:
     case Code::limited:
     case Code::locked_out:
       return ExitCode::refused;

@@ -14,7 +14,8 @@ enum class Code {
   malformed,        // the bytes are not what they claim to be; trying again cannot help
   unauthenticated,  // signature, certificate or MAC does not hold
   denied,           // authenticated, but policy says no
-  replayed,         // this request was answered before, or is too old or too new
+  replayed,         // this request was answered before
+  stale,            // the request's time is too far from the agent's
   not_found,        // no such key, file, ceremony
   conflict,         // against the present state: exists already, wrong epoch, ceremony in another state
   altered,          // a file, header or store is not what its author wrote
@@ -37,6 +38,8 @@ constexpr std::string_view code_name(Code code) {
       return "denied";
     case Code::replayed:
       return "replayed";
+    case Code::stale:
+      return "stale";
     case Code::not_found:
       return "not-found";
     case Code::conflict:

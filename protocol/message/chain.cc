@@ -1,5 +1,6 @@
 #include "protocol/message/chain.h"
 
+#include <algorithm>
 #include <set>
 
 #include "protocol/message/fields.h"
@@ -17,14 +18,7 @@ Error malformed_chain(std::string_view what) {
   return {Code::malformed, "chain: " + std::string(what)};
 }
 
-std::optional<Code> read_code(Reader& r) {
-  const auto name = r.text();
-  for (int number = 0; name && number <= static_cast<int>(Code::internal); ++number)
-    if (code_name(static_cast<Code>(number)) == *name) return static_cast<Code>(number);
-  return std::nullopt;
-}
-
-std::optional<std::variant<Bytes, ChainRefusal>> read_answer(Reader& r) {
+std::optional<std::variant<Bytes, Refusal>> read_answer(Reader& r) {
   const auto kind = r.u8();
   if (kind == kReplied) {
     const auto reply = r.lp4();
@@ -32,11 +26,9 @@ std::optional<std::variant<Bytes, ChainRefusal>> read_answer(Reader& r) {
     return to_bytes(*reply);
   }
   if (kind != kRefused) return std::nullopt;
-  const auto code = read_code(r);
-  auto detail = read_text(r, kMaxChainDetail);
-  const auto request_id = r.array<8>();
-  if (!code || !detail || !request_id) return std::nullopt;
-  return ChainRefusal{.code = *code, .detail = *std::move(detail), .request_id = *request_id};
+  auto refusal = Refusal::read(r);
+  if (!refusal) return std::nullopt;
+  return *std::move(refusal);
 }
 
 }  // namespace
@@ -54,15 +46,19 @@ Result<ForwardMessage> ForwardMessage::parse(ByteView encoded) {
   if (!r.literal(kForwardMagic)) return malformed_chain("not a forward message of version 1");
   const auto request = r.lp4();
   const auto count = r.u8();
-  if (!request || !count || *count > kMaxParties) return malformed_chain("cut off, or more than 16 parties");
+  if (!request) return malformed_chain("field \"request\": cut off");
+  if (!count || *count > kMaxParties) return malformed_chain("field \"visited\": not 0 to 16 parties");
   ForwardMessage message{.request = to_bytes(*request), .visited = {}, .budget_ms = 0};
   for (std::size_t i = 0; i < *count; ++i) {
     const auto party = r.array<33>();
-    if (!party) return malformed_chain("cut off");
+    if (!party) return malformed_chain("field \"visited\": cut off");
+    if (std::find(message.visited.begin(), message.visited.end(), *party) != message.visited.end())
+      return malformed_chain("field \"visited\": party " + std::to_string(i + 1) + " is named twice");
     message.visited.push_back(*party);
   }
   const auto budget_ms = r.u32();
-  if (!budget_ms || !r.empty()) return malformed_chain("cut off, or something follows");
+  if (!budget_ms) return malformed_chain("field \"budget_ms\": cut off");
+  if (!r.empty()) return malformed_chain("something follows the last field");
   message.budget_ms = *budget_ms;
   return message;
 }
@@ -75,8 +71,7 @@ Bytes ChainReply::encode() const {
     if (const auto* const reply = std::get_if<Bytes>(&entry.answer)) {
       w.u8(kReplied).lp4(*reply);
     } else {
-      const auto& refusal = std::get<ChainRefusal>(entry.answer);
-      w.u8(kRefused).lp(code_name(refusal.code)).lp(refusal.detail).bytes(refusal.request_id);
+      w.u8(kRefused).bytes(std::get<Refusal>(entry.answer).encode());
     }
   }
   return std::move(w).take();
@@ -99,17 +94,6 @@ Result<ChainReply> ChainReply::parse(ByteView encoded) {
   }
   if (!r.empty()) return malformed_chain("something follows");
   return list;
-}
-
-std::string chain_detail(std::string_view message) {
-  if (!valid_utf8(message)) return "?";
-  std::string detail;
-  for (const char c : message) {
-    const bool lead = (static_cast<unsigned char>(c) & 0xc0) != 0x80;  // never cut inside a character
-    if (lead && detail.size() + 4 > kMaxChainDetail) break;
-    detail += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  }
-  return detail;
 }
 
 }  // namespace coprotect::protocol

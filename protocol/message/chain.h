@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "protocol/crypto/ecdsa.h"
+#include "protocol/message/refusal.h"
 
 namespace coprotect::protocol {
 
@@ -21,29 +22,18 @@ struct ForwardMessage {
   static Result<ForwardMessage> parse(ByteView encoded);
 };
 
-// Why there is no reply of a party, in the words of the agent that says so.
-struct ChainRefusal {
-  Code code;
-  std::string detail;       // UTF-8, at most kMaxChainDetail bytes
-  ByteArray<8> request_id;  // under which that agent has it in its log
-};
-constexpr std::size_t kMaxChainDetail = 1000;
-
-// What comes back through a chain: for each party that was asked or should have been, its sealed reply or why
-// there is none. Nothing but the replies themselves is authentic: every agent on the way could have changed
-// the rest.
+// What comes back through a chain: for each party that was asked or should have been, its sealed reply, or
+// why there is none in the words of an agent on the way. Only what stands in a sealed reply is authentic:
+// every agent on the way, and every front, could have changed the rest.
 struct ChainReply {
   struct Entry {
     PublicKeyBytes party;
-    std::variant<Bytes, ChainRefusal> answer;  // an encoded SealedReply
+    std::variant<Bytes, Refusal> answer;  // an encoded SealedReply
   };
   std::vector<Entry> entries;  // 1 to 16, of distinct parties
 
   Bytes encode() const;
   static Result<ChainReply> parse(ByteView encoded);
 };
-
-// A refusal's detail: printable whatever an error's message holds, and no longer than it may be.
-std::string chain_detail(std::string_view message);
 
 }  // namespace coprotect::protocol

@@ -37,7 +37,7 @@ TEST(ForwardMessage, RefusesMoreThan16Parties) {
 ChainReply example() {
   return {.entries = {{.party = party(1), .answer = Bytes{9, 9}},
                       {.party = party(2),
-                       .answer = ChainRefusal{
+                       .answer = Refusal{
                            .code = Code::unavailable, .detail = "cannot connect", .request_id = {1, 2, 3}}}}};
 }
 
@@ -47,7 +47,7 @@ TEST(ChainReply, RoundTrips) {
   ASSERT_EQ(parsed->entries.size(), 2u);
   EXPECT_EQ(parsed->entries[0].party, party(1));
   EXPECT_EQ(std::get<Bytes>(parsed->entries[0].answer), (Bytes{9, 9}));
-  const auto& refusal = std::get<ChainRefusal>(parsed->entries[1].answer);
+  const auto& refusal = std::get<Refusal>(parsed->entries[1].answer);
   EXPECT_EQ(refusal.code, Code::unavailable);
   EXPECT_EQ(refusal.detail, "cannot connect");
   EXPECT_EQ(refusal.request_id[2], 3);
@@ -57,10 +57,10 @@ TEST(ChainReply, RoundTrips) {
 TEST(ChainReply, RoundTripsWithEachCode) {
   for (int code = 0; code <= static_cast<int>(Code::internal); ++code) {
     ChainReply list = example();
-    std::get<ChainRefusal>(list.entries[1].answer).code = static_cast<Code>(code);
+    std::get<Refusal>(list.entries[1].answer).code = static_cast<Code>(code);
     const auto parsed = ChainReply::parse(list.encode());
     ASSERT_TRUE(parsed);
-    EXPECT_EQ(std::get<ChainRefusal>(parsed->entries[1].answer).code, static_cast<Code>(code));
+    EXPECT_EQ(std::get<Refusal>(parsed->entries[1].answer).code, static_cast<Code>(code));
   }
 }
 
@@ -73,9 +73,9 @@ TEST(ChainReply, RefusesWhatIsNotOfItsForm) {
   list.entries[0].answer = Bytes{};  // a reply without a byte
   EXPECT_FALSE(ChainReply::parse(list.encode()));
   list = example();
-  std::get<ChainRefusal>(list.entries[1].answer).detail = std::string(kMaxChainDetail + 1, 'x');
+  std::get<Refusal>(list.entries[1].answer).detail = std::string(kMaxRefusalDetail + 1, 'x');
   EXPECT_FALSE(ChainReply::parse(list.encode()));
-  std::get<ChainRefusal>(list.entries[1].answer).detail = "\xff";
+  std::get<Refusal>(list.entries[1].answer).detail = "\xff";
   EXPECT_FALSE(ChainReply::parse(list.encode()));
   list.entries.clear();
   for (std::uint8_t n = 0; n < 17; ++n) list.entries.push_back({.party = party(n), .answer = Bytes{1}});
@@ -92,14 +92,17 @@ TEST(ChainReply, RefusesWhatIsNotOfItsForm) {
   }
 }
 
-TEST(ChainDetail, IsShortAndPrintable) {
-  EXPECT_EQ(chain_detail("cannot connect"), "cannot connect");
-  EXPECT_EQ(chain_detail("two\nlines\x1b[31m"), "two?lines?[31m");
-  EXPECT_EQ(chain_detail("\xff\xfe"), "?");
+TEST(Refusal, DetailIsShortAndPrintable) {
+  const auto detail = [](std::string message) {
+    return Refusal::of(Error(Code::denied, std::move(message)), {}).detail;
+  };
+  EXPECT_EQ(detail("cannot connect"), "cannot connect");
+  EXPECT_EQ(detail("two\nlines\x1b[31m"), "two?lines?[31m");
+  EXPECT_EQ(detail("\xff\xfe"), "?");
   std::string long_text;
   for (int i = 0; i < 1000; ++i) long_text += "€";
-  EXPECT_LE(chain_detail(long_text).size(), kMaxChainDetail);
-  EXPECT_TRUE(valid_utf8(chain_detail(long_text)));
+  EXPECT_LE(detail(long_text).size(), kMaxRefusalDetail);
+  EXPECT_TRUE(valid_utf8(detail(long_text)));
 }
 
 }  // namespace

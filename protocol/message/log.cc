@@ -43,6 +43,18 @@ bool valid_outcome(std::string_view outcome) {
   return false;
 }
 
+bool is_handover(std::uint8_t operation) {
+  return operation == static_cast<std::uint8_t>(Operation::handover);
+}
+
+std::optional<LogEntry::Step> read_step(Reader& r) {
+  const auto step = r.u8();
+  const auto sid = r.array<32>();
+  const auto payload = r.array<32>();
+  if (!step || !sid || !payload) return std::nullopt;
+  return LogEntry::Step{.step = *step, .sid = *sid, .payload = *payload};
+}
+
 std::optional<std::string> read_client(Reader& r) {
   auto client = r.text();
   if (!client || (!client->empty() && !valid_uri(*client))) return std::nullopt;
@@ -64,6 +76,30 @@ std::optional<std::vector<LogEntry::Item>> read_items(Reader& r) {
 }
 
 }  // namespace
+
+std::string_view recorded_name(std::uint8_t operation) {
+  switch (static_cast<Recorded>(operation)) {
+    case Recorded::nothing:
+      return "-";
+    case Recorded::read_bundle:
+      return "read-bundle";
+    case Recorded::read_client_list:
+      return "read-client-list";
+    case Recorded::put_client_list:
+      return "put-client-list";
+    case Recorded::read_key_list:
+      return "read-key-list";
+    case Recorded::put_key_list:
+      return "put-key-list";
+    case Recorded::ceremony:
+      return "ceremony";
+    case Recorded::refusals:
+      return "refusals";
+  }
+  return operation <= static_cast<std::uint8_t>(Operation::drill_report)
+             ? operation_name(static_cast<Operation>(operation))
+             : "?";
+}
 
 std::string_view entry_kind_name(EntryKind kind) {
   switch (kind) {
@@ -90,6 +126,7 @@ Bytes LogEntry::encode() const {
   w.u8(kEntryVersion).u64(seq);
   write_time(w, time_ms);
   w.u8(static_cast<std::uint8_t>(kind))
+      .u8(operation)
       .lp(tenant)
       .bytes(key_id)
       .lp(client)
@@ -99,6 +136,8 @@ Bytes LogEntry::encode() const {
   invariant(items.size() <= std::numeric_limits<std::uint16_t>::max());
   w.u16(static_cast<std::uint16_t>(items.size()));
   for (const Item& item : items) w.bytes(item.c1_hash).u8(static_cast<std::uint8_t>(item.status));
+  invariant(handover.has_value() == is_handover(operation));
+  if (handover) w.u8(handover->step).bytes(handover->sid).bytes(handover->payload);
   return std::move(w).take();
 }
 
@@ -108,6 +147,7 @@ Result<LogEntry> LogEntry::parse(ByteView encoded) {
   const auto seq = r.u64();
   const auto time_ms = read_time(r);
   const auto kind = r.u8();
+  const auto operation = r.u8();
   auto tenant = read_tenant(r);
   const auto key_id = r.array<32>();
   auto client = read_client(r);
@@ -118,12 +158,17 @@ Result<LogEntry> LogEntry::parse(ByteView encoded) {
   auto outcome = read_text(r);
   auto detail = read_text(r);
   auto items = read_items(r);
-  if (!seq || *seq == 0 || !time_ms || !kind || !tenant || !key_id || !client || !request_id ||
+  std::optional<LogEntry::Step> handover;
+  if (operation && is_handover(*operation)) {
+    handover = read_step(r);
+    if (!handover) return not_an_entry();
+  }
+  if (!seq || *seq == 0 || !time_ms || !kind || !operation || !tenant || !key_id || !client || !request_id ||
       !request_hash || !action || !reason || !outcome || !detail || !items || !r.empty()) {
     return not_an_entry();
   }
   if (*kind < static_cast<std::uint8_t>(EntryKind::intent) ||
-      *kind > static_cast<std::uint8_t>(EntryKind::store) ||
+      *kind > static_cast<std::uint8_t>(EntryKind::store) || recorded_name(*operation) == "?" ||
       *action > static_cast<std::uint8_t>(Action::recover) || !valid_outcome(*outcome)) {
     return not_an_entry();
   }
@@ -131,6 +176,7 @@ Result<LogEntry> LogEntry::parse(ByteView encoded) {
       .seq = *seq,
       .time_ms = *time_ms,
       .kind = static_cast<EntryKind>(*kind),
+      .operation = *operation,
       .tenant = *std::move(tenant),
       .key_id = *key_id,
       .client = *std::move(client),
@@ -141,6 +187,7 @@ Result<LogEntry> LogEntry::parse(ByteView encoded) {
       .outcome = *std::move(outcome),
       .detail = *std::move(detail),
       .items = *std::move(items),
+      .handover = handover,
   };
 }
 
@@ -189,7 +236,7 @@ Result<LogHead> LogHead::parse(ByteView encoded) {
 Bytes LogReply::encode() const {
   invariant(lines.size() <= kMaxLines);
   Writer w;
-  w.lp(head).u16(static_cast<std::uint16_t>(lines.size()));
+  w.lp(head).bytes(before).u16(static_cast<std::uint16_t>(lines.size()));
   for (const Line& line : lines) {
     w.lp4(line.entry);
     if (line.entry.empty()) w.bytes(line.hash);
@@ -200,9 +247,10 @@ Bytes LogReply::encode() const {
 Result<LogReply> LogReply::parse(ByteView encoded) {
   Reader r(encoded);
   const auto head = r.lp();
+  const auto before = r.array<32>();
   const auto count = r.u16();
-  if (!head || !count || *count > kMaxLines) return not_a_reply();
-  LogReply reply{.head = to_bytes(*head), .lines = {}};
+  if (!head || !before || !count || *count > kMaxLines) return not_a_reply();
+  LogReply reply{.head = to_bytes(*head), .before = *before, .lines = {}};
   for (std::size_t i = 0; i < *count; ++i) {
     const auto entry = r.lp4();
     if (!entry) return not_a_reply();

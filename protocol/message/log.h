@@ -21,8 +21,29 @@ std::string_view entry_kind_name(EntryKind kind);
 // In the place of the tenant of an entry of kind store.
 constexpr std::string_view kNoTenant = "-";
 
+// What an entry is about: an Operation by its number, or one of these (SPEC.md §7.3).
+enum class Recorded : std::uint8_t {
+  nothing = 0,
+  read_bundle = 16,
+  read_client_list = 17,
+  put_client_list = 18,
+  read_key_list = 19,
+  put_key_list = 20,
+  ceremony = 21,
+  refusals = 22  // several, counted
+};
+// "partial-decrypt", "put-client-list"; "?" for a number that is none.
+std::string_view recorded_name(std::uint8_t operation);
+
 // One line of an agent's log (SPEC.md §7.3).
 struct LogEntry {
+  // What a request of operation 5 asked for. Zeros for what was not read of it.
+  struct Step {
+    std::uint8_t step;
+    Digest sid;      // of the plan that the payload names
+    Digest payload;  // its SHA-256
+    friend bool operator==(const Step&, const Step&) = default;
+  };
   struct Item {
     Digest c1_hash;  // SHA-256 of the encoded c1, or of the encoded value that was derived with
     ItemStatus status;
@@ -30,6 +51,7 @@ struct LogEntry {
   std::uint64_t seq;
   std::int64_t time_ms;
   EntryKind kind;
+  std::uint8_t operation = 0;  // an Operation, or a Recorded
   std::string tenant;
   KeyId key_id;
   std::string client;
@@ -40,6 +62,7 @@ struct LogEntry {
   std::string outcome;
   std::string detail;
   std::vector<Item> items;
+  std::optional<Step> handover = std::nullopt;  // if and only if the operation is handover
 
   Bytes encode() const;
   static Result<LogEntry> parse(ByteView encoded);
@@ -67,7 +90,8 @@ struct LogReply {
     Bytes entry;  // encoded, or empty
     Digest hash;
   };
-  Bytes head;  // encoded LogHead of the whole log
+  Bytes head;       // encoded LogHead of the whole log
+  Digest before{};  // the chain up to the first entry that was asked for
   std::vector<Line> lines;
 
   Bytes encode() const;

@@ -12,6 +12,7 @@ LogEntry make_entry() {
   return {.seq = 7,
           .time_ms = 1'800'000'000'000,
           .kind = EntryKind::result,
+          .operation = static_cast<std::uint8_t>(Operation::handover),
           .tenant = "acme",
           .key_id = {1},
           .client = "coprotect:acme:user:alice",
@@ -22,7 +23,8 @@ LogEntry make_entry() {
           .outcome = "ok",
           .detail = "",
           .items = {{.c1_hash = {4}, .status = ItemStatus::done},
-                    {.c1_hash = {5}, .status = ItemStatus::denied_by_file}}};
+                    {.c1_hash = {5}, .status = ItemStatus::denied_by_file}},
+          .handover = LogEntry::Step{.step = 4, .sid = {6}, .payload = {7}}};
 }
 
 TEST(LogEntry, IsReadBackAsItWas) {
@@ -36,6 +38,21 @@ TEST(LogEntry, IsReadBackAsItWas) {
   EXPECT_EQ(parsed->reason, "Prüfung");
   ASSERT_EQ(parsed->items.size(), 2u);
   EXPECT_EQ(parsed->items[1].status, ItemStatus::denied_by_file);
+  EXPECT_EQ(parsed->operation, 5);
+  EXPECT_EQ(parsed->handover, (LogEntry::Step{.step = 4, .sid = {6}, .payload = {7}}));
+}
+
+// Only an entry of a handover has a step.
+TEST(LogEntry, SaysWhatWasAskedFor) {
+  for (unsigned operation = 0; operation <= 255; ++operation) {
+    LogEntry entry = make_entry();
+    entry.operation = static_cast<std::uint8_t>(operation);
+    if (operation != 5) entry.handover.reset();
+    const auto parsed = LogEntry::parse(entry.encode());
+    const bool known = operation <= 6 || (operation >= 16 && operation <= 22);
+    EXPECT_EQ(static_cast<bool>(parsed), known) << operation;
+    EXPECT_EQ(recorded_name(entry.operation) != "?", known) << operation;
+  }
 }
 
 TEST(LogEntry, EveryOtherLengthIsRefused) {
@@ -71,8 +88,8 @@ TEST(LogEntry, FieldsHaveTheirForm) {
 
 TEST(LogEntry, KnowsEveryOutcome) {
   for (const char* const outcome :
-       {"ok", "malformed", "unauthenticated", "denied", "replayed", "not-found", "conflict", "altered",
-        "bad-proof", "wrong-code", "locked-out", "limited", "unavailable", "internal"}) {
+       {"ok", "malformed", "unauthenticated", "denied", "replayed", "stale", "not-found", "conflict",
+        "altered", "bad-proof", "wrong-code", "locked-out", "limited", "unavailable", "internal"}) {
     LogEntry entry = make_entry();
     entry.outcome = outcome;
     EXPECT_TRUE(LogEntry::parse(entry.encode())) << outcome;

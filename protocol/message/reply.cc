@@ -3,6 +3,7 @@
 #include <set>
 
 #include "protocol/base/secret_writer.h"
+#include "protocol/crypto/hash.h"
 #include "protocol/message/fields.h"
 #include "protocol/threshold/shamir.h"
 
@@ -61,6 +62,18 @@ Result<PartialReply> read_block(Reader& r, const Group& group) {
   if (!proof) return std::move(proof).error();
   reply.proof = *std::move(proof);
   return reply;
+}
+
+constexpr std::uint8_t kReplyAnswered = 0;
+constexpr std::uint8_t kReplyRefused = 1;
+constexpr std::size_t kSignatureSize = 64;
+
+Error bad_reply(std::string_view what) {
+  return {Code::altered, "reply: " + std::string(what)};
+}
+
+Digest reply_digest(const Digest& request_hash, ByteView plaintext) {
+  return tagged_hash("CPV1-REPLY", {request_hash, sha256(plaintext)});
 }
 
 Bytes reply_info(const Digest& request_hash) {
@@ -139,16 +152,51 @@ Result<SealedReply> SealedReply::parse(ByteView encoded) {
   return SealedReply{.party = *party, .sealed = to_bytes(*sealed)};
 }
 
-Result<SealedReply> SealedReply::seal(const PublicKeyBytes& party, ByteView plaintext,
-                                      const HpkePublicKey& reply_key, const Digest& request_hash,
-                                      Random& random) {
-  auto sealed = hpke_seal(reply_key, reply_info(request_hash), party, plaintext, random);
+namespace {
+
+Result<SealedReply> sign_and_seal(const SigningKey& identity, std::uint8_t kind, ByteView content,
+                                  const HpkePublicKey& reply_key, const Digest& request_hash,
+                                  Random& random) {
+  SecretWriter w;
+  w.u8(kind).bytes(content);
+  w.bytes(identity.sign(reply_digest(request_hash, w.reveal())));
+  const PublicKeyBytes& party = identity.public_key().bytes();
+  auto sealed = hpke_seal(reply_key, reply_info(request_hash), party, w.reveal(), random);
   if (!sealed) return std::move(sealed).error().in("reply key");
   return SealedReply{.party = party, .sealed = *std::move(sealed)};
 }
 
-Result<Secret> SealedReply::open(const HpkePrivateKey& reply_key, const Digest& request_hash) const {
-  return reply_key.open(sealed, reply_info(request_hash), party);
+}  // namespace
+
+Result<SealedReply> SealedReply::answer(const SigningKey& identity, ByteView answer,
+                                        const HpkePublicKey& reply_key, const Digest& request_hash,
+                                        Random& random) {
+  return sign_and_seal(identity, kReplyAnswered, answer, reply_key, request_hash, random);
+}
+
+Result<SealedReply> SealedReply::refuse(const SigningKey& identity, const Refusal& refusal,
+                                        const HpkePublicKey& reply_key, const Digest& request_hash,
+                                        Random& random) {
+  return sign_and_seal(identity, kReplyRefused, refusal.encode(), reply_key, request_hash, random);
+}
+
+Result<ReplyContent> SealedReply::open(const VerifyKey& identity, const HpkePrivateKey& reply_key,
+                                       const Digest& request_hash) const {
+  if (party != identity.bytes()) return bad_reply("it is in another party's name");
+  const auto opened = reply_key.open(sealed, reply_info(request_hash), party);
+  if (!opened) return bad_reply("it was not sealed for this request");
+  const ByteView all = opened->reveal();
+  if (all.size() < 1 + kSignatureSize) return bad_reply("it is too short for a signature");
+  const ByteView plaintext = all.first(all.size() - kSignatureSize);
+  if (!identity.verify(reply_digest(request_hash, plaintext), all.last(kSignatureSize)))
+    return bad_reply("the party did not sign it");
+  const ByteView content = plaintext.subspan(1);
+  if (plaintext[0] == kReplyAnswered) return ReplyContent(Secret::copy_of(content));
+  if (plaintext[0] != kReplyRefused) return bad_reply("it is neither an answer nor a refusal");
+  Reader r(content);
+  auto refusal = Refusal::read(r);
+  if (!refusal || !r.empty()) return bad_reply("its refusal is malformed");
+  return ReplyContent(*std::move(refusal));
 }
 
 }  // namespace coprotect::protocol

@@ -2,8 +2,10 @@
 
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "protocol/message/refusal.h"
 #include "protocol/message/request.h"
 #include "protocol/threshold/partial.h"
 
@@ -35,17 +37,27 @@ struct PartialReply {
 Secret encode_partial_replies(const std::vector<PartialReply>& replies);
 Result<std::vector<PartialReply>> parse_partial_replies(ByteView encoded, const Group& group);
 
-// A reply as it travels: the answering party and what it sealed to the request's reply key.
+// What a sealed reply says: the answer to the operation, or why there is none.
+using ReplyContent = std::variant<Secret, Refusal>;
+
+// A reply as it travels: the answering party, and what it signed and sealed to the request's reply key
+// (SPEC.md §7.2). A refusal looks like an answer to everybody but the client.
 struct SealedReply {
   PublicKeyBytes party;
   Bytes sealed;
 
   Bytes encode() const;
   static Result<SealedReply> parse(ByteView encoded);
-  static Result<SealedReply> seal(const PublicKeyBytes& party, ByteView plaintext,
-                                  const HpkePublicKey& reply_key, const Digest& request_hash, Random& random);
-  // Code::altered if it was not sealed by someone for exactly this request in this party's name.
-  Result<Secret> open(const HpkePrivateKey& reply_key, const Digest& request_hash) const;
+  // Code::malformed if the reply key is not a point on the curve.
+  static Result<SealedReply> answer(const SigningKey& identity, ByteView answer,
+                                    const HpkePublicKey& reply_key, const Digest& request_hash,
+                                    Random& random);
+  static Result<SealedReply> refuse(const SigningKey& identity, const Refusal& refusal,
+                                    const HpkePublicKey& reply_key, const Digest& request_hash,
+                                    Random& random);
+  // Code::altered, and why, unless `identity` signed it for exactly this request.
+  Result<ReplyContent> open(const VerifyKey& identity, const HpkePrivateKey& reply_key,
+                            const Digest& request_hash) const;
 };
 
 }  // namespace coprotect::protocol

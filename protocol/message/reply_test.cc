@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "protocol/base/secret_writer.h"
+#include "protocol/base/test_must.h"
+#include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
 #include "protocol/dkg/test_ceremony.h"
 #include "protocol/group/test_suites.h"
 
@@ -115,29 +118,90 @@ TEST_P(PartialReplyTest, ValuesAreMembersAndTheResponseIsCanonical) {
 
 class SealedReplyTest : public testing::Test {
  protected:
+  // What a reply that was made by hand says: "answer …", "refused: code: detail", or why it does not open.
+  std::string opened(const SealedReply& sealed) const { return opened(sealed, reply_key, request_hash); }
+  std::string opened(const SealedReply& sealed, const HpkePrivateKey& key, const Digest& hash) const {
+    const auto content = sealed.open(identity.public_key(), key, hash);
+    if (!content) {
+      EXPECT_EQ(content.error().code(), Code::altered);
+      return content.error().message();
+    }
+    if (const auto* const answer = std::get_if<Secret>(&*content))
+      return "answer " + std::string(text_of(answer->reveal()));
+    const auto& said = std::get<Refusal>(*content);
+    return "refused: " + std::string(code_name(said.code)) + ": " + said.detail;
+  }
+  // Sealed to the client by somebody who need not know the identity key.
+  SealedReply sealed_by_hand(ByteView plaintext) const {
+    Writer info;
+    info.literal("CPV1-REPLY").bytes(request_hash);
+    const auto& party = identity.public_key().bytes();
+    return {party, must(hpke_seal(reply_key.public_key(), info.view(), party, plaintext, system_random()))};
+  }
+  Bytes signed_by(const SigningKey& key, std::string_view plaintext, const Digest& hash) const {
+    Writer w;
+    w.literal(plaintext).bytes(key.sign(tagged_hash("CPV1-REPLY", {hash, sha256(bytes_of(plaintext))})));
+    return std::move(w).take();
+  }
+
   const HpkePrivateKey reply_key = HpkePrivateKey::generate(system_random());
-  const PublicKeyBytes party = SigningKey::generate(system_random()).public_key().bytes();
+  const SigningKey identity = SigningKey::generate(system_random());
   const Digest request_hash{1};
-  const SealedReply reply = must(
-      SealedReply::seal(party, bytes_of("partials"), reply_key.public_key(), request_hash, system_random()));
+  const Refusal refusal{.code = Code::denied, .detail = "not you", .request_id = {7}};
+  const SealedReply reply = must(SealedReply::answer(identity, bytes_of("partials"), reply_key.public_key(),
+                                                     request_hash, system_random()));
+  const SealedReply refused =
+      must(SealedReply::refuse(identity, refusal, reply_key.public_key(), request_hash, system_random()));
 };
 
 TEST_F(SealedReplyTest, OpensForItsRequest) {
   const auto parsed = SealedReply::parse(reply.encode());
   ASSERT_TRUE(parsed);
-  EXPECT_EQ(parsed->party, party);
-  const auto opened = parsed->open(reply_key, request_hash);
-  ASSERT_TRUE(opened);
-  EXPECT_EQ(text_of(opened->reveal()), "partials");
+  EXPECT_EQ(parsed->party, identity.public_key().bytes());
+  EXPECT_EQ(opened(*parsed), "answer partials");
+  EXPECT_EQ(opened(refused), "refused: denied: not you");
 }
 
 TEST_F(SealedReplyTest, DoesNotOpenForAnotherRequestPartyOrKey) {
-  EXPECT_EQ(reply.open(reply_key, Digest{2}).error().code(), Code::altered);
-  EXPECT_EQ(reply.open(HpkePrivateKey::generate(system_random()), request_hash).error().code(),
-            Code::altered);
-  SealedReply renamed = reply;
-  renamed.party = SigningKey::generate(system_random()).public_key().bytes();
-  EXPECT_EQ(renamed.open(reply_key, request_hash).error().code(), Code::altered);
+  for (const SealedReply& one : {reply, refused}) {
+    EXPECT_EQ(opened(one, reply_key, Digest{2}), "reply: it was not sealed for this request");
+    EXPECT_EQ(opened(one, HpkePrivateKey::generate(system_random()), request_hash),
+              "reply: it was not sealed for this request");
+    SealedReply renamed = one;
+    renamed.party = SigningKey::generate(system_random()).public_key().bytes();
+    EXPECT_EQ(opened(renamed), "reply: it is in another party's name");
+  }
+}
+
+// Whoever sees a request can seal to its reply key, in anybody's name: only the signature says who answers.
+TEST_F(SealedReplyTest, NobodyElseCanAnswerOrRefuse) {
+  using namespace std::string_literals;
+  const SigningKey stranger = SigningKey::generate(system_random());
+  const std::string answer = "\0partials"s;
+  const std::string refusing = "\1" + std::string(text_of(refusal.encode()));
+  for (const std::string& plaintext : {answer, refusing}) {
+    EXPECT_NE(opened(sealed_by_hand(signed_by(identity, plaintext, request_hash)))
+                  .find(plaintext == answer ? "answer partials" : "refused: denied"),
+              std::string::npos);
+    EXPECT_EQ(opened(sealed_by_hand(signed_by(stranger, plaintext, request_hash))),
+              "reply: the party did not sign it");
+    // The party's own words to another request.
+    EXPECT_EQ(opened(sealed_by_hand(signed_by(identity, plaintext, Digest{2}))),
+              "reply: the party did not sign it");
+    // Without a signature, as they were in no released version.
+    EXPECT_NE(opened(sealed_by_hand(bytes_of(plaintext))).find("reply: "), std::string::npos);
+  }
+}
+
+TEST_F(SealedReplyTest, HasOneForm) {
+  using namespace std::string_literals;
+  const std::string refusing = "\1" + std::string(text_of(refusal.encode()));
+  for (const std::string& plaintext : {refusing + "x", refusing.substr(0, refusing.size() - 1), "\1"s})
+    EXPECT_EQ(opened(sealed_by_hand(signed_by(identity, plaintext, request_hash))),
+              "reply: its refusal is malformed");
+  EXPECT_EQ(opened(sealed_by_hand(signed_by(identity, "\2partials", request_hash))),
+            "reply: it is neither an answer nor a refusal");
+  EXPECT_EQ(opened(sealed_by_hand(Bytes(64))), "reply: it is too short for a signature");
 }
 
 TEST_F(SealedReplyTest, EveryFlippedByteAndEveryOtherLengthIsRefused) {
@@ -146,7 +210,7 @@ TEST_F(SealedReplyTest, EveryFlippedByteAndEveryOtherLengthIsRefused) {
     Bytes flipped = encoded;
     flipped[i] ^= 1;
     const auto parsed = SealedReply::parse(flipped);
-    EXPECT_TRUE(!parsed || !parsed->open(reply_key, request_hash)) << i;
+    EXPECT_TRUE(!parsed || !parsed->open(identity.public_key(), reply_key, request_hash)) << i;
     EXPECT_FALSE(SealedReply::parse(ByteView(encoded).first(i))) << i;
   }
   encoded.push_back(0);
@@ -156,7 +220,7 @@ TEST_F(SealedReplyTest, EveryFlippedByteAndEveryOtherLengthIsRefused) {
 TEST_F(SealedReplyTest, NeedsAKeyOnTheCurve) {
   HpkePublicKey off_curve = reply_key.public_key();
   off_curve.back() ^= 1;
-  EXPECT_EQ(SealedReply::seal(party, {}, off_curve, request_hash, system_random()).error().code(),
+  EXPECT_EQ(SealedReply::answer(identity, {}, off_curve, request_hash, system_random()).error().code(),
             Code::malformed);
 }
 

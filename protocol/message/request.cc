@@ -1,5 +1,7 @@
 #include "protocol/message/request.h"
 
+#include <algorithm>
+
 #include "protocol/crypto/hash.h"
 #include "protocol/message/fields.h"
 
@@ -16,15 +18,16 @@ Error malformed_request(std::string_view what) {
   return {Code::malformed, "request: " + std::string(what)};
 }
 
-Digest request_digest(ByteView signed_bytes) {
-  return tagged_hash("CPV1-REQUEST", {sha256(signed_bytes)});
+// A field that is cut off or not of its form.
+Error wrong_field(std::string_view name, std::string_view why) {
+  return malformed_request("field \"" + std::string(name) + "\": " + std::string(why));
 }
 
 Bytes encode_body(const PartialDecryptBody& body) {
   Writer w;
   w.u16(static_cast<std::uint16_t>(body.items.size()));
   for (const PartialItem& item : body.items) {
-    const Capsule& capsule = item.capsule;
+    const Capsule& capsule = *item.capsule;
     w.lp4(item.core).u16(item.stanza_type).bytes(capsule.c1.encode()).bytes(capsule.u_bar.encode());
     w.bytes(capsule.c2_hash).bytes(capsule.e).bytes(capsule.f.bytes().reveal());
   }
@@ -58,34 +61,35 @@ Bytes encode_body(const DrillReportBody& body) {
   return std::move(w).take();
 }
 
+Result<Capsule> read_capsule(const Group& group, ByteView c1, ByteView u_bar, const Digest& c2_hash,
+                             const Digest& e, ByteView f) {
+  auto read_c1 = group.parse(c1);
+  if (!read_c1) return std::move(read_c1).error().in("c1");
+  auto read_u_bar = group.parse(u_bar);
+  if (!read_u_bar) return std::move(read_u_bar).error().in("ū");
+  auto read_f = Scalar::parse(group.scalars(), f);
+  if (!read_f) return std::move(read_f).error().in("f");
+  return Capsule{.c1 = *std::move(read_c1),
+                 .u_bar = *std::move(read_u_bar),
+                 .c2_hash = c2_hash,
+                 .e = e,
+                 .f = *std::move(read_f)};
+}
+
+// Its parts have the widths of the key's suite, so that the next item is found whatever stands in this one.
 Result<PartialItem> read_request_item(Reader& r, const Group& group) {
-  const auto core_bytes = r.lp4();
+  const auto core = r.lp4();
   const auto stanza_type = r.u16();
-  const auto c1_bytes = r.bytes(group.element_size());
-  const auto u_bar_bytes = r.bytes(group.element_size());
+  const auto c1 = r.bytes(group.element_size());
+  const auto u_bar = r.bytes(group.element_size());
   const auto c2_hash = r.array<32>();
   const auto e = r.array<32>();
-  const auto f_bytes = r.bytes(group.scalar_size());
-  if (!core_bytes || !stanza_type || !c1_bytes || !u_bar_bytes || !c2_hash || !e || !f_bytes) {
-    return malformed_request("cut off");
-  }
-  const auto core = Core::parse(*core_bytes);
-  if (!core) return core.error();
-  if (core->suite != group.suite()) return malformed_request("header is of another suite than the key");
-  if (*stanza_type != kStanzaTdh2) return malformed_request("unknown type of stanza");
-  auto c1 = group.parse(*c1_bytes);
-  if (!c1) return std::move(c1).error();
-  auto u_bar = group.parse(*u_bar_bytes);
-  if (!u_bar) return std::move(u_bar).error();
-  auto f = Scalar::parse(group.scalars(), *f_bytes);
-  if (!f) return std::move(f).error();
-  return PartialItem{.core = to_bytes(*core_bytes),
+  const auto f = r.bytes(group.scalar_size());
+  if (!core || !stanza_type || !c1 || !u_bar || !c2_hash || !e || !f) return malformed_request("cut off");
+  return PartialItem{.core = to_bytes(*core),
                      .stanza_type = *stanza_type,
-                     .capsule = {.c1 = *std::move(c1),
-                                 .u_bar = *std::move(u_bar),
-                                 .c2_hash = *c2_hash,
-                                 .e = *e,
-                                 .f = *std::move(f)}};
+                     .capsule = read_capsule(group, *c1, *u_bar, *c2_hash, *e, *f),
+                     .c1_hash = sha256(*c1)};
 }
 
 Result<PartialDecryptBody> read_partial_decrypt(ByteView bytes, const Group& group) {
@@ -107,6 +111,7 @@ Result<LogBody> read_log(ByteView bytes) {
   const auto from = r.u64();
   const auto limit = r.u16();
   if (!from || !limit || !r.empty()) return malformed_request("not a range of the log");
+  if (*from == 0) return malformed_request("log entries are numbered from 1");
   if (*limit == 0 || *limit > kMaxLogLimit) return malformed_request("not 1 to 1000 log entries");
   return LogBody{.from = *from, .limit = *limit};
 }
@@ -128,6 +133,10 @@ Result<DeriveBody> read_derive(ByteView bytes, const Group& group) {
   return body;
 }
 
+bool takes_payload(HandoverStep step) {
+  return step != HandoverStep::status && step != HandoverStep::offer && step != HandoverStep::veto;
+}
+
 Result<HandoverBody> read_handover(ByteView bytes) {
   Reader r(bytes);
   const auto step = r.u8();
@@ -135,6 +144,9 @@ Result<HandoverBody> read_handover(ByteView bytes) {
   if (!step || *step < static_cast<std::uint8_t>(HandoverStep::status) ||
       *step > static_cast<std::uint8_t>(HandoverStep::veto) || !payload || !r.empty())
     return malformed_request("not a step of a handover");
+  if (!payload->empty() && !takes_payload(static_cast<HandoverStep>(*step)))
+    return malformed_request("step " + std::string(step_name(static_cast<HandoverStep>(*step))) +
+                             " of a handover has no payload");
   return HandoverBody{.step = static_cast<HandoverStep>(*step), .payload = to_bytes(*payload)};
 }
 
@@ -149,13 +161,17 @@ Result<DrillReportBody> read_drill_report(ByteView bytes) {
   return DrillReportBody{.time_ms = *time_ms, .evidence = *evidence, .passed = *passed, .failed = *failed};
 }
 
-std::optional<std::vector<PublicKeyBytes>> read_audience(Reader& r) {
+Result<std::vector<PublicKeyBytes>> read_audience(Reader& r) {
+  const auto wrong = [](const std::string& why) { return wrong_field("audience", why); };
   const auto count = r.u8();
-  if (!count || *count == 0 || *count > kMaxAudience) return std::nullopt;
+  if (!count || *count == 0 || *count > kMaxAudience) return wrong("not 1 to 16 parties");
   std::vector<PublicKeyBytes> audience;
-  for (std::size_t i = 0; i < *count; ++i) {
+  for (std::size_t i = 1; i <= *count; ++i) {
     const auto key = r.array<33>();
-    if (!key) return std::nullopt;
+    if (!key) return wrong("cut off");
+    if (!VerifyKey::parse(*key)) return wrong("party " + std::to_string(i) + " is not a P-256 point");
+    if (std::find(audience.begin(), audience.end(), *key) != audience.end())
+      return wrong("party " + std::to_string(i) + " is named twice");
     audience.push_back(*key);
   }
   return audience;
@@ -163,13 +179,14 @@ std::optional<std::vector<PublicKeyBytes>> read_audience(Reader& r) {
 
 Result<std::vector<Certificate>> read_chain(Reader& r) {
   const auto count = r.u8();
-  if (!count || *count == 0 || *count > kMaxChain) return malformed_request("not 1 to 4 certificates");
+  if (!count || *count == 0 || *count > kMaxChain)
+    return wrong_field("certificates", "not 1 to 4 certificates");
   std::vector<Certificate> chain;
   for (std::size_t i = 0; i < *count; ++i) {
     const auto der = r.lp();
-    if (!der) return malformed_request("cut off in a certificate");
+    if (!der) return wrong_field("certificates", "cut off");
     auto certificate = Certificate::parse_der(*der);
-    if (!certificate) return std::move(certificate).error().in("request");
+    if (!certificate) return std::move(certificate).error().in("request: field \"certificates\"");
     chain.push_back(*std::move(certificate));
   }
   return chain;
@@ -195,6 +212,28 @@ std::optional<Action> read_action(Reader& r) {
 
 }  // namespace
 
+std::string_view operation_name(Operation operation) {
+  switch (operation) {
+    case Operation::partial_decrypt:
+      return "partial-decrypt";
+    case Operation::recovery_share:
+      return "recovery-share";
+    case Operation::log:
+      return "log";
+    case Operation::derive:
+      return "derive";
+    case Operation::handover:
+      return "handover";
+    case Operation::drill_report:
+      return "drill-report";
+  }
+  return "unknown";
+}
+
+Digest request_digest(ByteView head, ByteView body, ByteView certificates) {
+  return tagged_hash("CPV1-REQUEST", {sha256(head), sha256(body), sha256(certificates)});
+}
+
 Bytes SignedRequest::sign(const Request& request, const std::vector<Certificate>& chain,
                           const SigningKey& key) {
   Writer w;
@@ -207,39 +246,53 @@ Bytes SignedRequest::sign(const Request& request, const std::vector<Certificate>
   w.u8(static_cast<std::uint8_t>(request.action)).lp(request.reason).bytes(request.nonce);
   write_time(w, request.time_ms);
   w.bytes(request.reply_key);
-  w.lp4(std::visit([](const auto& body) { return encode_body(body); }, request.body));
-  w.u8(static_cast<std::uint8_t>(chain.size()));
-  for (const Certificate& certificate : chain) w.lp(certificate.der());
-  const Signature signature = key.sign(request_digest(w.view()));
-  w.bytes(signature);
-  return std::move(w).take();
+  const Bytes head = std::move(w).take();
+  const Bytes body = std::visit([](const auto& one) { return encode_body(one); }, request.body);
+  Writer c;
+  c.u8(static_cast<std::uint8_t>(chain.size()));
+  for (const Certificate& certificate : chain) c.lp(certificate.der());
+  Writer all;
+  all.bytes(head).lp4(body).bytes(c.view()).bytes(key.sign(request_digest(head, body, c.view())));
+  return std::move(all).take();
 }
 
+// The first field that is cut off or not of its form is the one that is named.
 Result<SignedRequest::Envelope> SignedRequest::parse_envelope(ByteView encoded) {
   if (encoded.size() > kMaxRequestSize) return malformed_request("longer than 8 MiB");
   Reader r(encoded);
   if (!r.literal(kRequestMagic)) return malformed_request("not of version 1");
   const auto operation = read_operation(r);
+  if (!operation) return wrong_field("operation", "not 1 to 6");
   auto tenant = read_tenant(r);
+  if (!tenant) return wrong_field("tenant", "not 1 to 64 of a-z, 0-9 and -");
   const auto key_id = r.array<32>();
+  if (!key_id) return wrong_field("key_id", "cut off");
   const auto epoch = r.u32();
+  if (!epoch) return wrong_field("epoch", "cut off");
   auto audience = read_audience(r);
+  if (!audience) return std::move(audience).error();
   const auto action = read_action(r);
+  if (!action) return wrong_field("action", "not 1 to 4");
   auto reason = read_text(r, kMaxReason);
+  if (!reason) return wrong_field("reason", "not UTF-8 of at most 255 bytes");
   const auto nonce = r.array<16>();
+  if (!nonce) return wrong_field("nonce", "cut off");
   const auto time_ms = read_time(r);
+  if (!time_ms) return wrong_field("time", "cut off, or negative");
   const auto reply_key = r.array<65>();
+  if (!reply_key || !is_hpke_public_key(*reply_key))
+    return wrong_field("reply_key", "not an uncompressed P-256 point");
+  const ByteView head = encoded.first(encoded.size() - r.size());
   const auto body = r.lp4();
-  if (!operation || !tenant || !key_id || !epoch || !audience || !action || !reason || !nonce || !time_ms ||
-      !reply_key || !is_hpke_public_key(*reply_key) || !body) {
-    return malformed_request("cut off, or a field is not of its form");
-  }
+  if (!body) return wrong_field("body", "cut off");
+  const ByteView rest = encoded.last(r.size());
   auto chain = read_chain(r);
   if (!chain) return std::move(chain).error();
-  const ByteView signed_bytes = encoded.first(encoded.size() - r.size());
+  const ByteView certificates = rest.first(rest.size() - r.size());
   const auto signature = r.array<64>();
-  if (!signature || !r.empty()) return malformed_request("cut off, or something follows");
-  if (!chain->front().key().verify(request_digest(signed_bytes), *signature)) {
+  if (!signature) return wrong_field("signature", "cut off");
+  if (!r.empty()) return malformed_request("something follows the signature");
+  if (!chain->front().key().verify(request_digest(head, *body, certificates), *signature)) {
     return Error(Code::unauthenticated, "request: not signed with the key of its first certificate");
   }
   return Envelope{.operation = *operation,

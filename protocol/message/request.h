@@ -21,15 +21,20 @@ enum class Operation : std::uint8_t {
   handover = 5,
   drill_report = 6
 };
+// "partial-decrypt", as logs have it.
+std::string_view operation_name(Operation operation);
+
 constexpr std::size_t kMaxRequestSize = std::size_t{8} << 20;
 constexpr std::size_t kMaxItems = 256;
 constexpr std::int64_t kRequestWindowMs = 5 * 60 * 1000;
 
-// One header that a client wants its part of (SPEC.md §7.1, operation 1).
+// One header that a client wants its part of (SPEC.md §7.1, operation 1). A damaged one is no fault of the
+// request: what is read of it may be wrong, and core and stanza type are as they were sent.
 struct PartialItem {
-  Bytes core;  // encoded; Core::parse accepts it
+  Bytes core;  // encoded
   std::uint16_t stanza_type;
-  Capsule capsule;
+  Result<Capsule> capsule;  // or why it is none
+  Digest c1_hash{};         // SHA-256 of c1 as it was sent; set by parsing
 };
 struct PartialDecryptBody {
   std::vector<PartialItem> items;
@@ -62,6 +67,9 @@ struct DrillReportBody {
 using RequestBody =
     std::variant<PartialDecryptBody, RecoveryShareBody, LogBody, DeriveBody, HandoverBody, DrillReportBody>;
 
+// What the signature of a request covers: all before the body, the body, all from the certificates on.
+Digest request_digest(ByteView head, ByteView body, ByteView certificates);
+
 // What a client asks (SPEC.md §7.1), before it is signed or after its signature was checked.
 struct Request {
   std::string tenant;
@@ -88,6 +96,7 @@ struct SignedRequest {
   // The suite of the key decides how elements are read; it is only known after key_id was looked up. So
   // parsing has two steps: the envelope here …
   struct Envelope;
+  // Code::malformed, naming the field, or Code::unauthenticated.
   static Result<Envelope> parse_envelope(ByteView encoded);
   static Bytes sign(const Request& request, const std::vector<Certificate>& chain, const SigningKey& key);
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/base/reader.h"
+#include "protocol/base/test_must.h"
 #include "protocol/base/writer.h"
 #include "protocol/bundle/bundle.h"
 #include "protocol/crypto/hash.h"
@@ -12,6 +13,7 @@
 #include "protocol/handover/recovery_parts.h"
 #include "protocol/handover/statements.h"
 #include "protocol/message/chain.h"
+#include "protocol/message/log.h"
 #include "protocol/message/reply.h"
 #include "protocol/message/request.h"
 #include "protocol/recovery/code.h"
@@ -305,9 +307,13 @@ void check_request(const Block& block) {
   EXPECT_EQ(reply_key->public_key(), request.reply_key);
   const auto sealed = SealedReply::parse(block.hex("Reply"));
   ASSERT_TRUE(sealed);
-  const auto opened = sealed->open(*reply_key, parsed->hash);
+  const auto party = must(VerifyKey::parse(block.hex("Audience")));
+  const auto opened = sealed->open(party, *reply_key, parsed->hash);
   ASSERT_TRUE(opened) << opened.error().message();
-  const auto replies = parse_partial_replies(opened->reveal(), group);
+  const auto refused =
+      must(must(SealedReply::parse(block.hex("Refused"))).open(party, *reply_key, parsed->hash));
+  EXPECT_EQ(to_hex(std::get<Refusal>(refused).encode()), block.text("Refusal"));
+  const auto replies = parse_partial_replies(std::get<Secret>(*opened).reveal(), group);
   ASSERT_TRUE(replies) << replies.error().message();
   ASSERT_EQ(replies->size(), 1u);
   const PartialReply& reply = replies->front();
@@ -370,19 +376,50 @@ void check_chain(const Block& block) {
   EXPECT_EQ(list->entries[0].party, party(0));
   EXPECT_EQ(std::get<Bytes>(list->entries[0].answer), block.hex("Reply"));
   EXPECT_EQ(list->entries[1].party, party(2));
-  const auto& refusal = std::get<ChainRefusal>(list->entries[1].answer);
+  const auto& refusal = std::get<Refusal>(list->entries[1].answer);
   EXPECT_EQ(code_name(refusal.code), block.text("Code"));
   EXPECT_EQ(refusal.detail, block.text("Detail"));
   EXPECT_EQ(to_hex(refusal.request_id), block.text("RequestId"));
   EXPECT_EQ(list->encode(), block.hex("List"));
 }
 
+void check_log(const Block& block) {
+  const auto first = LogEntry::parse(block.hex("Entry1"));
+  const auto second = LogEntry::parse(block.hex("Entry2"));
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->encode(), block.hex("Entry1"));
+  EXPECT_EQ(second->encode(), block.hex("Entry2"));
+  ASSERT_TRUE(first->handover);
+  EXPECT_EQ(first->handover->step, 4);
+  EXPECT_EQ(recorded_name(first->operation), "handover");
+  EXPECT_EQ(second->items.back().status, ItemStatus::malformed);
+  const auto head = LogHead::parse(block.hex("Head"));
+  ASSERT_TRUE(head) << head.error().message();
+  EXPECT_EQ(to_hex(head->identity_key), block.text("Identity"));
+  const auto reply = LogReply::parse(block.hex("Reply"));
+  ASSERT_TRUE(reply) << reply.error().message();
+  EXPECT_EQ(reply->encode(), block.hex("Reply"));
+  EXPECT_EQ(reply->head, block.hex("Head"));
+  EXPECT_EQ(reply->before, digest_of(block, "Before"));
+  EXPECT_EQ(reply->before, chain_next({}, sha256(block.hex("Entry1"))));
+  ASSERT_EQ(reply->lines.size(), 2u);
+  EXPECT_EQ(reply->lines[0].entry, block.hex("Entry2"));
+  EXPECT_EQ(reply->lines[1].hash, digest_of(block, "Foreign"));
+  EXPECT_EQ(chain_next(chain_next(reply->before, reply->lines[0].hash), reply->lines[1].hash), head->chain);
+}
+
 TEST(Oracle, ItsVectorsHoldHere) {
-  const std::map<std::string, void (*)(const Block&)> checks = {
-      {"tdh2", check_tdh2},        {"batch", check_batch},       {"encapsulation", check_encapsulation},
-      {"file", check_file},        {"recovery", check_recovery}, {"dkg", check_dkg},
-      {"request", check_request},  {"chain", check_chain},       {"derive", check_derive},
-      {"handover", check_handover}};
+  const std::map<std::string, void (*)(const Block&)> checks = {{"tdh2", check_tdh2},
+                                                                {"batch", check_batch},
+                                                                {"encapsulation", check_encapsulation},
+                                                                {"file", check_file},
+                                                                {"recovery", check_recovery},
+                                                                {"dkg", check_dkg},
+                                                                {"request", check_request},
+                                                                {"chain", check_chain},
+                                                                {"derive", check_derive},
+                                                                {"handover", check_handover},
+                                                                {"log", check_log}};
   std::map<std::string, int> seen;
   for (const Block& block : testdata::read_vectors("oracle.vec")) {
     const std::string type = block.text("Type");

@@ -14,6 +14,7 @@
 #include "protocol/file/encapsulation.h"
 #include "protocol/handover/test_handover.h"
 #include "protocol/message/chain.h"
+#include "protocol/message/log.h"
 #include "protocol/message/reply.h"
 #include "protocol/message/request.h"
 #include "protocol/recovery/code.h"
@@ -331,14 +332,17 @@ void write_request(Blocks& blocks, const Group& group) {
                                {.status = ItemStatus::denied_by_file, .value = std::nullopt, .detail = "no"}},
                      .proof = DleqProof{.c = proof.c, .z = proof.z.clone()}});
   const Secret plaintext = encode_partial_replies(replies);
-  const auto reply = *SealedReply::seal(party.public_key().bytes(), plaintext.reveal(),
-                                        reply_key.public_key(), hash, system_random());
+  const auto reply =
+      *SealedReply::answer(party, plaintext.reveal(), reply_key.public_key(), hash, system_random());
+  const Refusal refusal{.code = Code::denied, .detail = "not you", .request_id = {1, 2, 3}};
+  const auto refused = *SealedReply::refuse(party, refusal, reply_key.public_key(), hash, system_random());
   blocks.text("Type", "request").text("Suite", suite_name(group.suite())).hex("Request", encoded);
   blocks.hex("RequestHash", hash).hex("KeyId", key_id).hex("Audience", party.public_key().bytes());
   blocks.text("Reason", request.reason)
       .hex("Nonce", request.nonce)
       .text("Time", std::to_string(request.time_ms));
   blocks.hex("ReplyKey", reply_key.scalar().reveal()).hex("Cores", cores.view()).hex("Reply", reply.encode());
+  blocks.hex("Refused", refused.encode()).hex("Refusal", refusal.encode());
   blocks.hex("K1", value.encode()).proof("Proof", proof).end();
 }
 
@@ -390,7 +394,7 @@ void write_chain(Blocks& blocks, const Group& group) {
   }
   const Digest request = random_digest();
   const Digest reply = random_digest();
-  const ChainRefusal refusal{
+  const Refusal refusal{
       .code = Code::bad_proof, .detail = "does not hold, größer", .request_id = {1, 2, 3, 4, 5, 6, 7, 8}};
   const ForwardMessage forward{.request = Bytes(request.begin(), request.end()),
                                .visited = {parties[0], parties[1]},
@@ -401,6 +405,40 @@ void write_chain(Blocks& blocks, const Group& group) {
   blocks.hex("Request", request).text("Budget", "27000").hex("Forward", forward.encode()).hex("Reply", reply);
   blocks.text("Code", "bad-proof").text("Detail", refusal.detail).hex("RequestId", refusal.request_id);
   blocks.hex("List", list.encode()).end();
+}
+
+void write_log(Blocks& blocks, const Group& group) {
+  const SigningKey identity = SigningKey::generate(system_random());
+  LogEntry first{.seq = 1,
+                 .time_ms = kNow,
+                 .kind = EntryKind::result,
+                 .operation = static_cast<std::uint8_t>(Operation::handover),
+                 .tenant = "acme",
+                 .key_id = random_digest(),
+                 .client = "coprotect:acme:admin:root",
+                 .request_id = {1, 2},
+                 .request_hash = random_digest(),
+                 .action = 1,
+                 .reason = "größer",
+                 .outcome = "ok",
+                 .detail = "handover deal",
+                 .items = {},
+                 .handover = LogEntry::Step{.step = 4, .sid = random_digest(), .payload = random_digest()}};
+  LogEntry second = first;
+  second.seq = 2;
+  second.operation = static_cast<std::uint8_t>(Operation::derive);
+  second.handover.reset();
+  second.items = {{.c1_hash = random_digest(), .status = ItemStatus::bad_proof}};
+  const Digest foreign = random_digest();
+  const Digest before = chain_next({}, sha256(first.encode()));
+  const Digest chain = chain_next(chain_next(before, sha256(second.encode())), foreign);
+  const Bytes head = LogHead::sign(3, kNow, chain, identity).encode();
+  const LogReply reply{
+      .head = head, .before = before, .lines = {{second.encode(), sha256(second.encode())}, {{}, foreign}}};
+  blocks.text("Type", "log").text("Suite", suite_name(group.suite()));
+  blocks.hex("Identity", identity.public_key().bytes()).hex("Entry1", first.encode());
+  blocks.hex("Entry2", second.encode()).hex("Foreign", foreign).hex("Before", before).hex("Chain", chain);
+  blocks.hex("Head", head).hex("Reply", reply.encode()).end();
 }
 
 TEST(Oracle, AcceptsWhatIsMadeHere) {
@@ -422,12 +460,13 @@ TEST(Oracle, AcceptsWhatIsMadeHere) {
       write_request(blocks, group_of(suite));
       write_derive(blocks, group_of(suite));
       write_chain(blocks, group_of(suite));
+      write_log(blocks, group_of(suite));
     }
   }
   const auto verify = std::string(COPROTECT_SOURCE_DIR) + "/protocol/testdata/oracle/verify_vectors.py";
   const auto run = harness::Command("/usr/bin/python3").args({"-B", verify, file.string()}).run(180s);
   EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
-  EXPECT_EQ(run.out, "32 blocks hold\n");
+  EXPECT_EQ(run.out, "34 blocks hold\n");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "protocol/base/fault.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/handover/recovery_parts.h"
 #include "protocol/handover/statements.h"
@@ -20,6 +21,7 @@ constexpr std::string_view kRecoveryName = "recovery";
 // No agent has a reason to be so far past the key's epoch; each step of kMaxEpochSkip costs the others a
 // call.
 constexpr std::uint32_t kMaxLead = 65'536;
+constexpr std::chrono::seconds kJoinersListDeadline{30};
 
 std::vector<Bytes> encode_all(const std::vector<protocol::Deal>& deals) {
   std::vector<Bytes> encoded;
@@ -38,12 +40,18 @@ std::vector<protocol::PublicDeal> public_parts(const std::vector<protocol::Deal>
   return parts;
 }
 
-// One that is there already, or a newer one, is as good.
-Status give_lists(InvitedAgent& agent, const std::string& tenant, const TenantLists& lists) {
+// To an agent that has only now learnt of the tenant. An invitation is good for the ceremony alone: the
+// administrator brings the lists. One that is there already, or a newer one, is as good.
+Status give_lists(const Party& party, const std::string& tenant, const TenantLists& lists) {
+  if (lists.bearer == nullptr) return Done{};
+  auto link = client::connect(party, *lists.bearer, kJoinersListDeadline);
   for (const auto& [kind, list] : {std::pair(&kClientLists, &lists.clients), {&kKeyLists, &lists.keys}}) {
     if (list->empty()) continue;
-    if (auto given = agent.put_list(*kind, tenant, *list); !given && given.error().code() != Code::conflict)
-      return given;
+    const std::string point = "send " + std::string(kind->name) + " to " + party.name;
+    fault_point(("before " + point).c_str());
+    const auto given = link.put("/v1/tenants/" + tenant + "/" + std::string(kind->path), *list);
+    fault_point(("after " + point).c_str());
+    if (!given && given.error().code() != Code::conflict) return given.error();
   }
   return Done{};
 }
@@ -336,7 +344,7 @@ Status complete_handover(const protocol::Bundle& newest, const Completion& compl
       return Error(Code::bad_proof, agent.name() + " agent acknowledges something else");
     retire.acknowledgements.push_back({parties[*party].identity_key.bytes(), *said});
     if (agent.holder != nullptr) continue;
-    if (auto given = give_lists(*agent.invited, newest.tenant(), completion.lists); !given) return given;
+    if (auto given = give_lists(parties[*party], newest.tenant(), completion.lists); !given) return given;
   }
   person.progress("all erase the shares of the epoch before");
   for (const NewHolder& agent : completion.agents)

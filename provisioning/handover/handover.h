@@ -79,7 +79,8 @@ class Handover {
 // May be repeated.
 struct TenantLists {
   Bytes clients;
-  Bytes keys;  // empty if there is none
+  Bytes keys;                                   // empty if there is none
+  const client::Credentials* bearer = nullptr;  // who brings them; outlives this
 };
 struct Completion {
   std::vector<NewHolder> agents;      // of the newest epoch

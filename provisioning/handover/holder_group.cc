@@ -40,7 +40,7 @@ Error waits_for(const HolderGroup::Member& member) {
 
 Result<HolderGroup> HolderGroup::look(const Bundle& known, const client::Credentials& credentials,
                                       Random& random) {
-  HolderGroup group(known);
+  HolderGroup group(known, credentials);
   std::vector<Member> former;
   for (;;) {
     for (const Party& party : group.bundle_.parameters()->parties) {
@@ -103,7 +103,7 @@ Result<TenantLists> HolderGroup::lists() {
   if (!clients) return std::move(clients).error();
   auto keys = newest_list(kKeyLists);
   if (!keys && keys.error().code() != Code::not_found) return std::move(keys).error();
-  return TenantLists{*std::move(clients), keys ? *std::move(keys) : Bytes{}};
+  return TenantLists{*std::move(clients), keys ? *std::move(keys) : Bytes{}, credentials_};
 }
 
 Status HolderGroup::all_reachable(std::string_view but) const {

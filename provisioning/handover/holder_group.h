@@ -37,8 +37,10 @@ class HolderGroup {
   Status all_reachable(std::string_view but = {}) const;
 
  private:
-  explicit HolderGroup(protocol::Bundle bundle) : bundle_(std::move(bundle)) {}
+  HolderGroup(protocol::Bundle bundle, const client::Credentials& credentials)
+      : bundle_(std::move(bundle)), credentials_(&credentials) {}
   protocol::Bundle bundle_;
+  const client::Credentials* credentials_;
   std::vector<Member> members_;
 };
 

@@ -92,7 +92,7 @@ Status new_code(const NewCodeOptions& options, const Operator& person, std::int6
   }
 
   auto administrator =
-      new_client({recovery_uri(options, folder->bundle().tenant())}, registry->ca().not_after_ms(),
+      new_client({recovery_uri(options, folder->bundle().tenant())}, recovery_end_ms(registry->ca(), now_ms),
                  registry->ca(), registry->ca_key(), now_ms, random);
   if (!administrator) return std::move(administrator).error();
   const std::vector<NewHolder> agents = order.agents;

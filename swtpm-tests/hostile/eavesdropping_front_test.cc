@@ -1,4 +1,4 @@
-// A front that works, and records or alters all that passes between client and custodian.
+// A front that works, and records, alters or answers what passes between client and custodian.
 
 #include <gtest/gtest.h>
 
@@ -43,7 +43,16 @@ class Eavesdropper {
     before_end_ = before_end;
     altered_ = kind;
   }
-  void leave_alone() { altered_ = Kind{}; }
+  // From now on a call for which this makes a reply is answered with it, and never reaches the custodian.
+  using Forge = std::function<std::optional<agent::ipc::Reply>(const agent::ipc::Call&)>;
+  void answer_with(Forge forge) {
+    const std::lock_guard lock(mutex_);
+    forge_ = std::move(forge);
+  }
+  void leave_alone() {
+    altered_ = Kind{};
+    answer_with(nullptr);
+  }
   bool front_running() { return !front_.ended(); }
 
   std::vector<Bytes> recorded() const {
@@ -71,12 +80,24 @@ class Eavesdropper {
       }
       if (frame->front() == static_cast<std::uint8_t>(altered_.load()) && frame->size() > before_end_)
         *(frame->end() - 1 - static_cast<std::ptrdiff_t>(before_end_.load())) ^= 1;
-      if (!to.send(*frame)) break;
+      const auto forged = forge(*frame);
+      if (!(forged ? from : to).send(forged ? *forged : *frame)) break;
     }
     to.shutdown();
   }
 
+  std::optional<Bytes> forge(const Bytes& frame) {
+    const auto call = agent::ipc::Call::parse(frame);
+    const std::lock_guard lock(mutex_);
+    auto reply = call && forge_ ? forge_(*call) : std::nullopt;
+    if (!reply) return std::nullopt;
+    reply->id = call->id;
+    reply->request_id = "0123456789abcdef";
+    return reply->encode();
+  }
+
   mutable std::mutex mutex_;
+  Forge forge_;
   std::vector<Bytes> record_;
   std::atomic<Kind> altered_{};
   std::atomic<std::size_t> before_end_ = 0;
@@ -161,6 +182,77 @@ TEST_P(EavesdroppingFront, GainsNothingByAltering) {
   spy_->leave_alone();
   EXPECT_EQ(decrypt().exit_code, 0);
   EXPECT_EQ(read_file(out()), kContent);
+}
+
+// Yesterday's log for an auditor, a refusal that nobody gave, and a drill's report that never arrived.
+TEST_P(EavesdroppingFront, CannotAnswerInTheCustodiansPlace) {
+  using agent::ipc::Route;
+  const auto reply_of = [](const std::optional<Error>& error, Bytes body) {
+    return agent::ipc::Reply{.id = 0, .error = error, .request_id = {}, .body = std::move(body)};
+  };
+  const auto forge_all = [&](Route route, const agent::ipc::Reply& reply) {
+    spy_->answer_with([=](const agent::ipc::Call& call) {
+      return call.route == route ? std::optional(reply) : std::nullopt;
+    });
+  };
+  const auto last_body = [&] {
+    const auto frames = spy_->recorded();
+    for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame)
+      if (const auto reply = agent::ipc::Reply::parse(*frame)) return reply->body;
+    return Bytes();
+  };
+  const auto audit = [&] {
+    return system_->provision({"log", "--config", system_->admin().string(), "--party", "cloud"});
+  };
+  const auto drill = [&](const std::string& name) {
+    return Command(System::program("coprotect-provision"))
+        .args({"drill", "--dir", system_->out().string(), "--out", (system_->folder() / name).string(),
+               "--code-fd", "7"})
+        .feed(7, system_->code() + "\n")
+        .run();
+  };
+
+  Finished run = audit();
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Bytes yesterdays = last_body();
+  ASSERT_TRUE(protocol::SealedReply::parse(yesterdays));
+  forge_all(Route::log, reply_of(std::nullopt, yesterdays));
+  run = audit();
+  EXPECT_NE(run.exit_code, 0);
+  EXPECT_NE(run.err.find("not its own to this request"), std::string::npos) << run.err;
+
+  forge_all(Route::partial_decrypt, reply_of(Error(Code::denied, "file policy does not allow it"), {}));
+  run = decrypt();
+  EXPECT_EQ(run.exit_code, 4) << run.err;  // not reached, and no verdict
+  EXPECT_NE(run.err.find("could not be asked"), std::string::npos) << run.err;
+  // Sealed as the custodian would, but signed by the front.
+  const auto own = protocol::SigningKey::generate(system_random());
+  const auto cloud = bundle_of(*system_).parameters()->parties[0].identity_key.bytes();
+  spy_->answer_with([&](const agent::ipc::Call& call) -> std::optional<agent::ipc::Reply> {
+    const auto envelope = protocol::SignedRequest::parse_envelope(call.body);
+    if (!envelope) return std::nullopt;
+    auto made_up = protocol::SealedReply::refuse(
+        own, {Code::denied, "not you", {}}, envelope->request.reply_key, envelope->hash, system_random());
+    made_up->party = cloud;
+    return reply_of(std::nullopt, made_up->encode());
+  });
+  run = decrypt();
+  EXPECT_NE(run.exit_code, 0);
+  EXPECT_EQ(run.err.find("not you"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("not its own to this request"), std::string::npos) << run.err;
+
+  spy_->leave_alone();
+  run = drill("before");
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  for (const Bytes& swallowed : {Bytes(), last_body()}) {
+    forge_all(Route::drill_report, reply_of(std::nullopt, swallowed));
+    run = drill(swallowed.empty() ? "swallowed" : "repeated");
+    EXPECT_NE(run.exit_code, 0);
+    EXPECT_NE(run.err.find("cloud agent"), std::string::npos) << run.err;
+    EXPECT_NE(run.err.find("could not be told of the drill"), std::string::npos) << run.err;
+  }
+  spy_->leave_alone();
+  EXPECT_EQ(decrypt().exit_code, 0);
 }
 
 }  // namespace

@@ -291,6 +291,19 @@ TEST_P(HostileRelay, GainsNothingByAltering) {
     });
     expect_fails();
   }
+  // A refusal of the company's that it never gave: it is no verdict, the company could not be asked.
+  auto refused = *protocol::ChainReply::parse(old);
+  refused.entries[0].answer =
+      protocol::Refusal{.code = Code::denied, .detail = "file policy does not allow it", .request_id = {}};
+  meddle({}, [&](const Bytes& frame) {
+    auto answer = Forwarded::parse(frame);
+    if (!answer) return Pieces{frame};
+    answer->body = refused.encode();
+    return Pieces{answer->encode()};
+  });
+  const Finished run = decrypt();
+  EXPECT_EQ(run.exit_code, 4) << run.err;
+  EXPECT_NE(run.err.find("could not be asked"), std::string::npos) << run.err;
   meddle({}, {});
   expect_both_run();
   expect_opens();

@@ -7,8 +7,10 @@
 #include "client/agents.h"
 #include "client/partial_exchange.h"
 #include "protocol/base/test_must.h"
+#include "protocol/crypto/hash.h"
 #include "protocol/message/client_list.h"
 #include "protocol/message/onboarding.h"
+#include "protocol/message/reply.h"
 #include "protocol/x509/issue.h"
 #include "swtpm-tests/hostile/front_place.h"
 #include "swtpm-tests/share_of.h"
@@ -52,6 +54,35 @@ class LyingFront : public testing::Test {
     front_ = std::make_unique<FrontPlace>(system_->cloud(), system_->folder() / "programs");
   }
 
+  // As refuses(), for what signed_request() made: the refusal is inside, sealed to the client and signed.
+  testing::AssertionResult refuses_inside(const agent::ipc::Reply& reply, std::optional<Code> code = {}) {
+    if (reply.error) return code ? refuses(reply, *code) : refuses(reply);
+    const auto sealed = protocol::SealedReply::parse(reply.body);
+    if (!sealed) return testing::AssertionFailure() << "answered with what is no reply";
+    for (const auto& [hash, key] : reply_keys_) {
+      const auto content =
+          sealed->open(bundle_->parameters()->parties[party("cloud")].identity_key, key, hash);
+      if (!content) continue;
+      const auto* const refusal = std::get_if<protocol::Refusal>(&*content);
+      if (refusal == nullptr) return testing::AssertionFailure() << "answered";
+      if (code && refusal->code != *code)
+        return testing::AssertionFailure() << code_name(refusal->code) << ": " << refusal->detail;
+      return testing::AssertionSuccess();
+    }
+    return testing::AssertionFailure() << "sealed to nobody here";
+  }
+  // The same for an exchange of a client's.
+  testing::AssertionResult refuses_inside(const client::PartialExchange& exchange,
+                                          const agent::ipc::Reply& reply, Code code) const {
+    if (reply.error) return refuses(reply, code);
+    const auto answers = exchange.read(party("cloud"), reply.body);
+    if (!answers) return testing::AssertionFailure() << answers.error().message();
+    if (answers->front()) return testing::AssertionFailure() << "answered";
+    if (answers->front().error().code() != code)
+      return testing::AssertionFailure() << answers->front().error().message();
+    return testing::AssertionSuccess();
+  }
+
   // What the custodian says to this front.
   agent::ipc::Reply ask(Route route, const std::string& subject, ByteView certificate, ByteView body) {
     const agent::ipc::Call call{.id = ++calls_,
@@ -82,8 +113,8 @@ class LyingFront : public testing::Test {
   }
   // A request about the key, of whoever's, signed with whichever key.
   Bytes signed_request(decltype(protocol::Request::body) body,
-                       const std::vector<protocol::Certificate>& chain,
-                       const protocol::SigningKey& key) const {
+                       const std::vector<protocol::Certificate>& chain, const protocol::SigningKey& key) {
+    auto reply_key = protocol::HpkePrivateKey::generate(system_random());
     protocol::Request request{
         .tenant = bundle_->tenant(),
         .key_id = bundle_->key_id(),
@@ -93,14 +124,16 @@ class LyingFront : public testing::Test {
         .reason = "work",
         .nonce = {},
         .time_ms = client::now_ms(),
-        .reply_key = protocol::HpkePrivateKey::generate(system_random()).public_key(),
+        .reply_key = reply_key.public_key(),
         .body = std::move(body)};
     system_random().fill(request.nonce);
-    return protocol::SignedRequest::sign(request, chain, key);
+    Bytes message = protocol::SignedRequest::sign(request, chain, key);
+    reply_keys_.emplace_back(protocol::sha256(message), std::move(reply_key));
+    return message;
   }
   // Each operation on a key that gives something out.
   std::vector<std::pair<Route, Bytes>> all_requests(const std::vector<protocol::Certificate>& chain,
-                                                    const protocol::SigningKey& key) const {
+                                                    const protocol::SigningKey& key) {
     protocol::PartialDecryptBody partial;
     const ByteView core = header_->core_bytes();
     partial.items.push_back({.core = Bytes(core.begin(), core.end()),
@@ -131,6 +164,7 @@ class LyingFront : public testing::Test {
   std::optional<client::Credentials> admin_;
   std::unique_ptr<FrontPlace> front_;
   std::uint64_t calls_ = 0;
+  std::vector<std::pair<Digest, protocol::HpkePrivateKey>> reply_keys_;  // of signed_request(), by its hash
 };
 
 TEST_F(LyingFront, GetsNothingWithoutTheClientsSignature) {
@@ -146,9 +180,9 @@ TEST_F(LyingFront, GetsNothingWithoutTheClientsSignature) {
                                        own_key.public_key(), nullptr, own_key, system_random()));
   for (const auto& certificate : {admin_->certificate, made_up})
     for (const auto& [route, request] : all_requests({certificate}, own_key))
-      EXPECT_TRUE(refuses(ask_about_key(route, request)));
+      EXPECT_TRUE(refuses_inside(ask_about_key(route, request)));
   for (const auto& [route, request] : all_requests({made_up, admin_->certificate}, own_key))
-    EXPECT_TRUE(refuses(ask_about_key(route, request)));
+    EXPECT_TRUE(refuses_inside(ask_about_key(route, request)));
 
   Bytes noise(700);
   system_random().fill(noise);
@@ -177,20 +211,22 @@ TEST_F(LyingFront, GetsNothingByAlteringARequest) {
 TEST_F(LyingFront, CannotTurnARequestIntoAnother) {
   // Alice may not have the blob or the log, whoever the front says that she is.
   const auto requests = all_requests({alice_->certificate}, alice_->key);
-  EXPECT_TRUE(refuses(ask_about_key(Route::recovery_share, requests[1].second), Code::denied));
-  EXPECT_TRUE(refuses(ask_about_key(Route::log, requests[2].second), Code::denied));
+  EXPECT_TRUE(refuses_inside(ask_about_key(Route::recovery_share, requests[1].second), Code::denied));
+  EXPECT_TRUE(refuses_inside(ask_about_key(Route::log, requests[2].second), Code::denied));
   // The key is for files: c1 of one, raised to the share, would pass by its policy.
-  EXPECT_TRUE(refuses(ask_about_key(Route::derive, requests[3].second), Code::denied));
+  EXPECT_TRUE(refuses_inside(ask_about_key(Route::derive, requests[3].second), Code::denied));
   for (const Route route : {Route::recovery_share, Route::log, Route::derive})
-    EXPECT_TRUE(refuses(ask_about_key(route, requests[0].second)));
-  EXPECT_TRUE(refuses(ask_about_key(Route::partial_decrypt, requests[1].second)));
-  EXPECT_TRUE(refuses(
+    EXPECT_TRUE(refuses_inside(ask_about_key(route, requests[0].second)));
+  EXPECT_TRUE(refuses_inside(ask_about_key(Route::partial_decrypt, requests[1].second)));
+  EXPECT_TRUE(refuses_inside(
       ask(Route::partial_decrypt, std::string(64, 'a'), admin_->certificate.der(), requests[0].second)));
   // A request to the other agent, and ones that were kept for too long or were made ahead.
-  EXPECT_TRUE(refuses(ask_about_key(Route::partial_decrypt, exchange("company").request()), Code::denied));
+  const auto to_other = exchange("company");
+  EXPECT_TRUE(
+      refuses_inside(to_other, ask_about_key(Route::partial_decrypt, to_other.request()), Code::denied));
   for (const std::int64_t minutes : {-6, 6}) {
     const auto moved = exchange("cloud", client::now_ms() + minutes * 60'000);
-    EXPECT_TRUE(refuses(ask_about_key(Route::partial_decrypt, moved.request()), Code::replayed));
+    EXPECT_TRUE(refuses_inside(moved, ask_about_key(Route::partial_decrypt, moved.request()), Code::stale));
   }
   expect_honest_request_served();
 }
@@ -202,11 +238,12 @@ TEST_F(LyingFront, GetsNothingOutOfAReplay) {
   EXPECT_TRUE(captured.read(reply.body));
 
   for (const auto& client : {alice_->certificate, admin_->certificate})
-    EXPECT_TRUE(
-        refuses(ask(Route::partial_decrypt, to_hex(bundle_->key_id()), client.der(), captured.request()),
-                Code::replayed));
+    EXPECT_TRUE(refuses_inside(
+        captured, ask(Route::partial_decrypt, to_hex(bundle_->key_id()), client.der(), captured.request()),
+        Code::replayed));
   front_->restart();
-  EXPECT_TRUE(refuses(ask_about_key(Route::partial_decrypt, captured.request()), Code::replayed));
+  EXPECT_TRUE(
+      refuses_inside(captured, ask_about_key(Route::partial_decrypt, captured.request()), Code::replayed));
   expect_honest_request_served();
 }
 

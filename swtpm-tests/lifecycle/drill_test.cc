@@ -4,7 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "client/agent_client.h"
+#include "client/agents.h"
+#include "protocol/recovery/kit.h"
 #include "swtpm-tests/harness/system.h"
 
 namespace coprotect::harness {
@@ -89,13 +90,24 @@ TEST_P(LifecycleDrill, GoesThroughEveryQuorum) {
   EXPECT_EQ(results(), all);
   EXPECT_EQ(evidence()["administrator"], "coprotect:acme:admin:admin") << evidence();
   EXPECT_TRUE(health(system_->cloud())["last_drill_age_seconds"].is_null());  // not of the other key
-  run = drill(system_->code(), {"--kit", system_->kit().string()});
+  const path renewed = system_->folder() / "renewed.kit";
+  run = drill(system_->code(), {"--kit", system_->kit().string(), "--renew-kit", renewed.string()});
   ASSERT_EQ(run.exit_code, 0) << run.out << run.err;
   EXPECT_EQ(results(), all);
+  // The kit's certificate is renewed: the same key, so that it is enrolled, and five years from now.
+  const auto certificate = [](const path& kit) {
+    return *protocol::Certificate::parse_der(
+        protocol::RecoveryKit::parse(bytes_of(read_file(kit)))->certificate());
+  };
+  EXPECT_EQ(certificate(renewed).key_hash(), certificate(system_->kit()).key_hash());
+  EXPECT_NE(certificate(renewed).der(), certificate(system_->kit()).der());
+  constexpr std::int64_t kDayMs = 24 * 3600 * 1000;
+  EXPECT_LT(std::abs(certificate(renewed).not_after_ms() - client::now_ms() - 5 * 365 * kDayMs), kDayMs);
   run = drill(system_->code("derive"), {"--key", "derive", "--kit", system_->kit("derive").string()});
   ASSERT_EQ(run.exit_code, 0) << run.out << run.err;
   EXPECT_EQ(results(), all);
   EXPECT_EQ(evidence()["purpose"], "derive");
+  EXPECT_NE(run.out.find("new-code renews it"), std::string::npos) << run.out;  // without the CA's key
   for (Agent* const agent : {&system_->cloud(), &system_->company()}) {
     EXPECT_GE(health(*agent)["last_drill_age_seconds"].get<int>(), 0);
     EXPECT_LT(health(*agent)["last_drill_age_seconds"].get<int>(), 120);
@@ -126,7 +138,7 @@ TEST_P(LifecycleDrill, GoesThroughEveryQuorum) {
 
   // Without one agent: which quorums fail, and the other agent has it in its log.
   system_->company().stop();
-  run = drill(system_->code(), {"--kit", system_->kit().string()});
+  run = drill(system_->code(), {"--kit", renewed.string()});
   EXPECT_EQ(run.exit_code, 1) << run.out << run.err;
   EXPECT_EQ(results(),
             (Results{"cloud company: failed", "cloud recovery: passed", "company recovery: failed"}));

@@ -1,5 +1,6 @@
 #include "agent/custodian/testing/asking.h"
 
+#include "protocol/base/reader.h"
 #include "protocol/base/test_must.h"
 #include "protocol/crypto/hash.h"
 
@@ -15,7 +16,7 @@ std::vector<protocol::Element> bases_of(const protocol::Request& request) {
     return derivation->peers;
   std::vector<protocol::Element> bases;
   for (const auto& item : std::get<protocol::PartialDecryptBody>(request.body).items)
-    bases.push_back(item.capsule.c1);
+    bases.push_back(item.capsule->c1);
   return bases;
 }
 
@@ -53,30 +54,51 @@ Bytes Asking::signed_by(const TestClient& client) const {
   return protocol::SignedRequest::sign(request, {client.certificate}, client.key);
 }
 
-Result<Bytes> send(TestAgent& agent, const protocol::Request& request, const Bytes& signed_request,
-                   ByteView peer) {
+Bytes signed_again(Bytes message, const TestClient& client) {
+  Reader r(message);
+  const auto skip = [](const auto& field) { invariant(field.has_value()); };
+  skip(r.bytes(6));  // magic, version, operation
+  skip(r.lp());      // tenant
+  skip(r.bytes(32 + 4));
+  skip(r.bytes(*r.u8() * std::size_t{33} + 1));  // audience, action
+  skip(r.lp());                                  // reason
+  skip(r.bytes(16 + 8 + 65));
+  const ByteView head = ByteView(message).first(message.size() - r.size());
+  const auto body = r.lp4();
+  const ByteView certificates = r.rest().first(r.size() - 64);
+  const auto signature = client.key.sign(protocol::request_digest(head, *body, certificates));
+  std::copy(signature.begin(), signature.end(), message.end() - 64);
+  return message;
+}
+
+Result<Secret> open(const TestAgent& agent, const Asking& asking, ByteView message, ByteView reply) {
+  auto content = must(must(protocol::SealedReply::parse(reply))
+                          .open(agent.identity_key(), asking.reply_key, protocol::sha256(message)));
+  if (const auto* const refusal = std::get_if<protocol::Refusal>(&content))
+    return Error(refusal->code, refusal->detail);
+  return std::get<Secret>(std::move(content));
+}
+
+Result<Secret> send(TestAgent& agent, const Asking& asking, const Bytes& signed_request, ByteView peer) {
   constexpr std::array kRoutes = {Route::partial_decrypt, Route::recovery_share, Route::log,
                                   Route::derive,          Route::handover,       Route::drill_report};
-  return agent.call(kRoutes[request.body.index()], to_hex(request.key_id), peer, signed_request);
+  const auto& request = asking.request;
+  const auto reply = agent.call(kRoutes[request.body.index()], to_hex(request.key_id), peer, signed_request);
+  if (!reply) return reply.error();
+  return open(agent, asking, signed_request, *reply);
 }
 
 Result<Secret> answer(TestAgent& agent, const Asking& asking, const TestClient& client) {
-  const Bytes message = asking.signed_by(client);
-  const auto reply = send(agent, asking.request, message, client.certificate.der());
-  if (!reply) return reply.error();
-  const auto sealed = must(protocol::SealedReply::parse(*reply));
-  invariant(sealed.party == agent.identity_key().bytes());
-  return sealed.open(asking.reply_key, protocol::sha256(message));
+  return send(agent, asking, asking.signed_by(client), client.certificate.der());
 }
 
 Result<protocol::PartialReply> partials(TestAgent& agent, const Bundle& bundle, const Asking& asking,
                                         const TestClient& client) {
   const Bytes message = asking.signed_by(client);
-  const auto reply = send(agent, asking.request, message, client.certificate.der());
-  if (!reply) return reply.error();
+  const auto opened = send(agent, asking, message, client.certificate.der());
+  if (!opened) return opened.error();
   const Digest hash = protocol::sha256(message);
-  const Secret opened = must(must(protocol::SealedReply::parse(*reply)).open(asking.reply_key, hash));
-  auto replies = must(protocol::parse_partial_replies(opened.reveal(), bundle.group()));
+  auto replies = must(protocol::parse_partial_replies(opened->reveal(), bundle.group()));
   invariant(replies.size() == 1);
   protocol::PartialReply& own = replies.front();
 

@@ -28,10 +28,15 @@ struct Asking {
 // For this agent, of now, with a fresh nonce.
 Asking ask(const TestAgent& agent, const protocol::Bundle& bundle, protocol::RequestBody body);
 
-// Sends a signed request to the route of its operation.
-Result<Bytes> send(TestAgent& agent, const protocol::Request& request, const Bytes& signed_request,
-                   ByteView peer);
-// Signs, sends and opens the reply. The error is the agent's.
+// A message that was changed somewhere before its certificates, signed again.
+Bytes signed_again(Bytes message, const TestClient& client);
+
+// What the agent's sealed reply to this message says; the error is the agent's refusal.
+Result<Secret> open(const TestAgent& agent, const Asking& asking, ByteView message, ByteView reply);
+// Sends a signed request to the route of its operation and opens the reply. The error is the agent's refusal,
+// or its problem document if it judged nothing.
+Result<Secret> send(TestAgent& agent, const Asking& asking, const Bytes& signed_request, ByteView peer);
+// The same for a request that is signed here.
 Result<Secret> answer(TestAgent& agent, const Asking& asking, const TestClient& client);
 // The same for a partial-decrypt or a derive request, with its proof verified.
 Result<protocol::PartialReply> partials(TestAgent& agent, const protocol::Bundle& bundle,

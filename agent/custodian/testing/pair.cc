@@ -25,7 +25,7 @@ void Pair::onboard() {
   const Bytes list = acme.next_list();
   for (std::size_t i : {0u, 1u}) {
     TestAgent& agent = i == 0 ? cloud : company;
-    must(agent.call(ipc::Route::client_list_put, "acme", tool.invitation(i).certificate, list));
+    must(agent.call(ipc::Route::client_list_put, "acme", admin.certificate.der(), list));
   }
 }
 

@@ -48,9 +48,9 @@ class HandoverFixture : public ::testing::Test {
     return {bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(), {1, 2}};
   }
   // The client list, for an agent that has only now a key.
-  void enrol_at(TestAgent& agent, const HandoverTool& tool) {
-    must(agent.call(ipc::Route::client_list_put, "acme", tool.invitation(agent).certificate,
-                    pair.acme.next_list()));
+  void enrol_at(TestAgent& agent) {
+    must(
+        agent.call(ipc::Route::client_list_put, "acme", pair.admin.certificate.der(), pair.acme.next_list()));
   }
   template <typename T>
   static std::string code_of(const Result<T>& result) {

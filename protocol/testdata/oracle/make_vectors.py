@@ -14,6 +14,7 @@ import dkg
 import files
 import handover
 import hpke
+import logs
 import messages
 import recovery
 import threshold
@@ -337,8 +338,9 @@ def request_block(group):
         m = group.message(c.scalar(group.q))
         ct = threshold.encrypt(group, h, m, files.label(core, key_id), c.scalar(group.q), c.scalar(group.q))
         items.append((core, threshold.capsule(group, ct)))
+    key_id, identity = c.bytes(32), c.scalar(hpke.CURVE.q)
     q = messages.Request(
-        1, "acme", c.bytes(32), 0, [messages.compressed(c.scalar(hpke.CURVE.q))], 1, "quarterly review", c.bytes(16),
+        1, "acme", key_id, 0, [messages.compressed(identity)], 1, "quarterly review", c.bytes(16),
         1767225600000, hpke.public_key(reply), messages.partial_decrypt_body(group, items),
     )
     request = messages.sign_request(q, [cert], client)
@@ -346,7 +348,9 @@ def request_block(group):
     values = [group.exp(group.g, c.scalar(group.q)) for _ in items]
     partial = messages.Partial(1, 0, [(0, values[0]), (1, "not for you")], (c.bytes(32), c.scalar(group.q)))
     plaintext = messages.partial_reply(group, partial)
-    sealed = messages.seal_reply(party, plaintext, q.reply_key, sha256(request), c.scalar(hpke.CURVE.q))
+    sealed = messages.seal_reply(identity, plaintext, q.reply_key, sha256(request), c.scalar(hpke.CURVE.q))
+    refusal = ("denied", "not for you", c.bytes(8))
+    refused = messages.seal_reply(identity, refusal, q.reply_key, sha256(request), c.scalar(hpke.CURVE.q))
     block(
         Type="request",
         Suite=group.name,
@@ -360,6 +364,8 @@ def request_block(group):
         ReplyKey=reply.to_bytes(32, "big"),
         Cores=b"".join(lp4(core) for core, _ in items),
         Reply=sealed,
+        Refused=refused,
+        Refusal=messages.refusal(refusal),
         K1=group.encode(values[0]),
         Proof=partial.proof[0] + group.scalar(partial.proof[1]),
     )
@@ -414,6 +420,36 @@ def chain_block(group):
     )
 
 
+def log_block(group):
+    c = Counter(f"log {group.name}")
+    identity = c.scalar(hpke.CURVE.q)
+    common = dict(time=1767225600000, tenant="acme", key_id=c.bytes(32), client="coprotect:acme:admin:root", action=1)
+    first = logs.Entry(
+        seq=1, kind=1, operation=5, request_id=c.bytes(8), request_hash=c.bytes(32), reason="handover deal", outcome="ok",
+        detail="handover deal", items=[], handover=(4, c.bytes(32), c.bytes(32)), **common,
+    )
+    second = logs.Entry(
+        seq=2, kind=3, operation=1, request_id=c.bytes(8), request_hash=c.bytes(32), reason="größer", outcome="denied",
+        detail="partial-decrypt: no", items=[(c.bytes(32), 0), (c.bytes(32), 4)], handover=None, **common,
+    )
+    entries, foreign = [logs.encode_entry(first), logs.encode_entry(second)], c.bytes(32)
+    chain_1 = logs.chain_next(bytes(32), sha256(entries[0]))
+    chain = logs.chain_next(logs.chain_next(chain_1, sha256(entries[1])), foreign)
+    head = logs.sign_head(identity, 3, 1767225600001, chain)
+    block(
+        Type="log",
+        Suite=group.name,
+        Identity=messages.compressed(identity),
+        Entry1=entries[0],
+        Entry2=entries[1],
+        Foreign=foreign,
+        Before=chain_1,
+        Chain=chain,
+        Head=head,
+        Reply=logs.encode_reply(head, chain_1, [entries[1], (foreign,)]),
+    )
+
+
 def main():
     print("# Made by oracle/make_vectors.py, an implementation of SPEC.md that shares no code with this one.\n")
     for name in ("p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"):
@@ -428,6 +464,7 @@ def main():
             request_block(group)
             derive_block(group)
             chain_block(group)
+            log_block(group)
     for size in (0, files.CHUNK - 1, files.CHUNK, files.CHUNK + 5):
         file_block(group_by_name("p256"), b'{"version":1,"allow":{"groups":["coprotect:acme:group:finance"]}}', size)
     for name in ("p256", "ffdhe3072"):

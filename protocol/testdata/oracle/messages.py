@@ -45,34 +45,64 @@ def derive_body(group, peers):
     return u16(len(peers)) + b"".join(group.encode(peer) for peer in peers)
 
 
-def unsigned_request(q, chain):
+def request_parts(q, chain):
     data = b"CPRQ" + u8(1) + u8(q.operation) + lp(q.tenant.encode()) + q.key_id + u32(q.epoch)
     data += u8(len(q.audience)) + b"".join(q.audience) + u8(q.action) + lp(q.reason.encode())
-    data += q.nonce + u64(q.time) + q.reply_key + lp4(q.body)
-    return data + u8(len(chain)) + b"".join(lp(c) for c in chain)
+    head = data + q.nonce + u64(q.time) + q.reply_key
+    return head, q.body, u8(len(chain)) + b"".join(lp(c) for c in chain)
 
 
-def request_digest(data):
-    return H("CPV1-REQUEST", sha256(data))
+def request_digest(head, body, certificates):
+    return H("CPV1-REQUEST", sha256(head), sha256(body), sha256(certificates))
 
 
 def sign_request(q, chain, scalar):
-    data = unsigned_request(q, chain)
-    return data + ecdsa_sign(scalar, request_digest(data))
+    head, body, certificates = request_parts(q, chain)
+    return head + lp4(body) + certificates + ecdsa_sign(scalar, request_digest(head, body, certificates))
 
 
-def seal_reply(identity_key, plaintext, reply_key, request_hash, ephemeral):
+def reply_digest(request_hash, plaintext):
+    return H("CPV1-REPLY", request_hash, sha256(plaintext))
+
+
+def seal_reply(identity, content, reply_key, request_hash, ephemeral):
+    """identity: the agent's private key; content: the answer, or (code, detail, request_id)"""
+    plaintext = u8(0) + content if isinstance(content, bytes) else u8(1) + refusal(content)
+    plaintext += ecdsa_sign(identity, reply_digest(request_hash, plaintext))
+    identity_key = compressed(identity)
     sealed = hpke.seal(reply_key, b"CPV1-REPLY" + request_hash, identity_key, plaintext, ephemeral)
     return b"CPRP" + u8(1) + identity_key + lp4(sealed)
 
 
-def open_reply(data, scalar, request_hash):
+def open_reply(data, identity_key, scalar, request_hash):
+    """The answer of this agent to this request, as bytes, or its refusal (code, detail, request_id)."""
     r = Reader(data)
     r.literal(b"CPRP\x01")
-    identity_key = r.take(33)
+    require(r.take(33) == identity_key, "another party answered")
     sealed = r.lp4()
     r.end()
-    return identity_key, hpke.open_(scalar, b"CPV1-REPLY" + request_hash, identity_key, sealed)
+    opened = hpke.open_(scalar, b"CPV1-REPLY" + request_hash, identity_key, sealed)
+    require(len(opened) >= 65, "reply without a signature")
+    plaintext, signature = opened[:-64], opened[-64:]
+    ecdsa_verify(identity_key, reply_digest(request_hash, plaintext), signature)
+    require(plaintext[0] in (0, 1), "neither an answer nor a refusal")
+    return plaintext[1:] if plaintext[0] == 0 else parse_refusal(plaintext[1:])
+
+
+def refusal(content):
+    code, detail, request_id = content
+    return lp(code.encode()) + lp(detail.encode()) + request_id
+
+
+def read_refusal(r):
+    return r.lp().decode(), r.lp().decode(), r.take(8)
+
+
+def parse_refusal(data):
+    r = Reader(data)
+    content = read_refusal(r)
+    r.end()
+    return content
 
 
 def partial_reply(group, partial):
@@ -122,8 +152,7 @@ def chain_list(entries):
         if isinstance(answer, bytes):
             data += identity_key + u8(1) + lp4(answer)
         else:
-            code, detail, request_id = answer
-            data += identity_key + u8(0) + lp(code.encode()) + lp(detail.encode()) + request_id
+            data += identity_key + u8(0) + refusal(answer)
     return data
 
 
@@ -135,7 +164,7 @@ def parse_chain_list(data):
         identity_key = r.take(33)
         answered = r.u8()
         require(answered in (0, 1), "neither an answer nor a refusal")
-        answer = r.lp4() if answered else (r.lp().decode(), r.lp().decode(), r.take(8))
+        answer = r.lp4() if answered else read_refusal(r)
         entries.append((identity_key, answer))
     r.end()
     require(0 < len(entries) <= 16 and len(dict(entries)) == len(entries), "not 1 to 16 parties")

@@ -100,8 +100,8 @@ def decrypt(kit_path, party_name, in_path, out_path):
     )
     path = f"/v1/keys/{bundle.key_id.hex()}/partial-decrypt"
     answer = post(party, path, request, kit.certificate, scalar)
-    identity_key, plaintext = messages.open_reply(answer, reply_scalar, sha256(request))
-    require(identity_key == party.identity_key, "another party answered")
+    plaintext = messages.open_reply(answer, party.identity_key, reply_scalar, sha256(request))
+    require(isinstance(plaintext, bytes), f"{party.name} refused: {plaintext}")
 
     partials = {3: group.exp(ct.c1, share)}
     for reply in messages.parse_partial_replies(group, plaintext):

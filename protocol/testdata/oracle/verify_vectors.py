@@ -10,6 +10,7 @@ import dkg
 import files
 import handover
 import hpke
+import logs
 import messages
 import recovery
 import threshold
@@ -183,20 +184,24 @@ def check_request(b):
     require(r.take(16) == b.hex("Nonce") and r.u64() == b.number("Time"), "nonce, time")
     reply_key = to_int(b.hex("ReplyKey"))
     require(r.take(65) == hpke.public_key(reply_key), "reply key")
-    body = Reader(r.lp4())
+    head = data[: r.at]
+    body_bytes = r.lp4()
+    body = Reader(body_bytes)
     cores = Reader(b.hex("Cores"))
     for _ in range(body.u16()):
         require(body.lp4() == cores.lp4() and body.u16() == 1, "core")
         body.take(2 * b.group.element_size + 32 + 32 + b.group.scalar_size)
     body.end()
     cores.end()
+    certificates_at = r.at
     chain = [r.lp() for _ in range(r.u8())]
     point = x509.load_der_x509_certificate(chain[0]).public_key()
     key = point.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
-    messages.ecdsa_verify(key, messages.request_digest(data[: r.at]), r.take(64))
+    messages.ecdsa_verify(key, messages.request_digest(head, body_bytes, data[certificates_at : r.at]), r.take(64))
     r.end()
-    party, plaintext = messages.open_reply(b.hex("Reply"), reply_key, b.hex("RequestHash"))
-    require(party == b.hex("Audience"), "party")
+    plaintext = messages.open_reply(b.hex("Reply"), b.hex("Audience"), reply_key, b.hex("RequestHash"))
+    refused = messages.open_reply(b.hex("Refused"), b.hex("Audience"), reply_key, b.hex("RequestHash"))
+    require(messages.refusal(refused) == b.hex("Refusal"), "refusal")
     (partial,) = messages.parse_partial_replies(b.group, plaintext)
     require(partial.items[0] == (0, b.element("K1")) and partial.items[1][0] == 1, "items")
     require(partial.proof == b.proof("Proof"), "proof")
@@ -237,6 +242,17 @@ def check_chain(b):
     require(messages.parse_chain_list(b.hex("List")) == [(parties[0], b.hex("Reply")), (parties[2], refusal)], "list")
 
 
+def check_log(b):
+    entries = [b.hex("Entry1"), b.hex("Entry2")]
+    for encoded in entries:
+        require(logs.encode_entry(logs.parse_entry(encoded)) == encoded, "entry")
+    require(logs.parse_entry(entries[0]).handover[0] == 4, "step")
+    require(logs.chain_next(bytes(32), sha256(entries[0])) == b.hex("Before"), "chain before")
+    head, found = logs.read_piece(b.hex("Reply"), b.hex("Identity"), 2)
+    require(head.chain == b.hex("Chain") and head == logs.parse_head(b.hex("Head")), "head")
+    require(found == [logs.parse_entry(entries[1]), None], "entries")
+
+
 CHECKS = {
     "tdh2": check_tdh2,
     "batch": check_batch,
@@ -248,6 +264,7 @@ CHECKS = {
     "request": check_request,
     "derive": check_derive,
     "chain": check_chain,
+    "log": check_log,
 }
 
 
