@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string_view>
 
 #include "protocol/base/writer.h"
@@ -85,6 +86,19 @@ Result<HpkePrivateKey> HpkePrivateKey::from_scalar(ByteView scalar) {
   return HpkePrivateKey(Secret::copy_of(scalar), p256::base_multiple(scalar));
 }
 
+HpkePrivateKey HpkePrivateKey::derive(ByteView ikm) {
+  const Bytes suite = hpke::kem_suite_id();
+  const Secret prk = hpke::labeled_extract(suite, {}, "dkp_prk", ikm);
+  // Each candidate is too large with a chance of 2^−32.
+  for (unsigned counter = 0; counter < 256; ++counter) {
+    const auto count = static_cast<std::uint8_t>(counter);
+    auto key = from_scalar(
+        hpke::labeled_expand(suite, prk, "candidate", ByteView(&count, 1), p256::kScalarSize).reveal());
+    if (key) return *std::move(key);
+  }
+  std::abort();
+}
+
 Result<Secret> HpkePrivateKey::open(ByteView sealed, ByteView info, ByteView aad) const {
   HpkePublicKey enc;
   if (sealed.size() < enc.size()) return Error(Code::altered, "sealed text is too short");
@@ -107,7 +121,11 @@ bool is_hpke_public_key(ByteView bytes) {
 
 Result<Bytes> hpke_seal(const HpkePublicKey& to, ByteView info, ByteView aad, ByteView plaintext,
                         Random& random) {
-  const HpkePrivateKey ephemeral = HpkePrivateKey::generate(random);
+  return hpke_seal_with(HpkePrivateKey::generate(random), to, info, aad, plaintext);
+}
+
+Result<Bytes> hpke_seal_with(const HpkePrivateKey& ephemeral, const HpkePublicKey& to, ByteView info,
+                             ByteView aad, ByteView plaintext) {
   const HpkePublicKey& enc = ephemeral.public_key();
   const auto shared = hpke::kem_shared_secret(ephemeral.scalar().reveal(), to, enc, to);
   if (!shared) {

@@ -16,6 +16,9 @@ class HpkePrivateKey {
   static HpkePrivateKey generate(Random& random);
   // scalar: 32 bytes, big-endian, 1..n−1.
   static Result<HpkePrivateKey> from_scalar(ByteView scalar);
+  // DeriveKeyPair of RFC 9180 §7.1.3: the same key for the same input, which has at least 32 bytes of
+  // entropy.
+  static HpkePrivateKey derive(ByteView ikm);
 
   const HpkePublicKey& public_key() const { return public_key_; }
   const Secret& scalar() const { return scalar_; }
@@ -37,5 +40,8 @@ bool is_hpke_public_key(ByteView bytes);
 // enc (65) ‖ ciphertext ‖ tag (16). Fails with Code::malformed if `to` is not a valid key.
 Result<Bytes> hpke_seal(const HpkePublicKey& to, ByteView info, ByteView aad, ByteView plaintext,
                         Random& random);
+// The same with an ephemeral key that the caller never uses for anything else.
+Result<Bytes> hpke_seal_with(const HpkePrivateKey& ephemeral, const HpkePublicKey& to, ByteView info,
+                             ByteView aad, ByteView plaintext);
 
 }  // namespace coprotect::protocol

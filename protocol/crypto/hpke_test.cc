@@ -21,6 +21,10 @@ TEST(Hpke, KemAndKeyScheduleReproduceRfc9180) {
     const auto recipient = HpkePrivateKey::from_scalar(v.hex("RecipientScalar"));
     const auto ephemeral = HpkePrivateKey::from_scalar(v.hex("EphemeralScalar"));
     ASSERT_TRUE(recipient && ephemeral);
+    EXPECT_EQ(to_hex(HpkePrivateKey::derive(v.hex("EphemeralInput")).scalar().reveal()),
+              v.text("EphemeralScalar"));
+    EXPECT_EQ(to_hex(HpkePrivateKey::derive(v.hex("RecipientInput")).scalar().reveal()),
+              v.text("RecipientScalar"));
     const HpkePublicKey to = public_key(v.hex("RecipientKey"));
     const HpkePublicKey enc = public_key(v.hex("Enc"));
     EXPECT_EQ(recipient->public_key(), to);

@@ -11,6 +11,7 @@
 #include "protocol/base/declassify.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/group/montgomery.h"
+#include "protocol/group/secret_comb.h"
 
 namespace coprotect::protocol {
 namespace {
@@ -140,7 +141,15 @@ class ModpGroup final : public Group {
     return element(power(number_of(base), x));
   }
   Element generator_power_secret(const Scalar& x) const override {
-    return power_secret(generator_->base(), x);
+    // The tables cost about one power, so they are made for the first.
+    std::call_once(comb_once_, [this] {
+      Bytes base(field_.size());
+      Bytes prime(field_.size());
+      write_bytes(number_of(generator_->base()), base);
+      write_bytes(modulus_.value(), prime);
+      comb_.emplace(prime, base);
+    });
+    return element(bignum(comb_->power(x.bytes().reveal()).reveal()));
   }
   Element power_public(const Element& base, ByteView e) const override {
     const Power power = {.base = number_of(base), .exponent = e};
@@ -223,6 +232,8 @@ class ModpGroup final : public Group {
   Bytes p_;
   mpz_t prime_;
   std::unique_ptr<FixedBase> generator_;
+  mutable std::once_flag comb_once_;
+  mutable std::optional<SecretComb> comb_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/base/declassify.h"
+#include "protocol/group/limbs.h"
 
 // The mpn_sec_* and mpn_cnd_* functions of GMP take the same time and touch the same memory for all values of
 // the same size (GMP manual, "Low-level functions for cryptography"). Their scratch space is ours, in locked
@@ -11,45 +12,9 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::size_t kLimbBytes = sizeof(mp_limb_t);
-static_assert(GMP_NUMB_BITS == 64);
-
 mp_size_t gmp_size(std::size_t n) {
   return static_cast<mp_size_t>(n);
 }
-
-// Limbs in locked memory, the least significant first.
-class Limbs {
- public:
-  explicit Limbs(std::size_t count) : memory_(count * kLimbBytes), count_(count) {}
-  // OS2IP(bytes), at least `least` limbs long.
-  Limbs(ByteView bytes, std::size_t least)
-      : Limbs(std::max(least, (bytes.size() + kLimbBytes - 1) / kLimbBytes)) {
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-      const std::size_t place = bytes.size() - 1 - i;
-      data()[place / kLimbBytes] |= mp_limb_t{bytes[i]} << (8 * (place % kLimbBytes));
-    }
-  }
-
-  // The arena aligns to 16 bytes.
-  mp_limb_t* data() { return reinterpret_cast<mp_limb_t*>(memory_.fill().data()); }
-  const mp_limb_t* data() const { return reinterpret_cast<const mp_limb_t*>(memory_.reveal().data()); }
-  std::size_t count() const { return count_; }
-
-  // I2OSP of the low limbs.
-  Secret to_bytes(std::size_t size) const {
-    Secret bytes(size);
-    for (std::size_t i = 0; i < size; ++i) {
-      const std::size_t place = size - 1 - i;
-      bytes.fill()[i] = static_cast<std::uint8_t>(data()[place / kLimbBytes] >> (8 * (place % kLimbBytes)));
-    }
-    return bytes;
-  }
-
- private:
-  Secret memory_;
-  std::size_t count_;
-};
 
 // value mod q, which is left in the low limbs of value.
 void reduce_in_place(Limbs& value, const ScalarField& field) {

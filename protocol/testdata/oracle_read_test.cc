@@ -18,6 +18,7 @@
 #include "protocol/message/request.h"
 #include "protocol/recovery/code.h"
 #include "protocol/recovery/kit.h"
+#include "protocol/recovery/recovery_part.h"
 #include "protocol/testdata/vectors.h"
 #include "protocol/threshold/partial.h"
 
@@ -169,6 +170,23 @@ void check_recovery(const Block& block) {
   EXPECT_EQ(to_hex(key->scalar().reveal()), block.text("KitKey"));
   const auto client_ca = kit->open_client_ca(opened->recovery_key);
   EXPECT_EQ(client_ca ? to_hex(client_ca->scalar().reveal()) : "", block.text("KitClientCa"));
+}
+
+void check_recovery_part(const Block& block) {
+  const Group& group = group_of_block(block);
+  const auto recovery = HpkePrivateKey::from_scalar(block.hex("RecoveryScalar"));
+  ASSERT_TRUE(recovery);
+  const RecoveryStatement statement{.sid = digest_of(block, "Sid"),
+                                    .dealer = static_cast<std::uint8_t>(block.number("Dealer")),
+                                    .index = static_cast<std::uint8_t>(block.number("Index")),
+                                    .recovery_key = recovery->public_key(),
+                                    .commitments = elements_of(group, block, "Commitments")};
+  const auto part = RecoveryPart::parse(group, block.hex("Part"));
+  ASSERT_TRUE(part) << part.error().message();
+  EXPECT_TRUE(part->check(statement, system_random()));
+  const auto value = part->open(statement, *recovery);
+  ASSERT_TRUE(value) << value.error().message();
+  EXPECT_TRUE(*value == scalar_of(group, block, "Value"));
 }
 
 void check_dkg(const Block& block) {
@@ -409,17 +427,11 @@ void check_log(const Block& block) {
 }
 
 TEST(Oracle, ItsVectorsHoldHere) {
-  const std::map<std::string, void (*)(const Block&)> checks = {{"tdh2", check_tdh2},
-                                                                {"batch", check_batch},
-                                                                {"encapsulation", check_encapsulation},
-                                                                {"file", check_file},
-                                                                {"recovery", check_recovery},
-                                                                {"dkg", check_dkg},
-                                                                {"request", check_request},
-                                                                {"chain", check_chain},
-                                                                {"derive", check_derive},
-                                                                {"handover", check_handover},
-                                                                {"log", check_log}};
+  const std::map<std::string, void (*)(const Block&)> checks = {
+      {"tdh2", check_tdh2},         {"batch", check_batch},       {"encapsulation", check_encapsulation},
+      {"file", check_file},         {"recovery", check_recovery}, {"dkg", check_dkg},
+      {"request", check_request},   {"chain", check_chain},       {"derive", check_derive},
+      {"handover", check_handover}, {"log", check_log},           {"recovery-part", check_recovery_part}};
   std::map<std::string, int> seen;
   for (const Block& block : testdata::read_vectors("oracle.vec")) {
     const std::string type = block.text("Type");

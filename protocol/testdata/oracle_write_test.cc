@@ -19,6 +19,7 @@
 #include "protocol/message/request.h"
 #include "protocol/recovery/code.h"
 #include "protocol/recovery/kit.h"
+#include "protocol/recovery/recovery_part.h"
 #include "protocol/threshold/partial.h"
 #include "protocol/threshold/shamir.h"
 #include "protocol/x509/issue.h"
@@ -175,6 +176,21 @@ void write_recovery(Blocks& blocks, const Group& group) {
   blocks.hex("HpkeScalar", hpke.scalar().reveal()).hex("Blob", blob.encoded()).hex("Kit", kit.encode());
   blocks.hex("KitKey", administrator.scalar().reveal());
   blocks.text("KitClientCa", client_ca ? to_hex(client_ca->scalar().reveal()) : "").end();
+}
+
+void write_recovery_part(Blocks& blocks, const Group& group) {
+  const Polynomial polynomial = Polynomial::random(group, 3, system_random());
+  const HpkePrivateKey recovery = HpkePrivateKey::generate(system_random());
+  const RecoveryStatement statement{.sid = random_digest(),
+                                    .dealer = 4,
+                                    .index = 5,
+                                    .recovery_key = recovery.public_key(),
+                                    .commitments = polynomial.commitments()};
+  const Scalar value = polynomial.at(5);
+  blocks.text("Type", "recovery-part").text("Suite", suite_name(group.suite())).hex("Sid", statement.sid);
+  blocks.text("Dealer", "4").text("Index", "5").hex("RecoveryScalar", recovery.scalar().reveal());
+  blocks.elements("Commitments", statement.commitments).hex("Value", value.bytes().reveal());
+  blocks.hex("Part", RecoveryPart::make(statement, value, system_random())->encoded()).end();
 }
 
 void write_dkg(Blocks& blocks, SuiteId suite) {
@@ -449,6 +465,7 @@ TEST(Oracle, AcceptsWhatIsMadeHere) {
     for (const SuiteId suite : kAllSuites) {
       write_tdh2(blocks, group_of(suite));
       write_batch(blocks, group_of(suite));
+      write_recovery_part(blocks, group_of(suite));
       write_handover(blocks, suite);
     }
     for (const SuiteId suite : {SuiteId::p256, SuiteId::ffdhe3072}) {
@@ -466,7 +483,7 @@ TEST(Oracle, AcceptsWhatIsMadeHere) {
   const auto verify = std::string(COPROTECT_SOURCE_DIR) + "/protocol/testdata/oracle/verify_vectors.py";
   const auto run = harness::Command("/usr/bin/python3").args({"-B", verify, file.string()}).run(180s);
   EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
-  EXPECT_EQ(run.out, "34 blocks hold\n");
+  EXPECT_EQ(run.out, "38 blocks hold\n");
 }
 
 }  // namespace

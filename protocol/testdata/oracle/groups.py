@@ -136,11 +136,28 @@ class ModP(Group):
         self.element_size = self.scalar_size = bits // 8
         self.wide = bits // 8 + 16
 
+        self.powers = []
+
     def mul(self, a, b):
         return a * b % self.p
 
     def exp(self, a, x):
-        return pow(a, x % self.q, self.p)
+        if a != self.g:
+            return pow(a, x % self.q, self.p)
+        # The generator is raised again and again: one factor for each digit of the exponent, from a table.
+        if not self.powers:
+            base = self.g
+            for _ in range(0, self.q.bit_length(), 4):
+                row = [1]
+                for _ in range(16):
+                    row.append(row[-1] * base % self.p)
+                self.powers.append(row)
+                base = row[16]
+        x, result = x % self.q, 1
+        for row in self.powers:
+            result = result * row[x & 15] % self.p
+            x >>= 4
+        return result
 
     def encode(self, a):
         return a.to_bytes(self.element_size, "big")
@@ -191,14 +208,34 @@ class P256(Group):
         return x, (slope * (s[0] - x) - s[1]) % p
 
     def exp(self, s, x):
+        """In Jacobian coordinates, so that one inversion at the end is enough."""
         x %= self.q
-        result = None
-        while x:
-            if x & 1:
-                result = self.mul(result, s)
-            s = self.mul(s, s)
-            x >>= 1
-        return result
+        if s is None or x == 0:
+            return None
+        p, (ax, ay) = self.p, s
+        rx, ry, rz = ax, ay, 1
+        for digit in bin(x)[3:]:
+            # Doubling for a = -3. rz is never 0: q is prime and the exponent so far is less than q.
+            d, g = rz * rz % p, ry * ry % p
+            b, a = rx * g % p, 3 * (rx - d) * (rx + d) % p
+            rz = ((ry + rz) * (ry + rz) - g - d) % p
+            rx = (a * a - 8 * b) % p
+            ry = (a * (4 * b - rx) - 8 * g * g) % p
+            if digit == "0":
+                continue
+            zz = rz * rz % p
+            h, r = (ax * zz - rx) % p, (ay * zz * rz - ry) % p
+            require(h != 0, "the exponent so far is never 1 or q - 1 here")
+            hh = h * h % p
+            hhh, v = h * hh % p, rx * hh % p
+            rx = (r * r - hhh - 2 * v) % p
+            ry = (r * (v - rx) - ry * hhh) % p
+            rz = rz * h % p
+        return self.affine(rx, ry, rz)
+
+    def affine(self, x, y, z):
+        inverse = pow(z, -1, self.p)
+        return x * inverse * inverse % self.p, y * inverse**3 % self.p
 
     def encode(self, s):
         return bytes([2 + s[1] % 2]) + s[0].to_bytes(32, "big")

@@ -3,7 +3,7 @@
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from groups import P256, Refused, hkdf_expand, hmac256, u16
+from groups import P256, Refused, hkdf_expand, hmac256, to_int, u16
 
 CURVE = P256()
 KEM_SUITE = b"KEM" + u16(0x0010)
@@ -33,6 +33,16 @@ def key_schedule(secret, info):
     ctx = b"\0" + psk_hash + info_hash
     prk = labeled_extract(SUITE, secret, b"secret", b"")
     return labeled_expand(SUITE, prk, b"key", ctx, 32), labeled_expand(SUITE, prk, b"base_nonce", ctx, 12)
+
+
+def derive_key_pair(ikm):
+    """RFC 9180 section 7.1.3: the scalar."""
+    prk = labeled_extract(KEM_SUITE, b"", b"dkp_prk", ikm)
+    for counter in range(256):
+        scalar = to_int(labeled_expand(KEM_SUITE, prk, b"candidate", bytes([counter]), 32))
+        if 0 < scalar < CURVE.q:
+            return scalar
+    raise Refused("DeriveKeyPair")
 
 
 def seal(recipient, info, aad, plaintext, ephemeral):

@@ -17,6 +17,7 @@ import hpke
 import logs
 import messages
 import recovery
+import recovery_part
 import threshold
 from groups import group_by_name, lp4, sha256, to_int
 
@@ -189,6 +190,25 @@ def recovery_block(group):
         Kit=kit,
         KitKey=scalar.to_bytes(32, "big"),
         KitClientCa=client_ca.to_bytes(32, "big") if client_ca else b"",
+    )
+
+
+def recovery_part_block(group):
+    c = Counter(f"recovery part {group.name}")
+    scalar, coefficients = c.scalar(hpke.CURVE.q), [c.scalar(group.q), c.scalar(group.q)]
+    commitments = [group.exp(group.g, a) for a in coefficients]
+    statement = recovery_part.Statement(group, c.bytes(32), 2, 3, hpke.public_key(scalar), commitments)
+    value = dkg.polynomial(coefficients, 3, group.q)
+    block(
+        Type="recovery-part",
+        Suite=group.name,
+        Sid=statement.sid,
+        Dealer=statement.dealer,
+        Index=statement.index,
+        RecoveryScalar=scalar.to_bytes(32, "big"),
+        Commitments=b"".join(group.encode(a) for a in commitments),
+        Value=group.scalar(value),
+        Part=recovery_part.make(statement, value, c.bytes(32)),
     )
 
 
@@ -457,6 +477,7 @@ def main():
         tdh2_block(group)
         batch_block(group, 3)
         file_block(group, b"", 100)
+        recovery_part_block(group)
         handover_block(group)
         if name in ("p256", "ffdhe3072"):
             recovery_block(group)

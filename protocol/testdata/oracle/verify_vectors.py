@@ -13,6 +13,7 @@ import hpke
 import logs
 import messages
 import recovery
+import recovery_part
 import threshold
 from groups import Reader, group_by_name, require, sha256, to_int
 
@@ -110,6 +111,15 @@ def check_recovery(b):
     kit = recovery.parse_kit(b.hex("Kit"))
     client_ca = b.hex("KitClientCa")
     require(recovery.open_kit_keys(kit, k) == (to_int(b.hex("KitKey")), to_int(client_ca) if client_ca else None), "kit")
+
+
+def check_recovery_part(b):
+    scalar = to_int(b.hex("RecoveryScalar"))
+    statement = recovery_part.Statement(
+        b.group, b.hex("Sid"), b.number("Dealer"), b.number("Index"), hpke.public_key(scalar), b.elements("Commitments")
+    )
+    recovery_part.check(statement, b.hex("Part"))
+    require(recovery_part.open_(statement, b.hex("Part"), scalar) == b.scalar("Value"), "value")
 
 
 def check_dkg(b):
@@ -259,6 +269,7 @@ CHECKS = {
     "file": check_file,
     "encapsulation": check_encapsulation,
     "recovery": check_recovery,
+    "recovery-part": check_recovery_part,
     "dkg": check_dkg,
     "handover": check_handover,
     "request": check_request,
