@@ -113,7 +113,7 @@ TEST_P(EndedEpoch, OpensNowhereAtAnAgentThatLeft) {
   tool.prepare();
   tool.sign();
   tool.activate();
-  enrol_at(*provider, tool);
+  enrol_at(*provider);
   EXPECT_TRUE(old_disks.all_open(0));
   tool.retire();
   EXPECT_FALSE(old_disks.some_open(0));
