@@ -12,7 +12,7 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kPartMagic = "CPRP\x01";
+constexpr std::string_view kPartMagic = "CPRV\x01";
 constexpr std::size_t kWeightSize = 16;
 
 // Whether parts of this group carry the R_k. An exponentiation of a MODP group takes longer than reading an

@@ -170,7 +170,7 @@ class HostileDealer {
   }
   Bytes encode(const ByteArray<16>& e) const {
     Writer w;
-    w.literal("CPRP\x01").bytes(e);
+    w.literal("CPRV\x01").bytes(e);
     if (group_.suite() != SuiteId::p256)
       for (const Element& element : elements) w.bytes(element.encode());
     for (std::size_t k = 0; k < 128; ++k) {

@@ -54,7 +54,7 @@ def make(s, value, fresh):
     rounds = {k: round_of(s, digest, k, seeds[k]) for k in ROUNDS}
     elements = [g.exp(g.g, rounds[k][0]) for k in ROUNDS]
     e = challenge(s, digest, elements, [rounds[k][1] for k in ROUNDS])
-    data = b"CPRP" + u8(1) + e
+    data = b"CPRV" + u8(1) + e
     if g.name != "p256":
         data += b"".join(g.encode(r) for r in elements)
     for k in ROUNDS:
@@ -66,7 +66,7 @@ def make(s, value, fresh):
 def parse(group, data):
     """The challenge, the elements if they are in it, and for each round either a seed or (v, sealed seed)."""
     r = Reader(data)
-    r.literal(b"CPRP\x01")
+    r.literal(b"CPRV\x01")
     e = r.take(16)
     elements = None if group.name == "p256" else [group.parse(r.take(group.element_size)) for _ in ROUNDS]
     rounds = {}
