@@ -116,7 +116,7 @@ def end(plans, agents="AB", t=2, without=(), recovery=False, restores=0, only_lo
     return lambda: fates.run(setting, only_loss)
 
 
-PEERS = "peers remember what was decided"
+PEERS = "peers remember what was said"
 FATES = [
     Question("two refreshes to one epoch", end((REFRESH, SAME_EPOCH))),
     Question("two refreshes", end((REFRESH, LATER))),
@@ -127,7 +127,9 @@ FATES = [
     Question("three agents, all of whom are needed", end((OF_THREE,), "ABC", 3)),
     Question("a disk is put back, two agents and recovery", end((REFRESH,), recovery=True, restores=1)),
     Question("a disk is put back, three agents", end((OF_THREE,), "ABC", restores=1)),
-    Question("a disk is put back, a plan with a new agent", end((GROW,), "ABJ", restores=1), large=True),
+    # Who had no share then has no peers to ask (README.md).
+    Question("KNOWN: a joining agent's disk is put back to before it had a share",
+             end((GROW,), "ABJ", restores=1), "all acknowledged was voided"),
     Question("a disk is put back, two agents and recovery, two refreshes",
              end((REFRESH, LATER), recovery=True, restores=1), large=True),
     Question("a disk is put back, four agents of which three are needed",
@@ -144,12 +146,12 @@ FATES = [
              end((REFRESH,), without=("a confirmed plan needs another's void",)), "a client may follow"),
     Question("without: a void forgets the offer",
              end((REFRESH,), without=("a void forgets the offer",)), "a void is not final"),
-    Question("without: peers remember what was decided",
+    Question("without: peers remember what was said",
              end((OF_THREE,), "ABC", without=(PEERS,), restores=1), "all acknowledged was voided"),
-    Question("without: peers remember what was decided, going back needs the epoch before",
+    Question("without: peers remember what was said, going back needs the epoch before",
              end((OF_THREE,), "ABC", without=(PEERS, "going back needs the epoch before"), restores=1,
                  only_loss=True), "the key is lost"),
-    Question("without: peers remember what was decided, four agents of which three are needed",
+    Question("without: peers remember what was said, four agents of which three are needed",
              end((OF_FOUR,), "ABCD", 3, without=(PEERS,), restores=1, only_loss=True), "the key is lost", large=True),
 ]
 

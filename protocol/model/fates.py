@@ -16,7 +16,7 @@ RULES = frozenset({
     "a confirmed plan needs another's void",
     "a void forgets the offer",
     "going back needs the epoch before",
-    "peers remember what was decided",  # matters only if a store is put back
+    "peers remember what was said",  # the active epoch and the decided one; matters only if a store is put back
 })
 
 
@@ -50,6 +50,7 @@ class Agent(NamedTuple):
     decided: int = 0
     chain: int = 0  # the versions in its bundle
     least: int = 0  # the peers say: it had this epoch
+    spoken: int = 0  # the peers say: it had this epoch active, so it acknowledged it
     settled: int = 0  # the peers say: it had decided this epoch
     # In its memory: offers that can be used, those by which it dealt, those that are gone. Each is made once.
     offered: int = 0
@@ -64,7 +65,7 @@ class State(NamedTuple):
     confirms: int = 0
     acks: int = 0
     voids: int = 0
-    heard: tuple = ()  # of each agent, by its peers: (epoch that it published, decided)
+    heard: tuple = ()  # of each agent, by its peers: the epochs that it published, had active, had decided
     copy: object = None  # (agent, its disk)
     restored: int = 0
 
@@ -159,8 +160,8 @@ class Model:
             others = self.of_all[p] & ~self.bit(i, p)
             if not state.voids & others and (activated or self.a_confirmed_plan_needs_anothers_void):
                 return None
-        elif self.peers_remember_what_was_decided and self.epochs[p] <= agent.settled:
-            return None  # it may have confirmed this, and does not know it any more
+        elif self.epochs[p] <= agent.spoken:
+            return None  # it may have acknowledged this, and does not know it any more
         if activated:
             return self.go_back(agent, i, p)
         after = agent._replace(prepared=0) if confirmed else agent
@@ -180,19 +181,20 @@ class Model:
     def put_back(self, state, i):
         """The disk is as it was, the memory empty. The agent asks its peers before it serves anybody."""
         now, disk = state.agents[i], state.copy[1]
-        published, decided = state.heard[i]
+        published, active, decided = state.heard[i]
         agent = disk._replace(gone=now.gone | now.offered, least=max(disk.least, published))
-        if self.peers_remember_what_was_decided and decided > disk.decided:
-            agent = agent._replace(settled=max(disk.settled, decided))
-        return agent
+        if not self.peers_remember_what_was_said:
+            return agent
+        spoken = active if active > self.epochs[max(disk.active, 0)] else 0
+        return agent._replace(spoken=max(disk.spoken, spoken), settled=max(disk.settled, decided))
 
     def changed(self, state, i, agent, **others):
         agents = state.agents[:i] + (agent,) + state.agents[i + 1:]
         heard = state.heard
         if self.s.restores:
             oldest = agent.superseded[0] if agent.superseded else max(agent.active, 0)
-            known = max(heard[i][0], self.epochs[oldest]), max(heard[i][1], agent.decided)
-            heard = heard[:i] + (known,) + heard[i + 1:]
+            now = self.epochs[oldest], self.epochs[max(agent.active, 0)], agent.decided
+            heard = heard[:i] + (tuple(map(max, heard[i], now)),) + heard[i + 1:]
         return state._replace(agents=agents, heard=heard, **others)
 
     def steps(self, state):
@@ -266,5 +268,5 @@ def run(setting, only_loss=False, most=2_000_000):
     """With `only_loss` other faults are passed over: for showing what they lead to."""
     model = Model(setting, only_loss)
     agents = tuple(Agent(active=0) if name in setting.holders else Agent() for name in setting.agents)
-    heard = tuple((0, 0) for _ in setting.agents) if setting.restores else ()
+    heard = tuple((0, 0, 0) for _ in setting.agents) if setting.restores else ()
     return explore(State(agents=agents, heard=heard), model.steps, model.violation, most)
