@@ -47,7 +47,8 @@ int run(const std::vector<std::string>& arguments) {
   EpochKeys keys(token, arguments[3]);
   if (operation == "recover") return done_or_failed(keys.recover());
   std::vector<EpochId> epochs;
-  for (std::size_t i = 5; i < arguments.size(); ++i) epochs.push_back(epoch_of(arguments[i]));
+  for (std::size_t i = 5; i < arguments.size(); ++i)
+    if (arguments[i] != "-") epochs.push_back(epoch_of(arguments[i]));
   if (operation == "destroy") return done_or_failed(keys.destroy(epochs));
   int failed = 0;
   for (const EpochId& epoch : epochs)

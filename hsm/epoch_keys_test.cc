@@ -80,7 +80,7 @@ class EpochKeysOn : public testing::TestWithParam<Kind> {
   std::filesystem::path dying_helper(int fault_at) const {
     return harness::helper_script(
         scratch_, "dying" + std::to_string(fault_at),
-        "COPROTECT_FAULT_AT=" + std::to_string(fault_at) + " exec " COPROTECT_FAULT_TOKEN);
+        "export COPROTECT_FAULT_AT=" + std::to_string(fault_at) + "\nexec " COPROTECT_FAULT_TOKEN);
   }
 
   harness::Scratch scratch_;

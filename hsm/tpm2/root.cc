@@ -79,7 +79,7 @@ Error explained(Error error) {
 
 Status define_root(const Esys& esys, const StorageKey& salt, const RootId& id, const Secret& auth,
                    const Secret& content) {
-  const auto session = start_session(esys, salt, TPM2_SE_HMAC, TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT);
+  const auto session = start_session(esys, salt, TPM2_SE_HMAC, TPMA_SESSION_DECRYPT);
   if (!session) return session.error();
   const TPM2B_NV_PUBLIC area = public_area_of(id);
   TPM2B_AUTH value = auth_2b(auth);
