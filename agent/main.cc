@@ -26,10 +26,23 @@ Result<protocol::Certificate> read_certificate(const std::filesystem::path& file
   return certificate;
 }
 
+// An empty file says that the agent is its company's: the client CA certifies it.
+Result<std::optional<protocol::OrganisationCertificate>> read_organisation(
+    const std::filesystem::path& file) {
+  const auto encoded = read_text_file(file);
+  if (!encoded) return encoded.error();
+  if (encoded->empty()) return std::optional<protocol::OrganisationCertificate>();
+  auto certificate = protocol::OrganisationCertificate::parse(bytes_of(*encoded));
+  if (!certificate) return std::move(certificate).error().in("\"" + file.string() + "\"");
+  return std::optional(*std::move(certificate));
+}
+
 Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& config,
                                                              const std::filesystem::path& programs) {
   auto certificate = read_certificate(config.folder / "identity.pem");
   if (!certificate) return std::move(certificate).error();
+  auto organisation = read_organisation(config.folder / "organisation");
+  if (!organisation) return std::move(organisation).error();
   const hsm::Token token({.uri = config.token,
                           .helper = programs / "coprotect-token",
                           .refused_pin = config.folder / hsm::kRefusedPinFile});
@@ -37,12 +50,15 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
   if (!keyring) return std::move(keyring).error().in("keyring");
   if (!(keyring->identity().public_key() == certificate->key()))
     return Error(Code::altered, "identity.pem is not the certificate of the keyring's identity");
+  if (*organisation && (*organisation)->identity_key() != certificate->key().bytes())
+    return Error(Code::altered, "the file \"organisation\" certifies another agent than identity.pem");
   auto keeper = hsm::make_sealed_keeper(token.named(keyring->token_name()),
                                         config.folder / hsm::kEpochKeysFile, config.hold);
   return custodian::Custodian::open(
       {.role = config.role,
        .url = config.url,
        .identity_certificate = std::move(*certificate),
+       .organisation = *std::move(organisation),
        .state = config.folder,
        .allow_recover = config.policy.recover,
        .requests_per_key_per_day = config.policy.requests_per_key_per_day,

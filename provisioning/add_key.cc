@@ -40,6 +40,7 @@ Status make_key(const AddKeyOptions& options, OnboardingDirectory& directory, co
                      .purpose = options.purpose,
                      .suite = options.suite,
                      .client_ca = registry.ca(),
+                     .ca_key = registry.ca_key(),
                      .password = std::move(*password)},
                     agents, person, random);
   if (auto prepared = ceremony.prepare(); !prepared) return prepared;

@@ -5,6 +5,20 @@
 #include "provisioning/durable.h"
 
 namespace coprotect::provisioning {
+namespace {
+
+Result<std::optional<protocol::OrganisationCertificate>> read_organisation(
+    const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / "organisation";
+  const auto encoded = client::read_small_file(file, kMaxFile);
+  if (!encoded) return encoded.error();
+  if (encoded->empty()) return std::optional<protocol::OrganisationCertificate>();
+  auto parsed = protocol::OrganisationCertificate::parse(*encoded);
+  if (!parsed) return std::move(parsed).error().in("\"" + file.string() + "\"");
+  return std::optional(*std::move(parsed));
+}
+
+}  // namespace
 
 Result<AgentIdentity> AgentIdentity::open(const std::filesystem::path& folder,
                                           const std::filesystem::path& token_helper) {
@@ -33,9 +47,13 @@ Result<AgentIdentity> AgentIdentity::open(const std::filesystem::path& folder,
   if (!keyring) return std::move(keyring).error().in("token \"" + *token + "\"");
   if (keyring->identity().public_key() != certificate->key())
     return Error(Code::altered, "\"" + folder.string() + "\": identity.pem is not of the key in the keyring");
+  auto organisation = read_organisation(folder);
+  if (!organisation) return std::move(organisation).error();
+  if (*organisation && (*organisation)->identity_key() != certificate->key().bytes())
+    return Error(Code::altered, "\"" + folder.string() + "\": \"organisation\" certifies another agent");
   hsm::Token named = device.named(keyring->token_name());
-  return AgentIdentity{*std::move(role), *std::move(url), *std::move(certificate), *std::move(keyring),
-                       std::move(named)};
+  return AgentIdentity{*std::move(role), *std::move(url), *std::move(certificate), *std::move(organisation),
+                       *std::move(keyring), std::move(named)};
 }
 
 }  // namespace coprotect::provisioning

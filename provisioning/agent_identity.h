@@ -1,9 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "hsm/keyring.h"
+#include "protocol/dkg/organisation.h"
 #include "protocol/x509/certificate.h"
 
 namespace coprotect::provisioning {
@@ -13,6 +15,8 @@ struct AgentIdentity {
   std::string role;
   std::string url;
   protocol::Certificate certificate;
+  // Whose agent it is; without it the company's that onboards it.
+  std::optional<protocol::OrganisationCertificate> organisation;
   hsm::Keyring keyring;
   hsm::Token token;  // under the name that the keyring knows
 

@@ -54,6 +54,7 @@ Status write_invitation(const fs::path& folder, const AgentIdentity& agent, std:
   const protocol::Invitation invitation{.role = agent.role,
                                         .url = agent.url,
                                         .identity_certificate = agent.certificate,
+                                        .organisation = agent.organisation,
                                         .id = id,
                                         .secret = std::move(secret),
                                         .expires_ms = expires_ms,

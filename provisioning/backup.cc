@@ -31,8 +31,10 @@ struct File {
   const char* name;
   mode_t mode;  // in an agent's folder; in a backup all are private
 };
-constexpr File kFiles[] = {
-    {"agent.toml", kPublicMode}, {"identity.pem", kPublicMode}, {"keyring", kPrivateMode}};
+constexpr File kFiles[] = {{"agent.toml", kPublicMode},
+                           {"identity.pem", kPublicMode},
+                           {"organisation", kPublicMode},
+                           {"keyring", kPrivateMode}};
 
 Status copy_file(const fs::path& from, const fs::path& to, mode_t mode) {
   const auto content = client::read_small_file(from, kMaxFile);

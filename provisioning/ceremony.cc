@@ -5,6 +5,7 @@
 
 #include "protocol/crypto/hash.h"
 #include "provisioning/in_groups.h"
+#include "provisioning/organisation.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -23,7 +24,8 @@ constexpr std::uint8_t kRecoveryIndex = 3;
 constexpr std::size_t kTool = 2;  // the tool's place among the parties, after the agents
 constexpr std::string_view kToolName = "recovery";
 
-Party party_of(const InvitedAgent& agent, const protocol::HandoverOffer& offer, std::uint8_t index) {
+Party party_of(const InvitedAgent& agent, const protocol::HandoverOffer& offer, std::uint8_t index,
+               protocol::OrganisationCertificate organisation) {
   const protocol::Invitation& invitation = agent.invitation();
   return {.name = invitation.role,
           .indices = {index},
@@ -32,7 +34,8 @@ Party party_of(const InvitedAgent& agent, const protocol::HandoverOffer& offer, 
           .ceremony_key = offer.ceremony_key,
           .mode = offer.mode,
           .url = invitation.url,
-          .identity_certificate = invitation.identity_certificate};
+          .identity_certificate = invitation.identity_certificate,
+          .organisation = std::move(organisation)};
 }
 
 }  // namespace
@@ -74,6 +77,7 @@ Status Ceremony::prepare() {
 }
 
 Status Ceremony::open_at_both() {
+  std::vector<protocol::OrganisationCertificate> organisations;
   for (InvitedAgent& agent : agents_) {
     auto offer =
         agent.open({.tenant = plan_.tenant, .purpose = plan_.purpose, .suite = plan_.suite}, random_);
@@ -81,6 +85,9 @@ Status Ceremony::open_at_both() {
     if (offer->mode == KeeperMode::not_an_agent)
       return Error(Code::malformed, agent.party() + " agent offers no way to keep a share");
     offers_.push_back(std::move(*offer));
+    auto organisation = organisation_of(agent.invitation(), plan_.tenant, &plan_.ca_key);
+    if (!organisation) return std::move(organisation).error();
+    organisations.push_back(*std::move(organisation));
   }
 
   HpkePrivateKey ceremony_key = HpkePrivateKey::generate(random_);
@@ -91,17 +98,19 @@ Status Ceremony::open_at_both() {
              .ceremony_key = ceremony_key.public_key(),
              .mode = KeeperMode::not_an_agent,
              .url = {},
-             .identity_certificate = std::nullopt};
+             .identity_certificate = std::nullopt,
+             .organisation = certify_recovery(plan_.tenant, plan_.ca_key, identity_.public_key())};
   random_.fill(tool.nonce);
-  auto parameters = Parameters::make(
-      {.suite = plan_.suite,
-       .purpose = plan_.purpose,
-       .t = kThreshold,
-       .n = kShares,
-       .tenant = plan_.tenant,
-       .parties = {party_of(agents_[0], offers_[0], 1), party_of(agents_[1], offers_[1], 2), tool},
-       .client_ca = plan_.client_ca,
-       .recovery_key = recovery_.hpke_key()});
+  auto parameters =
+      Parameters::make({.suite = plan_.suite,
+                        .purpose = plan_.purpose,
+                        .t = kThreshold,
+                        .n = kShares,
+                        .tenant = plan_.tenant,
+                        .parties = {party_of(agents_[0], offers_[0], 1, organisations[0]),
+                                    party_of(agents_[1], offers_[1], 2, organisations[1]), tool},
+                        .client_ca = plan_.client_ca,
+                        .recovery_key = recovery_.hpke_key()});
   if (!parameters) return std::move(parameters).error();
   auto dealer =
       protocol::Dealer::start(std::move(*parameters), kTool, identity_, std::move(ceremony_key), random_);

@@ -23,6 +23,8 @@ namespace fs = std::filesystem;
 // What every command may need, filled from the command line.
 struct Arguments {
   AgentSetup agent;
+  OrganisationOptions organisation;
+  fs::path organisation_folder;
   OnboardOptions onboard;
   AddKeyOptions key;
   AddClientOptions add;
@@ -56,12 +58,29 @@ void add_init_agent(CLI::App& app, Arguments& to) {
   command.add_option("--listen", to.agent.listen, "ADDRESS:PORT to listen on, if the URL does not say");
   command.add_option("--token", to.agent.token, "the token that seals its secrets: tpm:… or pkcs11:…")
       ->required();
+  command
+      .add_option("--organisation", to.organisation_folder,
+                  "whose agent it is: a folder that the command organisation made; without it an agent named "
+                  "company or company-… is the company's, any other stands for itself")
+      ->check(CLI::ExistingDirectory);
+  command.add_option("--organisation-passphrase-fd", to.descriptors.ca_passphrase,
+                     "read the passphrase of the organisation's key from this file descriptor");
   to.agent.hold_seconds = 300;
   command
       .add_option("--hold-seconds", to.agent.hold_seconds,
                   "how long a share stays unsealed after its last use")
       ->check(CLI::Range(0u, 86'400u))
       ->capture_default_str();
+}
+
+void add_organisation(CLI::App& app, Arguments& to) {
+  CLI::App& command =
+      *app.add_subcommand("organisation", "make a provider's key, which certifies all its agents");
+  command.add_option("--out", to.organisation.out, "the new folder")->required();
+  command.add_option("--name", to.organisation.name, "what companies see it called")->required();
+  command.add_option("--passphrase-fd", to.descriptors.ca_passphrase,
+                     "read the passphrase for its key from this file descriptor");
+  add_ca_memory_option(command, to.organisation.memory_mib);
 }
 
 void add_agent_upkeep(CLI::App& app, Arguments& to) {
@@ -157,7 +176,15 @@ void add_log(CLI::App& app, Arguments& to) {
   command.add_flag("--json", to.log.json, "a JSON object on each line");
 }
 
-Status run_init_agent(const AgentSetup& setup, Random& random) {
+Status run_init_agent(AgentSetup setup, const fs::path& organisation_folder, const Operator& person,
+                      Random& random) {
+  std::optional<Organisation> organisation;
+  if (!organisation_folder.empty()) {
+    auto opened = open_organisation(organisation_folder, person);
+    if (!opened) return std::move(opened).error();
+    setup.organisation = &organisation.emplace(*std::move(opened));
+  }
+  setup.companys = setup.role == "company" || setup.role.starts_with("company-");
   const auto token = init_agent(setup, now_ms(), random);
   if (!token) return token.error();
   const std::string folder = setup.directory.string();
@@ -196,7 +223,10 @@ protocol::Purpose purpose_named(std::string_view name) {
 Status run(const CLI::App& app, Arguments& arguments, Random& random) {
   const Operator person(arguments.descriptors);
   arguments.agent.token_helper = token_helper();
-  if (app.got_subcommand("init-agent")) return run_init_agent(arguments.agent, random);
+  if (app.got_subcommand("init-agent"))
+    return run_init_agent(arguments.agent, arguments.organisation_folder, person, random);
+  if (app.got_subcommand("organisation"))
+    return make_organisation(arguments.organisation, person, now_ms(), random);
   if (app.got_subcommand("invite")) return run_invite(arguments.agent, random);
   if (app.got_subcommand("renew-tls")) return run_renew_tls(arguments.agent, random);
   if (app.got_subcommand("onboard")) {
@@ -250,6 +280,7 @@ Exit run_command_line(int argc, const char* const* argv) {
   app.require_subcommand(0, 1);
   Arguments arguments;
   add_init_agent(app, arguments);
+  add_organisation(app, arguments);
   add_agent_upkeep(app, arguments);
   add_onboard(app, arguments);
   add_further_key(app, arguments);

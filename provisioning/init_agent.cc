@@ -35,6 +35,19 @@ std::string configuration(const AgentSetup& setup, const Url& url) {
   return text.str();
 }
 
+Result<std::optional<protocol::OrganisationCertificate>> certify(const AgentSetup& setup,
+                                                                 const hsm::Keyring& keyring) {
+  if (setup.organisation == nullptr && setup.companys)
+    return std::optional<protocol::OrganisationCertificate>();
+  const auto& identity = keyring.identity();
+  const Organisation* const by = setup.organisation;
+  auto made = protocol::OrganisationCertificate::issue(
+      protocol::OrganisationKind::agent, by != nullptr ? by->name : setup.role,
+      by != nullptr ? by->key : identity, identity.public_key());
+  if (!made) return std::move(made).error();
+  return std::optional(*std::move(made));
+}
+
 Result<AgentIdentity> make_identity(const fs::path& folder, const AgentSetup& setup, std::int64_t now_ms,
                                     Random& random) {
   const hsm::Token token({.uri = setup.token, .helper = setup.token_helper});
@@ -49,8 +62,11 @@ Result<AgentIdentity> make_identity(const fs::path& folder, const AgentSetup& se
                          .not_after_ms = now_ms + kIdentityLifetimeMs},
                         keyring->identity().public_key(), nullptr, keyring->identity(), random);
   if (!certificate) return std::move(certificate).error().in("identity certificate");
+  auto organisation = certify(setup, *keyring);
+  if (!organisation) return std::move(organisation).error();
   hsm::Token named = token.named(keyring->token_name());
-  return AgentIdentity{setup.role, setup.url, *std::move(certificate), *std::move(keyring), std::move(named)};
+  return AgentIdentity{setup.role, setup.url, *std::move(certificate), *std::move(organisation),
+                       *std::move(keyring), std::move(named)};
 }
 
 Result<std::string> fill(const fs::path& folder, const AgentSetup& setup, const Url& url, std::int64_t now_ms,
@@ -59,6 +75,9 @@ Result<std::string> fill(const fs::path& folder, const AgentSetup& setup, const 
   if (!agent) return std::move(agent).error();
   if (auto done = write_durable(folder / "identity.pem", bytes_of(agent->certificate.pem()), kPublicMode);
       !done)
+    return std::move(done).error();
+  const ByteView organisation = agent->organisation ? ByteView(agent->organisation->encoded()) : ByteView();
+  if (auto done = write_durable(folder / "organisation", organisation, kPublicMode); !done)
     return std::move(done).error();
   if (auto done = write_tls(folder, *agent, now_ms, random); !done) return std::move(done).error();
   if (auto done = write_invitation(folder, *agent, now_ms, random); !done) return std::move(done).error();

@@ -7,6 +7,7 @@
 
 #include "protocol/base/random.h"
 #include "protocol/base/result.h"
+#include "provisioning/organisation.h"
 
 namespace coprotect::provisioning {
 
@@ -18,6 +19,10 @@ struct AgentSetup {
   std::string token;
   unsigned hold_seconds;
   std::filesystem::path token_helper;  // the coprotect-token executable
+  // Whose agent it is: an organisation's that is named here; else, with `companys`, the company's that
+  // onboards it; else nobody's but its own.
+  const Organisation* organisation = nullptr;
+  bool companys = false;
 };
 
 // Makes an agent's folder: identity key wrapped under the token, certificates, TLS key, configuration and a

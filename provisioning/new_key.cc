@@ -90,6 +90,7 @@ Status make_key(const OnboardOptions& options, OnboardingDirectory& directory, s
                      .purpose = options.purpose,
                      .suite = options.suite,
                      .client_ca = people->ca.certificate,
+                     .ca_key = people->ca.key,
                      .password = std::move(*password)},
                     agents, person, random);
   if (auto prepared = ceremony.prepare(); !prepared) return prepared;

@@ -63,6 +63,10 @@ Result<Secret> Operator::ca_passphrase() const {
   return client::ask_secret("passphrase of the client CA key: ", descriptors_.ca_passphrase);
 }
 
+Result<Secret> Operator::organisation_passphrase() const {
+  return client::ask_secret("passphrase of the organisation's key: ", descriptors_.ca_passphrase);
+}
+
 Status Operator::confirm_key_id(ByteView key_id) const {
   const auto typed = client::ask_secret("type the key_id to go on (it is not shown): ", descriptors_.key_id);
   if (!typed) return typed.error();

@@ -16,14 +16,6 @@ using protocol::SigningKey;
 
 constexpr std::int64_t kSessionMs = 60 * kMinuteMs;
 
-Result<SigningKey> open_key(const fs::path& directory, const Certificate& ca, const Operator& person) {
-  auto sealed = client::read_small_file(directory / "client-ca.key", kMaxFile);
-  if (!sealed) return std::move(sealed).error();
-  auto passphrase = person.ca_passphrase();
-  if (!passphrase) return std::move(passphrase).error();
-  return open_ca_key(*sealed, ca, *passphrase);
-}
-
 // The administrator of the folder, or, if its certificate is missing or has run out, one for the hour: that
 // may bring a list, but is not told the present one.
 Result<Credential> credential_for(const fs::path& directory, const Bundle& bundle, const SigningKey& ca_key,
@@ -40,6 +32,15 @@ Result<Credential> credential_for(const fs::path& directory, const Bundle& bundl
 }
 
 }  // namespace
+
+Result<SigningKey> open_client_ca_key(const fs::path& directory, const Certificate& ca,
+                                      const Operator& person) {
+  auto sealed = client::read_small_file(directory / "client-ca.key", kMaxFile);
+  if (!sealed) return std::move(sealed).error();
+  auto passphrase = person.ca_passphrase();
+  if (!passphrase) return std::move(passphrase).error();
+  return open_ca_key(*sealed, ca, *passphrase);
+}
 
 // The only bundle in the folder.
 Result<Bundle> first_bundle(const fs::path& directory) {
@@ -76,7 +77,7 @@ Result<Registry> Registry::open(const fs::path& directory, const Operator& perso
   if (!lock) return std::move(lock).error();
   auto bundle = first_bundle(directory);
   if (!bundle) return std::move(bundle).error();
-  auto ca_key = open_key(directory, bundle->parameters()->client_ca, person);
+  auto ca_key = open_client_ca_key(directory, bundle->parameters()->client_ca, person);
   if (!ca_key) return std::move(ca_key).error();
   auto session = credential_for(directory, *bundle, *ca_key, now_ms, random);
   if (!session) return std::move(session).error();

@@ -15,6 +15,10 @@ namespace coprotect::provisioning {
 // The bundle of the first key in a folder that onboard left. Code::not_found if it is not such a folder.
 Result<protocol::Bundle> first_bundle(const std::filesystem::path& directory);
 
+// The client CA's key in such a folder. Asks for the passphrase.
+Result<protocol::SigningKey> open_client_ca_key(const std::filesystem::path& directory,
+                                                const protocol::Certificate& ca, const Operator& person);
+
 // The folder that onboard left, opened for enrolment: bundle, client CA with its key, and the lists of
 // clients and of keys.
 class Registry {

@@ -71,16 +71,22 @@ struct TestTenant {
                              .ceremony_key = ceremony_keys[index - 1u].public_key(),
                              .mode = protocol::KeeperMode::sealed,
                              .url = "https://" + name + ".example:8443",
-                             .identity_certificate = identity.certificate};
+                             .identity_certificate = identity.certificate,
+                             .organisation = *protocol::OrganisationCertificate::issue(
+                                 protocol::OrganisationKind::agent, name,
+                                 name == "cloud" ? identity.key : ca.key, identity.key.public_key())};
     };
-    const protocol::Party recovery_party{.name = "recovery",
-                                         .indices = {3},
-                                         .nonce = {3},
-                                         .identity_key = tool.public_key(),
-                                         .ceremony_key = ceremony_keys[2].public_key(),
-                                         .mode = protocol::KeeperMode::not_an_agent,
-                                         .url = {},
-                                         .identity_certificate = std::nullopt};
+    const protocol::Party recovery_party{
+        .name = "recovery",
+        .indices = {3},
+        .nonce = {3},
+        .identity_key = tool.public_key(),
+        .ceremony_key = ceremony_keys[2].public_key(),
+        .mode = protocol::KeeperMode::not_an_agent,
+        .url = {},
+        .identity_certificate = std::nullopt,
+        .organisation = *protocol::OrganisationCertificate::issue(protocol::OrganisationKind::recovery,
+                                                                  "acme", ca.key, tool.public_key())};
     auto parameters = protocol::Parameters::make(
         {.suite = protocol::SuiteId::p256,
          .purpose = protocol::Purpose::envelope,

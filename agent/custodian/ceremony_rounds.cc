@@ -55,6 +55,7 @@ Status Ceremonies::check_own_party(const protocol::Parameters& parameters, const
   if (party.url != settings_.url) return refused("its URL");
   if (party.identity_certificate->der() != settings_.identity_certificate.der())
     return refused("its certificate");
+  if (!is_own_organisation(settings_, party, parameters->client_ca)) return refused("its organisation");
   if (party.mode != keeper_.mode()) return refused("its mode");
   if (party.nonce != offer.nonce || party.ceremony_key != offer.ceremony_key.public_key())
     return refused("its nonce or key");

@@ -69,6 +69,12 @@ std::int64_t system_clock_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
+bool is_own_organisation(const Settings& settings, const protocol::Party& party,
+                         const protocol::Certificate& client_ca) {
+  if (settings.organisation) return party.organisation == *settings.organisation;
+  return party.organisation.organisation_key() == client_ca.key().bytes();
+}
+
 Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hsm::ShareKeeper> keeper,
                      std::unique_ptr<Store> store)
     : settings_(std::move(settings)),

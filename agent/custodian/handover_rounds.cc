@@ -78,7 +78,8 @@ Status Handovers::check_plan(const Key& key, const Running& running, const Hando
     const auto& party = plan->parameters->parties[*self];
     if (party.nonce != running.nonce || party.ceremony_key != running.ceremony_key.public_key() ||
         party.mode != keeper_.mode() || party.name != settings_.role || party.url != settings_.url ||
-        party.identity_certificate->der() != settings_.identity_certificate.der())
+        party.identity_certificate->der() != settings_.identity_certificate.der() ||
+        !is_own_organisation(settings_, party, plan->parameters->client_ca))
       return Error(Code::conflict, "handover plan: not what this agent offered");
   }
   return Done{};

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "agent/custodian/derive_policy.h"
+#include "protocol/dkg/parameters.h"
 #include "protocol/file/header.h"
 #include "protocol/x509/certificate.h"
 
@@ -35,6 +36,8 @@ struct Settings {
   std::string role;  // the party's name in ceremonies
   std::string url;
   protocol::Certificate identity_certificate;
+  // Whose agent this is; without it, whoever's client CA the keys are made under.
+  std::optional<protocol::OrganisationCertificate> organisation;
   std::filesystem::path state;  // folder of store.db and invitations/
   bool allow_recover;
   std::uint64_t requests_per_key_per_day;
@@ -44,5 +47,10 @@ struct Settings {
   std::chrono::milliseconds destroy_wait = std::chrono::days(30);
   std::function<std::int64_t()> now_ms = system_clock_ms;
 };
+
+// Whether a party that stands for this agent is certified as it should be: by its own organisation's
+// certificate, or, if it has none, by the tenant's client CA.
+bool is_own_organisation(const Settings& settings, const protocol::Party& party,
+                         const protocol::Certificate& client_ca);
 
 }  // namespace coprotect::agent::custodian

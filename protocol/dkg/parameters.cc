@@ -43,6 +43,17 @@ Status check_identity_certificate(const Party& party) {
   return Done{};
 }
 
+// An agent certified as somebody's recovery party, or the reverse, would be counted wrongly.
+Status check_organisation(const Party& party) {
+  const OrganisationCertificate& organisation = party.organisation;
+  const auto kind = party.is_agent() ? OrganisationKind::agent : OrganisationKind::recovery;
+  if (organisation.kind() != kind)
+    return malformed_parameters("organisation certificate is of the wrong kind");
+  if (organisation.identity_key() != party.identity_key.bytes())
+    return malformed_parameters("organisation certificate is for another identity key");
+  return Done{};
+}
+
 Status check_party(const Party& party) {
   if (!valid_party_name(party.name)) return malformed_parameters("a party's name is not of a-z, 0-9 and -");
   const auto in_party = [&](Error error) { return std::move(error).in(party_label(party)); };
@@ -55,6 +66,7 @@ Status check_party(const Party& party) {
     return in_party(malformed_parameters("ceremony key is not a point on P-256"));
   if (party.mode > KeeperMode::resident) return in_party(malformed_parameters("unknown mode"));
   if (auto checked = check_identity_certificate(party); !checked) return in_party(std::move(checked).error());
+  if (auto checked = check_organisation(party); !checked) return in_party(std::move(checked).error());
   return Done{};
 }
 
@@ -125,6 +137,7 @@ Bytes encode(const Parameters::Fields& fields) {
     w.bytes(party.identity_key.bytes()).bytes(party.ceremony_key).u8(static_cast<std::uint8_t>(party.mode));
     w.lp(party.url);
     w.lp(party.identity_certificate ? ByteView(party.identity_certificate->der()) : ByteView());
+    w.lp(party.organisation.encoded());
   }
   w.lp(fields.client_ca.der()).lp(fields.recovery_key ? ByteView(*fields.recovery_key) : ByteView());
   return std::move(w).take();
@@ -140,7 +153,9 @@ Result<Party> read_party(Reader& r) {
   const auto mode = r.u8();
   auto url = r.text();
   const auto certificate_der = r.lp();
-  if (!name || !indices || !nonce || !identity_key || !ceremony_key || !mode || !url || !certificate_der) {
+  const auto organisation_bytes = r.lp();
+  if (!name || !indices || !nonce || !identity_key || !ceremony_key || !mode || !url || !certificate_der ||
+      !organisation_bytes) {
     return malformed_parameters("cut off in a party");
   }
   auto key = VerifyKey::parse(*identity_key);
@@ -151,6 +166,8 @@ Result<Party> read_party(Reader& r) {
     if (!parsed) return std::move(parsed).error().in("parameters: identity certificate");
     certificate = *std::move(parsed);
   }
+  auto organisation = OrganisationCertificate::parse(*organisation_bytes);
+  if (!organisation) return std::move(organisation).error().in("parameters");
   return Party{
       .name = *std::move(name),
       .indices = Bytes(indices->begin(), indices->end()),
@@ -160,6 +177,7 @@ Result<Party> read_party(Reader& r) {
       .mode = static_cast<KeeperMode>(*mode),  // make() refuses unknown ones
       .url = *std::move(url),
       .identity_certificate = std::move(certificate),
+      .organisation = *std::move(organisation),
   };
 }
 

@@ -6,6 +6,7 @@
 
 #include "protocol/crypto/ecdsa.h"
 #include "protocol/crypto/hpke.h"
+#include "protocol/dkg/organisation.h"
 #include "protocol/file/header.h"
 #include "protocol/x509/certificate.h"
 
@@ -24,6 +25,7 @@ struct Party {
   KeeperMode mode;
   std::string url;                                  // empty if not an agent
   std::optional<Certificate> identity_certificate;  // present if and only if an agent
+  OrganisationCertificate organisation;             // whose agent, or whose recovery code, this is
   bool is_agent() const { return mode != KeeperMode::not_an_agent; }
 };
 // How errors name a party: `party "cloud"`.

@@ -19,6 +19,10 @@ class ParametersTest : public testing::Test {
     EXPECT_NE(made.error().message().find(cause), std::string::npos) << made.error().message();
   }
 
+  OrganisationCertificate certified(OrganisationKind kind, const VerifyKey& identity) const {
+    return must(OrganisationCertificate::issue(kind, "acme", ceremony.client_ca_key, identity));
+  }
+
   const TestCeremony ceremony{SuiteId::p256};
 };
 
@@ -93,6 +97,7 @@ TEST_F(ParametersTest, PartiesAreDistinct) {
   expect_refused(f, "two parties named \"cloud\"");
   f = fields();
   f.parties[2].identity_key = f.parties[0].identity_key;
+  f.parties[2].organisation = certified(OrganisationKind::recovery, f.parties[0].identity_key);
   expect_refused(f, "one identity key");
   f = fields();
   f.parties[2].ceremony_key = f.parties[0].ceremony_key;
@@ -151,6 +156,29 @@ TEST_F(ParametersTest, IdentityCertificateIsSelfSignedByTheIdentityKey) {
       test::make_certificate("cloud", CertificateUse::authority, ceremony.identity_keys[0],
                              &*f.parties[1].identity_certificate, ceremony.identity_keys[1]);
   expect_refused(f, "not self-signed by the identity key");
+}
+
+// One certificate put in another's place would move a party to another organisation.
+TEST_F(ParametersTest, EachPartyIsCertifiedByItsOrganisation) {
+  auto f = fields();
+  f.parties[0].organisation = f.parties[1].organisation;
+  expect_refused(f, "party \"cloud\": parameters: organisation certificate is for another identity key");
+  f = fields();
+  f.parties[0].organisation = certified(OrganisationKind::recovery, f.parties[0].identity_key);
+  expect_refused(f, "organisation certificate is of the wrong kind");
+  f = fields();
+  f.parties[2].organisation = certified(OrganisationKind::agent, f.parties[2].identity_key);
+  expect_refused(f, "organisation certificate is of the wrong kind");
+  // Its signature is checked where it is read.
+  f = fields();
+  const Bytes& whole = f.parties[0].organisation.encoded();
+  Bytes forged = ceremony.parameters.encoded();
+  const auto at = std::ranges::search(forged, whole).begin();
+  ASSERT_NE(at, forged.end());
+  *(at + static_cast<std::ptrdiff_t>(whole.size()) - 1) ^= 1;
+  const auto parsed = Parameters::parse(forged);
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().code(), Code::unauthenticated);
 }
 
 TEST_F(ParametersTest, ClientCaIsSelfSigned) {

@@ -38,6 +38,14 @@ struct Layout {
   // For agents that are to be reached: where they are, and when.
   std::map<std::string, std::string> urls = {};
   std::int64_t now_ms = kNow;
+  // Whose party is whose, by the organisation's name. Others are the company's, but for "cloud" and
+  // "cloud-…", which are "provider".
+  std::map<std::string, std::string> organisations = {};
+  std::string organisation_of(const std::string& name) const {
+    const auto organisation = organisations.find(name);
+    if (organisation != organisations.end()) return organisation->second;
+    return name.starts_with("cloud") ? "provider" : "company";
+  }
   std::string url_of(const std::string& name) const {
     const auto url = urls.find(name);
     return url == urls.end() ? "https://" + name + ".example:8443" : url->second;
@@ -47,11 +55,25 @@ inline Layout default_layout() {
   return {2, {{"cloud", {1}}, {"company", {2}}, {"recovery", {3}}}};
 }
 
+// Organisations by name, each with its key; the company's is the client CA's.
+using Organisations = std::map<std::string, SigningKey>;
+inline OrganisationCertificate certify(Organisations& organisations, const std::string& organisation,
+                                       bool agent, const VerifyKey& identity) {
+  auto known = organisations.find(organisation);
+  if (known == organisations.end())
+    known = organisations.emplace(organisation, SigningKey::generate(system_random())).first;
+  return must(OrganisationCertificate::issue(agent ? OrganisationKind::agent : OrganisationKind::recovery,
+                                             organisation, known->second, identity));
+}
+
 // A key generation with all its parties in one place. `recovery` is not an agent, every other party is.
 class TestCeremony {
  public:
   explicit TestCeremony(SuiteId suite, const Layout& layout = default_layout())
       : client_ca_key(SigningKey::generate(system_random())), parameters(make(suite, layout)) {}
+  OrganisationCertificate certified(const std::string& organisation, bool agent, const VerifyKey& identity) {
+    return certify(organisations, organisation, agent, identity);
+  }
 
   Dealer dealer(std::size_t self) const {
     return must(Dealer::start(parameters, self, identity_keys[self],
@@ -91,12 +113,19 @@ class TestCeremony {
   }
 
   SigningKey client_ca_key;
+  Organisations organisations = company_alone();
   HpkePrivateKey recovery_private_key = HpkePrivateKey::generate(system_random());
   std::vector<SigningKey> identity_keys;
   std::vector<HpkePrivateKey> ceremony_keys;
   Parameters parameters;
 
  private:
+  Organisations company_alone() const {
+    Organisations organisations_of_company;
+    organisations_of_company.emplace("company",
+                                     must(SigningKey::from_scalar(client_ca_key.scalar().reveal())));
+    return organisations_of_company;
+  }
   Parameters make(SuiteId suite, const Layout& layout) {
     std::vector<Party> parties;
     std::uint8_t n = 0;
@@ -111,7 +140,8 @@ class TestCeremony {
                   .ceremony_key = ceremony.public_key(),
                   .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
                   .url = agent ? layout.url_of(name) : "",
-                  .identity_certificate = std::nullopt};
+                  .identity_certificate = std::nullopt,
+                  .organisation = certified(layout.organisation_of(name), agent, identity.public_key())};
       system_random().fill(party.nonce);
       if (agent) party.identity_certificate = make_authority(name, identity, layout.now_ms);
       parties.push_back(std::move(party));

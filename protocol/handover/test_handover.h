@@ -16,6 +16,7 @@ struct TestKey {
   std::map<std::uint8_t, Scalar> shares;
   HpkePrivateKey recovery_key;
   SigningKey client_ca_key;
+  Organisations organisations;
   Bundle bundle;
 
   static TestKey generate(SuiteId suite, const Layout& layout = default_layout()) {
@@ -29,6 +30,7 @@ struct TestKey {
         .shares = std::move(run.shares),
         .recovery_key = must(HpkePrivateKey::from_scalar(ceremony.recovery_private_key.scalar().reveal())),
         .client_ca_key = std::move(ceremony.client_ca_key),
+        .organisations = std::move(ceremony.organisations),
         .bundle = std::move(run.bundle)};
   }
 };
@@ -126,7 +128,11 @@ class TestHandover {
                   .ceremony_key = agent || new_recovery ? ceremony.public_key() : from->recovery_key.value(),
                   .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
                   .url = agent ? layout.url_of(name) : "",
-                  .identity_certificate = std::nullopt};
+                  .identity_certificate = std::nullopt,
+                  .organisation = known && identity(name).public_key() == from->parties[*known].identity_key
+                                      ? from->parties[*known].organisation
+                                      : certify(key_.organisations, layout.organisation_of(name), agent,
+                                                identity(name).public_key())};
       system_random().fill(party.nonce);
       if (agent)
         party.identity_certificate = known ? from->parties[*known].identity_certificate

@@ -50,7 +50,8 @@ bool belongs_to(const Certificate& client, const InvitationId& id, const Certifi
 
 Secret Invitation::encode() const {
   SecretWriter payload;
-  payload.u8(kVersion).lp(role).lp(url).lp(identity_certificate.der()).bytes(id).bytes(secret.reveal());
+  payload.u8(kVersion).lp(role).lp(url).lp(identity_certificate.der());
+  payload.lp(organisation ? ByteView(organisation->encoded()) : ByteView()).bytes(id).bytes(secret.reveal());
   payload.u64(static_cast<std::uint64_t>(expires_ms))
       .lp(client_certificate.der())
       .bytes(client_key.scalar().reveal());
@@ -73,17 +74,26 @@ Result<Invitation> Invitation::parse(ByteView line) {
   auto role = r.text();
   auto url = read_uri(r);
   const auto identity_der = r.lp();
+  const auto organisation_bytes = r.lp();
   const auto id = r.array<8>();
   const auto secret = r.bytes(16);
   const auto expires = read_time(r);
   const auto client_der = r.lp();
   const auto client_scalar = r.bytes(32);
-  if (version != kVersion || !role || !valid_party_name(*role) || !url || !identity_der || !id || !secret ||
-      !expires || !client_der || !client_scalar || !r.empty()) {
+  if (version != kVersion || !role || !valid_party_name(*role) || !url || !identity_der ||
+      !organisation_bytes || !id || !secret || !expires || !client_der || !client_scalar || !r.empty()) {
     return malformed_invitation("its content is not of version 1");
   }
   auto identity = Certificate::parse_der(*identity_der);
   if (!identity) return std::move(identity).error().in("invitation: identity certificate");
+  std::optional<OrganisationCertificate> organisation;
+  if (!organisation_bytes->empty()) {
+    auto parsed = OrganisationCertificate::parse(*organisation_bytes);
+    if (!parsed) return Error(Code::malformed, parsed.error().message()).in("invitation");
+    if (parsed->kind() != OrganisationKind::agent || parsed->identity_key() != identity->key().bytes())
+      return malformed_invitation("its organisation certificate is not for its agent");
+    organisation = *std::move(parsed);
+  }
   auto client = Certificate::parse_der(*client_der);
   if (!client) return std::move(client).error().in("invitation: client certificate");
   auto key = SigningKey::from_scalar(*client_scalar);
@@ -96,6 +106,7 @@ Result<Invitation> Invitation::parse(ByteView line) {
       .role = *std::move(role),
       .url = *std::move(url),
       .identity_certificate = *std::move(identity),
+      .organisation = std::move(organisation),
       .id = *id,
       .secret = Secret::copy_of(*secret),
       .expires_ms = *expires,

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "protocol/crypto/ecdsa.h"
+#include "protocol/dkg/organisation.h"
 #include "protocol/x509/certificate.h"
 
 namespace coprotect::protocol {
@@ -14,6 +16,8 @@ struct Invitation {
   std::string role;
   std::string url;
   Certificate identity_certificate;
+  // Whose agent it is. Without it the agent is the company's: the tool certifies it with the client CA.
+  std::optional<OrganisationCertificate> organisation;
   InvitationId id;
   Secret secret;  // 16 bytes
   std::int64_t expires_ms;

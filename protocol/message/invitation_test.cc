@@ -38,6 +38,7 @@ class InvitationTest : public testing::Test {
         .role = "cloud",
         .url = "https://127.0.0.1:8443",
         .identity_certificate = authority,
+        .organisation = std::nullopt,
         .id = id,
         .secret = Secret::copy_of(ByteArray<16>{1, 2, 3}),
         .expires_ms = test::kNow,
@@ -143,6 +144,24 @@ TEST_F(InvitationTest, ItsClientCertificateWasIssuedForIt) {
   invitation = make();
   invitation.client_key = SigningKey::generate(system_random());
   EXPECT_EQ(refusal(line(invitation)), "invitation: its client key is not the one of its client certificate");
+}
+
+TEST_F(InvitationTest, CarriesTheOrganisationOfItsAgent) {
+  const SigningKey provider = SigningKey::generate(system_random());
+  Invitation invitation = make();
+  invitation.organisation = must(
+      OrganisationCertificate::issue(OrganisationKind::agent, "Provider", provider, identity.public_key()));
+  const auto parsed = Invitation::parse(bytes_of(line(invitation)));
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(parsed->organisation, invitation.organisation);
+
+  const std::string foreign = "invitation: its organisation certificate is not for its agent";
+  invitation.organisation = must(OrganisationCertificate::issue(OrganisationKind::recovery, "Provider",
+                                                                provider, identity.public_key()));
+  EXPECT_EQ(refusal(line(invitation)), foreign);
+  invitation.organisation = must(
+      OrganisationCertificate::issue(OrganisationKind::agent, "Provider", provider, provider.public_key()));
+  EXPECT_EQ(refusal(line(invitation)), foreign);
 }
 
 TEST(InvitationMac, DependsOnSecretTagAndContent) {

@@ -194,6 +194,7 @@ void write_recovery_part(Blocks& blocks, const Group& group) {
 }
 
 void write_dkg(Blocks& blocks, SuiteId suite) {
+  const SigningKey ca = SigningKey::generate(system_random());
   std::vector<SigningKey> identities;
   std::vector<HpkePrivateKey> ceremony_keys;
   std::vector<Party> parties;
@@ -211,9 +212,11 @@ void write_dkg(Blocks& blocks, SuiteId suite) {
                        .url = agent ? "https://127.0.0.1:8443" : "",
                        .identity_certificate =
                            agent ? std::optional(self_signed(name, CertificateUse::authority, identities[i]))
-                                 : std::nullopt});
+                                 : std::nullopt,
+                       .organisation = *OrganisationCertificate::issue(
+                           agent ? OrganisationKind::agent : OrganisationKind::recovery, name,
+                           i == 0 ? identities[i] : ca, identities[i].public_key())});
   }
-  const SigningKey ca = SigningKey::generate(system_random());
   const Parameters parameters =
       *Parameters::make({.suite = suite,
                          .purpose = Purpose::envelope,

@@ -18,6 +18,13 @@ void add_plan(CLI::App& command, bool& plan_only) {
   command.add_flag("--plan", plan_only, "say what would change, and change nothing");
 }
 
+void add_allow_quorum(CLI::App& command, std::string& words) {
+  command.add_option(
+      "--allow-quorum", words,
+      "the sentence that lets organisations use the key that cannot use it today, word for word "
+      "as the refusal states it");
+}
+
 void add_code_descriptor(CLI::App& command, Operator::Descriptors& descriptors) {
   command.add_option("--code-fd", descriptors.code, "read the recovery code from this file descriptor");
 }
@@ -60,6 +67,7 @@ void add_restore(CLI::App& app, HandoverArguments& to, Operator::Descriptors& de
       ->capture_default_str();
   command.add_flag("--wait", to.restore.wait, "wait until the other agents allow it");
   add_plan(command, to.restore.plan_only);
+  add_allow_quorum(command, to.restore.allow_quorum);
   add_code_descriptor(command, descriptors);
   command.add_option("--ca-passphrase-fd", descriptors.ca_passphrase,
                      "read a new passphrase for the client CA's key from this file descriptor");
@@ -71,6 +79,7 @@ void add_reshare(CLI::App& app, HandoverArguments& to, Operator::Descriptors& de
       *app.add_subcommand("reshare", "hand a key over to other agents, or change the threshold");
   add_key_options(command, to.reshare);
   add_plan(command, to.reshare.plan_only);
+  add_allow_quorum(command, to.reshare.allow_quorum);
   command
       .add_option("--invitation", to.reshare.invitations,
                   "of each agent that is to hold a share: those that hold one stay, others join")
@@ -90,6 +99,9 @@ void add_reshare(CLI::App& app, HandoverArguments& to, Operator::Descriptors& de
       .add_option("--kit", to.reshare.kit,
                   "the recovery kit, whose share takes the place of an agent that is gone")
       ->check(CLI::ExistingFile);
+  command.add_option("--ca-passphrase-fd", descriptors.ca_passphrase,
+                     "read the client CA's passphrase from this file descriptor, if an agent of the "
+                     "company's joins");
   add_code_descriptor(command, descriptors);
 }
 

@@ -7,6 +7,7 @@
 #include "protocol/crypto/hash.h"
 #include "protocol/handover/recovery_parts.h"
 #include "protocol/handover/statements.h"
+#include "provisioning/organisation.h"
 #include "provisioning/report.h"
 
 namespace coprotect::provisioning {
@@ -98,7 +99,8 @@ Result<protocol::HandoverOffer> Handover::offer_of(const NewHolder& agent) {
                              random_);
 }
 
-Party Handover::party_of(const NewHolder& agent, const protocol::HandoverOffer& offer, std::uint8_t index) {
+Result<Party> Handover::party_of(const NewHolder& agent, const protocol::HandoverOffer& offer,
+                                 std::uint8_t index) const {
   if (agent.holder != nullptr) {
     Party party = agent.holder->party();
     party.indices = {index};
@@ -108,6 +110,8 @@ Party Handover::party_of(const NewHolder& agent, const protocol::HandoverOffer& 
     return party;
   }
   const protocol::Invitation& invitation = agent.invited->invitation();
+  auto organisation = organisation_of(invitation, now_.tenant(), order_.ca_key);
+  if (!organisation) return std::move(organisation).error();
   return Party{.name = invitation.role,
                .indices = {index},
                .nonce = offer.nonce,
@@ -115,10 +119,18 @@ Party Handover::party_of(const NewHolder& agent, const protocol::HandoverOffer& 
                .ceremony_key = offer.ceremony_key,
                .mode = offer.mode,
                .url = invitation.url,
-               .identity_certificate = invitation.identity_certificate};
+               .identity_certificate = invitation.identity_certificate,
+               .organisation = *std::move(organisation)};
 }
 
-Party Handover::recovery_party(std::uint8_t index) {
+Result<Party> Handover::recovery_party(std::uint8_t index) {
+  const auto& present = now_.parameters()->parties;
+  const auto known = std::ranges::find_if(present, [](const Party& party) { return !party.is_agent(); });
+  const bool takes_part = order_.new_recovery != nullptr;
+  if (takes_part && order_.ca_key == nullptr)
+    return Error(Code::denied, "a new recovery code is certified with the client CA: its key is not at hand");
+  if (!takes_part && known == present.end())
+    return Error(Code::denied, "this key has no recovery share: make a recovery code first");
   Party party{.name = std::string(kRecoveryName),
               .indices = {index},
               .nonce = {},
@@ -126,13 +138,15 @@ Party Handover::recovery_party(std::uint8_t index) {
               .ceremony_key = recovery_ceremony_key_.public_key(),
               .mode = KeeperMode::not_an_agent,
               .url = {},
-              .identity_certificate = std::nullopt};
+              .identity_certificate = std::nullopt,
+              .organisation = takes_part ? certify_recovery(now_.tenant(), *order_.ca_key,
+                                                            recovery_identity_.public_key())
+                                         : known->organisation};
   random_.fill(party.nonce);
-  if (order_.new_recovery != nullptr) return party;
+  if (takes_part) return party;
   // Absent: its values are sealed to the recovery key, and its identity stays what it was.
   party.ceremony_key = now_.parameters()->recovery_key.value();
-  for (const Party& present : now_.parameters()->parties)
-    if (!present.is_agent()) party.identity_key = present.identity_key;
+  party.identity_key = known->identity_key;
   return party;
 }
 
@@ -193,11 +207,15 @@ Status Handover::make_plan() {
   for (const NewHolder& agent : order_.agents) {
     auto offer = offer_of(agent);
     if (!offer) return std::move(offer).error();
-    parties.push_back(party_of(agent, *offer, static_cast<std::uint8_t>(parties.size() + 1)));
+    auto party = party_of(agent, *offer, static_cast<std::uint8_t>(parties.size() + 1));
+    if (!party) return std::move(party).error();
+    parties.push_back(*std::move(party));
     offers_.push_back(*std::move(offer));
   }
   const auto n = static_cast<std::uint8_t>(parties.size() + 1);
-  parties.push_back(recovery_party(n));
+  auto recovery = recovery_party(n);
+  if (!recovery) return std::move(recovery).error();
+  parties.push_back(*std::move(recovery));
   auto parameters = protocol::Parameters::make({.suite = now_.parameters()->suite,
                                                 .purpose = now_.parameters()->purpose,
                                                 .t = order_.t,

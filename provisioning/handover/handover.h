@@ -31,6 +31,8 @@ struct HandoverOrder {
   std::optional<RecoveryDealer> recovery_dealer;  // if they are too few
   NewRecovery* new_recovery = nullptr;            // a new recovery share and code; null: the old code stays
   Bytes blob;                                     // the recovery blob as it is, for agents that join
+  // The client CA's: certifies agents of the company's that join, and a new recovery party.
+  const protocol::SigningKey* ca_key = nullptr;
 };
 
 // The handover of protocol/SPEC.md §13 as its tool runs it: who deals, who gets what, who confirms. The tool
@@ -55,9 +57,9 @@ class Handover {
   void abort();
 
   Result<protocol::HandoverOffer> offer_of(const NewHolder& agent);
-  static protocol::Party party_of(const NewHolder& agent, const protocol::HandoverOffer& offer,
-                                  std::uint8_t index);
-  protocol::Party recovery_party(std::uint8_t index);
+  Result<protocol::Party> party_of(const NewHolder& agent, const protocol::HandoverOffer& offer,
+                                   std::uint8_t index) const;
+  Result<protocol::Party> recovery_party(std::uint8_t index);
   std::vector<std::uint8_t> choose_dealers() const;
   // Those who are to know the plan: who deals, and who gets a share of those who hold one.
   std::vector<NewHolder> asked() const;

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "provisioning/credential.h"
+#include "provisioning/handover/draft.h"
 #include "provisioning/password.h"
 #include "provisioning/recovery_sheet.h"
 #include "provisioning/registry.h"
@@ -77,7 +78,8 @@ Status new_code(const NewCodeOptions& options, const Operator& person, std::int6
                       .dealers = {},
                       .recovery_dealer = std::nullopt,
                       .new_recovery = &recovery,
-                      .blob = {}};
+                      .blob = {},
+                      .ca_key = &registry->ca_key()};
   for (HolderAgent* const agent : holders->reachable()) {
     InvitedAgent* const approval = invitation_of(*invited, agent->name());
     if (approval == nullptr)
@@ -86,10 +88,13 @@ Status new_code(const NewCodeOptions& options, const Operator& person, std::int6
     order.agents.push_back({.holder = agent, .invited = approval});
   }
   order.dealers = order.agents;
+  const auto next = draft(holders->bundle(), order, random);
+  if (!next) return next.error();
   if (options.plan_only) {
-    print_plan(holders->bundle(), order);
+    print_plan(holders->bundle(), *next, order.epoch);
     return Done{};
   }
+  if (auto allowed = check_quorums(holders->bundle(), *next, options.allow_quorum); !allowed) return allowed;
 
   auto administrator =
       new_client({recovery_uri(options, folder->bundle().tenant())}, recovery_end_ms(registry->ca(), now_ms),

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <iostream>
 
+#include "provisioning/handover/draft.h"
 #include "provisioning/handover/opened_kit.h"
+#include "provisioning/registry.h"
 #include "provisioning/report.h"
 
 namespace coprotect::provisioning {
@@ -72,6 +74,12 @@ Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& hol
   return order;
 }
 
+bool joins_as_the_companys(const HandoverOrder& order) {
+  return std::ranges::any_of(order.agents, [](const NewHolder& agent) {
+    return agent.holder == nullptr && !agent.invited->invitation().organisation;
+  });
+}
+
 }  // namespace
 
 Status reshare(const ReshareOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
@@ -94,10 +102,19 @@ Status reshare(const ReshareOptions& options, const Operator& person, std::int64
   }
   auto order = make_order(options, *holders, *invited, *leaving, person);
   if (!order) return std::move(order).error();
+  std::optional<protocol::SigningKey> ca_key;
+  if (joins_as_the_companys(*order)) {
+    auto opened = open_client_ca_key(options.directory, folder->bundle().parameters()->client_ca, person);
+    if (!opened) return std::move(opened).error();
+    order->ca_key = &ca_key.emplace(*std::move(opened));
+  }
+  const auto next = draft(holders->bundle(), *order, random);
+  if (!next) return next.error();
   if (options.plan_only) {
-    print_plan(holders->bundle(), *order);
+    print_plan(holders->bundle(), *next, order->epoch);
     return Done{};
   }
+  if (auto allowed = check_quorums(holders->bundle(), *next, options.allow_quorum); !allowed) return allowed;
 
   auto lists = holders->lists();
   if (!lists) return std::move(lists).error();

@@ -8,6 +8,7 @@
 #include "provisioning/ca_key_file.h"
 #include "provisioning/clock.h"
 #include "provisioning/credential.h"
+#include "provisioning/handover/draft.h"
 #include "provisioning/handover/opened_kit.h"
 #include "provisioning/invitations.h"
 #include "provisioning/onboarding_directory.h"
@@ -114,28 +115,37 @@ Status stage(const std::filesystem::path& folder, const People& people, const Bu
   return write_client_bundle(folder / "admin", tenant, next.encoded());
 }
 
-// The handover that puts the new agent in the lost one's place, up to where all have confirmed it.
-Result<Bundle> hand_over(const OpenedKit& kit, HolderGroup& holders, InvitedAgent& invited,
-                         const Operator& person, Random& random) {
+// The new agent in the lost one's place. The order refers to `ca_key`.
+HandoverOrder restored_order(const OpenedKit& kit, const protocol::SigningKey& ca_key, HolderGroup& holders,
+                             InvitedAgent& invited) {
   const Bundle& now = holders.bundle();
   HandoverOrder order{.t = now.parameters()->t,
                       .agents = {},
                       .dealers = {},
                       .recovery_dealer = std::nullopt,
-                      .blob = kit.kit.blob().encoded()};
+                      .blob = kit.kit.blob().encoded(),
+                      .ca_key = &ca_key};
+  for (const protocol::Party& party : now.parameters()->parties) {
+    if (!party.is_agent()) continue;
+    if (party.name == invited.party())
+      order.agents.push_back({.holder = nullptr, .invited = &invited});
+    else
+      order.agents.push_back({.holder = holders.find(party.name)->agent.get(), .invited = nullptr});
+  }
+  return order;
+}
+
+// The handover that puts the new agent in the lost one's place, up to where all have confirmed it.
+Result<Bundle> hand_over(const OpenedKit& kit, const protocol::SigningKey& ca_key, HolderGroup& holders,
+                         InvitedAgent& invited, const Operator& person, Random& random) {
+  const Bundle& now = holders.bundle();
+  HandoverOrder order = restored_order(kit, ca_key, holders, invited);
   for (HolderAgent* const agent : holders.reachable())
     if (agent->name() != invited.party()) order.dealers.push_back({.holder = agent, .invited = nullptr});
   if (order.dealers.empty()) return Error(Code::unavailable, "no other agent can be reached");
-  for (const protocol::Party& party : now.parameters()->parties) {
-    if (!party.is_agent()) continue;
-    if (party.name == invited.party()) {
-      order.agents.push_back({.holder = nullptr, .invited = &invited});
-      continue;
-    }
-    HolderGroup::Member* const member = holders.find(party.name);
-    if (!member->status) return member->status.error();
-    order.agents.push_back({.holder = member->agent.get(), .invited = nullptr});
-  }
+  for (const HolderGroup::Member& member : holders.members())
+    if (member.holds_now && member.agent->name() != invited.party() && !member.status)
+      return member.status.error();
   auto share = kit.share_of(now, *order.dealers.front().holder);
   if (!share) return std::move(share).error();
   order.recovery_dealer.emplace(*std::move(share));
@@ -159,8 +169,8 @@ Status make(const RestoreOptions& options, const OpenedKit& kit, HolderGroup& ho
                             .parameters()
                             .position_of(invited.front().invitation().identity_certificate.key())
                             .has_value();
-  auto next =
-      restored ? Result<Bundle>(holders.bundle()) : hand_over(kit, holders, invited.front(), person, random);
+  auto next = restored ? Result<Bundle>(holders.bundle())
+                       : hand_over(kit, people->ca_key, holders, invited.front(), person, random);
   if (!next) return std::move(next).error();
   if (auto staged = stage(directory.staging(), *people, *next, kit.kit.blob().kind(), *list, *passphrase,
                           ca_key_cost(options.ca_memory_mib), now_ms, random);
@@ -214,13 +224,17 @@ Status restore(const RestoreOptions& options, const Operator& person, std::int64
     if (!holders) return std::move(holders).error();
     if (holders->find(invited->front().party()) == nullptr)
       return Error(Code::denied, "no party \"" + invited->front().party() + "\" holds a share of this key");
+    const auto ca_key = kit->kit.open_client_ca(kit->blob.recovery_key);
+    if (!ca_key) return ca_key.error();
+    const HandoverOrder order = restored_order(*kit, *ca_key, *holders, invited->front());
+    const auto next = draft(holders->bundle(), order, random);
+    if (!next) return next.error();
     if (options.plan_only) {
-      print_holders(holders->bundle());
-      std::cout << "then: the " << invited->front().party() << " agent at "
-                << invited->front().invitation().url
-                << " in place of the lost one, and new shares for all. Nothing was announced (--plan)\n";
+      print_plan(holders->bundle(), *next, order.epoch);
       return Done{};
     }
+    if (auto allowed = check_quorums(holders->bundle(), *next, options.allow_quorum); !allowed)
+      return allowed;
     if (auto announced = announce(*holders, invited->front(), options.wait, person); !announced)
       return announced;
     if (auto clear = take_back_prepared(*holders, *invited, person, random); !clear) return clear;

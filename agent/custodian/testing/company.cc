@@ -24,17 +24,17 @@ Certificate issue(const std::string& name, CertificateUse use, std::vector<std::
 Company::Company(std::string tenant, std::int64_t now_ms)
     : tenant_(std::move(tenant)),
       now_ms_(now_ms),
-      ca_key_(SigningKey::generate(system_random())),
-      ca_(issue(tenant_ + " clients", CertificateUse::authority, {}, ca_key_.public_key(), nullptr, ca_key_,
+      ca_key_(std::make_shared<const SigningKey>(SigningKey::generate(system_random()))),
+      ca_(issue(tenant_ + " clients", CertificateUse::authority, {}, ca_key_->public_key(), nullptr, *ca_key_,
                 now_ms - kHourMs, now_ms + 10'000 * kHourMs)) {}
 
 TestClient Company::certify(const std::string& uri, const Enrolment& enrolment) const {
   SigningKey key = SigningKey::generate(system_random());
   std::vector<std::string> uris = enrolment.groups;
   uris.insert(uris.begin(), uri);
-  Certificate certificate = issue("client", enrolment.use, std::move(uris), key.public_key(), &ca_, ca_key_,
+  Certificate certificate = issue("client", enrolment.use, std::move(uris), key.public_key(), &ca_, *ca_key_,
                                   now_ms_ + enrolment.not_before_ms, now_ms_ + enrolment.not_after_ms);
-  return {uri, std::move(key), std::move(certificate)};
+  return {uri, std::move(key), std::move(certificate), ca_key_};
 }
 
 TestClient Company::enrol(const std::string& role, const std::string& name, const Enrolment& enrolment) {
@@ -46,7 +46,7 @@ TestClient Company::enrol(const std::string& role, const std::string& name, cons
 Bytes Company::list(std::uint64_t serial) const {
   const protocol::ClientList list{
       .tenant = tenant_, .serial = serial, .time_ms = now_ms_, .clients = clients_};
-  return list.sign(ca_key_);
+  return list.sign(*ca_key_);
 }
 
 }  // namespace coprotect::agent::custodian::testing

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "protocol/dkg/organisation.h"
 #include "protocol/message/client_list.h"
 #include "protocol/x509/issue.h"
 
@@ -15,6 +17,8 @@ struct TestClient {
   std::string uri;
   protocol::SigningKey key;
   protocol::Certificate certificate;
+  // The company's organisation, for who makes plans in its name.
+  std::shared_ptr<const protocol::SigningKey> ca_key;
 };
 
 struct Enrolment {
@@ -40,12 +44,12 @@ class Company {
 
   const std::string& tenant() const { return tenant_; }
   const protocol::Certificate& ca() const { return ca_; }
-  const protocol::SigningKey& ca_key() const { return ca_key_; }
+  const protocol::SigningKey& ca_key() const { return *ca_key_; }
 
  private:
   std::string tenant_;
   std::int64_t now_ms_;
-  protocol::SigningKey ca_key_;
+  std::shared_ptr<const protocol::SigningKey> ca_key_;
   protocol::Certificate ca_;
   std::map<Digest, std::string> clients_;
   std::uint64_t serial_ = 0;

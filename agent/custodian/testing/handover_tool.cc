@@ -100,7 +100,7 @@ void HandoverTool::offer() {
   offers.clear();
   for (const auto& [agent, index] : holders_.agents) {
     offers.push_back(must(protocol::HandoverOffer::parse(must(offer_at(*agent)))));
-    parties.push_back(party_of(*agent, index, offers.back()));
+    parties.push_back(party_of(*agent, index, offers.back(), *client_.ca_key));
   }
   for (TestAgent* const agent : present_)
     if (deals_now(*agent) && !keeps_a_share(*agent)) must(offer_at(*agent));
@@ -118,7 +118,12 @@ void HandoverTool::offer() {
         .ceremony_key = holders_.new_recovery ? ceremony_key_.public_key() : *recovery_key,
         .mode = protocol::KeeperMode::not_an_agent,
         .url = {},
-        .identity_certificate = std::nullopt};
+        .identity_certificate = std::nullopt,
+        .organisation = known && !holders_.new_recovery
+                            ? from->parties[*known].organisation
+                            : must(protocol::OrganisationCertificate::issue(
+                                  protocol::OrganisationKind::recovery, bundle_.tenant(), *client_.ca_key,
+                                  identity_.public_key()))};
     system_random().fill(recovery.nonce);
     parties.push_back(std::move(recovery));
   }

@@ -11,6 +11,7 @@ namespace coprotect::agent::custodian::testing {
 namespace {
 
 using protocol::CertificateUse;
+using protocol::OrganisationCertificate;
 using protocol::SigningKey;
 
 // A real keeper, and how often it computed.
@@ -61,7 +62,8 @@ class CountingKeeper : public hsm::ShareKeeper {
 
 }  // namespace
 
-protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::HandoverOffer& offer) {
+protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::HandoverOffer& offer,
+                         const SigningKey& ca) {
   return {.name = agent.role(),
           .indices = {index},
           .nonce = offer.nonce,
@@ -69,7 +71,13 @@ protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const proto
           .ceremony_key = offer.ceremony_key,
           .mode = offer.mode,
           .url = agent.url(),
-          .identity_certificate = agent.identity_certificate()};
+          .identity_certificate = agent.identity_certificate(),
+          .organisation = agent.certified(ca)};
+}
+
+const SigningKey& provider_key() {
+  static const SigningKey key = SigningKey::generate(system_random());
+  return key;
 }
 
 TestAgent::TestAgent(const std::filesystem::path& folder, std::string role, hsm::TokenConfig token,
@@ -84,6 +92,15 @@ TestAgent::TestAgent(const std::filesystem::path& folder, std::string role, hsm:
       issue(role_, CertificateUse::agent, {}, SigningKey::generate(system_random()).public_key(),
             &*identity_certificate_, keyring.identity(), now_ms() - kHourMs, now_ms() + 100'000 * kHourMs)
           .der();
+  if (role_.starts_with("cloud"))
+    organisation = must(OrganisationCertificate::issue(protocol::OrganisationKind::agent, "provider",
+                                                       provider_key(), identity_key()));
+}
+
+OrganisationCertificate TestAgent::certified(const SigningKey& ca) const {
+  if (organisation) return *organisation;
+  return must(
+      OrganisationCertificate::issue(protocol::OrganisationKind::agent, "company", ca, identity_key()));
 }
 
 hsm::Keyring TestAgent::keyring() const {
@@ -98,6 +115,7 @@ Status TestAgent::try_open() {
   Settings settings{.role = role_,
                     .url = url(),
                     .identity_certificate = *identity_certificate_,
+                    .organisation = organisation,
                     .state = folder_,
                     .allow_recover = allow_recover,
                     .requests_per_key_per_day = requests_per_key_per_day,

@@ -21,8 +21,12 @@ struct HeldInvitation {
 };
 
 class TestAgent;
-// The agent as a ceremony's parameters name it, after its offer.
-protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::HandoverOffer& offer);
+// The agent as a ceremony's parameters name it, after its offer; an agent of the company's is certified with
+// its client CA.
+protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::HandoverOffer& offer,
+                         const protocol::SigningKey& ca);
+// The provider whose agents are "cloud" and "cloud-…".
+const protocol::SigningKey& provider_key();
 
 // An agent without its front: the calls are made here. Its share is in a real token; uses of it are counted.
 class TestAgent {
@@ -48,6 +52,8 @@ class TestAgent {
   std::string url() const { return "https://" + role_ + ".example:8443"; }
   const protocol::Certificate& identity_certificate() const { return *identity_certificate_; }
   const protocol::VerifyKey& identity_key() const { return identity_certificate_->key(); }
+  // Its organisation's certificate, or the company's with its CA.
+  protocol::OrganisationCertificate certified(const protocol::SigningKey& ca) const;
   // What it shows to other agents in TLS, DER.
   const Bytes& tls_certificate() const { return tls_certificate_; }
   const std::filesystem::path& folder() const { return folder_; }
@@ -57,6 +63,8 @@ class TestAgent {
   // How often a share was used.
   int computed() const { return *computed_; }
   // To be changed before open().
+  // Agents named cloud… are one provider's; the others are their company's.
+  std::optional<protocol::OrganisationCertificate> organisation;
   std::uint64_t requests_per_key_per_day = 1000;
   bool allow_recover = true;
   std::int64_t handover_delay_ms = 24 * 3600 * 1000;

@@ -62,7 +62,7 @@ void Tool::offer() {
     const Bytes reply = must(post(i, Route::open, message));
     invariant(protocol::verify_offer_mac(invitations_[i].secret, reply, message));
     parties.push_back(party_of(*agents_[i], static_cast<std::uint8_t>(i + 1),
-                               must(protocol::OfferMessage::parse(reply)).offer));
+                                must(protocol::OfferMessage::parse(reply)).offer, company_.ca_key()));
   }
   protocol::Party self{.name = "recovery",
                        .indices = {recovery_index()},
@@ -71,7 +71,10 @@ void Tool::offer() {
                        .ceremony_key = ceremony_key_.public_key(),
                        .mode = protocol::KeeperMode::not_an_agent,
                        .url = {},
-                       .identity_certificate = std::nullopt};
+                       .identity_certificate = std::nullopt,
+                       .organisation = must(protocol::OrganisationCertificate::issue(
+                           protocol::OrganisationKind::recovery, company_.tenant(), company_.ca_key(),
+                           identity_.public_key()))};
   system_random().fill(self.nonce);
   parties.push_back(std::move(self));
   fields_ = Parameters::Fields{.suite = suite_,

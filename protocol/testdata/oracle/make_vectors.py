@@ -212,13 +212,16 @@ def recovery_part_block(group):
     )
 
 
-def party(c, position, name, identity, ceremony_key):
-    """The one of index position + 1; "recovery" is not an agent."""
+def party(c, position, name, identity, ceremony_key, organisation):
+    """The one of index position + 1; "recovery" is not an agent. organisation: a certificate, or the private key of
+    whose party it is."""
     agent = name != "recovery"
     cert = certificate(name, identity, name, identity, authority=True) if agent else b""
     url = f"https://127.0.0.1:844{position}" if agent else ""
     key, sealing_key = messages.compressed(identity), hpke.public_key(ceremony_key)
-    return dkg.Party(name, [position + 1], c.bytes(32), key, sealing_key, int(agent), url, cert)
+    if isinstance(organisation, int):
+        organisation = dkg.organisation_certificate(1 if agent else 2, name, organisation, key)
+    return dkg.Party(name, [position + 1], c.bytes(32), key, sealing_key, int(agent), url, cert, organisation)
 
 
 Generation = namedtuple("Generation", "identities ceremony_keys recovery_key deals polynomials bundle encoded")
@@ -229,8 +232,10 @@ def key_generation(group, c):
     identities = [c.scalar(hpke.CURVE.q) for _ in range(3)]
     ceremony_keys = [c.scalar(hpke.CURVE.q) for _ in range(3)]
     names = ("cloud", "company", "recovery")
-    parties = [party(c, i, name, identities[i], ceremony_keys[i]) for i, name in enumerate(names)]
     ca = c.scalar(hpke.CURVE.q)
+    # The cloud stands for itself; the others are the company's, whose organisation key is the client CA's.
+    by = (identities[0], ca, ca)
+    parties = [party(c, i, name, identities[i], ceremony_keys[i], by[i]) for i, name in enumerate(names)]
     client_ca = certificate("acme client CA", ca, "acme client CA", ca, authority=True)
     recovery_key = c.scalar(hpke.CURVE.q)
     parameters = dkg.parse_parameters(
@@ -273,7 +278,12 @@ def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, reco
     """The bundle after it, every new share, and the rest of what a block says of it. now: the bundle before;
     shares: all of it by index; the secret keys by party; recovery_key: a scalar."""
     group, old = now.parameters.group, now.parameters
-    parties = [party(c, i, name, identities[i], ceremony_keys[i]) for i, name in enumerate(names)]
+    present = {p.identity_key: p for p in old.parties}
+    by = [
+        present[key].organisation if key in present else identity
+        for identity, key in ((identity, messages.compressed(identity)) for identity in identities)
+    ]
+    parties = [party(c, i, name, identities[i], ceremony_keys[i], by[i]) for i, name in enumerate(names)]
     # Who stays keeps its certificate to the byte.
     certificates = {p.identity_key: p.identity_certificate for p in old.parties}
     parties = [p._replace(identity_certificate=certificates.get(p.identity_key, p.identity_certificate)) for p in parties]
