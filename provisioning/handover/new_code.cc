@@ -91,7 +91,7 @@ Status new_code(const NewCodeOptions& options, const Operator& person, std::int6
   const auto next = draft(holders->bundle(), order, random);
   if (!next) return next.error();
   if (options.plan_only) {
-    print_plan(holders->bundle(), *next, order.epoch);
+    print_plan(holders->bundle(), *next);
     return Done{};
   }
   if (auto allowed = check_quorums(holders->bundle(), *next, options.allow_quorum); !allowed) return allowed;

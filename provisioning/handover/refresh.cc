@@ -2,6 +2,8 @@
 
 #include <iostream>
 
+#include "provisioning/handover/draft.h"
+
 namespace coprotect::provisioning {
 
 Status refresh(const KeyOptions& options, const Operator& person, Random& random) {
@@ -25,10 +27,13 @@ Status refresh(const KeyOptions& options, const Operator& person, Random& random
   const auto blob = order.dealers.front().holder->recovery_share();
   if (!blob) return blob.error();
   order.blob = blob->first;
+  const auto next = draft(holders->bundle(), order, random);
+  if (!next) return next.error();
   if (options.plan_only) {
-    print_plan(holders->bundle(), order);
+    print_plan(holders->bundle(), *next);
     return Done{};
   }
+  if (auto allowed = check_quorums(holders->bundle(), *next, options.allow_quorum); !allowed) return allowed;
 
   const std::vector<NewHolder> agents = order.agents;
   Handover handover(holders->bundle(), std::move(order), person, random);

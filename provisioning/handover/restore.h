@@ -15,6 +15,7 @@ struct RestoreOptions {
   std::uint32_t ca_memory_mib = kCaKeyMemoryMib;
   bool wait = false;  // until the announced handover may begin
   bool plan_only = false;
+  std::string allow_quorum = {};  // what the operator says of quorums that are news (draft.h)
 };
 
 // A company lost all its machines and has the recovery kit and its code. Announces at the remaining agents

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "protocol/handover/quorums.h"
 #include "provisioning/clock.h"
 #include "provisioning/invitations.h"
 #include "provisioning/report.h"
@@ -87,18 +88,9 @@ void print_holders(const protocol::Bundle& bundle) {
   }
 }
 
-void print_plan(const protocol::Bundle& now, const HandoverOrder& order) {
-  std::cout << "now: ";
-  print_holders(now);
-  std::cout << "then, in the next epoch: any " << int{order.t} << " of\n";
-  for (const NewHolder& agent : order.agents)
-    std::cout << "  " << agent.name()
-              << (agent.holder != nullptr ? "  a new share in place of the present one" : "  joins") << '\n';
-  std::cout << "  recovery  "
-            << (order.new_recovery != nullptr
-                    ? "a new share under a new code; the present code opens nothing more"
-                    : "a new share under the present code")
-            << "\nthe public key and all files stay as they are. Nothing was changed (--plan)\n";
+void print_plan(const protocol::Bundle& now, const protocol::Parameters& next) {
+  std::cout << protocol::describe_change(now.sharing(), next)
+            << "the public key and all files stay as they are. Nothing was changed (--plan)\n";
 }
 
 }  // namespace coprotect::provisioning

@@ -13,6 +13,8 @@ struct KeyOptions {
   std::filesystem::path directory;  // that onboard made
   std::string key;                  // a further key's name; empty for the first one
   bool plan_only = false;           // say what would change, and change nothing
+  // What the operator says of quorums that are news (draft.h).
+  std::string allow_quorum = {};
 };
 
 // Invitations by file, of whichever agents. Code::denied for one that has expired.
@@ -29,7 +31,7 @@ Result<HolderGroup> settled_holders(KeyFolder& folder, std::span<InvitedAgent> i
 
 // Who holds the key, line by line.
 void print_holders(const protocol::Bundle& bundle);
-// What a handover would do: from, to, who deals.
-void print_plan(const protocol::Bundle& now, const HandoverOrder& order);
+// What a handover would do, in words.
+void print_plan(const protocol::Bundle& now, const protocol::Parameters& next);
 
 }  // namespace coprotect::provisioning

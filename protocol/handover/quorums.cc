@@ -1,0 +1,239 @@
+#include "protocol/handover/quorums.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "protocol/crypto/hash.h"
+
+namespace coprotect::protocol {
+namespace {
+
+OrganisationPart part_of(const Party& party) {
+  return {party.organisation.organisation_key(), party.organisation.kind()};
+}
+
+// Whether these parts can use the key.
+bool can_use(const OrganisationQuorum& quorum, const PartShares& epoch) {
+  std::size_t held = 0;
+  for (const OrganisationPart& part : quorum) {
+    const auto found = epoch.shares.find(part);
+    if (found != epoch.shares.end()) held += found->second;
+  }
+  return held >= epoch.t;
+}
+
+std::string grouped(ByteView digest) {
+  constexpr std::size_t kGroup = 4;
+  const std::string hex = to_hex(digest);
+  std::string text;
+  for (std::size_t i = 0; i < hex.size(); i += kGroup) text += (i == 0 ? "" : " ") + hex.substr(i, kGroup);
+  return text;
+}
+
+// Names are claims of their organisations: what stands in quotes ends where it seems to.
+std::string quoted(std::string_view name) {
+  std::string text = "\"";
+  for (const char c : name) {
+    if (c == '"' || c == '\\') text += '\\';
+    text += c;
+  }
+  return text + '"';
+}
+
+// The organisations of two epochs: those of the present one, in its order, then those that are unknown.
+class Organisations {
+ public:
+  Organisations(const Parameters& now, const Parameters& next) : company_(now->client_ca.key().bytes()) {
+    for (const Party& party : now->parties) add(party, true);
+    for (const Party& party : next->parties) add(party, false);
+  }
+
+  // `agent of provider`, or with the fingerprint if the name alone does not say who is meant.
+  std::string phrase(const OrganisationPart& part) const {
+    const Entry& entry = entries_[position(part.organisation)];
+    const auto same_name = std::ranges::count(entries_, entry.name, &Entry::name);
+    std::string who = entry.name;
+    if (!entry.known)
+      who = "unknown organisation " + to_hex(organisation_fingerprint(part.organisation));
+    else if (same_name > 1)
+      who += ' ' + to_hex(organisation_fingerprint(part.organisation));
+    return (part.kind == OrganisationKind::agent ? "agent of " : "recovery code of ") + who;
+  }
+  std::string phrase(const OrganisationQuorum& quorum) const {
+    std::string text;
+    for (const OrganisationPart& part : quorum) text += (text.empty() ? "" : " and ") + phrase(part);
+    return quorum.size() == 1 ? text + " alone" : text;
+  }
+
+  // `[1]`, how the lines refer to it.
+  std::string mark(const PublicKeyBytes& key) const { return "[" + std::to_string(position(key) + 1) + "]"; }
+  std::string lines() const {
+    std::string text = "organisations:\n";
+    for (const Entry& entry : entries_) {
+      text += "  " + mark(entry.key) + ' ' + quoted(entry.name);
+      if (entry.key == company_) text += ", the company: its client CA";
+      if (!entry.known) text += ", UNKNOWN organisation: it has no part in this key today";
+      text += "\n      fingerprint " + grouped(organisation_fingerprint(entry.key)) + '\n';
+    }
+    return text;
+  }
+
+ private:
+  struct Entry {
+    PublicKeyBytes key;
+    std::string name;
+    bool known;
+  };
+  void add(const Party& party, bool known) {
+    const auto& key = party.organisation.organisation_key();
+    if (std::ranges::find(entries_, key, &Entry::key) == entries_.end())
+      entries_.push_back({key, party.organisation.name(), known});
+  }
+  std::size_t position(const PublicKeyBytes& key) const {
+    const auto found = std::ranges::find(entries_, key, &Entry::key);
+    invariant(found != entries_.end());
+    return static_cast<std::size_t>(found - entries_.begin());
+  }
+  PublicKeyBytes company_;
+  std::vector<Entry> entries_;
+};
+
+std::string indices_of(const Party& party) {
+  std::string text = party.indices.size() == 1 ? "index" : "indices";
+  for (const std::uint8_t index : party.indices) text += ' ' + std::to_string(index);
+  return text;
+}
+
+// What a party of the next epoch is to the present one. Only who holds a share now can prove that it does.
+std::string standing(const Party& party, const Parameters& next, const Sharing& now) {
+  const auto known = now.parameters.position_of(party.identity_key);
+  if (!party.is_agent())
+    return next->recovery_key == now.parameters->recovery_key
+               ? "the recovery code stays the one that is in use"
+               : "a NEW recovery code; the present one opens nothing more";
+  if (!known) return "JOINS: proves no share of the present epoch";
+  std::string text = "holds a share now";
+  const Party& before = now.parameters->parties[*known];
+  if (before.url != party.url) text += "; MOVES, from " + before.url;
+  if (!(before.organisation == party.organisation)) text += "; CHANGES its organisation's certificate";
+  return text;
+}
+
+std::string party_lines(const Party& party, const Parameters& next, const Organisations& organisations,
+                        const Sharing& now) {
+  std::string text = "  " + party.name + ' ' + organisations.mark(party.organisation.organisation_key()) +
+                     " (" + indices_of(party) + "): " + standing(party, next, now) + '\n';
+  if (!party.is_agent()) return text;
+  text += "      at " + party.url + '\n';
+  text += "      identity " + grouped(sha256(party.identity_key.bytes())) + '\n';
+  return text;
+}
+
+std::string quorum_lines(std::string_view heading, const std::set<OrganisationQuorum>& quorums,
+                         const Organisations& organisations, std::string_view before = "") {
+  if (quorums.empty()) return {};
+  std::string text = std::string(heading) + ":\n";
+  for (const OrganisationQuorum& quorum : quorums)
+    text += "  " + std::string(before) + organisations.phrase(quorum) + '\n';
+  return text;
+}
+
+std::string threshold(const Parameters& parameters) {
+  return "any " + std::to_string(parameters->t) + " of " + std::to_string(parameters->n) + " shares";
+}
+
+std::string leavers(const Parameters& now, const Parameters& next) {
+  std::string text;
+  for (const Party& party : now->parties)
+    if (party.is_agent() && !next.position_of(party.identity_key))
+      text += "  " + party.name + ": LEAVES, identity " + grouped(sha256(party.identity_key.bytes())) + '\n';
+  return text;
+}
+
+}  // namespace
+
+PartShares PartShares::of(const Parameters& parameters) {
+  PartShares epoch{.shares = {}, .t = parameters->t};
+  for (const Party& party : parameters->parties) epoch.shares[part_of(party)] += party.indices.size();
+  return epoch;
+}
+
+std::set<OrganisationQuorum> minimal_quorums(const PartShares& epoch) {
+  const std::vector<std::pair<OrganisationPart, std::size_t>> parts(epoch.shares.begin(), epoch.shares.end());
+  std::set<OrganisationQuorum> minimal;
+  // There are at most 16 parties.
+  for (std::uint32_t subset = 1; subset < std::uint32_t{1} << parts.size(); ++subset) {
+    OrganisationQuorum quorum;
+    std::size_t held = 0;
+    std::size_t least = std::numeric_limits<std::size_t>::max();
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if ((subset >> i & 1u) == 0) continue;
+      quorum.insert(parts[i].first);
+      held += parts[i].second;
+      least = std::min(least, parts[i].second);
+    }
+    // Minimal: without the part that holds least it is none.
+    if (held >= epoch.t && held - least < epoch.t) minimal.insert(std::move(quorum));
+  }
+  return minimal;
+}
+
+QuorumChange quorum_change(const PartShares& now, const PartShares& next) {
+  QuorumChange change{.after = minimal_quorums(next), .gained = {}, .lost = {}};
+  for (const OrganisationQuorum& quorum : change.after)
+    if (!can_use(quorum, now)) change.gained.insert(quorum);
+  for (const OrganisationQuorum& quorum : minimal_quorums(now))
+    if (!can_use(quorum, next)) change.lost.insert(quorum);
+  return change;
+}
+
+std::string allowance(const Parameters& now, const Parameters& next) {
+  const Organisations organisations(now, next);
+  std::string text;
+  for (const OrganisationQuorum& quorum : quorum_change(PartShares::of(now), PartShares::of(next)).gained)
+    text += (text.empty() ? "" : "; ") + organisations.phrase(quorum);
+  return text;
+}
+
+namespace {
+
+// `to` says to which epoch; the dealers are indices of the present one.
+std::string describe(const Sharing& now, const Parameters& next, const std::string& to,
+                     const std::vector<std::uint8_t>& dealers) {
+  const Organisations organisations(now.parameters, next);
+  const QuorumChange change = quorum_change(PartShares::of(now.parameters), PartShares::of(next));
+  std::string text = "key " + to_hex(now.key_id) + " of " + next->tenant + '\n';
+  text += "from epoch " + std::to_string(now.epoch) + ", " + threshold(now.parameters) + '\n';
+  text += "to " + to + ", " + threshold(next) + '\n';
+  text += organisations.lines();
+  text += "holders of the new epoch:\n";
+  for (const Party& party : next->parties) text += party_lines(party, next, organisations, now);
+  if (const std::string gone = leavers(now.parameters, next); !gone.empty())
+    text += "holders that lose their shares:\n" + gone;
+  if (next->recovery_key && next->recovery_key != now.parameters->recovery_key)
+    text += "recovery key: NEW, " + grouped(sha256(*next->recovery_key)) + '\n';
+  if (!dealers.empty()) {
+    text += "dealers:";
+    for (const std::uint8_t index : dealers)
+      text += ' ' + now.parameters->parties[now.parameters.holder_of(index)].name + " (index " +
+              std::to_string(index) + ')';
+    text += '\n';
+  }
+  text += quorum_lines("who can use the key then", change.after, organisations);
+  text += quorum_lines("NEWS: these cannot use the key today", change.gained, organisations, "NEW: ");
+  text += quorum_lines("these can use the key today, and cannot then", change.lost, organisations);
+  return text;
+}
+
+}  // namespace
+
+std::string describe_change(const Sharing& now, const Parameters& next) {
+  return describe(now, next, "the next epoch", {});
+}
+
+std::string describe_plan(const Sharing& now, const HandoverPlan& plan) {
+  return "plan " + grouped(sha256(plan.encoded())) + '\n' +
+         describe(now, plan->parameters, "epoch " + std::to_string(plan->epoch), plan->dealers);
+}
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "protocol/handover/plan.h"
+
+namespace coprotect::protocol {
+
+// An organisation's part in a quorum: its agents, or the recovery code that it keeps.
+struct OrganisationPart {
+  PublicKeyBytes organisation;
+  OrganisationKind kind;
+  friend auto operator<=>(const OrganisationPart&, const OrganisationPart&) = default;
+};
+
+// Organisations that can use a key together, each by the part that is named (SPEC.md §13.7).
+using OrganisationQuorum = std::set<OrganisationPart>;
+
+// How many shares of an epoch each part holds, and how many are needed.
+struct PartShares {
+  std::map<OrganisationPart, std::size_t> shares;
+  std::size_t t;
+  static PartShares of(const Parameters& parameters);
+};
+
+// The minimal quorums of an epoch: none of them can do without any of its parts.
+std::set<OrganisationQuorum> minimal_quorums(const PartShares& epoch);
+
+// What a plan changes about who can use the key.
+struct QuorumChange {
+  std::set<OrganisationQuorum> after;  // the minimal quorums of the plan's epoch
+  // The plan's news: those of `after` whose parts could not use the key together in the present epoch.
+  std::set<OrganisationQuorum> gained;
+  // Minimal quorums of the present epoch that cannot use the key in the plan's.
+  std::set<OrganisationQuorum> lost;
+};
+QuorumChange quorum_change(const PartShares& now, const PartShares& next);
+
+// The sentence that allows the news: what a person has to repeat, word for word, to propose such a plan.
+// Empty if there are none. An organisation that has no part in the present epoch is named as unknown, by its
+// whole fingerprint.
+std::string allowance(const Parameters& now, const Parameters& next);
+
+// The plan in words, as everybody sees it who is asked to consent: organisations with their whole
+// fingerprints, holders and what becomes of them, the recovery code, and the quorums. Lines of printable
+// ASCII, each ended by a line feed; equal for all agents that hold the key.
+std::string describe_plan(const Sharing& now, const HandoverPlan& plan);
+// The same before there is a plan: nonces and ceremony keys of `next` count for nothing.
+std::string describe_change(const Sharing& now, const Parameters& next);
+
+}  // namespace coprotect::protocol

@@ -1,0 +1,94 @@
+#include "provisioning/handover/draft.h"
+
+#include <algorithm>
+
+#include "protocol/handover/quorums.h"
+#include "provisioning/organisation.h"
+#include "provisioning/report.h"
+
+namespace coprotect::provisioning {
+namespace {
+
+using protocol::HpkePrivateKey;
+using protocol::Parameters;
+using protocol::Party;
+
+Result<Party> agent_party(const protocol::Bundle& now, const HandoverOrder& order, const NewHolder& agent,
+                          std::uint8_t index, Random& random) {
+  const auto ceremony_key = HpkePrivateKey::generate(random).public_key();
+  if (agent.holder != nullptr) {
+    Party party = agent.holder->party();
+    party.indices = {index};
+    party.ceremony_key = ceremony_key;
+    return party;
+  }
+  const protocol::Invitation& invitation = agent.invited->invitation();
+  auto organisation = organisation_of(invitation, now.tenant(), order.ca_key);
+  if (!organisation) return std::move(organisation).error();
+  return Party{.name = invitation.role,
+               .indices = {index},
+               .nonce = {},
+               .identity_key = invitation.identity_certificate.key(),
+               .ceremony_key = ceremony_key,
+               .mode = protocol::KeeperMode::sealed,
+               .url = invitation.url,
+               .identity_certificate = invitation.identity_certificate,
+               .organisation = *std::move(organisation)};
+}
+
+// The recovery party keeps its organisation, also with a new code: the company's is the only one that the
+// tool can certify it with.
+Result<Party> recovery_party(const protocol::Bundle& now, const HandoverOrder& order, std::uint8_t index,
+                             const protocol::HpkePublicKey& ceremony_key, Random& random) {
+  const auto& present = now.parameters()->parties;
+  const auto known = std::ranges::find_if(present, [](const Party& party) { return !party.is_agent(); });
+  if (order.new_recovery == nullptr) {
+    if (known == present.end()) return Error(Code::denied, "this key has no recovery share");
+    Party party = *known;
+    party.indices = {index};
+    party.ceremony_key = ceremony_key;
+    return party;
+  }
+  if (order.ca_key == nullptr)
+    return Error(Code::denied, "a new recovery code is certified with the client CA: its key is not at hand");
+  const auto identity = protocol::SigningKey::generate(random);
+  return Party{.name = "recovery",
+               .indices = {index},
+               .nonce = {},
+               .identity_key = identity.public_key(),
+               .ceremony_key = ceremony_key,
+               .mode = protocol::KeeperMode::not_an_agent,
+               .url = {},
+               .identity_certificate = std::nullopt,
+               .organisation = certify_recovery(now.tenant(), *order.ca_key, identity.public_key())};
+}
+
+}  // namespace
+
+Result<Parameters> draft(const protocol::Bundle& now, const HandoverOrder& order, Random& random) {
+  Parameters::Fields fields = now.parameters().fields();
+  fields.parties.clear();
+  for (const NewHolder& agent : order.agents) {
+    auto party = agent_party(now, order, agent, static_cast<std::uint8_t>(fields.parties.size() + 1), random);
+    if (!party) return std::move(party).error();
+    fields.parties.push_back(*std::move(party));
+  }
+  if (order.new_recovery != nullptr) fields.recovery_key = order.new_recovery->hpke_key();
+  if (!fields.recovery_key) return Error(Code::denied, "this key has no recovery code");
+  fields.t = order.t;
+  fields.n = static_cast<std::uint8_t>(fields.parties.size() + 1);
+  auto recovery = recovery_party(now, order, fields.n, *fields.recovery_key, random);
+  if (!recovery) return std::move(recovery).error();
+  fields.parties.push_back(*std::move(recovery));
+  return Parameters::make(std::move(fields));
+}
+
+Status check_quorums(const protocol::Bundle& now, const Parameters& next, const std::string& allowed) {
+  const std::string sentence = protocol::allowance(now.parameters(), next);
+  if (sentence.empty() || sentence == allowed) return Done{};
+  return with_hint(
+      Error(Code::denied, "this lets organisations use the key that cannot use it today: " + sentence),
+      "--plan shows the change in words; if it is meant, say --allow-quorum '" + sentence + "'");
+}
+
+}  // namespace coprotect::provisioning
