@@ -6,6 +6,7 @@
 #include "provisioning/add_key.h"
 #include "provisioning/agent_invitation.h"
 #include "provisioning/agent_tls.h"
+#include "provisioning/approve.h"
 #include "provisioning/cli_upkeep.h"
 #include "provisioning/clock.h"
 #include "provisioning/enrolment.h"
@@ -24,6 +25,7 @@ namespace fs = std::filesystem;
 struct Arguments {
   AgentSetup agent;
   OrganisationOptions organisation;
+  ApproveOptions approve;
   fs::path organisation_folder;
   OnboardOptions onboard;
   AddKeyOptions key;
@@ -90,6 +92,28 @@ void add_agent_upkeep(CLI::App& app, Arguments& to) {
     command->add_option("--dir", to.agent.directory, "the agent's folder")
         ->required()
         ->check(CLI::ExistingDirectory);
+}
+
+void add_approve(CLI::App& app, Arguments& to) {
+  CLI::App& command = *app.add_subcommand(
+      "approve", "show plans for other holders of a key, and let the agent deal by one, on the agent's host");
+  command.add_option("--dir", to.approve.directory, "the agent's folder")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  auto* plan = command.add_option("plan", to.approve.plan,
+                                  "the first 16 digits of the plan's hash, or more; without it all that wait "
+                                  "are shown");
+  auto* list = command.add_flag("--list", to.approve.list, "show what waits");
+  list->excludes(plan);
+  command.add_flag("--withdraw", to.approve.withdraw, "take an approval back, until the agent has dealt")
+      ->needs(plan);
+  command
+      .add_flag("--yes", to.approve.yes,
+                "do not ask: for scripts that have read the plan, and name it by all 64 digits")
+      ->needs(plan);
+  command.add_option("--hours", to.approve.hours, "how long the approval is good")
+      ->check(CLI::Range(1u, 24u))
+      ->capture_default_str();
 }
 
 // What both commands that make a key ask for.
@@ -227,6 +251,10 @@ Status run(const CLI::App& app, Arguments& arguments, Random& random) {
     return run_init_agent(arguments.agent, arguments.organisation_folder, person, random);
   if (app.got_subcommand("organisation"))
     return make_organisation(arguments.organisation, person, now_ms(), random);
+  if (app.got_subcommand("approve")) {
+    arguments.approve.token_helper = token_helper();
+    return approve(arguments.approve, person, now_ms());
+  }
   if (app.got_subcommand("invite")) return run_invite(arguments.agent, random);
   if (app.got_subcommand("renew-tls")) return run_renew_tls(arguments.agent, random);
   if (app.got_subcommand("onboard")) {
@@ -281,6 +309,7 @@ Exit run_command_line(int argc, const char* const* argv) {
   Arguments arguments;
   add_init_agent(app, arguments);
   add_organisation(app, arguments);
+  add_approve(app, arguments);
   add_agent_upkeep(app, arguments);
   add_onboard(app, arguments);
   add_further_key(app, arguments);

@@ -67,6 +67,13 @@ Result<Secret> Operator::organisation_passphrase() const {
   return client::ask_secret("passphrase of the organisation's key: ", descriptors_.ca_passphrase);
 }
 
+Status Operator::confirm(std::string_view prompt, std::string_view word) const {
+  const auto typed = client::ask_secret(prompt, std::nullopt);
+  if (!typed) return typed.error();
+  if (text_of(typed->reveal()) != word) return Error(Code::denied, "not confirmed: nothing was changed");
+  return Done{};
+}
+
 Status Operator::confirm_key_id(ByteView key_id) const {
   const auto typed = client::ask_secret("type the key_id to go on (it is not shown): ", descriptors_.key_id);
   if (!typed) return typed.error();

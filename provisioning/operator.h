@@ -40,6 +40,8 @@ class Operator {
   Result<Secret> new_ca_passphrase() const;
   Result<Secret> ca_passphrase() const;
   Result<Secret> organisation_passphrase() const;
+  // Has a word typed. Code::denied if another one was.
+  Status confirm(std::string_view prompt, std::string_view word) const;
   // Has the key_id typed of a key that is to be lost. Code::denied if another one was.
   Status confirm_key_id(ByteView key_id) const;
 

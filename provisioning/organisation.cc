@@ -18,7 +18,7 @@ using protocol::OrganisationKind;
 constexpr const char* kCertificate = "organisation.pem";
 constexpr const char* kKey = "organisation.key";
 constexpr const char* kName = "name";
-constexpr std::int64_t kLifetimeMs = 30 * 365 * kDayMs;
+constexpr std::int64_t kOrganisationLifetimeMs = 30 * 365 * kDayMs;
 
 Status check_name(const std::string& name) {
   if (protocol::valid_organisation_name(name)) return Done{};
@@ -45,7 +45,7 @@ Status make_organisation(const OrganisationOptions& options, const Operator& per
                                               .uris = {},
                                               .hosts = {},
                                               .not_before_ms = now_ms - kBackdateMs,
-                                              .not_after_ms = now_ms + kLifetimeMs},
+                                              .not_after_ms = now_ms + kOrganisationLifetimeMs},
                                              key.public_key(), nullptr, key, random);
   if (!certificate) return certificate.error();
   const auto sealed = seal_ca_key(key, *certificate, *passphrase, random, ca_key_cost(options.memory_mib));

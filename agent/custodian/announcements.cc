@@ -5,47 +5,95 @@
 #include "protocol/base/writer.h"
 
 namespace coprotect::agent::custodian {
+namespace {
+
+template <std::size_t N>
+std::optional<ByteArray<N>> array_of(const Bytes& bytes) {
+  ByteArray<N> array;
+  if (bytes.size() != array.size()) return std::nullopt;
+  std::copy(bytes.begin(), bytes.end(), array.begin());
+  return array;
+}
+
+}  // namespace
 
 using protocol::HandoverNotice;
 using protocol::KeyId;
 
-Digest Announcements::mac(const KeyId& key_id, ByteView notice) const {
+Digest Announcements::mac(const Place& place, ByteView notice, std::int64_t running_ms) const {
   Writer w;
-  w.literal("CPV1-ROW-ANNOUNCEMENT").bytes(key_id).lp4(notice);
+  w.literal("CPV1-ROW-ANNOUNCEMENT").bytes(place.first).bytes(place.second).lp4(notice);
+  w.u64(static_cast<std::uint64_t>(running_ms));
   return keyring_.mac(w.view());
 }
 
 Status Announcements::load(Transaction& transaction) {
-  Query query = transaction.query("SELECT key_id, announcement, mac FROM announcements");
+  Query query =
+      transaction.query("SELECT key_id, announcer, announcement, running_ms, mac FROM announcements");
   return query.each([&]() -> Status {
-    const Bytes bytes = query.blob(0);
-    const std::string name = "store: the announcement for key " + to_hex(bytes);
-    KeyId key_id{};
-    if (bytes.size() != key_id.size()) return Error(Code::altered, name + " is of no key");
-    std::copy(bytes.begin(), bytes.end(), key_id.begin());
-    const Bytes encoded = query.blob(1);
-    if (!equal_in_constant_time(mac(key_id, encoded), query.blob(2)))
+    const std::string name = "store: an announcement for key " + to_hex(query.blob(0));
+    const auto key_id = array_of<32>(query.blob(0));
+    const auto announcer = array_of<32>(query.blob(1));
+    if (!key_id || !announcer) return Error(Code::altered, name + " is of no key");
+    const Place place{*key_id, *announcer};
+    const Bytes encoded = query.blob(2);
+    const std::int64_t running_ms = query.integer(3);
+    if (!equal_in_constant_time(mac(place, encoded, running_ms), query.blob(4)))
       return Error(Code::altered, name + " was altered: its MAC does not hold");
     auto notice = HandoverNotice::parse(encoded);
     if (!notice) return std::move(notice).error().in(name);
-    notices_.insert_or_assign(key_id, *std::move(notice));
+    const std::lock_guard lock(mutex_);
+    waiting_.insert_or_assign(place, Waiting{*std::move(notice), running_ms});
     return Done{};
   });
 }
 
+Result<std::optional<Announcements::Place>> Announcements::to_give_way(const Place& place) const {
+  const std::lock_guard lock(mutex_);
+  if (waiting_.contains(place)) return std::optional<Place>();
+  std::size_t count = 0;
+  std::optional<Place> vetoed;
+  for (const auto& [other, waiting] : waiting_) {
+    if (other.first != place.first) continue;
+    ++count;
+    if (waiting.notice.vetoed) vetoed = other;
+  }
+  if (count < protocol::kMaxNotices) return std::optional<Place>();
+  if (vetoed) return vetoed;
+  return Error(Code::limited, std::to_string(count) +
+                                  " announcements wait for this key already: an administrator has to veto "
+                                  "those that nobody means to carry out");
+}
+
 Status Announcements::put(Transaction& transaction, const KeyId& key_id, HandoverNotice notice) {
+  const Place place{key_id, notice.announcer};
+  const auto gives_way = to_give_way(place);
+  if (!gives_way) return gives_way.error();
+  if (*gives_way) {
+    const auto removed = transaction.query("DELETE FROM announcements WHERE key_id=? AND announcer=?")
+                             .bind((*gives_way)->first)
+                             .bind((*gives_way)->second)
+                             .run();
+    if (!removed) return removed;
+  }
+  const Waiting waiting{.notice = notice, .running_ms = running_.total_ms() + notice.running_left_ms};
   const Bytes encoded = notice.encode();
-  const Digest row_mac = mac(key_id, encoded);
-  const auto written =
-      transaction.query("INSERT OR REPLACE INTO announcements(key_id, announcement, mac) VALUES(?, ?, ?)")
-          .bind(key_id)
-          .bind(encoded)
-          .bind(row_mac)
-          .run();
+  const Digest row_mac = mac(place, encoded, waiting.running_ms);
+  const auto written = transaction
+                           .query(
+                               "INSERT OR REPLACE INTO announcements(key_id, announcer, announcement, "
+                               "running_ms, mac) VALUES(?, ?, ?, ?, ?)")
+                           .bind(place.first)
+                           .bind(place.second)
+                           .bind(encoded)
+                           .bind(waiting.running_ms)
+                           .bind(row_mac)
+                           .run();
   if (!written) return written;
-  transaction.after_commit([this, key_id, notice = std::move(notice)] {
+  transaction.after_commit([this, place, waiting, gives_way = *gives_way] {
     const std::lock_guard lock(mutex_);
-    notices_.insert_or_assign(key_id, notice);
+    if (gives_way) waiting_.erase(*gives_way);
+    waiting_.insert_or_assign(place, waiting);
   });
   return Done{};
 }
@@ -55,16 +103,30 @@ Status Announcements::remove(Transaction& transaction, const KeyId& key_id) {
   if (!removed) return removed;
   transaction.after_commit([this, key_id] {
     const std::lock_guard lock(mutex_);
-    notices_.erase(key_id);
+    std::erase_if(waiting_, [&](const auto& entry) { return entry.first.first == key_id; });
   });
   return Done{};
 }
 
-std::optional<HandoverNotice> Announcements::of(const KeyId& key_id) const {
+HandoverNotice Announcements::with_time_left(const Waiting& waiting) const {
+  HandoverNotice notice = waiting.notice;
+  notice.running_left_ms = std::max<std::int64_t>(0, waiting.running_ms - running_.total_ms());
+  return notice;
+}
+
+std::vector<HandoverNotice> Announcements::of(const KeyId& key_id) const {
   const std::lock_guard lock(mutex_);
-  const auto found = notices_.find(key_id);
-  if (found == notices_.end()) return std::nullopt;
-  return found->second;
+  std::vector<HandoverNotice> notices;
+  for (const auto& [place, waiting] : waiting_)
+    if (place.first == key_id) notices.push_back(with_time_left(waiting));
+  return notices;
+}
+
+std::optional<HandoverNotice> Announcements::of(const KeyId& key_id, const Digest& announcer) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = waiting_.find({key_id, announcer});
+  if (found == waiting_.end()) return std::nullopt;
+  return with_time_left(found->second);
 }
 
 }  // namespace coprotect::agent::custodian

@@ -13,6 +13,7 @@
 #include "agent/custodian/peers.h"
 #include "agent/custodian/record.h"
 #include "agent/custodian/refusals.h"
+#include "agent/custodian/running_time.h"
 #include "agent/custodian/server_policy.h"
 #include "agent/ipc/messages.h"
 
@@ -108,6 +109,7 @@ class Custodian {
   hsm::Keyring keyring_;
   std::unique_ptr<hsm::ShareKeeper> keeper_;
   std::unique_ptr<Store> store_;
+  RunningTime running_;
   Keys keys_;
   ClientLists clients_;
   KeyLists key_lists_;
@@ -124,7 +126,8 @@ class Custodian {
   Erasure erasure_;
   Health health_;
   std::function<void()> trust_changed_;
-  std::int64_t pruned_ms_ = 0;
+  std::int64_t pruned_ms_ = 0;   // of the wall clock
+  std::int64_t counted_ms_ = 0;  // of the running time
 };
 
 }  // namespace coprotect::agent::custodian

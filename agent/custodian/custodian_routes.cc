@@ -69,6 +69,11 @@ std::int64_t system_clock_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
+std::int64_t steady_clock_ms() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
 bool is_own_organisation(const Settings& settings, const protocol::Party& party,
                          const protocol::Certificate& client_ca) {
   if (settings.organisation) return party.organisation == *settings.organisation;
@@ -81,9 +86,10 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       keyring_(std::move(keyring)),
       keeper_(std::move(keeper)),
       store_(std::move(store)),
+      running_(keyring_, settings_.steady_ms),
       keys_(keyring_),
       clients_(keyring_),
-      key_lists_(keyring_, keys_, settings_.destroy_wait),
+      key_lists_(keyring_, keys_, running_, settings_.destroy_wait),
       log_(keyring_),
       peers_(settings_, keyring_, *store_, keys_, {clients_, key_lists_}, log_),
       server_policy_{.allow_recover = settings_.allow_recover, .derive = settings_.derive},
@@ -92,7 +98,7 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       offers_(keyring_, *keeper_),
       epochs_(*keeper_, *store_, keys_),
       ceremonies_(settings_, keyring_, *keeper_, offers_, *store_, keys_, log_, epochs_),
-      handovers_(settings_, keyring_, *keeper_, offers_, *store_, keys_, log_, epochs_),
+      handovers_(settings_, keyring_, *keeper_, offers_, *store_, keys_, running_, log_, epochs_),
       erasure_(epochs_, *store_, keys_, key_lists_, log_),
       health_(settings_.role, *keeper_) {}
 
@@ -111,6 +117,7 @@ Result<std::unique_ptr<Custodian>> Custodian::open(Settings settings, hsm::Keyri
 Status Custodian::load() {
   auto transaction = store_->begin();
   if (!transaction) return std::move(transaction).error();
+  if (auto loaded = running_.load(*transaction); !loaded) return loaded;
   if (auto loaded = keys_.load(*transaction); !loaded) return loaded;
   if (auto loaded = clients_.load(*transaction, keys_); !loaded) return loaded;
   if (auto loaded = handovers_.load(*transaction); !loaded) return loaded;
@@ -300,6 +307,11 @@ void Custodian::sweep() {
   handovers_.sweep(now);
   refusals_.sweep(now);
   static_cast<void>(erasure_.run(now));
+  if (const std::int64_t total = running_.total_ms(); total - counted_ms_ >= kPruneEveryMs) {
+    counted_ms_ = total;
+    if (auto transaction = store_->begin(); transaction && running_.save(*transaction))
+      static_cast<void>(transaction->commit());  // what is not written makes waits longer
+  }
   if (now - pruned_ms_ < kPruneEveryMs) return;
   pruned_ms_ = now;
   // A failure leaves nonces for the next time.

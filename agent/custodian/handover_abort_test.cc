@@ -1,7 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <list>
-
 #include "agent/custodian/testing/test_handover.h"
 
 // How a handover ends without a new epoch: who may say so when, and that no key is lost or forked by it.
@@ -32,16 +30,13 @@ class AbortHandover : public testing::HandoverFixture {
   bool still_opens() { return opens(bundle, pair.alice, {&pair.cloud, &pair.company}); }
   // To three agents, one of which joins.
   HandoverTool with_joiner(TestAgent& joiner) {
-    approvals.push_back(pair.cloud.invite(kHourMs));
-    approvals.push_back(pair.company.invite(kHourMs));
     HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin,
                       {.t = 2, .agents = {{&pair.cloud, 1}, {&pair.company, 2}, {&joiner, 3}}, .recovery = 4},
                       {1, 2});
-    tool.approve(pair.cloud, *std::prev(approvals.end(), 2));
-    tool.approve(pair.company, approvals.back());
+    tool.approve(pair.cloud);
+    tool.approve(pair.company);
     return tool;
   }
-  std::list<testing::HeldInvitation> approvals;
 };
 
 TEST_F(AbortHandover, BeforeItIsConfirmedAnyAdministratorDoes) {
@@ -163,11 +158,9 @@ TEST_F(AbortHandover, WhatAllConfirmedIsCompleted) {
 }
 
 TEST_F(AbortHandover, ANewRecoveryPartyThatNeverSignedIsNoObstacle) {
-  approvals.push_back(pair.cloud.invite(kHourMs));
-  approvals.push_back(pair.company.invite(kHourMs));
   HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true), {1, 2});
-  tool.approve(pair.cloud, approvals.front());
-  tool.approve(pair.company, approvals.back());
+  tool.approve(pair.cloud);
+  tool.approve(pair.company);
   dealt(tool);
   tool.prepare();
   must(tool.abort_at(pair.cloud));
@@ -177,11 +170,9 @@ TEST_F(AbortHandover, ANewRecoveryPartyThatNeverSignedIsNoObstacle) {
 }
 
 TEST_F(AbortHandover, AnEpochThatIsActiveAtOneAgentAloneIsTakenBack) {
-  approvals.push_back(pair.cloud.invite(kHourMs));
-  approvals.push_back(pair.company.invite(kHourMs));
   HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true), {1, 2});
-  tool.approve(pair.cloud, approvals.front());
-  tool.approve(pair.company, approvals.back());
+  tool.approve(pair.cloud);
+  tool.approve(pair.company);
   prepared(tool);
   must(tool.activate_at(pair.cloud));
   const auto said = must(tool.abort_at(pair.company));
@@ -198,11 +189,9 @@ TEST_F(AbortHandover, AnEpochThatIsActiveAtOneAgentAloneIsTakenBack) {
 }
 
 TEST_F(AbortHandover, WhatWasVoidedWhileAnotherWasPreparedStaysVoid) {
-  approvals.push_back(pair.cloud.invite(kHourMs));
-  approvals.push_back(pair.company.invite(kHourMs));
   HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true), {1, 2});
-  tool.approve(pair.cloud, approvals.front());
-  tool.approve(pair.company, approvals.back());
+  tool.approve(pair.cloud);
+  tool.approve(pair.company);
   prepared(tool);
   HandoverTool later = refresh();
   later.epoch = 2;
@@ -302,12 +291,11 @@ TEST_F(AbortHandover, AnotherInvitationsVoidForgetsTheOffer) {
 
 TEST_F(AbortHandover, AJoinerThatIsActiveAloneHasNoShareAgain) {
   const auto joiner = another("third");
-  approvals.push_back(pair.cloud.invite(kHourMs));
   HandoverTool tool(
       bundle, {&pair.cloud}, pair.admin,
       {.t = 2, .agents = {{&pair.cloud, 1}, {joiner.get(), 2}}, .recovery = 3, .new_recovery = true}, {1, 3});
   tool.deal_with(3, pair.tool.recovery_share());
-  tool.approve(pair.cloud, approvals.front());
+  tool.approve(pair.cloud);
   prepared(tool);
   must(tool.activate_at(*joiner));
   enrol_at(*joiner);
@@ -342,12 +330,11 @@ TEST_F(AbortHandover, AnotherMayRestoreWhatALostCompanyLeftUnfinished) {
   next.plan();
   EXPECT_TRUE(contains(why(next.deal_at(pair.cloud)), "is prepared here, to epoch 1"));
   const auto company = another("newcompany");
-  approvals.push_back(pair.cloud.invite(kHourMs));
   HandoverTool restore(bundle, {&pair.cloud}, pair.admin,
                        {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
   restore.epoch = 2;
   restore.deal_with(3, pair.tool.recovery_share());
-  restore.approve(pair.cloud, approvals.front());
+  restore.approve(pair.cloud);
   restore.run();
   enrol_at(*company);
   EXPECT_TRUE(opens(restore.bundle(), pair.alice, {&pair.cloud, company.get()}));

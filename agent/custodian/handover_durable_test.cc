@@ -85,11 +85,10 @@ TEST_F(DurableHandover, ARestartAfterEachStepLosesNothing) {
 
 TEST_F(DurableHandover, AJoinersStepsSurviveRestarts) {
   const auto company = another("newcompany");
-  const auto approval = pair.cloud.invite(kHourMs);
   HandoverTool tool(bundle, {&pair.cloud}, pair.admin,
                     {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
   tool.deal_with(3, pair.tool.recovery_share());
-  tool.approve(pair.cloud, approval);
+  tool.approve(pair.cloud);
   tool.offer();
   tool.plan();
   tool.deal();

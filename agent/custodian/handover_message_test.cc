@@ -91,10 +91,9 @@ TEST_F(HandoverMessages, OneHandoverAtATime) {
   EXPECT_EQ(code_of(refused), "conflict");
   EXPECT_TRUE(contains(why(refused), pair.admin.uri));
   tool.plan();
-  EXPECT_EQ(
-      code_of(other.ask(pair.cloud, HandoverStep::deal,
-                        protocol::DealRequest{tool.the_plan().encoded(), tool.offers, {}, {}}.encode())),
-      "conflict");
+  EXPECT_EQ(code_of(other.ask(pair.cloud, HandoverStep::deal,
+                              protocol::DealRequest{tool.the_plan().encoded(), tool.offers, {}}.encode())),
+            "conflict");
   // One that stalls makes way.
   pair.clock->now_ms += 60'001;
   dealt(other);
@@ -182,10 +181,9 @@ TEST_F(HandoverMessages, ASecondPlanOfTheSameEpochIsNeverConfirmed) {
   dealt(tool);
   must(tool.prepare_at(pair.cloud));
   const auto company = another("newcompany");
-  const auto approval = pair.cloud.invite(kHourMs);
   HandoverTool other(bundle, {&pair.cloud}, pair.admin,
                      {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
-  other.approve(pair.cloud, approval);
+  other.approve(pair.cloud);
   for (int restarts = 0; restarts < 2; ++restarts) {
     other.offer();
     other.plan();
@@ -291,11 +289,10 @@ TEST_F(HandoverMessages, APlanMustCarryWhatTheAgentOffered) {
 
 TEST_F(HandoverMessages, AChangedJoinIsRefused) {
   const auto company = another("newcompany");
-  const auto approval = pair.cloud.invite(kHourMs);
   HandoverTool tool(bundle, {&pair.cloud}, pair.admin,
                     {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
   tool.deal_with(3, pair.tool.recovery_share());
-  tool.approve(pair.cloud, approval);
+  tool.approve(pair.cloud);
   dealt(tool);
   const Bytes good = tool.join_message(*company);
   for (std::size_t i = 0; i < good.size(); i += good.size() / 29) {
@@ -316,21 +313,19 @@ TEST_F(HandoverMessages, AChangedJoinIsRefused) {
   // A second invitation does not bring a second share.
   HandoverTool other(bundle, {&pair.cloud}, pair.admin,
                      {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
-  const auto second = pair.cloud.invite(kHourMs);
   other.epoch = 2;
   other.deal_with(3, pair.tool.recovery_share());
-  other.approve(pair.cloud, second);
+  other.approve(pair.cloud);
   dealt(other);
   EXPECT_TRUE(contains(why(other.prepare_at(*company)), "is prepared here, to epoch 1"));
 }
 
 TEST_F(HandoverMessages, WhoLeftJoinsNoOtherBranch) {
   const auto company = another("newcompany");
-  const auto approval = pair.cloud.invite(kHourMs);
   HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin,
                     {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
   tool.deal_with(3, pair.tool.recovery_share());
-  tool.approve(pair.cloud, approval);
+  tool.approve(pair.cloud);
   tool.run();
   enrol_at(*company);
   // The company's old agent, which left, is to join a handover that follows the epoch before.
@@ -346,11 +341,9 @@ TEST_F(HandoverMessages, WhoLeftJoinsNoOtherBranch) {
 
   // And joins again where the key is now.
   bundle = tool.bundle();
-  const auto first = pair.cloud.invite(kHourMs);
-  const auto second = company->invite(kHourMs);
   HandoverTool back(bundle, {&pair.cloud, company.get()}, pair.admin, same_holders(), {1, 2});
-  back.approve(pair.cloud, first);
-  back.approve(*company, second);
+  back.approve(pair.cloud);
+  back.approve(*company);
   back.run();
   EXPECT_TRUE(opens(back.bundle(), pair.alice, {&pair.cloud, &pair.company}));
 }

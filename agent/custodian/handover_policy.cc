@@ -1,44 +1,54 @@
+#include <algorithm>
+
 #include "agent/custodian/handovers.h"
+#include "protocol/crypto/hash.h"
 #include "protocol/file/utc_time.h"
 
-// Who may change the holders of a key. The same holders with new shares: any administrator. Others: an
-// administrator with the approval of this agent's operator, that is a MAC with an invitation's secret; or a
-// recovery administrator, who has to announce it and wait, so that the company's administrator can object.
+// What a recovery administrator announces before it may change the holders of a key alone: it has to wait, so
+// that the company's administrator can object. Whoever else changes them needs the consent of the agents'
+// operators (handover_consent.cc).
 namespace coprotect::agent::custodian {
 namespace {
 
+using protocol::Announcement;
 using protocol::HandoverNotice;
-using protocol::Layout;
 using protocol::Role;
 
-std::string describe(const Layout& layout) {
+std::string describe(const Announcement& what) {
+  const protocol::Layout& layout = what.layout;
   std::string text = std::to_string(layout.t) + " of:";
   for (const auto& holder : layout.holders) {
     text += " " + holder.name;
     if (holder.identity_key)
-      text += " (" + holder.url + ", identity " + to_hex(ByteView(*holder.identity_key).first(8)) + "…)";
+      text += " (" + holder.url + ", identity " + to_hex(protocol::sha256(*holder.identity_key)) +
+              ", organisation " + to_hex(protocol::organisation_fingerprint(holder.organisation)) + ")";
   }
+  if (what.recovery_key) text += "; recovery key " + to_hex(protocol::sha256(*what.recovery_key));
   return text;
 }
 
 }  // namespace
 
 Result<Bytes> Handovers::announce(const Caller& caller, ByteView payload) {
-  auto layout = Layout::parse(payload);
-  if (!layout) return std::move(layout).error();
+  auto what = Announcement::parse(payload);
+  if (!what) return std::move(what).error();
   if (const auto key = active(caller); !key) return key.error();
-  if (const auto present = announcements_.of(caller.key_id()); present && present->layout == *layout) {
-    if (present->vetoed) return Error(Code::denied, "these holders were announced, and vetoed");
-    return present->encode();
+  const Digest& announcer = caller.client.key_hash;
+  // Said again, it goes on waiting; others' announcements are not touched by it.
+  if (const auto own = announcements_.of(caller.key_id(), announcer); own && own->what == *what) {
+    if (own->vetoed) return Error(Code::denied, "these holders were announced, and vetoed");
+    return own->encode();
   }
 
-  HandoverNotice notice{.layout = *std::move(layout),
+  HandoverNotice notice{.what = *std::move(what),
+                        .announcer = announcer,
                         .client = caller.uri(),
                         .not_before_ms = caller.now_ms + settings_.handover.delay_ms,
+                        .running_left_ms = settings_.handover.delay_ms,
                         .vetoed = false};
   const std::string text = caller.uri() + " announces new holders, from " +
-                           protocol::format_utc_time(notice.not_before_ms) +
-                           " on: " + describe(notice.layout);
+                           protocol::format_utc_time(notice.not_before_ms) + " on: " + describe(notice.what) +
+                           "; notice " + to_hex(notice.hash());
   const auto put = [&](Transaction& t) { return announcements_.put(t, caller.key_id(), notice); };
   if (auto durable = make_durable(caller, put, "handover: " + text); !durable)
     return std::move(durable).error();
@@ -46,54 +56,41 @@ Result<Bytes> Handovers::announce(const Caller& caller, ByteView payload) {
   return notice.encode();
 }
 
-Result<Bytes> Handovers::veto(const Caller& caller) {
+Result<Bytes> Handovers::veto(const Caller& caller, ByteView payload) {
   if (caller.client.identity.role != Role::admin)
     return Error(Code::denied, "a veto needs a certificate of role admin");
-  auto notice = announcements_.of(caller.key_id());
-  if (!notice) return Error(Code::not_found, "nothing is announced for this key");
-  if (notice->vetoed) return Bytes{};
-  notice->vetoed = true;
-  const std::string text = caller.uri() + " vetoes what " + notice->client + " announced";
-  const auto put = [&](Transaction& t) { return announcements_.put(t, caller.key_id(), *notice); };
+  const auto all = announcements_.of(caller.key_id());
+  const auto named = std::ranges::find_if(
+      all, [&](const HandoverNotice& notice) { return std::ranges::equal(notice.hash(), payload); });
+  if (named == all.end()) return Error(Code::not_found, "this notice is not announced for this key");
+  if (named->vetoed) return Bytes{};
+  HandoverNotice notice = *named;
+  notice.vetoed = true;
+  const std::string text =
+      caller.uri() + " vetoes what " + notice.client + " announced; notice " + to_hex(notice.hash());
+  const auto put = [&](Transaction& t) { return announcements_.put(t, caller.key_id(), notice); };
   if (auto durable = make_durable(caller, put, "handover: " + text); !durable)
     return std::move(durable).error();
   notify(caller, "vetoed", text);
   return Bytes{};
 }
 
+// Only the key that announced this very change may carry it out, once the wall clock and the time that this
+// agent ran both say that the delay is over.
 Status Handovers::check_announced(const Caller& caller, const protocol::HandoverPlan& plan) const {
-  const auto notice = announcements_.of(caller.key_id());
-  if (!notice || notice->layout != Layout::of(plan->parameters))
-    return Error(Code::denied, "these holders were not announced");
+  const auto notice = announcements_.of(caller.key_id(), caller.client.key_hash);
+  if (!notice || notice->what != Announcement::of(plan->parameters))
+    return Error(Code::denied,
+                 "these holders, with this recovery key, were not announced with this certificate");
   if (notice->vetoed) return Error(Code::denied, "these holders were announced, and vetoed");
   if (caller.now_ms < notice->not_before_ms)
     return Error(Code::limited,
                  "announced handover may begin at " + protocol::format_utc_time(notice->not_before_ms + 999));
+  if (notice->running_left_ms > 0)
+    return Error(Code::limited, "announced handover may begin once this agent has run for another " +
+                                    std::to_string((notice->running_left_ms + 999) / 1000) +
+                                    " s: its clock says that the delay is over, its running time does not");
   return Done{};
-}
-
-Status Handovers::check_approval(const protocol::HandoverPlan& plan,
-                                 const std::optional<protocol::Approval>& approval,
-                                 std::int64_t now_ms) const {
-  if (!approval)
-    return Error(Code::denied,
-                 "new holders of a key need the approval of this agent's operator: an invitation of " +
-                     settings_.role);
-  const std::string name = "invitation " + to_hex(approval->invitation);
-  const auto invitation = invitations_.find(approval->invitation);
-  if (!invitation) return invitation.error();
-  if (!approval->holds(invitation->secret, plan.encoded()))
-    return Error(Code::unauthenticated, "the approval was not made with " + name);
-  if (now_ms > invitation->expires_ms) return Error(Code::denied, name + " has expired");
-  if (keys_.of_invitation(approval->invitation) != nullptr) return Error(Code::denied, name + " is spent");
-  return Done{};
-}
-
-Status Handovers::authorize(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan,
-                            const std::optional<protocol::Approval>& approval) const {
-  if (plan.refreshes(key.sharing)) return Done{};
-  if (caller.client.identity.role == Role::recovery) return check_announced(caller, plan);
-  return check_approval(plan, approval, caller.now_ms);
 }
 
 }  // namespace coprotect::agent::custodian

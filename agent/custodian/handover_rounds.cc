@@ -33,7 +33,9 @@ Status Handovers::make_room(const Caller& caller, const Running& present) const 
   const bool recovers =
       caller.client.identity.role == protocol::Role::recovery && present.role == protocol::Role::admin;
   const bool stalled = caller.now_ms - present.touched_ms >= kStalledMs;
-  const bool planless = !present.plan && caller.now_ms - present.begun_ms >= kPlanlessMs;
+  // Operators may take a day to approve.
+  const std::int64_t patience = present.proposed ? protocol::kMaxConsentMs : kPlanlessMs;
+  const bool planless = !present.plan && caller.now_ms - present.begun_ms >= patience;
   if (present.client == caller.uri() || recovers || stalled || planless) return Done{};
   return other_handover("is being run by " + present.client);
 }
@@ -48,13 +50,15 @@ Result<Bytes> Handovers::offer(const Caller& caller) {
   const std::int64_t begun_ms = again ? present->second.begun_ms : caller.now_ms;
   auto own = offers_.make(**key);
   if (!own) return std::move(own).error();
+  forget_running(caller.key_id());
   running_.insert_or_assign(caller.key_id(), Running{.client = caller.uri(),
                                                      .role = caller.client.identity.role,
                                                      .nonce = own->offer.nonce,
                                                      .ceremony_key = std::move(own->ceremony_key),
                                                      .plan = std::nullopt,
                                                      .deals = {},
-                                                     .invitation = {},
+                                                     .proposed = std::nullopt,
+                                                     .consent = std::nullopt,
                                                      .begun_ms = begun_ms,
                                                      .touched_ms = caller.now_ms});
   return own->offer.encode();
@@ -85,15 +89,13 @@ Status Handovers::check_plan(const Key& key, const Running& running, const Hando
   return Done{};
 }
 
-Result<HandoverPlan> Handovers::admit_plan(const Caller& caller, const Key& key, const Running& running,
+Result<HandoverPlan> Handovers::admit_plan(const Key& key, const Running& running,
                                            const protocol::DealRequest& request) const {
   auto plan = HandoverPlan::parse(request.plan);
   if (!plan) return plan;
   if (auto fits = check_plan(key, running, *plan); !fits) return std::move(fits).error();
   if (auto offered = protocol::check_offers(*plan, key.sharing, request.offers); !offered)
     return std::move(offered).error();
-  if (auto allowed = authorize(caller, key, *plan, request.approval); !allowed)
-    return std::move(allowed).error();
   return plan;
 }
 
@@ -124,12 +126,13 @@ Result<Bytes> Handovers::deal(const Caller& caller, ByteView payload) {
   if (running->second.plan)
     return Error(Code::conflict, "handover plan: another one was dealt for this offer");
 
-  auto plan = admit_plan(caller, **key, running->second, *request);
+  auto plan = admit_plan(**key, running->second, *request);
   if (!plan) return std::move(plan).error();
+  if (auto allowed = authorize(caller, **key, *plan, request->consents); !allowed)
+    return std::move(allowed).error();
   auto deals = deal_own_shares(**key, *plan);
   if (!deals) return std::move(deals).error();
   running->second.deals = *std::move(deals);
-  running->second.invitation = request->approval ? request->approval->invitation : (*key)->invitation;
   running->second.plan = *std::move(plan);
   return protocol::MessageList{running->second.deals}.encode();
 }
@@ -166,7 +169,7 @@ Result<Bytes> Handovers::prepare(const Caller& caller, ByteView payload) {
                                .blob = keeps_blob ? (*key)->recovery_blob : request->blob,
                                .ceremony_key = running->second.ceremony_key,
                                .self = *self,
-                               .invitation = running->second.invitation},
+                               .invitation = (*key)->invitation},
                               keeper_);
   if (!prepared) return std::move(prepared).error();
 
@@ -182,7 +185,7 @@ Result<Bytes> Handovers::prepare(const Caller& caller, ByteView payload) {
     return std::move(durable).error();
   // What was prepared before ends; an error is no reason to prepare again, and sweep() tries again.
   if (!older.empty()) static_cast<void>(epochs_.finish());
-  running_.erase(running);
+  forget_running(caller.key_id());
   const auto confirmation = confirmation_of(*new_key, keyring_.identity());
   if (!confirmation) return confirmation.error();
   return protocol::encode_signature(*confirmation);

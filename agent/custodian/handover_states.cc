@@ -137,7 +137,7 @@ Result<Bytes> Handovers::leave(const Caller& caller, const Key& key, Bundle bund
       "handed the key over to others; erased the shares of epoch " + std::to_string(key.epoch());
   if (auto durable = replace_keys(caller, {left}, gone, "handover: " + what); !durable)
     return std::move(durable).error();
-  running_.erase(caller.key_id());
+  forget_running(caller.key_id());
   notify(caller, "left", caller.uri() + " " + what);
   return erased();
 }
@@ -191,7 +191,7 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   }
   const auto running = running_.find(caller.key_id());
   if (running != running_.end() && running->second.plan && running->second.plan->sid() == plan->sid())
-    running_.erase(running);
+    forget_running(caller.key_id());
   if (auto done = erased(); !done) return done;
   return protocol::encode_signature(protocol::void_handover(plan->sid(), keyring_.identity()));
 }

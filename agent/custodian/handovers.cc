@@ -18,6 +18,11 @@ std::string handover_label(const protocol::HandoverPlan& plan) {
   return "handover " + to_hex(ByteView(plan.sid()).first(8)) + " to epoch " + std::to_string(plan->epoch);
 }
 
+Status Handovers::load(Transaction& transaction) {
+  if (auto forgotten = approvals_.forget_all(); !forgotten) return forgotten;
+  return announcements_.load(transaction);
+}
+
 Result<Bytes> Handovers::answer(const Client& client, const protocol::HandoverBody& step,
                                 std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
@@ -45,14 +50,27 @@ Result<Bytes> Handovers::run(const Caller& caller, const protocol::HandoverBody&
     case HandoverStep::abort:
       return abort(caller, step.payload);
     case HandoverStep::veto:
-      return veto(caller);
+      return veto(caller, step.payload);
+    case HandoverStep::consent:
+      return consent(caller, step.payload);
   }
   return Error(Code::malformed, "unknown step of a handover");
 }
 
 void Handovers::sweep(std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(running_, [&](const auto& entry) { return now_ms - entry.second.touched_ms > kIdleMs; });
+  std::vector<KeyId> over;
+  for (const auto& [key_id, running] : running_)
+    if (now_ms - running.touched_ms > kIdleMs) over.push_back(key_id);
+  for (const KeyId& key_id : over) forget_running(key_id);
+}
+
+// A plan that is left in the folder without its offer can be approved, but nothing is dealt by it.
+void Handovers::forget_running(const KeyId& key_id) {
+  const auto running = running_.find(key_id);
+  if (running == running_.end()) return;
+  if (running->second.proposed) static_cast<void>(approvals_.forget(key_id));
+  running_.erase(running);
 }
 
 Result<Bytes> Handovers::status(const Caller& caller) {

@@ -7,10 +7,10 @@
 #include "agent/custodian/announcements.h"
 #include "agent/custodian/epoch_erasure.h"
 #include "agent/custodian/identify.h"
-#include "agent/custodian/invitations.h"
 #include "agent/custodian/log.h"
 #include "agent/custodian/offers.h"
 #include "agent/custodian/settings.h"
+#include "hsm/plan_approvals.h"
 #include "protocol/handover/deal.h"
 #include "protocol/message/request.h"
 
@@ -23,7 +23,8 @@ namespace coprotect::agent::custodian {
 class Handovers {
  public:
   Handovers(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper,
-            const Offers& offers, Store& store, Keys& keys, Log& log, EpochErasure& epochs)
+            const Offers& offers, Store& store, Keys& keys, const RunningTime& running, Log& log,
+            EpochErasure& epochs)
       : settings_(settings),
         keyring_(keyring),
         keeper_(keeper),
@@ -32,10 +33,11 @@ class Handovers {
         keys_(keys),
         log_(log),
         epochs_(epochs),
-        invitations_(settings.state / "invitations", keyring),
-        announcements_(keyring) {}
+        approvals_(settings.state, keyring),
+        announcements_(keyring, running) {}
 
-  Status load(Transaction& transaction) { return announcements_.load(transaction); }
+  // At the start: offers are gone, and with them the plans that waited for the operator.
+  Status load(Transaction& transaction);
 
   // A step that an administrator asks for, by a request that was judged and recorded.
   Result<Bytes> answer(const Client& client, const protocol::HandoverBody& step, std::int64_t now_ms);
@@ -57,8 +59,9 @@ class Handovers {
     ByteArray<32> nonce;
     protocol::HpkePrivateKey ceremony_key;
     std::optional<protocol::HandoverPlan> plan;
-    std::vector<Bytes> deals;  // this agent's
-    protocol::InvitationId invitation;
+    std::vector<Bytes> deals;        // this agent's
+    std::optional<Digest> proposed;  // the hash of the plan that the agent's operator is shown
+    std::optional<protocol::Consent> consent;
     std::int64_t begun_ms;  // by the client's first offer
     std::int64_t touched_ms;
   };
@@ -68,19 +71,23 @@ class Handovers {
   Result<Bytes> status(const Caller& caller);
   // handover_policy.cc
   Result<Bytes> announce(const Caller& caller, ByteView payload);
-  Result<Bytes> veto(const Caller& caller);
-  Status authorize(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan,
-                   const std::optional<protocol::Approval>& approval) const;
-  Status check_approval(const protocol::HandoverPlan& plan, const std::optional<protocol::Approval>& approval,
-                        std::int64_t now_ms) const;
+  Result<Bytes> veto(const Caller& caller, ByteView payload);
   Status check_announced(const Caller& caller, const protocol::HandoverPlan& plan) const;
+  // handover_consent.cc
+  Result<Bytes> consent(const Caller& caller, ByteView payload);
+  Status propose(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan, Running& running);
+  // Until when this agent may deal by the plan. Code::limited names who is waited for.
+  Result<std::int64_t> approved_until(const Caller& caller, const protocol::HandoverPlan& plan) const;
+  bool deals_by(const Key& key, const protocol::HandoverPlan& plan) const;
+  Status authorize(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan,
+                   const std::vector<Bytes>& consents) const;
   // handover_rounds.cc
   Result<Bytes> offer(const Caller& caller);
   Result<Bytes> deal(const Caller& caller, ByteView payload);
   Result<Bytes> prepare(const Caller& caller, ByteView payload);
   Status make_room(const Caller& caller, const Running& present) const;
   Status check_plan(const Key& key, const Running& running, const protocol::HandoverPlan& plan) const;
-  Result<protocol::HandoverPlan> admit_plan(const Caller& caller, const Key& key, const Running& running,
+  Result<protocol::HandoverPlan> admit_plan(const Key& key, const Running& running,
                                             const protocol::DealRequest& request) const;
   Result<std::vector<Bytes>> deal_own_shares(const Key& key, const protocol::HandoverPlan& plan);
   // handover_states.cc
@@ -92,6 +99,7 @@ class Handovers {
   Result<Bytes> revert(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan);
 
   Result<KeyPtr> active(const Caller& caller) const;
+  void forget_running(const KeyId& key_id);
   // A change of the store and the log's entry of it, in one durable step.
   using Change = std::function<Status(Transaction&)>;
   Status make_durable(const Caller& caller, const Change& change, std::string_view what);
@@ -108,7 +116,7 @@ class Handovers {
   Keys& keys_;
   Log& log_;
   EpochErasure& epochs_;
-  Invitations invitations_;
+  hsm::PlanApprovals approvals_;
   Announcements announcements_;
   std::mutex mutex_;
   std::map<KeyId, Running> running_;

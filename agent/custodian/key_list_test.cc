@@ -155,6 +155,43 @@ TEST_F(KeyListOfAnAgent, GivesADestructionItsTime) {
   EXPECT_EQ(decrypts(), "ok");
 }
 
+// Whoever sets the host's clock forward erases nothing, and makes no destruction final.
+TEST_F(KeyListOfAnAgent, AClockThatIsSetForwardErasesNothing) {
+  pair.cloud.close();
+  pair.cloud.destroy_wait = std::chrono::hours(30);
+  pair.cloud.open();
+  const Bytes shares = stored_shares();
+  must(put(1, KeyUse::destroyed, now() + 30 * kHourMs));
+  pair.clock->set_forward(300 * kHourMs);
+  pair.cloud.custodian().sweep();
+  EXPECT_EQ(stored_shares(), shares);
+  // The list said again, for a date that has come, waits on as it did.
+  must(put(2, KeyUse::destroyed, now() - 270 * kHourMs));
+  pair.cloud.custodian().sweep();
+  EXPECT_EQ(stored_shares(), shares);
+  pair.clock->now_ms += 29 * kHourMs;
+  pair.cloud.custodian().sweep();
+  pair.cloud.close();
+  pair.cloud.open();
+  EXPECT_EQ(stored_shares(), shares);
+  pair.clock->now_ms += kHourMs;
+  pair.cloud.custodian().sweep();
+  EXPECT_EQ(stored_shares(), kNoShares);
+
+  EXPECT_EQ(code_of(put(3, KeyUse::decrypt_only)), Code::conflict);
+}
+
+TEST_F(KeyListOfAnAgent, ADestructionIsTakenBackUntilTheAgentHasWaited) {
+  pair.cloud.close();
+  pair.cloud.destroy_wait = std::chrono::hours(30);
+  pair.cloud.open();
+  must(put(1, KeyUse::destroyed, now() + 30 * kHourMs));
+  pair.clock->set_forward(300 * kHourMs);
+  pair.cloud.custodian().sweep();
+  must(put(2, KeyUse::decrypt_only));
+  EXPECT_EQ(decrypts(), "ok");
+}
+
 TEST_F(KeyListOfAnAgent, ErasesADestroyedKeysSharesWhenItsTimeHasCome) {
   pair.cloud.close();
   pair.cloud.destroy_wait = std::chrono::seconds(2);

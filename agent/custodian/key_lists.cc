@@ -1,5 +1,6 @@
 #include "agent/custodian/key_lists.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "protocol/base/writer.h"
@@ -28,9 +29,33 @@ Digest KeyLists::mac(std::string_view tenant, ByteView list) const {
   return keyring_.mac(w.view());
 }
 
-Status KeyLists::load(Transaction& transaction) {
-  Query query = transaction.query("SELECT tenant, list, mac FROM key_lists");
+Digest KeyLists::mac(const protocol::KeyId& key_id, const Destruction& destruction) const {
+  Writer w;
+  w.literal("CPV1-ROW-DESTRUCTION").bytes(key_id);
+  w.u64(static_cast<std::uint64_t>(destruction.effective_ms));
+  w.u64(static_cast<std::uint64_t>(destruction.running_ms));
+  return keyring_.mac(w.view());
+}
+
+Status KeyLists::load_destructions(Transaction& transaction) {
+  Query query = transaction.query("SELECT key_id, effective_ms, running_ms, mac FROM destructions");
   return query.each([&]() -> Status {
+    const Bytes bytes = query.blob(0);
+    const Destruction destruction{.effective_ms = query.integer(1), .running_ms = query.integer(2)};
+    protocol::KeyId key_id{};
+    if (bytes.size() == key_id.size()) std::copy(bytes.begin(), bytes.end(), key_id.begin());
+    if (bytes.size() != key_id.size() || !equal_in_constant_time(mac(key_id, destruction), query.blob(3)))
+      return Error(Code::altered, "store: the waiting time of the destruction of key " + to_hex(bytes) +
+                                      " was altered: its MAC does not hold");
+    destructions_.insert_or_assign(key_id, destruction);
+    return Done{};
+  });
+}
+
+Status KeyLists::load(Transaction& transaction) {
+  if (auto loaded = load_destructions(transaction); !loaded) return loaded;
+  Query query = transaction.query("SELECT tenant, list, mac FROM key_lists");
+  const auto loaded = query.each([&]() -> Status {
     const std::string tenant = query.text(0);
     const std::string name = "store: the key list of tenant \"" + tenant + "\"";
     Bytes encoded = query.blob(1);
@@ -44,12 +69,72 @@ Status KeyLists::load(Transaction& transaction) {
         tenant, std::make_shared<const SignedKeyList>(SignedKeyList{*std::move(list), std::move(encoded)}));
     return Done{};
   });
+  if (!loaded) return loaded;
+  // A row that is missing can only make a key wait longer.
+  for (const auto& [tenant, keys] : lists_)
+    for (const KeyList::Entry& entry : keys->list.keys)
+      if (entry.use == KeyUse::destroyed)
+        destructions_.try_emplace(entry.key_id,
+                                  Destruction{.effective_ms = entry.effective_ms,
+                                              .running_ms = running_.total_ms() + destroy_wait_.count()});
+  return Done{};
+}
+
+// What is put off waits for the later date; what is said again, or brought forward where that is allowed,
+// goes on waiting as it did.
+Status KeyLists::put_destructions(Transaction& transaction, const KeyList& next, std::int64_t now_ms) {
+  for (const KeyList::Entry& entry : next.keys) {
+    if (entry.use != KeyUse::destroyed) {
+      const auto removed =
+          transaction.query("DELETE FROM destructions WHERE key_id=?").bind(entry.key_id).run();
+      if (!removed) return removed;
+      transaction.after_commit([this, key_id = entry.key_id] {
+        const std::unique_lock lock(mutex_);
+        destructions_.erase(key_id);
+      });
+      continue;
+    }
+    Destruction destruction{
+        .effective_ms = entry.effective_ms,
+        .running_ms = running_.total_ms() + std::max<std::int64_t>(0, entry.effective_ms - now_ms)};
+    {
+      const std::shared_lock lock(mutex_);
+      const auto before = destructions_.find(entry.key_id);
+      if (before != destructions_.end())
+        destruction.running_ms = entry.effective_ms <= before->second.effective_ms
+                                     ? before->second.running_ms
+                                     : std::max(before->second.running_ms, destruction.running_ms);
+    }
+    const Digest row_mac = mac(entry.key_id, destruction);
+    const auto written = transaction
+                             .query(
+                                 "INSERT OR REPLACE INTO destructions(key_id, effective_ms, running_ms, "
+                                 "mac) VALUES(?, ?, ?, ?)")
+                             .bind(entry.key_id)
+                             .bind(destruction.effective_ms)
+                             .bind(destruction.running_ms)
+                             .bind(row_mac)
+                             .run();
+    if (!written) return written;
+    transaction.after_commit([this, key_id = entry.key_id, destruction] {
+      const std::unique_lock lock(mutex_);
+      destructions_.insert_or_assign(key_id, destruction);
+    });
+  }
+  return Done{};
+}
+
+bool KeyLists::has_come(const KeyList::Entry& entry, std::int64_t now_ms) const {
+  const std::shared_lock lock(mutex_);
+  const auto destruction = destructions_.find(entry.key_id);
+  return entry.effective_ms <= now_ms && destruction != destructions_.end() &&
+         destruction->second.running_ms <= running_.total_ms();
 }
 
 bool KeyLists::is_final(const KeyList::Entry& entry, std::int64_t now_ms) const {
   if (entry.use != KeyUse::destroyed) return false;
   const KeyPtr key = keys_.active(entry.key_id);
-  return entry.effective_ms <= now_ms || (key != nullptr && key->erased());
+  return has_come(entry, now_ms) || (key != nullptr && key->erased());
 }
 
 // A key once listed stays listed: leaving it out would make it as it was before.
@@ -104,6 +189,7 @@ Status KeyLists::put(Transaction& transaction, SignedKeyListPtr keys, std::int64
           .bind(row_mac)
           .run();
   if (!written) return written;
+  if (auto waits = put_destructions(transaction, next, now_ms); !waits) return waits;
   transaction.after_commit([this, keys = std::move(keys)] {
     const std::unique_lock lock(mutex_);
     lists_.insert_or_assign(keys->list.tenant, keys);
@@ -134,7 +220,7 @@ Status KeyLists::check(const Key& key, Operation operation) const {
 
 bool KeyLists::due(const Key& key, std::int64_t now_ms) const {
   const auto entry = entry_of(key);
-  return entry && entry->use == KeyUse::destroyed && entry->effective_ms <= now_ms;
+  return entry && entry->use == KeyUse::destroyed && has_come(*entry, now_ms);
 }
 
 }  // namespace coprotect::agent::custodian

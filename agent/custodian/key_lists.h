@@ -6,6 +6,7 @@
 #include <shared_mutex>
 
 #include "agent/custodian/keys.h"
+#include "agent/custodian/running_time.h"
 #include "protocol/message/key_list.h"
 #include "protocol/message/request.h"
 
@@ -22,8 +23,9 @@ using SignedKeyListPtr = std::shared_ptr<const SignedKeyList>;
 class KeyLists {
  public:
   // `destroy_wait`: the least time from the list that destroys a key to the erasure of its shares.
-  KeyLists(const hsm::Keyring& keyring, const Keys& keys, std::chrono::milliseconds destroy_wait)
-      : keyring_(keyring), keys_(keys), destroy_wait_(destroy_wait) {}
+  KeyLists(const hsm::Keyring& keyring, const Keys& keys, const RunningTime& running,
+           std::chrono::milliseconds destroy_wait)
+      : keyring_(keyring), keys_(keys), running_(running), destroy_wait_(destroy_wait) {}
 
   // Reads every row. Code::altered names a row whose MAC does not hold or that has no key.
   Status load(Transaction& transaction);
@@ -36,7 +38,8 @@ class KeyLists {
   SignedKeyListPtr of_tenant(std::string_view tenant) const;
   // Code::denied, and why, if the key is not to be used in this way.
   Status check(const Key& key, protocol::Operation operation) const;
-  // Whether the key is destroyed and its waiting time is over.
+  // Whether the key is destroyed and its waiting time is over, by the wall clock and by the time that this
+  // agent ran since it took the list.
   bool due(const Key& key, std::int64_t now_ms) const;
 
  private:
@@ -50,12 +53,25 @@ class KeyLists {
   Status check_waiting(const protocol::KeyList* present, const protocol::KeyList& next,
                        std::int64_t now_ms) const;
   Status check_purposes(const protocol::KeyList& next) const;
+  // A destruction that waits: the date that its list states, and the counted running time before which it is
+  // not carried out.
+  struct Destruction {
+    std::int64_t effective_ms;
+    std::int64_t running_ms;
+  };
+  Digest mac(const protocol::KeyId& key_id, const Destruction& destruction) const;
+  Status load_destructions(Transaction& transaction);
+  Status put_destructions(Transaction& transaction, const protocol::KeyList& next, std::int64_t now_ms);
+  // Whether the time of an entry that destroys has come.
+  bool has_come(const protocol::KeyList::Entry& entry, std::int64_t now_ms) const;
 
   const hsm::Keyring& keyring_;
   const Keys& keys_;
+  const RunningTime& running_;
   const std::chrono::milliseconds destroy_wait_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, SignedKeyListPtr, std::less<>> lists_;
+  std::map<protocol::KeyId, Destruction> destructions_;
 };
 
 }  // namespace coprotect::agent::custodian

@@ -16,6 +16,8 @@ namespace coprotect::agent::custodian {
 
 // Milliseconds since 1970.
 std::int64_t system_clock_ms();
+// Milliseconds of a clock that nobody sets.
+std::int64_t steady_clock_ms();
 
 // Something that the people of a tenant should hear of while they can still do something about it.
 struct Notification {
@@ -46,6 +48,7 @@ struct Settings {
   // The least time from a key list that destroys a key to the erasure of its shares.
   std::chrono::milliseconds destroy_wait = std::chrono::days(30);
   std::function<std::int64_t()> now_ms = system_clock_ms;
+  std::function<std::int64_t()> steady_ms = steady_clock_ms;
 };
 
 // Whether a party that stands for this agent is certified as it should be: by its own organisation's

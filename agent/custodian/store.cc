@@ -85,6 +85,26 @@ CREATE TABLE erasures(
   epoch INTEGER NOT NULL,
   PRIMARY KEY(key_id, epoch)) STRICT, WITHOUT ROWID;
 )sql",
+    // Waiting times count how long the agent ran; announcements stand side by side.
+    R"sql(
+CREATE TABLE running(
+  only INTEGER PRIMARY KEY CHECK(only = 1),
+  ms INTEGER NOT NULL,
+  mac BLOB NOT NULL) STRICT;
+CREATE TABLE destructions(
+  key_id BLOB PRIMARY KEY,
+  effective_ms INTEGER NOT NULL,
+  running_ms INTEGER NOT NULL,
+  mac BLOB NOT NULL) STRICT, WITHOUT ROWID;
+DROP TABLE announcements;
+CREATE TABLE announcements(
+  key_id BLOB NOT NULL,
+  announcer BLOB NOT NULL,
+  announcement BLOB NOT NULL,
+  running_ms INTEGER NOT NULL,
+  mac BLOB NOT NULL,
+  PRIMARY KEY(key_id, announcer)) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 // secure_delete: the sealed share of an aborted ceremony does not stay in free pages.

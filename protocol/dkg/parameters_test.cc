@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "protocol/dkg/test_ceremony.h"
 
 namespace coprotect::protocol {
@@ -173,7 +175,7 @@ TEST_F(ParametersTest, EachPartyIsCertifiedByItsOrganisation) {
   f = fields();
   const Bytes& whole = f.parties[0].organisation.encoded();
   Bytes forged = ceremony.parameters.encoded();
-  const auto at = std::ranges::search(forged, whole).begin();
+  const auto at = std::search(forged.begin(), forged.end(), whole.begin(), whole.end());
   ASSERT_NE(at, forged.end());
   *(at + static_cast<std::ptrdiff_t>(whole.size()) - 1) ^= 1;
   const auto parsed = Parameters::parse(forged);

@@ -12,7 +12,7 @@ using fuzz::read_with_mac;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);
-  switch (data[0] % 10) {
+  switch (data[0] % 14) {
     case 0:
       read<Layout>(input);
       break;
@@ -42,6 +42,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 9:
       read<HandoverStatus>(input);
+      break;
+    case 10:
+      read<Announcement>(input);
+      break;
+    case 11:
+      read<Consent>(input);
+      break;
+    case 12:
+      read<PendingPlan>(input);
+      break;
+    case 13:
+      read<OperatorApproval>(input);
       break;
   }
   return 0;

@@ -10,6 +10,7 @@ namespace coprotect::protocol {
 namespace {
 
 constexpr std::string_view kLayout = "CPHL\x01";
+constexpr std::string_view kAnnouncement = "CPHW\x01";
 constexpr std::string_view kNotice = "CPHN\x01";
 constexpr std::string_view kDeal = "CPHQ\x01";
 constexpr std::string_view kPrepare = "CPHP\x01";
@@ -20,7 +21,6 @@ constexpr std::string_view kVoid = "CPHV\x01";
 constexpr std::string_view kHandoverStatus = "CPHS\x01";
 constexpr std::string_view kJoinTag = "CPV1-JOIN";
 constexpr std::string_view kVoidTag = "CPV1-VOID";
-constexpr std::string_view kApproveTag = "CPV1-APPROVE";
 
 Error malformed_handover(std::string_view what) {
   return {Code::malformed, "handover: not " + std::string(what) + " of version 1"};
@@ -96,10 +96,14 @@ std::optional<Layout::Holder> read_holder(Reader& r) {
   auto name = r.text();
   const auto count = r.u8();
   const auto indices = r.bytes(count.value_or(0));
+  const auto organisation = r.array<33>();
   const auto is_agent = read_flag(r);
-  if (!name || !valid_party_name(*name) || !indices || !is_agent) return std::nullopt;
-  Layout::Holder holder{
-      .name = *std::move(name), .indices = to_bytes(*indices), .identity_key = std::nullopt, .url = {}};
+  if (!name || !valid_party_name(*name) || !indices || !organisation || !is_agent) return std::nullopt;
+  Layout::Holder holder{.name = *std::move(name),
+                        .indices = to_bytes(*indices),
+                        .organisation = *organisation,
+                        .identity_key = std::nullopt,
+                        .url = {}};
   if (!*is_agent) return holder;
   holder.identity_key = r.array<33>();
   auto url = read_uri(r);
@@ -130,6 +134,8 @@ std::string_view step_name(HandoverStep step) {
       return "abort";
     case HandoverStep::veto:
       return "veto";
+    case HandoverStep::consent:
+      return "consent";
   }
   return "unknown";
 }
@@ -137,7 +143,11 @@ std::string_view step_name(HandoverStep step) {
 Layout Layout::of(const Parameters& parameters) {
   Layout layout{.t = parameters->t, .holders = {}};
   for (const Party& party : parameters->parties) {
-    Holder holder{.name = party.name, .indices = party.indices, .identity_key = std::nullopt, .url = {}};
+    Holder holder{.name = party.name,
+                  .indices = party.indices,
+                  .organisation = party.organisation.organisation_key(),
+                  .identity_key = std::nullopt,
+                  .url = {}};
     if (party.is_agent()) {
       holder.identity_key = party.identity_key.bytes();
       holder.url = party.url;
@@ -152,6 +162,7 @@ Bytes Layout::encode() const {
   w.literal(kLayout).u8(t).u8(static_cast<std::uint8_t>(holders.size()));
   for (const Holder& holder : holders) {
     w.lp(holder.name).u8(static_cast<std::uint8_t>(holder.indices.size())).bytes(holder.indices);
+    w.bytes(holder.organisation);
     w.u8(holder.identity_key ? 1 : 0);
     if (holder.identity_key) w.bytes(*holder.identity_key).lp(holder.url);
   }
@@ -174,45 +185,71 @@ Result<Layout> Layout::parse(ByteView encoded) {
   return layout;
 }
 
+Announcement Announcement::of(const Parameters& parameters) {
+  return {.layout = Layout::of(parameters), .recovery_key = parameters->recovery_key};
+}
+
+Bytes Announcement::encode() const {
+  Writer w;
+  w.literal(kAnnouncement).lp4(layout.encode()).lp(recovery_key ? ByteView(*recovery_key) : ByteView());
+  return std::move(w).take();
+}
+
+Result<Announcement> Announcement::parse(ByteView encoded) {
+  Reader r(encoded);
+  const bool known = r.literal(kAnnouncement);
+  const auto encoded_layout = r.lp4();
+  const auto key = r.lp();
+  if (!known || !encoded_layout || !key || !r.empty()) return malformed_handover("an announcement");
+  auto layout = Layout::parse(*encoded_layout);
+  if (!layout) return std::move(layout).error();
+  Announcement announcement{.layout = *std::move(layout), .recovery_key = std::nullopt};
+  if (key->empty()) return announcement;
+  announcement.recovery_key = Reader(*key).array<65>();
+  if (!announcement.recovery_key || key->size() != announcement.recovery_key->size() ||
+      !is_hpke_public_key(*announcement.recovery_key))
+    return malformed_handover("an announcement");
+  return announcement;
+}
+
+Digest HandoverNotice::hash() const {
+  return tagged_hash("CPV1-NOTICE", {sha256(what.encode()), announcer});
+}
+
 Bytes HandoverNotice::encode() const {
   Writer w;
-  w.literal(kNotice).lp4(layout.encode()).lp(client);
+  w.literal(kNotice).lp4(what.encode()).bytes(announcer).lp(client);
   write_time(w, not_before_ms);
-  w.u8(vetoed ? 1 : 0);
+  w.u64(static_cast<std::uint64_t>(running_left_ms)).u8(vetoed ? 1 : 0);
   return std::move(w).take();
 }
 
 Result<HandoverNotice> HandoverNotice::parse(ByteView encoded) {
   Reader r(encoded);
   const bool known = r.literal(kNotice);
-  const auto encoded_layout = r.lp4();
+  const auto encoded_what = r.lp4();
+  const auto announcer = r.array<32>();
   auto client = read_uri(r);
   const auto not_before_ms = read_time(r);
+  const auto running_left_ms = read_time(r);
   const auto vetoed = read_flag(r);
-  if (!known || !encoded_layout || !client || !not_before_ms || !vetoed || !r.empty())
+  if (!known || !encoded_what || !announcer || !client || !not_before_ms || !running_left_ms || !vetoed ||
+      !r.empty())
     return malformed_handover("a notice");
-  auto layout = Layout::parse(*encoded_layout);
-  if (!layout) return std::move(layout).error();
-  return HandoverNotice{.layout = *std::move(layout),
+  auto what = Announcement::parse(*encoded_what);
+  if (!what) return std::move(what).error();
+  return HandoverNotice{.what = *std::move(what),
+                        .announcer = *announcer,
                         .client = *std::move(client),
                         .not_before_ms = *not_before_ms,
+                        .running_left_ms = *running_left_ms,
                         .vetoed = *vetoed};
-}
-
-Approval Approval::of(const InvitationId& invitation, const Secret& secret, ByteView plan) {
-  return {.invitation = invitation, .mac = invitation_mac(secret, kApproveTag, plan)};
-}
-
-bool Approval::holds(const Secret& secret, ByteView plan) const {
-  return equal_in_constant_time(invitation_mac(secret, kApproveTag, plan), mac);
 }
 
 Bytes DealRequest::encode() const {
   Writer w;
   w.literal(kDeal).lp4(plan).u8(static_cast<std::uint8_t>(offers.size()));
   for (const HandoverOffer& offer : offers) w.lp4(offer.encode());
-  w.u8(approval ? 1 : 0);
-  if (approval) w.bytes(approval->invitation).bytes(approval->mac);
   write_list(w, consents);
   return std::move(w).take();
 }
@@ -222,19 +259,12 @@ Result<DealRequest> DealRequest::parse(ByteView encoded) {
   const bool known = r.literal(kDeal);
   const auto plan = r.lp4();
   const auto offers = read_list(r);
-  const auto approved = read_flag(r);
-  if (!known || !plan || !offers || !approved) return malformed_handover("a request to deal");
-  DealRequest request{.plan = to_bytes(*plan), .offers = {}, .approval = std::nullopt, .consents = {}};
+  if (!known || !plan || !offers) return malformed_handover("a request to deal");
+  DealRequest request{.plan = to_bytes(*plan), .offers = {}, .consents = {}};
   for (const Bytes& encoded_offer : *offers) {
     auto offer = HandoverOffer::parse(encoded_offer);
     if (!offer) return std::move(offer).error();
     request.offers.push_back(*std::move(offer));
-  }
-  if (*approved) {
-    const auto invitation = r.array<8>();
-    const auto mac = r.array<kInvitationMacSize>();
-    if (!invitation || !mac) return malformed_handover("a request to deal");
-    request.approval = Approval{*invitation, *mac};
   }
   auto consents = read_list(r);
   if (!consents || !r.empty()) return malformed_handover("a request to deal");
@@ -337,7 +367,8 @@ Bytes HandoverStatus::encode() const {
   w.literal(kHandoverStatus).u32(epoch).u32(decided).u8(unacknowledged ? 1 : 0).lp4(bundle);
   w.u8(prepared ? 1 : 0);
   if (prepared) w.lp4(prepared->transcript).bytes(prepared->confirmation);
-  w.lp4(announced ? announced->encode() : Bytes{});
+  w.u8(static_cast<std::uint8_t>(announced.size()));
+  for (const HandoverNotice& notice : announced) w.lp4(notice.encode());
   return std::move(w).take();
 }
 
@@ -356,20 +387,23 @@ Result<HandoverStatus> HandoverStatus::parse(ByteView encoded) {
                         .unacknowledged = *unacknowledged,
                         .bundle = to_bytes(*bundle),
                         .prepared = std::nullopt,
-                        .announced = std::nullopt};
+                        .announced = {}};
   if (*is_prepared) {
     const auto transcript = r.lp4();
     const auto confirmation = r.array<64>();
     if (!transcript || !confirmation) return malformed_handover("a status");
     status.prepared = Prepared{to_bytes(*transcript), *confirmation};
   }
-  const auto announced = r.lp4();
-  if (!announced || !r.empty()) return malformed_handover("a status");
-  if (!announced->empty()) {
-    auto notice = HandoverNotice::parse(*announced);
+  const auto announced = r.u8();
+  if (!announced || *announced > kMaxNotices) return malformed_handover("a status");
+  for (std::uint8_t i = 0; i < *announced; ++i) {
+    const auto encoded_notice = r.lp4();
+    if (!encoded_notice) return malformed_handover("a status");
+    auto notice = HandoverNotice::parse(*encoded_notice);
     if (!notice) return std::move(notice).error();
-    status.announced = *std::move(notice);
+    status.announced.push_back(*std::move(notice));
   }
+  if (!r.empty()) return malformed_handover("a status");
   return status;
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "protocol/handover/consent.h"
 #include "protocol/handover/offer.h"
 #include "protocol/handover/statements.h"
 #include "protocol/message/invitation.h"
@@ -15,14 +16,15 @@ namespace coprotect::protocol {
 
 enum class HandoverStep : std::uint8_t {
   status = 1,    // empty → HandoverStatus
-  announce = 2,  // Layout → HandoverNotice
+  announce = 2,  // Announcement → HandoverNotice
   offer = 3,     // empty → HandoverOffer
   deal = 4,      // DealRequest → MessageList of Deals
   prepare = 5,   // PrepareRequest → Signature, the confirmation
   activate = 6,  // version → Signature, the acknowledgement
   retire = 7,    // RetireRequest → empty
   abort = 8,     // AbortRequest → Signature, the void statement
-  veto = 9,      // empty → empty
+  veto = 9,      // HandoverNotice::hash() → empty
+  consent = 10,  // DealRequest without consents → Consent; empty, if this agent does not deal by the plan
 };
 std::string_view step_name(HandoverStep step);
 
@@ -32,6 +34,7 @@ struct Layout {
   struct Holder {
     std::string name;
     std::vector<std::uint8_t> indices;
+    PublicKeyBytes organisation;                 // the key that certifies the holder
     std::optional<PublicKeyBytes> identity_key;  // of an agent
     std::string url;                             // of an agent
     friend bool operator==(const Holder&, const Holder&) = default;
@@ -45,31 +48,39 @@ struct Layout {
   friend bool operator==(const Layout&, const Layout&) = default;
 };
 
-// What an agent knows of an announced handover.
-struct HandoverNotice {
+// What a recovery administrator announces: who is to hold the key, and under which recovery key.
+struct Announcement {
   Layout layout;
-  std::string client;  // who announced it: a URI
+  std::optional<HpkePublicKey> recovery_key;  // R0's
+
+  static Announcement of(const Parameters& parameters);
+  Bytes encode() const;
+  static Result<Announcement> parse(ByteView encoded);
+  friend bool operator==(const Announcement&, const Announcement&) = default;
+};
+
+// What an agent knows of an announced handover. Several wait side by side, one of each announcer's key, and
+// only that key carries its own out.
+struct HandoverNotice {
+  Announcement what;
+  Digest announcer;    // SHA-256 of the SubjectPublicKeyInfo of the certificate that announced it
+  std::string client;  // of that certificate: a URI
   std::int64_t not_before_ms;
+  // For how long the agent still has to run before it is carried out, whatever the wall clock says.
+  std::int64_t running_left_ms;
   bool vetoed;
 
+  // What a veto names.
+  Digest hash() const;
   Bytes encode() const;
   static Result<HandoverNotice> parse(ByteView encoded);
 };
-
-// That this agent's operator agrees: a MAC over the plan with the secret of an invitation of the agent's.
-struct Approval {
-  InvitationId invitation;
-  Digest mac;
-
-  static Approval of(const InvitationId& invitation, const Secret& secret, ByteView plan);
-  bool holds(const Secret& secret, ByteView plan) const;
-};
+constexpr std::size_t kMaxNotices = 8;  // of one key
 
 struct DealRequest {
   Bytes plan;
   std::vector<HandoverOffer> offers;  // of each agent of the plan, in its order
-  std::optional<Approval> approval;
-  std::vector<Bytes> consents;
+  std::vector<Bytes> consents;        // of all agents that deal, if it is no refresh (consent.h)
 
   Bytes encode() const;
   static Result<DealRequest> parse(ByteView encoded);
@@ -143,7 +154,7 @@ struct HandoverStatus {
   bool unacknowledged;    // the epoch before is still kept, because not all are known to have this one
   Bytes bundle;           // of the active epoch
   std::optional<Prepared> prepared;
-  std::optional<HandoverNotice> announced;
+  std::vector<HandoverNotice> announced;
 
   Bytes encode() const;
   static Result<HandoverStatus> parse(ByteView encoded);

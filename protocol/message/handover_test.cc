@@ -39,12 +39,16 @@ class HandoverMessageTest : public testing::Test {
   }
   static Layout layout() {
     return {.t = 2,
-            .holders = {{"cloud", {1, 3}, kParty, "https://cloud.example:8443"},
-                        {"recovery", {2}, std::nullopt, ""}}};
+            .holders = {{"cloud", {1, 3}, {7}, kParty, "https://cloud.example:8443"},
+                        {"recovery", {2}, {8}, std::nullopt, ""}}};
   }
-  static HandoverNotice notice() {
-    return {
-        .layout = layout(), .client = "coprotect:acme:recovery:safe", .not_before_ms = 77, .vetoed = true};
+  HandoverNotice notice() const {
+    return {.what = {.layout = layout(), .recovery_key = key},
+            .announcer = {9},
+            .client = "coprotect:acme:recovery:safe",
+            .not_before_ms = 77,
+            .running_left_ms = 78,
+            .vetoed = true};
   }
 
   HandoverOffer offer() const {
@@ -64,8 +68,8 @@ class HandoverMessageTest : public testing::Test {
 
 TEST_F(HandoverMessageTest, Steps) {
   std::set<std::string_view> names;
-  for (int step = 1; step <= 9; ++step) names.insert(step_name(static_cast<HandoverStep>(step)));
-  EXPECT_EQ(names.size(), 9u);
+  for (int step = 1; step <= 10; ++step) names.insert(step_name(static_cast<HandoverStep>(step)));
+  EXPECT_EQ(names.size(), 10u);
   EXPECT_FALSE(names.contains("unknown"));
   EXPECT_EQ(step_name(static_cast<HandoverStep>(0)), "unknown");
 }
@@ -88,6 +92,7 @@ TEST_F(HandoverMessageTest, Layout) {
   for (auto change :
        {+[](Layout& l) { l.t = 1; }, +[](Layout& l) { l.holders[0].indices = {1}; },
         +[](Layout& l) { l.holders[0].identity_key = PublicKeyBytes{3}; },
+        +[](Layout& l) { l.holders[1].organisation = PublicKeyBytes{3}; },
         +[](Layout& l) { l.holders[0].url += "1"; }, +[](Layout& l) { l.holders.pop_back(); }}) {
     Layout changed = layout();
     change(changed);
@@ -98,13 +103,38 @@ TEST_F(HandoverMessageTest, Layout) {
 TEST_F(HandoverMessageTest, Notice) {
   expect_read_back(notice());
   const auto parsed = must(HandoverNotice::parse(notice().encode()));
-  EXPECT_EQ(parsed.layout, layout());
+  EXPECT_EQ(parsed.what, notice().what);
+  EXPECT_EQ(parsed.announcer, notice().announcer);
   EXPECT_EQ(parsed.client, "coprotect:acme:recovery:safe");
   EXPECT_EQ(parsed.not_before_ms, 77);
+  EXPECT_EQ(parsed.running_left_ms, 78);
   EXPECT_TRUE(parsed.vetoed);
   Bytes flag = notice().encode();
   flag.back() = 2;
   EXPECT_FALSE(HandoverNotice::parse(flag));
+  HandoverNotice without_recovery = notice();
+  without_recovery.what.recovery_key.reset();
+  expect_read_back(without_recovery);
+  HandoverNotice off_the_curve = notice();
+  off_the_curve.what.recovery_key->back() ^= 1;
+  EXPECT_FALSE(HandoverNotice::parse(off_the_curve.encode()));
+}
+
+// What a veto names is what is announced and by whom, whenever it may begin.
+TEST_F(HandoverMessageTest, NoticeHash) {
+  const Digest hash = notice().hash();
+  HandoverNotice same = notice();
+  same.not_before_ms = 1;
+  same.running_left_ms = 1;
+  same.vetoed = false;
+  EXPECT_EQ(same.hash(), hash);
+  for (auto change :
+       {+[](HandoverNotice& n) { n.announcer = {1}; }, +[](HandoverNotice& n) { n.what.layout.t = 1; },
+        +[](HandoverNotice& n) { n.what.recovery_key.reset(); }}) {
+    HandoverNotice other = notice();
+    change(other);
+    EXPECT_NE(other.hash(), hash);
+  }
 }
 
 TEST_F(HandoverMessageTest, Offer) {
@@ -142,21 +172,12 @@ TEST_F(HandoverMessageTest, OfferHash) {
   }
 }
 
-TEST_F(HandoverMessageTest, DealRequestAndItsApproval) {
-  const DealRequest request{.plan = {1, 2, 3},
-                            .offers = {offer(), offer()},
-                            .approval = Approval::of(kInvitation, secret, Bytes{1, 2, 3}),
-                            .consents = {{4}, {}}};
+TEST_F(HandoverMessageTest, DealRequest) {
+  const DealRequest request{.plan = {1, 2, 3}, .offers = {offer(), offer()}, .consents = {{4}, {}}};
   expect_read_back(request);
-  expect_read_back(DealRequest{.plan = {1}, .offers = {}, .approval = std::nullopt, .consents = {}});
+  expect_read_back(DealRequest{.plan = {1}, .offers = {}, .consents = {}});
   const auto parsed = must(DealRequest::parse(request.encode()));
-  EXPECT_EQ(parsed.approval->invitation, kInvitation);
-  EXPECT_TRUE(parsed.approval->holds(secret, request.plan));
-  EXPECT_FALSE(parsed.approval->holds(secret, Bytes{1, 2}));
-  EXPECT_FALSE(parsed.approval->holds(Secret(16), request.plan));
-  Bytes flag = DealRequest{.plan = {}, .offers = {}, .approval = std::nullopt, .consents = {}}.encode();
-  flag[flag.size() - 2] = 2;
-  EXPECT_FALSE(DealRequest::parse(flag));
+  EXPECT_EQ(parsed.consents, request.consents);
   Bytes offer_of_another_form = request.encode();
   offer_of_another_form[5 + 4 + 3 + 1 + 4] ^= 1;
   EXPECT_FALSE(DealRequest::parse(offer_of_another_form));
@@ -219,7 +240,7 @@ TEST_F(HandoverMessageTest, Status) {
                         .unacknowledged = true,
                         .bundle = {1, 2},
                         .prepared = HandoverStatus::Prepared{{3}, {4}},
-                        .announced = notice()};
+                        .announced = {notice(), notice()}};
   expect_read_back(status);
   const auto parsed = must(HandoverStatus::parse(status.encode()));
   EXPECT_EQ(parsed.epoch, 3u);
@@ -228,15 +249,18 @@ TEST_F(HandoverMessageTest, Status) {
   EXPECT_EQ(parsed.bundle, status.bundle);
   EXPECT_EQ(parsed.prepared->transcript, status.prepared->transcript);
   EXPECT_EQ(parsed.prepared->confirmation, status.prepared->confirmation);
-  EXPECT_EQ(parsed.announced->layout, layout());
+  ASSERT_EQ(parsed.announced.size(), 2u);
+  EXPECT_EQ(parsed.announced[1].encode(), notice().encode());
   status.prepared.reset();
   expect_read_back(status);
-  status.announced.reset();
+  status.announced.clear();
   status.unacknowledged = false;
   expect_read_back(status);
   Bytes flag = status.encode();
   flag[13] = 2;
   EXPECT_FALSE(HandoverStatus::parse(flag));
+  status.announced.resize(kMaxNotices + 1, notice());
+  EXPECT_FALSE(HandoverStatus::parse(status.encode()));
 }
 
 TEST_F(HandoverMessageTest, ASignatureIsAnAnswersOnlyContent) {

@@ -142,7 +142,7 @@ Result<HandoverBody> read_handover(ByteView bytes) {
   const auto step = r.u8();
   const auto payload = r.lp4();
   if (!step || *step < static_cast<std::uint8_t>(HandoverStep::status) ||
-      *step > static_cast<std::uint8_t>(HandoverStep::veto) || !payload || !r.empty())
+      *step > static_cast<std::uint8_t>(HandoverStep::consent) || !payload || !r.empty())
     return malformed_request("not a step of a handover");
   if (!payload->empty() && !takes_payload(static_cast<HandoverStep>(*step)))
     return malformed_request("step " + std::string(step_name(static_cast<HandoverStep>(*step))) +

@@ -18,6 +18,13 @@ void add_plan(CLI::App& command, bool& plan_only) {
   command.add_flag("--plan", plan_only, "say what would change, and change nothing");
 }
 
+void add_wait(CLI::App& command, unsigned& seconds) {
+  command
+      .add_option("--wait", seconds, "how many seconds the operators of the agents that deal have to approve")
+      ->check(CLI::Range(0u, 86'400u))
+      ->capture_default_str();
+}
+
 void add_allow_quorum(CLI::App& command, std::string& words) {
   command.add_option(
       "--allow-quorum", words,
@@ -40,12 +47,7 @@ void add_new_code(CLI::App& app, HandoverArguments& to, Operator::Descriptors& d
       *app.add_subcommand("new-code", "make a new recovery code, whether the old one is known or not");
   add_key_options(command, to.new_code);
   add_plan(command, to.new_code.plan_only);
-  command
-      .add_option("--invitation", to.new_code.invitations, "of an agent: its operator approves; one for each")
-      ->required()
-      ->expected(1)
-      ->take_all()
-      ->check(CLI::ExistingFile);
+  add_wait(command, to.new_code.wait_seconds);
   command.add_flag("--password", to.new_code.password, "a password of your own instead of a generated code");
   command.add_option("--show-code-fd", descriptors.show_code, "write the new code to this file descriptor");
   add_code_descriptor(command, descriptors);
@@ -81,18 +83,16 @@ void add_reshare(CLI::App& app, HandoverArguments& to, Operator::Descriptors& de
   add_plan(command, to.reshare.plan_only);
   add_allow_quorum(command, to.reshare.allow_quorum);
   command
-      .add_option("--invitation", to.reshare.invitations,
-                  "of each agent that is to hold a share: those that hold one stay, others join")
-      ->required()
+      .add_option(
+          "--invitation", to.reshare.invitations,
+          "of an agent that joins, in the place of a holder of its name or after the others; one for each")
       ->expected(1)
       ->take_all()
       ->check(CLI::ExistingFile);
-  command
-      .add_option("--leaving", to.reshare.leaving,
-                  "invitation of an agent that is to hold no share any more, if it is needed to hand over")
+  command.add_option("--leave", to.reshare.leave, "the name of an agent that is to hold no share any more")
       ->expected(1)
-      ->take_all()
-      ->check(CLI::ExistingFile);
+      ->take_all();
+  add_wait(command, to.reshare.wait_seconds);
   command.add_option("--threshold", to.reshare.threshold, "how many shares are to be needed")
       ->check(CLI::Range(2, 16));
   command
@@ -108,7 +108,9 @@ void add_reshare(CLI::App& app, HandoverArguments& to, Operator::Descriptors& de
 void add_oversight(CLI::App& app, HandoverArguments& to) {
   add_key_options(
       *app.add_subcommand("holders", "show who holds a key, what is unfinished, what is announced"), to.key);
-  add_key_options(*app.add_subcommand("veto", "object to new holders that were announced"), to.key);
+  CLI::App& veto = *app.add_subcommand("veto", "object to new holders that were announced");
+  add_key_options(veto, to.key);
+  veto.add_option("notice", to.notice, "the digits that holders shows, if several changes are announced");
   add_key_options(*app.add_subcommand("abort", "take back a change of holders that was not finished"),
                   to.key);
 }
@@ -133,7 +135,7 @@ std::optional<Status> run_handover_command(const CLI::App& app, HandoverArgument
   if (app.got_subcommand("restore")) return restore(arguments.restore, person, now_ms, random);
   if (app.got_subcommand("reshare")) return reshare(arguments.reshare, person, now_ms, random);
   if (app.got_subcommand("holders")) return show_holders(arguments.key, random);
-  if (app.got_subcommand("veto")) return veto(arguments.key, random);
+  if (app.got_subcommand("veto")) return veto(arguments.key, arguments.notice, random);
   if (app.got_subcommand("abort")) return abort_unfinished(arguments.key, person, random);
   return std::nullopt;
 }

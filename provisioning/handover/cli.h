@@ -16,6 +16,7 @@ struct HandoverArguments {
   NewCodeOptions new_code;
   ReshareOptions reshare;
   RestoreOptions restore;
+  std::string notice;  // that is vetoed
 };
 void add_handover_commands(CLI::App& app, HandoverArguments& to, Operator::Descriptors& descriptors);
 // Nothing if another command was given.

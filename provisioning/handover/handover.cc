@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <thread>
 
 #include "protocol/base/fault.h"
 #include "protocol/crypto/hash.h"
@@ -23,6 +25,11 @@ constexpr std::string_view kRecoveryName = "recovery";
 // call.
 constexpr std::uint32_t kMaxLead = 65'536;
 constexpr std::chrono::seconds kJoinersListDeadline{30};
+// How often the agents are asked whether their operators have approved: an offer is good for a minute of
+// silence, and every question is recorded.
+constexpr std::chrono::seconds kEagerly{30};
+constexpr std::chrono::milliseconds kSoon{500};
+constexpr std::chrono::milliseconds kLater{20'000};
 
 std::vector<Bytes> encode_all(const std::vector<protocol::Deal>& deals) {
   std::vector<Bytes> encoded;
@@ -74,6 +81,7 @@ Status Handover::prepare() {
   };
   constexpr std::array kSteps = {
       Step{"agreeing on who holds the key next", &Handover::make_plan},
+      Step{"the operators of the agents that deal consent", &Handover::gather_consents},
       Step{"the present holders deal their shares, sealed to the next ones", &Handover::deal},
       Step{"the recovery share", &Handover::seal_recovery_share},
       Step{"the next holders seal their share in their token", &Handover::let_all_prepare},
@@ -254,16 +262,57 @@ std::vector<NewHolder> Handover::asked() const {
   return asked;
 }
 
-Status Handover::deal() {
-  for (const NewHolder& agent : asked()) {
-    const bool leaves = !(*plan_)->parameters.position_of(agent.holder->party().identity_key);
-    if (leaves)
+// An agent that joins forgets an offer that nobody comes back to.
+void Handover::keep_joiners_waiting() {
+  for (const NewHolder& agent : order_.agents)
+    if (agent.holder == nullptr) static_cast<void>(agent.invited->status(random_));
+}
+
+// Asks every agent. Code::limited names one whose operator has not approved.
+Status Handover::ask_for_consents(const std::vector<NewHolder>& agents, std::set<std::string>& told) {
+  const protocol::DealRequest request{.plan = plan_->encoded(), .offers = offers_, .consents = {}};
+  std::optional<Error> waits;
+  consents_.clear();
+  for (const NewHolder& agent : agents) {
+    const auto consent = agent.holder->consent(request);
+    if (consent && !consent->empty()) consents_.push_back(*consent);
+    if (consent) continue;
+    if (consent.error().code() != Code::limited) return consent.error();
+    waits = consent.error();
+    if (told.insert(agent.name()).second) operator_.progress(consent.error().message());
+  }
+  if (waits) return *std::move(waits);
+  return Done{};
+}
+
+// Each agent shows the plan to its operator and waits. All are asked again and again: that keeps their offers
+// alive, and an operator may take back what it said.
+Status Handover::gather_consents() {
+  const std::vector<NewHolder> agents = asked();
+  // An agent that leaves has made no offer for the plan, but begins with one.
+  for (const NewHolder& agent : agents)
+    if (!(*plan_)->parameters.position_of(agent.holder->party().identity_key))
       if (const auto offer = agent.holder->offer(); !offer) return offer.error();
-    protocol::DealRequest request{
-        .plan = plan_->encoded(), .offers = offers_, .approval = std::nullopt, .consents = {}};
-    if (agent.invited != nullptr)
-      request.approval = protocol::Approval::of(agent.invited->invitation().id,
-                                                agent.invited->invitation().secret, plan_->encoded());
+  if (plan_->refreshes(now_.sharing())) return Done{};
+  const auto begun = std::chrono::steady_clock::now();
+  std::set<std::string> told;
+  for (;;) {
+    auto all = ask_for_consents(agents, told);
+    const auto waited = std::chrono::steady_clock::now() - begun;
+    if (all || all.error().code() != Code::limited) return all;
+    if (waited >= order_.wait)
+      return with_hint(
+          std::move(all).error(),
+          "run the command again when the operators are there; --wait says for how long they are "
+          "waited for");
+    keep_joiners_waiting();
+    std::this_thread::sleep_for(waited < kEagerly ? kSoon : kLater);
+  }
+}
+
+Status Handover::deal() {
+  const protocol::DealRequest request{.plan = plan_->encoded(), .offers = offers_, .consents = consents_};
+  for (const NewHolder& agent : asked()) {
     const auto encoded = agent.holder->deal(request);
     if (!encoded) return encoded.error();
     for (const Bytes& bytes : *encoded) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "provisioning/handover/holder_agent.h"
@@ -9,8 +12,7 @@
 
 namespace coprotect::provisioning {
 
-// An agent of the next epoch: one that holds a share now and stays, or one that joins. The invitation is what
-// lets it join, or what shows that the operator of one that stays approves.
+// An agent of the next epoch: one that holds a share now and stays, or one that joins by its invitation.
 struct NewHolder {
   HolderAgent* holder = nullptr;
   InvitedAgent* invited = nullptr;
@@ -33,6 +35,8 @@ struct HandoverOrder {
   Bytes blob;                                     // the recovery blob as it is, for agents that join
   // The client CA's: certifies agents of the company's that join, and a new recovery party.
   const protocol::SigningKey* ca_key = nullptr;
+  // How long the operators of the agents that deal have to approve.
+  std::chrono::seconds wait = std::chrono::hours(1);
 };
 
 // The handover of protocol/SPEC.md §13 as its tool runs it: who deals, who gets what, who confirms. The tool
@@ -51,6 +55,8 @@ class Handover {
   Status make_plan();
   Result<std::uint32_t> choose_epoch();
   Status bring_forward(HolderAgent& agent, std::uint32_t epoch);
+  Status gather_consents();
+  Status ask_for_consents(const std::vector<NewHolder>& agents, std::set<std::string>& told);
   Status deal();
   Status seal_recovery_share();
   Status let_all_prepare();
@@ -63,6 +69,7 @@ class Handover {
   std::vector<std::uint8_t> choose_dealers() const;
   // Those who are to know the plan: who deals, and who gets a share of those who hold one.
   std::vector<NewHolder> asked() const;
+  void keep_joiners_waiting();
   Result<protocol::Signature> prepare_at(const NewHolder& agent, const Bytes& blob);
 
   protocol::Bundle now_;
@@ -73,6 +80,7 @@ class Handover {
   protocol::HpkePrivateKey recovery_ceremony_key_;
   std::vector<protocol::HandoverOffer> offers_;  // of order_.agents
   std::optional<protocol::HandoverPlan> plan_;
+  std::vector<Bytes> consents_;  // of all agents that deal
   std::vector<protocol::Deal> deals_;
   std::optional<protocol::Bundle> next_;
 };

@@ -54,16 +54,17 @@ Result<protocol::HandoverStatus> HolderAgent::status() {
   return status;
 }
 
-Result<protocol::HandoverNotice> HolderAgent::announce(const protocol::Layout& layout) {
-  const auto answer = ask(HandoverStep::announce, layout.encode());
+Result<protocol::HandoverNotice> HolderAgent::announce(const protocol::Announcement& announcement) {
+  const auto answer = ask(HandoverStep::announce, announcement.encode());
   if (!answer) return answer.error();
   auto notice = protocol::HandoverNotice::parse(*answer);
   if (!notice) return std::move(notice).error().in(name() + " agent");
   return notice;
 }
 
-Status HolderAgent::veto() {
-  return done(ask(HandoverStep::veto, {}));
+Status HolderAgent::veto(const protocol::HandoverNotice& notice) {
+  const Digest hash = notice.hash();
+  return done(ask(HandoverStep::veto, Bytes(hash.begin(), hash.end())));
 }
 
 Result<protocol::HandoverOffer> HolderAgent::offer() {
@@ -72,6 +73,10 @@ Result<protocol::HandoverOffer> HolderAgent::offer() {
   auto offer = protocol::HandoverOffer::parse(*answer);
   if (!offer) return std::move(offer).error().in(name() + " agent");
   return offer;
+}
+
+Result<Bytes> HolderAgent::consent(const protocol::DealRequest& request) {
+  return ask(HandoverStep::consent, request.encode());
 }
 
 Result<std::vector<Bytes>> HolderAgent::deal(const protocol::DealRequest& request) {

@@ -20,10 +20,13 @@ class HolderAgent {
   Result<protocol::HandoverStatus> status();
   // The newest epoch that it decided, as of its last status; 0 before.
   std::uint32_t decided() const { return decided_; }
-  Result<protocol::HandoverNotice> announce(const protocol::Layout& layout);
-  Status veto();
+  Result<protocol::HandoverNotice> announce(const protocol::Announcement& announcement);
+  Status veto(const protocol::HandoverNotice& notice);
   Result<protocol::HandoverOffer> offer();
   // The encoded deals of the agent's shares that the plan names; none if it names none.
+  // The agent's consent to the plan, encoded; empty if it does not deal by it. Code::limited while its
+  // operator has not approved.
+  Result<Bytes> consent(const protocol::DealRequest& request);
   Result<std::vector<Bytes>> deal(const protocol::DealRequest& request);
   Result<protocol::Signature> prepare(const std::vector<Bytes>& deals, const Bytes& blob);
   // The acknowledgement.

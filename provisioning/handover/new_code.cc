@@ -51,8 +51,6 @@ void summarize(const KeyFolder& folder) {
 }  // namespace
 
 Status new_code(const NewCodeOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
-  auto invited = read_invitations(options.invitations, now_ms);
-  if (!invited) return std::move(invited).error();
   auto registry = Registry::open(options.directory, person, now_ms, random);
   if (!registry) return std::move(registry).error();
   auto folder = KeyFolder::open(options.directory, options.key);
@@ -79,14 +77,10 @@ Status new_code(const NewCodeOptions& options, const Operator& person, std::int6
                       .recovery_dealer = std::nullopt,
                       .new_recovery = &recovery,
                       .blob = {},
-                      .ca_key = &registry->ca_key()};
-  for (HolderAgent* const agent : holders->reachable()) {
-    InvitedAgent* const approval = invitation_of(*invited, agent->name());
-    if (approval == nullptr)
-      return with_hint(Error(Code::denied, "no invitation of the " + agent->name() + " agent"),
-                       "its operator makes one with coprotect-provision invite, and approves by it");
-    order.agents.push_back({.holder = agent, .invited = approval});
-  }
+                      .ca_key = &registry->ca_key(),
+                      .wait = std::chrono::seconds(options.wait_seconds)};
+  for (HolderAgent* const agent : holders->reachable())
+    order.agents.push_back({.holder = agent, .invited = nullptr});
   order.dealers = order.agents;
   const auto next = draft(holders->bundle(), order, random);
   if (!next) return next.error();

@@ -11,49 +11,78 @@
 namespace coprotect::provisioning {
 namespace {
 
-// The identity of a party that holds a share and is not among the invited, or is there with another identity.
-std::string someone_replaced(const protocol::Bundle& now, std::span<InvitedAgent> invited) {
-  for (const protocol::Party& party : now.parameters()->parties) {
-    const auto stays = [&](const InvitedAgent& agent) {
-      return agent.invitation().identity_certificate.key() == party.identity_key;
-    };
-    if (party.is_agent() && std::ranges::none_of(invited, stays)) return party.name;
-  }
+bool is_of(const InvitedAgent& agent, const protocol::Party& party) {
+  return agent.invitation().identity_certificate.key() == party.identity_key;
+}
+
+// Who comes in a present holder's place: an invited agent of its name, but with another identity.
+InvitedAgent* successor_of(const protocol::Party& party, std::span<InvitedAgent> invited) {
+  InvitedAgent* const agent = invitation_of(invited, party.name);
+  return agent == nullptr || is_of(*agent, party) ? nullptr : agent;
+}
+
+bool leaves(const protocol::Party& party, const ReshareOptions& options) {
+  return std::ranges::find(options.leave, party.name) != options.leave.end();
+}
+
+// A holder that does not stay, and so may be lost.
+std::string someone_replaced(const protocol::Bundle& now, const ReshareOptions& options,
+                             std::span<InvitedAgent> invited) {
+  for (const protocol::Party& party : now.parameters()->parties)
+    if (party.is_agent() && (leaves(party, options) || successor_of(party, invited) != nullptr))
+      return party.name;
   return {};
 }
 
-bool already_so(const protocol::Bundle& now, std::span<InvitedAgent> invited, std::uint8_t t) {
-  std::vector<protocol::VerifyKey> holders;
-  for (const protocol::Party& party : now.parameters()->parties)
-    if (party.is_agent()) holders.push_back(party.identity_key);
-  return now.parameters()->t == t &&
-         std::ranges::equal(holders, invited, {}, {}, [](const InvitedAgent& agent) {
-           return agent.invitation().identity_certificate.key();
-         });
+// Who is invited holds a share already, nobody who is to leave does, and the threshold is right.
+bool already_so(const protocol::Bundle& now, const ReshareOptions& options, std::span<InvitedAgent> invited,
+                std::uint8_t t) {
+  const auto holds = [&](const InvitedAgent& agent) {
+    return now.parameters().position_of(agent.invitation().identity_certificate.key()).has_value();
+  };
+  const auto stays = [&](const protocol::Party& party) {
+    return !party.is_agent() || !leaves(party, options);
+  };
+  return now.parameters()->t == t && std::ranges::all_of(invited, holds) &&
+         std::ranges::all_of(now.parameters()->parties, stays);
+}
+
+// Those who are to hold a share, and those of the present holders who can deal, first who stays.
+Status choose_agents(const ReshareOptions& options, HolderGroup& holders, std::span<InvitedAgent> invited,
+                     HandoverOrder& order) {
+  const auto& parties = holders.bundle().parameters()->parties;
+  for (const protocol::Party& party : parties) {
+    if (!party.is_agent() || leaves(party, options)) continue;
+    if (InvitedAgent* const successor = successor_of(party, invited)) {
+      order.agents.push_back({.holder = nullptr, .invited = successor});
+      continue;
+    }
+    HolderGroup::Member* const member = holders.find(party.name);
+    if (!member->status) return member->status.error();
+    order.agents.push_back({.holder = member->agent.get(), .invited = nullptr});
+    order.dealers.push_back(order.agents.back());
+  }
+  for (InvitedAgent& agent : invited)
+    if (std::ranges::find(parties, agent.party(), &protocol::Party::name) == parties.end())
+      order.agents.push_back({.holder = nullptr, .invited = &agent});
+  for (HolderAgent* const agent : holders.reachable())
+    if (leaves(agent->party(), options) || successor_of(agent->party(), invited) != nullptr)
+      order.dealers.push_back({.holder = agent, .invited = nullptr});
+  return Done{};
 }
 
 Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& holders,
-                                 std::span<InvitedAgent> invited, std::span<InvitedAgent> leaving,
-                                 const Operator& person) {
+                                 std::span<InvitedAgent> invited, const Operator& person) {
   const protocol::Bundle& now = holders.bundle();
   HandoverOrder order{.t = options.threshold.value_or(now.parameters()->t),
                       .agents = {},
                       .dealers = {},
                       .recovery_dealer = std::nullopt,
-                      .blob = {}};
-  for (InvitedAgent& agent : invited) {
-    HolderGroup::Member* const member = holders.find(agent.party());
-    const bool stays = member != nullptr &&
-                       member->agent->party().identity_key == agent.invitation().identity_certificate.key();
-    if (stays && !member->status) return member->status.error();
-    order.agents.push_back({.holder = stays ? member->agent.get() : nullptr, .invited = &agent});
-    if (stays) order.dealers.push_back(order.agents.back());
-  }
-  for (HolderAgent* const agent : holders.reachable())
-    if (InvitedAgent* const approval = invitation_of(leaving, agent->name()))
-      order.dealers.push_back({.holder = agent, .invited = approval});
-  if (order.dealers.empty())
-    return Error(Code::unavailable, "no agent that holds the key is invited and can be reached");
+                      .blob = {},
+                      .wait = std::chrono::seconds(options.wait_seconds)};
+  if (auto chosen = choose_agents(options, holders, invited, order); !chosen)
+    return std::move(chosen).error();
+  if (order.dealers.empty()) return Error(Code::unavailable, "no agent that holds the key can be reached");
   const auto kept = order.dealers.front().holder->recovery_share();
   if (!kept) return kept.error();
   order.blob = kept->first;
@@ -62,10 +91,8 @@ Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& hol
   for (const NewHolder& dealer : order.dealers) shares += dealer.holder->party().indices.size();
   if (shares >= now.parameters()->t) return order;
   if (options.kit.empty())
-    return with_hint(
-        Error(Code::unavailable, "too few holders can be reached to hand the key over"),
-        "--leaving names an invitation of an agent that deals and leaves; --kit the recovery kit, "
-        "whose code replaces an agent");
+    return with_hint(Error(Code::unavailable, "too few holders can be reached to hand the key over"),
+                     "--kit names the recovery kit, whose code replaces an agent");
   const auto kit = OpenedKit::open(options.kit, person);
   if (!kit) return kit.error();
   auto share = kit->share_of(now, *order.dealers.front().holder);
@@ -85,22 +112,20 @@ bool joins_as_the_companys(const HandoverOrder& order) {
 Status reshare(const ReshareOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
   auto invited = read_invitations(options.invitations, now_ms);
   if (!invited) return std::move(invited).error();
-  auto leaving = read_invitations(options.leaving, now_ms);
-  if (!leaving) return std::move(leaving).error();
   const auto lock = DirectoryLock::acquire(options.directory);
   if (!lock) return lock.error();
   auto folder = KeyFolder::open(options.directory, options.key);
   if (!folder) return std::move(folder).error();
-  const std::string lost = someone_replaced(folder->bundle(), *invited);
+  const std::string lost = someone_replaced(folder->bundle(), options, *invited);
   auto holders = settled_holders(*folder, *invited, person, random, lost);
   if (!holders) return std::move(holders).error();
   const std::uint8_t t = options.threshold.value_or(holders->bundle().parameters()->t);
-  if (already_so(holders->bundle(), *invited, t)) {
+  if (already_so(holders->bundle(), options, *invited, t)) {
     std::cout << "the holders are these already; ";
     print_holders(holders->bundle());
     return Done{};
   }
-  auto order = make_order(options, *holders, *invited, *leaving, person);
+  auto order = make_order(options, *holders, *invited, person);
   if (!order) return std::move(order).error();
   std::optional<protocol::SigningKey> ca_key;
   if (joins_as_the_companys(*order)) {
@@ -120,7 +145,7 @@ Status reshare(const ReshareOptions& options, const Operator& person, std::int64
   if (!lists) return std::move(lists).error();
   Completion completion{.agents = order->agents, .leaving = {}, .lists = *std::move(lists)};
   for (HolderAgent* const agent : holders->reachable())
-    if (std::ranges::none_of(order->agents, [&](const NewHolder& next) { return next.holder == agent; }))
+    if (std::ranges::none_of(order->agents, [&](const NewHolder& stays) { return stays.holder == agent; }))
       completion.leaving.push_back(agent);
   Handover handover(holders->bundle(), *std::move(order), person, random);
   if (auto prepared = handover.prepare(); !prepared) return prepared;

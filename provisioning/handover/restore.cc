@@ -20,30 +20,20 @@ namespace coprotect::provisioning {
 namespace {
 
 using protocol::Bundle;
-using protocol::Layout;
-
-// Who holds the key once the lost agent is replaced.
-Layout restored_layout(const Bundle& now, const InvitedAgent& invited) {
-  Layout layout = Layout::of(now.parameters());
-  for (Layout::Holder& holder : layout.holders) {
-    if (holder.name != invited.party()) continue;
-    holder.identity_key = invited.invitation().identity_certificate.key().bytes();
-    holder.url = invited.invitation().url;
-  }
-  return layout;
-}
 
 // Announces it everywhere. Code::limited, with the time, while somebody still waits for objections.
-Status announce(HolderGroup& holders, const InvitedAgent& lost, bool wait, const Operator& person) {
-  const Layout layout = restored_layout(holders.bundle(), lost);
+Status announce(HolderGroup& holders, const InvitedAgent& lost, const protocol::Parameters& next, bool wait,
+                const Operator& person) {
+  const auto announcement = protocol::Announcement::of(next);
   std::int64_t not_before_ms = 0;
   for (HolderAgent* const agent : holders.reachable()) {
     if (agent->name() == lost.party()) continue;
-    const auto notice = agent->announce(layout);
+    const auto notice = agent->announce(announcement);
     if (!notice) return notice.error();
     person.progress("announced at the " + agent->name() + " agent: it may begin at " +
                     utc_text(notice->not_before_ms));
-    not_before_ms = std::max(not_before_ms, notice->not_before_ms);
+    // An agent counts for how long it ran, whatever its clock says.
+    not_before_ms = std::max({not_before_ms, notice->not_before_ms, now_ms() + notice->running_left_ms});
   }
   constexpr std::int64_t kSecond = 1000;
   while (wait && now_ms() <= not_before_ms + kSecond)
@@ -235,7 +225,7 @@ Status restore(const RestoreOptions& options, const Operator& person, std::int64
     }
     if (auto allowed = check_quorums(holders->bundle(), *next, options.allow_quorum); !allowed)
       return allowed;
-    if (auto announced = announce(*holders, invited->front(), options.wait, person); !announced)
+    if (auto announced = announce(*holders, invited->front(), *next, options.wait, person); !announced)
       return announced;
     if (auto clear = take_back_prepared(*holders, *invited, person, random); !clear) return clear;
     if (auto done = make(options, *kit, *holders, *invited, *directory, person, now_ms, random); !done)

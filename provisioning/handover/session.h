@@ -13,6 +13,7 @@ struct KeyOptions {
   std::filesystem::path directory;  // that onboard made
   std::string key;                  // a further key's name; empty for the first one
   bool plan_only = false;           // say what would change, and change nothing
+  unsigned wait_seconds = 3600;     // how long the agents' operators have to approve
   // What the operator says of quorums that are news (draft.h).
   std::string allow_quorum = {};
 };

@@ -4,6 +4,10 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <set>
+#include <thread>
+
+#include "protocol/base/bytes.h"
 
 namespace coprotect::harness {
 namespace {
@@ -62,18 +66,30 @@ System::System(const Options& options) : options_(options) {
   cloud_ = std::make_unique<Agent>("cloud", folder() / "cloud", "https://" + address_ + ":8443");
   company_ = std::make_unique<Agent>("company", folder() / "company", "https://" + address_ + ":8444");
   company_->environment = {"SOFTHSM2_CONF=" + token_->configuration().string()};
-  if (!init_agent(*cloud_, "cloud", tpm_->uri()) || !init_agent(*company_, "company", token_->uri())) return;
+  expect_done(Command(program("coprotect-provision"))
+                  .args({"organisation", "--out", provider().string(), "--name", "Example Cloud",
+                         "--ca-memory", "8", "--passphrase-fd", "9"})
+                  .feed(9, kPassphrase)
+                  .run(),
+              "organisation");
+  if (!init_agent(*cloud_, "cloud", tpm_->uri(), true) ||
+      !init_agent(*company_, "company", token_->uri(), false))
+    return;
   if (!cloud_->start() || !company_->start() || !options.onboarded) return;
   expect_done(onboard(), "onboard");
   if (options.derive_key)
     expect_done(add_key("derive", {"--purpose", "derive", "--suite", options.suite}), "add-key");
 }
 
-bool System::init_agent(Agent& agent, const std::string& role, const std::string& token_uri) {
+bool System::init_agent(Agent& agent, const std::string& role, const std::string& token_uri,
+                        bool of_provider) {
   Command command(program("coprotect-provision"));
   command.args({"init-agent", "--dir", agent.folder().string(), "--role", role, "--url", agent.url(),
                 "--token", token_uri, "--hold-seconds", std::to_string(options_.hold_seconds)});
   for (const auto& assignment : agent.environment) command.env(assignment);
+  if (of_provider && role.starts_with("cloud"))
+    command.args({"--organisation", provider().string(), "--organisation-passphrase-fd", "9"})
+        .feed(9, kPassphrase);
   const Finished run = command.run();
   expect_done(run, "init-agent");
   if (!options_.policy.empty())
@@ -123,7 +139,7 @@ Finished System::invite(const Agent& agent) const {
   return command.args({"invite", "--dir", agent.folder().string()}).run();
 }
 
-Agent& System::add_agent(const std::string& role, const std::string& name, bool tpm) {
+Agent& System::add_agent(const std::string& role, const std::string& name, bool tpm, bool of_provider) {
   Further further;
   const std::string port = std::to_string(8445 + further_.size());
   further.agent = std::make_unique<Agent>(role, folder() / name, "https://" + address_ + ":" + port);
@@ -138,21 +154,52 @@ Agent& System::add_agent(const std::string& role, const std::string& name, bool 
   }
   further_.push_back(std::move(further));
   Agent& agent = *further_.back().agent;
-  if (init_agent(agent, role, uri)) agent.start();
+  if (init_agent(agent, role, uri, of_provider)) agent.start();
   return agent;
+}
+
+// The pending plan's hash stands after its magic, its version and the key's id.
+void System::approve_until(const std::atomic<bool>& over) const {
+  constexpr std::size_t kHash = 4 + 1 + 32;
+  std::vector<const Agent*> agents{cloud_.get(), company_.get()};
+  for (const Further& further : further_) agents.push_back(further.agent.get());
+  if (approving) agents = *approving;
+  std::set<std::pair<const Agent*, std::string>> approved;
+  while (!over) {
+    for (const Agent* const agent : agents) {
+      std::error_code ignored;
+      for (const auto& entry : std::filesystem::directory_iterator(agent->folder() / "pending", ignored)) {
+        const std::string plan = read_file(entry.path());
+        if (entry.path().filename().string().starts_with('.') || plan.size() < kHash + 32) continue;
+        const auto* const hash = reinterpret_cast<const std::uint8_t*>(plan.data()) + kHash;
+        const std::string digits = to_hex(ByteView(hash, 32));
+        if (!approved.emplace(agent, digits).second) continue;
+        Command command(program("coprotect-provision"));
+        for (const auto& assignment : agent->environment) command.env(assignment);
+        command.args({"approve", "--dir", agent->folder().string(), digits, "--yes"}).run();
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
 }
 
 Finished System::hand_over(std::vector<std::string> args, bool new_code,
                            const std::filesystem::path& provision,
                            const std::vector<std::string>& environment) {
+  std::atomic<bool> over = false;
+  std::jthread operators([&] { approve_until(over); });
+  const auto told = [&over](Finished run) {
+    over = true;
+    return run;
+  };
   Command command(provision);
   command.args(args);
   for (const auto& assignment : environment) command.env(assignment);
   if (args.front() != "refresh") command.args({"--code-fd", "8"});
-  if (new_code || args.front() == "restore") command.args({"--ca-passphrase-fd", "9"}).feed(9, kPassphrase);
+  if (args.front() != "refresh") command.args({"--ca-passphrase-fd", "9"}).feed(9, kPassphrase);
   if (args.front() == "restore") command.args({"--ca-memory", "8"});
-  if (!new_code) return command.feed(8, code_ + "\n").run(std::chrono::seconds(180));
-  Finished run = command.args({"--show-code-fd", "7"}).retype(7, 8).run(std::chrono::seconds(180));
+  if (!new_code) return told(command.feed(8, code_ + "\n").run(std::chrono::seconds(180)));
+  Finished run = told(command.args({"--show-code-fd", "7"}).retype(7, 8).run(std::chrono::seconds(180)));
   if (const std::string shown = shown_code(run); !shown.empty()) code_ = shown;
   return run;
 }

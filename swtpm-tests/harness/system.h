@@ -90,9 +90,11 @@ class System {
                          const std::vector<std::string>& environment = {});
   Finished invite(const Agent& agent) const;
   // An agent that holds nothing yet, with a token of its own: a TPM or, if not, a SoftHSM2 token. Running.
-  Agent& add_agent(const std::string& role, const std::string& name, bool tpm);
+  // One named cloud… is the provider's, whose organisation certifies it, or stands for itself.
+  Agent& add_agent(const std::string& role, const std::string& name, bool tpm, bool of_provider = true);
   // coprotect-provision for a change of who holds the key, with the passphrase of the client CA on descriptor
   // 9 and, if a code is to be shown and retyped, a new code(); otherwise the present one on descriptor 8.
+  // Meanwhile the operators of `approving` approve each plan that their agents show them.
   Finished hand_over(std::vector<std::string> args, bool new_code = false,
                      const std::filesystem::path& provision = program("coprotect-provision"),
                      const std::vector<std::string>& environment = {});
@@ -118,6 +120,9 @@ class System {
   // `coprotect decrypt --recover --kit …` with the code.
   Finished recover(const std::vector<std::string>& args) const;
 
+  // The agents whose operators approve; all, if it says nothing.
+  std::optional<std::vector<const Agent*>> approving;
+
   Agent& cloud() { return *cloud_; }
   Agent& company() { return *company_; }
   SoftTpm& tpm() { return *tpm_; }
@@ -141,7 +146,9 @@ class System {
                     const std::vector<std::string>& environment);
   void invite_both() const;
   std::filesystem::path key_folder(const std::string& key) const { return out() / "keys" / key; }
-  bool init_agent(Agent& agent, const std::string& role, const std::string& token_uri);
+  bool init_agent(Agent& agent, const std::string& role, const std::string& token_uri, bool of_provider);
+  void approve_until(const std::atomic<bool>& over) const;
+  std::filesystem::path provider() const { return folder() / "provider-organisation"; }
 
   Options options_;
   Scratch scratch_;

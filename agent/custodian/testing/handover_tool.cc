@@ -49,10 +49,6 @@ void HandoverTool::deal_with(std::uint8_t index, const protocol::Scalar& share) 
   recovery_dealer_.emplace(index, share.clone());
 }
 
-void HandoverTool::approve(const TestAgent& agent, const HeldInvitation& invitation) {
-  approvals_[&agent] = &invitation;
-}
-
 void HandoverTool::run() {
   offer();
   plan();
@@ -154,15 +150,33 @@ bool HandoverTool::deals_now(const TestAgent& agent) const {
 }
 
 Result<Bytes> HandoverTool::deal_at(TestAgent& agent) {
-  protocol::DealRequest request{
-      .plan = plan_->encoded(), .offers = offers, .approval = std::nullopt, .consents = {}};
-  if (const auto approval = approvals_.find(&agent); approval != approvals_.end())
-    request.approval =
-        protocol::Approval::of(approval->second->id, approval->second->secret, plan_->encoded());
+  const protocol::DealRequest request{.plan = plan_->encoded(), .offers = offers, .consents = consents};
   return ask(agent, HandoverStep::deal, request.encode());
 }
 
+Result<protocol::Consent> HandoverTool::consent_at(TestAgent& agent) {
+  const protocol::DealRequest request{.plan = plan_->encoded(), .offers = offers, .consents = {}};
+  const auto answer = ask(agent, HandoverStep::consent, request.encode());
+  if (!answer) return answer.error();
+  return protocol::Consent::parse(*answer);
+}
+
+void HandoverTool::gather_consents() {
+  consents.clear();
+  if (plan_->refreshes(bundle_.sharing())) return;
+  for (TestAgent* const agent : present_) {
+    if (!deals_now(*agent)) continue;
+    auto consent = consent_at(*agent);
+    if (!consent && approving_.contains(agent)) {
+      agent->approve(*plan_);
+      consent = consent_at(*agent);
+    }
+    consents.push_back(must(std::move(consent)).encode());
+  }
+}
+
 void HandoverTool::deal() {
+  gather_consents();
   std::map<std::uint8_t, Bytes> by_index;
   for (TestAgent* const agent : present_) {
     if (!keeps_a_share(*agent) && !deals_now(*agent)) continue;

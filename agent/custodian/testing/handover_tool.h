@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "agent/custodian/testing/asking.h"
 #include "protocol/handover/recovery_parts.h"
@@ -27,8 +28,8 @@ class HandoverTool {
 
   // The recovery share of the present epoch deals.
   void deal_with(std::uint8_t index, const protocol::Scalar& share);
-  // That agent's operator agrees.
-  void approve(const TestAgent& agent, const HeldInvitation& invitation);
+  // The operator of a dealing agent approves the plan, once the agent has been asked for its consent.
+  void approve(TestAgent& agent) { approving_.insert(&agent); }
 
   // All of it.
   void run();
@@ -42,7 +43,12 @@ class HandoverTool {
 
   // The same at one agent. The errors are the agent's.
   Result<Bytes> offer_at(TestAgent& agent);
+  // With the consents that there are.
   Result<Bytes> deal_at(TestAgent& agent);
+  // Asks for the agent's consent, without its operator's approval if that has not come.
+  Result<protocol::Consent> consent_at(TestAgent& agent);
+  // Asks all dealing agents, and lets their operators approve as approve() said.
+  void gather_consents();
   Result<protocol::Signature> prepare_at(TestAgent& agent);
   Result<protocol::Signature> activate_at(TestAgent& agent);
   Result<Bytes> retire_at(TestAgent& agent);
@@ -55,6 +61,7 @@ class HandoverTool {
   protocol::Parameters::Fields& fields() { return *fields_; }
   std::uint32_t epoch;                          // the new one
   std::vector<protocol::HandoverOffer> offers;  // in the plan's order
+  std::vector<Bytes> consents;
   std::vector<Bytes> deals;
   Bytes version;
   std::vector<protocol::Statement> acknowledgements;
@@ -82,7 +89,7 @@ class HandoverTool {
   NewHolders holders_;
   std::vector<std::uint8_t> dealers_;
   std::map<const TestAgent*, HeldInvitation> invitations_;
-  std::map<const TestAgent*, const HeldInvitation*> approvals_;
+  std::set<TestAgent*> approving_;
   std::optional<std::pair<std::uint8_t, protocol::Scalar>> recovery_dealer_;
 
   protocol::SigningKey identity_;

@@ -122,7 +122,8 @@ Status TestAgent::try_open() {
                     .handover = {.delay_ms = handover_delay_ms, .notify = notify},
                     .derive = derive,
                     .destroy_wait = destroy_wait,
-                    .now_ms = [clock = clock_] { return clock->now_ms.load(); }};
+                    .now_ms = [clock = clock_] { return clock->now_ms.load(); },
+                    .steady_ms = [clock = clock_] { return clock->now_ms - clock->set_forward_ms; }};
   auto own = keyring();
   auto keeper = hsm::make_sealed_keeper(hsm::Token(token_).named(own.token_name()),
                                         folder_ / hsm::kEpochKeysFile, std::chrono::minutes(5));
@@ -154,6 +155,24 @@ Result<Bytes> TestAgent::call(ipc::Route route, const std::string& subject, Byte
   }
   if (reply.error) return *std::move(reply.error);
   return std::move(reply.body);
+}
+
+void TestAgent::approve(const protocol::HandoverPlan& plan, std::int64_t valid_ms) const {
+  const auto own = keyring();
+  must(hsm::PlanApprovals(folder_, own)
+           .approve({.key_id = plan->key_id,
+                     .plan_hash = protocol::plan_hash(plan),
+                     .not_after_ms = now_ms() + valid_ms}));
+}
+
+void TestAgent::withdraw(const protocol::HandoverPlan& plan) const {
+  const auto own = keyring();
+  must(hsm::PlanApprovals(folder_, own).withdraw(protocol::plan_hash(plan)));
+}
+
+std::vector<protocol::PendingPlan> TestAgent::pending() const {
+  const auto own = keyring();
+  return must(hsm::PlanApprovals(folder_, own).all_pending());
 }
 
 HeldInvitation TestAgent::invite(std::int64_t valid_ms) {

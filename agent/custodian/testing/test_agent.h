@@ -11,6 +11,12 @@ namespace coprotect::agent::custodian::testing {
 // A time that a test sets.
 struct Clock {
   std::atomic<std::int64_t> now_ms{system_clock_ms()};
+  // How far somebody set the wall clock forward: agents did not run for that time.
+  std::atomic<std::int64_t> set_forward_ms{0};
+  void set_forward(std::int64_t ms) {
+    set_forward_ms += ms;
+    now_ms += ms;
+  }
 };
 
 // What the holder of an invitation holds.
@@ -45,6 +51,10 @@ class TestAgent {
   // nobody else can be reached.
   Result<Bytes> call(ipc::Route route, const std::string& subject, ByteView peer, Bytes body);
   HeldInvitation invite(std::int64_t valid_ms);
+  // What the agent's operator says of a plan, on the agent's host.
+  void approve(const protocol::HandoverPlan& plan, std::int64_t valid_ms = 24 * 3600 * 1000) const;
+  void withdraw(const protocol::HandoverPlan& plan) const;
+  std::vector<protocol::PendingPlan> pending() const;
   // What somebody who stole it can sign with.
   protocol::SigningKey stolen_identity() const;
 

@@ -62,7 +62,7 @@ void Tool::offer() {
     const Bytes reply = must(post(i, Route::open, message));
     invariant(protocol::verify_offer_mac(invitations_[i].secret, reply, message));
     parties.push_back(party_of(*agents_[i], static_cast<std::uint8_t>(i + 1),
-                                must(protocol::OfferMessage::parse(reply)).offer, company_.ca_key()));
+                               must(protocol::OfferMessage::parse(reply)).offer, company_.ca_key()));
   }
   protocol::Party self{.name = "recovery",
                        .indices = {recovery_index()},

@@ -1,0 +1,126 @@
+#include <algorithm>
+
+#include "agent/custodian/handovers.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/file/utc_time.h"
+#include "protocol/handover/quorums.h"
+
+// Consent to plans that are no refresh. What an agent consents to it has parsed itself, against its own
+// bundle; who decides is its operator, who is shown the plan in words, or, where the recovery administrator
+// announced the change, the time in which nobody objected.
+namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::Consent;
+using protocol::HandoverPlan;
+using protocol::Role;
+
+// How the tool and the operator name a plan: enough digits that nobody finds another with the same.
+std::string short_hash(const Digest& plan_hash) {
+  return to_hex(ByteView(plan_hash).first(8));
+}
+
+std::string what_is_new(const protocol::Sharing& now, const HandoverPlan& plan) {
+  const std::string news = protocol::allowance(now.parameters, plan->parameters);
+  return news.empty() ? "no quorum is new" : "NEW quorums: " + news;
+}
+
+}  // namespace
+
+Result<std::int64_t> Handovers::approved_until(const Caller& caller, const HandoverPlan& plan) const {
+  if (caller.client.identity.role == Role::recovery) {
+    if (auto announced = check_announced(caller, plan); !announced) return std::move(announced).error();
+    return caller.now_ms + protocol::kMaxConsentMs;
+  }
+  const Digest hash = protocol::plan_hash(plan);
+  const auto approval = approvals_.approval_of(hash);
+  if (!approval) return approval.error();
+  const std::string ask = "coprotect-provision approve --dir FOLDER " + short_hash(hash);
+  if (!*approval || (*approval)->key_id != plan->key_id)
+    return Error(Code::limited,
+                 "waits for the operator of the " + settings_.role + " agent: on its host, " + ask);
+  if ((*approval)->not_after_ms < caller.now_ms)
+    return Error(Code::limited, "the approval of the operator of the " + settings_.role +
+                                    " agent has expired: on its host, again, " + ask);
+  return std::min((*approval)->not_after_ms, caller.now_ms + protocol::kMaxConsentMs);
+}
+
+// Leaves the plan where the operator finds it, once.
+Status Handovers::propose(const Caller& caller, const Key& key, const HandoverPlan& plan, Running& running) {
+  const Digest hash = protocol::plan_hash(plan);
+  if (running.proposed == hash) return Done{};
+  if (auto forgotten = approvals_.forget(caller.key_id()); !forgotten) return forgotten;
+  if (auto put = approvals_.put_pending({.key_id = caller.key_id(),
+                                         .plan_hash = hash,
+                                         .epoch = plan->epoch,
+                                         .client = caller.uri(),
+                                         .proposed_ms = caller.now_ms,
+                                         .words = protocol::describe_plan(key.sharing, plan)});
+      !put)
+    return put;
+  const std::string text = caller.uri() + " proposes " + handover_label(plan) + ", plan " + to_hex(hash) +
+                           "; " + what_is_new(key.sharing, plan);
+  const auto nothing = [](Transaction&) -> Status { return Done{}; };
+  if (auto durable = make_durable(caller, nothing, "handover: " + text); !durable) return durable;
+  running.proposed = hash;
+  notify(caller, "proposed", text);
+  return Done{};
+}
+
+Result<Bytes> Handovers::consent(const Caller& caller, ByteView payload) {
+  const auto request = protocol::DealRequest::parse(payload);
+  if (!request) return request.error();
+  if (!request->consents.empty())
+    return Error(Code::malformed, "a request for consent that holds consents already");
+  const auto key = active(caller);
+  if (!key) return key.error();
+  const auto found = running_.find(caller.key_id());
+  if (found == running_.end() || found->second.client != caller.uri())
+    return Error(Code::conflict, "handover plan without an offer");
+  Running& running = found->second;
+  running.touched_ms = caller.now_ms;
+  const auto plan = admit_plan(**key, running, *request);
+  if (!plan) return plan.error();
+  if (plan->refreshes((*key)->sharing)) return Error(Code::malformed, "a refresh needs no consent");
+  if (!deals_by(**key, *plan)) return Bytes{};
+
+  if (caller.client.identity.role != Role::recovery)
+    if (auto proposed = propose(caller, **key, *plan, running); !proposed) return std::move(proposed).error();
+  const auto until = approved_until(caller, *plan);
+  if (!until) return until.error();
+  // Asked again, it says the same.
+  const Digest hash = protocol::plan_hash(*plan);
+  if (running.consent && running.consent->plan_hash == hash && running.consent->not_after_ms <= *until &&
+      running.consent->not_after_ms > caller.now_ms)
+    return running.consent->encode();
+  const Consent consent =
+      Consent::make(*plan, *until, protocol::describe_plan((*key)->sharing, *plan), keyring_.identity());
+  const std::string text = "consents to " + handover_label(*plan) + ", plan " + to_hex(hash) + ", until " +
+                           protocol::format_utc_time(*until) + "; " + what_is_new((*key)->sharing, *plan);
+  const auto nothing = [](Transaction&) -> Status { return Done{}; };
+  if (auto durable = make_durable(caller, nothing, "handover: " + text); !durable)
+    return std::move(durable).error();
+  running.consent = consent;
+  return consent.encode();
+}
+
+bool Handovers::deals_by(const Key& key, const HandoverPlan& plan) const {
+  const auto& parties = key.parameters()->parties;
+  const auto dealing = protocol::dealing_agents(plan, key.sharing);
+  return std::ranges::any_of(dealing, [&](std::size_t position) {
+    return parties[position].identity_key == keyring_.identity().public_key();
+  });
+}
+
+// A refresh gives nobody a share who has none: any administrator may ask for it. By any other plan an agent
+// deals only with the consents of all agents that deal by it, and its own operator may still have taken back
+// what it said.
+Status Handovers::authorize(const Caller& caller, const Key& key, const HandoverPlan& plan,
+                            const std::vector<Bytes>& consents) const {
+  if (plan.refreshes(key.sharing)) return Done{};
+  if (caller.client.identity.role == Role::recovery || deals_by(key, plan))
+    if (const auto until = approved_until(caller, plan); !until) return until.error();
+  return protocol::check_consents(plan, key.sharing, consents, caller.now_ms);
+}
+
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,363 @@
+#include <gtest/gtest.h>
+
+#include "agent/custodian/testing/test_handover.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/handover/quorums.h"
+
+// Plans that give somebody a share who has none, played by a tool that wants more than was agreed to.
+namespace coprotect::agent::custodian {
+namespace {
+
+using protocol::HandoverStep;
+using protocol::SuiteId;
+using testing::HandoverTool;
+using testing::kHourMs;
+using testing::opens;
+using testing::TestAgent;
+
+class ConsentOfAgents : public testing::HandoverFixture, public ::testing::WithParamInterface<SuiteId> {
+ protected:
+  ConsentOfAgents() : HandoverFixture(GetParam()) {}
+  // The key with one more holder.
+  HandoverTool with(TestAgent& joiner) {
+    HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin,
+                      {.t = 2, .agents = {{&pair.cloud, 1}, {&pair.company, 2}, {&joiner, 3}}, .recovery = 4},
+                      {1, 2});
+    tool.offer();
+    tool.plan();
+    return tool;
+  }
+  // An operator's consent to the tool's plan.
+  static Bytes approved(HandoverTool& tool, TestAgent& agent, std::int64_t valid_ms = 24 * kHourMs) {
+    if (agent.pending().empty()) static_cast<void>(tool.consent_at(agent));
+    agent.approve(tool.the_plan(), valid_ms);
+    return must(tool.consent_at(agent)).encode();
+  }
+  // What one agent says to the consents that the tool has.
+  std::string deals(HandoverTool& tool, TestAgent& agent) { return why(tool.deal_at(agent)); }
+};
+INSTANTIATE_TEST_SUITE_P(Suites, ConsentOfAgents, ::testing::Values(SuiteId::p256, SuiteId::ffdhe3072),
+                         [](const auto& tested) { return std::string(protocol::suite_name(tested.param)); });
+
+// The tool shows the cloud's operator plan A, in which the company adds a host, and the company's operator
+// plan B, in which the cloud does. Both consent; index 3 is the attacker's in both. The values of A and B
+// would add up to a share, and with the recovery share to the key: no agent deals by either plan.
+TEST_P(ConsentOfAgents, TwoOperatorsWhoConsentToTwoPlansGiveNothing) {
+  const auto evil = another("company-b");
+  const auto evil_too = another("cloud-b");
+  HandoverTool a = with(*evil);
+  const Bytes cloud_to_a = approved(a, pair.cloud);
+  HandoverTool b = with(*evil_too);
+  const Bytes company_to_b = approved(b, pair.company);
+  const int used = pair.cloud.computed() + pair.company.computed();
+  // Whatever is put together, someone's consent is missing or of the other plan.
+  const std::string other = "consented to another plan";
+  const std::string missing = "deals by this plan and has not consented to it";
+  b.consents = {cloud_to_a, company_to_b};
+  EXPECT_TRUE(contains(deals(b, pair.company), other)) << deals(b, pair.company);
+  b.consents = {company_to_b};
+  EXPECT_TRUE(contains(deals(b, pair.company), missing)) << deals(b, pair.company);
+  // The cloud was asked for B's offers since; A is a plan of forgotten offers there.
+  a.consents = {cloud_to_a, company_to_b};
+  EXPECT_FALSE(a.deal_at(pair.cloud));
+  a.consents = {cloud_to_a};
+  EXPECT_FALSE(a.deal_at(pair.cloud));
+  EXPECT_EQ(pair.cloud.computed() + pair.company.computed(), used);
+  EXPECT_TRUE(opens(bundle, pair.alice, {&pair.cloud, &pair.company}));
+}
+
+// The same with offers that live: one offer of each agent, two plans over them.
+TEST_P(ConsentOfAgents, TwoPlansOverTheSameOffersGiveNothing) {
+  const auto evil = another("company-b");
+  HandoverTool tool = with(*evil);
+  const Bytes company_to_first = approved(tool, pair.company);
+  // The same parties with two indices exchanged.
+  tool.fields().parties[1].indices = {3};
+  tool.fields().parties[2].indices = {2};
+  tool.plan();
+  const Bytes cloud_to_second = approved(tool, pair.cloud);
+  tool.consents = {cloud_to_second, company_to_first};
+  EXPECT_TRUE(contains(deals(tool, pair.cloud), "the company agent consented to another plan"));
+  tool.consents = {cloud_to_second};
+  EXPECT_TRUE(contains(deals(tool, pair.cloud), "the company agent deals by this plan and has not"));
+  EXPECT_TRUE(contains(deals(tool, pair.company), "waits for the operator of the company agent"));
+}
+
+TEST_P(ConsentOfAgents, TheOperatorIsShownWhatTheAgentParsed) {
+  const auto cloud_b = another("cloud-b");
+  HandoverTool tool = with(*cloud_b);
+  const auto waits = tool.consent_at(pair.company);
+  EXPECT_EQ(code_of(waits), "limited");
+  const std::string hash = to_hex(protocol::plan_hash(tool.the_plan()));
+  EXPECT_TRUE(contains(why(waits), "waits for the operator of the company agent")) << why(waits);
+  EXPECT_TRUE(contains(why(waits), "approve --dir FOLDER " + hash.substr(0, 16))) << why(waits);
+  const auto pending = pair.company.pending();
+  ASSERT_EQ(pending.size(), 1u);
+  EXPECT_EQ(to_hex(pending[0].plan_hash), hash);
+  EXPECT_EQ(pending[0].client, pair.admin.uri);
+  EXPECT_EQ(pending[0].words, protocol::describe_plan(bundle.sharing(), tool.the_plan()));
+  EXPECT_TRUE(contains(pending[0].words, "NEW: agent of provider alone")) << pending[0].words;
+  EXPECT_TRUE(contains(pending[0].words, "cloud-b [1] (index 3): JOINS")) << pending[0].words;
+  EXPECT_TRUE(contains(ceremonies(pair.company).back(), "NEW quorums: agent of provider alone"));
+
+  pair.company.approve(tool.the_plan());
+  const auto consent = must(tool.consent_at(pair.company));
+  EXPECT_TRUE(consent.verify(pair.company.identity_key()));
+  EXPECT_EQ(consent.words, pending[0].words);
+  EXPECT_TRUE(contains(ceremonies(pair.company).back(), "consents to handover"));
+  EXPECT_TRUE(contains(ceremonies(pair.company).back(), "plan " + hash));
+  // Once.
+  EXPECT_EQ(must(tool.consent_at(pair.company)).encode(), consent.encode());
+}
+
+TEST_P(ConsentOfAgents, ItIsOfThisPlanOfThisAgentAndOfNobodyElse) {
+  const auto third = another("company-b");
+  HandoverTool tool = with(*third);
+  const Bytes cloud = approved(tool, pair.cloud);
+  const Bytes company = approved(tool, pair.company);
+  const auto refused = [&](std::vector<Bytes> consents) {
+    tool.consents = std::move(consents);
+    return why(tool.deal_at(pair.cloud));
+  };
+  EXPECT_TRUE(contains(refused({cloud, cloud}), "two consents of the cloud agent"));
+  EXPECT_TRUE(contains(refused({cloud}), "the company agent deals by this plan"));
+  // The joining agent signs one, too; and one in the company's name.
+  protocol::Consent forged = must(protocol::Consent::parse(company));
+  forged.signature = must(protocol::Consent::parse(cloud)).signature;
+  EXPECT_TRUE(contains(refused({cloud, forged.encode()}), "the consent of the company agent does not hold"));
+  const auto stranger = protocol::SigningKey::generate(system_random());
+  const auto foreign = protocol::Consent::make(tool.the_plan(), pair.clock->now_ms, "", stranger);
+  EXPECT_TRUE(contains(refused({cloud, company, foreign.encode()}), "an agent that does not deal"));
+  EXPECT_TRUE(contains(refused({cloud, Bytes{1}}), "not a consent"));
+  EXPECT_EQ(refused({company, cloud}), "ok");
+}
+
+TEST_P(ConsentOfAgents, ItExpires) {
+  const auto third = another("company-b");
+  HandoverTool tool = with(*third);
+  const Bytes cloud = approved(tool, pair.cloud);
+  const Bytes company = approved(tool, pair.company, 60'000);
+  pair.clock->now_ms += 60'001;
+  tool.consents = {cloud, company};
+  EXPECT_TRUE(contains(deals(tool, pair.cloud), "the consent of the company agent has expired"));
+  EXPECT_TRUE(
+      contains(deals(tool, pair.company), "the approval of the operator of the company agent has expired"));
+  EXPECT_EQ(code_of(tool.consent_at(pair.company)), "limited");
+  // Nor does an approval for a year make a consent for longer than a day.
+  pair.company.approve(tool.the_plan(), 365 * 24 * kHourMs);
+  EXPECT_LE(must(tool.consent_at(pair.company)).not_after_ms, pair.clock->now_ms + protocol::kMaxConsentMs);
+}
+
+TEST_P(ConsentOfAgents, ItIsWithdrawnUntilTheDeal) {
+  const auto third = another("company-b");
+  HandoverTool tool = with(*third);
+  const Bytes cloud = approved(tool, pair.cloud);
+  const Bytes company = approved(tool, pair.company);
+  tool.consents = {cloud, company};
+  pair.company.withdraw(tool.the_plan());
+  // The tool has the consent, and the company's agent does not deal by it.
+  EXPECT_TRUE(contains(deals(tool, pair.company), "waits for the operator of the company agent"));
+  EXPECT_EQ(code_of(tool.consent_at(pair.company)), "limited");
+  pair.company.approve(tool.the_plan());
+  EXPECT_EQ(deals(tool, pair.company), "ok");
+}
+
+// An approval is for a plan whose offers live: after a restart nothing is dealt by it.
+TEST_P(ConsentOfAgents, ARestartForgetsWhatWaits) {
+  const auto third = another("company-b");
+  HandoverTool tool = with(*third);
+  const Bytes cloud = approved(tool, pair.cloud);
+  const Bytes company = approved(tool, pair.company);
+  reopen(pair.cloud);
+  EXPECT_TRUE(pair.cloud.pending().empty());
+  tool.consents = {cloud, company};
+  EXPECT_EQ(code_of(tool.deal_at(pair.cloud)), "conflict");
+  EXPECT_EQ(code_of(tool.consent_at(pair.cloud)), "conflict");
+}
+
+// What the tool proposes next takes the place of what it proposed before, and of its approval.
+TEST_P(ConsentOfAgents, OnePlanOfAKeyWaitsAtATime) {
+  const auto third = another("company-b");
+  HandoverTool tool = with(*third);
+  const Bytes first = approved(tool, pair.cloud);
+  HandoverTool again = with(*third);
+  EXPECT_TRUE(pair.cloud.pending().empty());
+  EXPECT_EQ(code_of(again.consent_at(pair.cloud)), "limited");
+  ASSERT_EQ(pair.cloud.pending().size(), 1u);
+  EXPECT_EQ(pair.cloud.pending()[0].plan_hash, protocol::plan_hash(again.the_plan()));
+}
+
+TEST_P(ConsentOfAgents, ARefreshNeedsNoneAndAnAgentThatDoesNotDealIsNotAsked) {
+  HandoverTool simple = refresh();
+  simple.offer();
+  simple.plan();
+  EXPECT_EQ(code_of(simple.consent_at(pair.cloud)), "malformed");
+  EXPECT_TRUE(pair.cloud.pending().empty());
+
+  const auto third = another("company-b");
+  HandoverTool tool(
+      bundle, {&pair.cloud, &pair.company}, pair.admin,
+      {.t = 2, .agents = {{&pair.cloud, 1}, {&pair.company, 2}, {third.get(), 3}}, .recovery = 4}, {1, 3});
+  tool.deal_with(3, pair.tool.recovery_share());
+  tool.approve(pair.cloud);
+  tool.offer();
+  tool.plan();
+  const protocol::DealRequest request{
+      .plan = tool.the_plan().encoded(), .offers = tool.offers, .consents = {}};
+  EXPECT_EQ(must(tool.ask(pair.company, HandoverStep::consent, request.encode())), Bytes{});
+  EXPECT_TRUE(pair.company.pending().empty());
+  tool.deal();
+  // But it takes part only with the consents of those who deal.
+  tool.consents.clear();
+  HandoverTool without(
+      bundle, {&pair.cloud, &pair.company}, pair.admin,
+      {.t = 2, .agents = {{&pair.cloud, 1}, {&pair.company, 2}, {third.get(), 3}}, .recovery = 4}, {1, 3});
+  without.offer();
+  without.plan();
+  EXPECT_TRUE(contains(why(without.deal_at(pair.company)), "the cloud agent deals by this plan and has not"));
+}
+
+// The tool certifies the provider's agent as the company's, to make the plan look harmless.
+TEST_P(ConsentOfAgents, AnAgentIsNotMadeAnothersAgent) {
+  const auto cloud_b = another("cloud-b");
+  HandoverTool tool = with(*cloud_b);
+  tool.fields().parties[0].organisation = must(protocol::OrganisationCertificate::issue(
+      protocol::OrganisationKind::agent, "acme", pair.acme.ca_key(), pair.cloud.identity_key()));
+  tool.plan();
+  EXPECT_EQ(why(tool.consent_at(pair.cloud)), "handover plan: not what this agent offered");
+  // The joining agent refuses, too: what it was made with is the provider's certificate.
+  HandoverTool joins = with(*cloud_b);
+  joins.fields().parties[2].organisation = must(protocol::OrganisationCertificate::issue(
+      protocol::OrganisationKind::agent, "acme", pair.acme.ca_key(), cloud_b->identity_key()));
+  joins.approve(pair.cloud);
+  joins.approve(pair.company);
+  joins.plan();
+  joins.deal();
+  EXPECT_TRUE(contains(why(joins.prepare_at(*cloud_b)), "its organisation"));
+}
+
+class AnnouncedByTwo : public ConsentOfAgents {
+ protected:
+  // The company's machines are gone; its share is restored into another agent.
+  HandoverTool restore(TestAgent& company, const testing::TestClient& client, bool new_recovery = false) {
+    HandoverTool tool(
+        bundle, {&pair.cloud}, client,
+        {.t = 2, .agents = {{&pair.cloud, 1}, {&company, 2}}, .recovery = 3, .new_recovery = new_recovery},
+        {1, 3});
+    tool.deal_with(3, pair.tool.recovery_share());
+    tool.offer();
+    tool.plan();
+    return tool;
+  }
+  Result<protocol::HandoverNotice> announce(HandoverTool& tool) {
+    const auto answer = tool.ask(pair.cloud, HandoverStep::announce,
+                                 protocol::Announcement::of(tool.the_plan()->parameters).encode());
+    if (!answer) return answer.error();
+    return protocol::HandoverNotice::parse(*answer);
+  }
+  static Bytes hash_of(const protocol::HandoverNotice& notice) {
+    const Digest hash = notice.hash();
+    return {hash.begin(), hash.end()};
+  }
+  std::string consents(HandoverTool& tool) { return why(tool.consent_at(pair.cloud)); }
+  // A second recovery certificate of the company's.
+  testing::TestClient thief = [this] {
+    auto client = pair.acme.enrol("recovery", "copy");
+    pair.publish_clients(pair.admin.certificate.der());
+    return client;
+  }();
+};
+INSTANTIATE_TEST_SUITE_P(Suites, AnnouncedByTwo, ::testing::Values(SuiteId::p256, SuiteId::ffdhe3072),
+                         [](const auto& tested) { return std::string(protocol::suite_name(tested.param)); });
+
+// The thief waits for the company's own announcement and carries it out with a recovery party of its own.
+TEST_P(AnnouncedByTwo, NobodyRidesOnAnothersAnnouncement) {
+  const auto company = another("newcompany");
+  HandoverTool own = restore(*company, pair.rescuer);
+  must(announce(own));
+  pair.clock->now_ms += 25 * kHourMs;
+  const std::string denied =
+      "these holders, with this recovery key, were not announced with this certificate";
+  HandoverTool stolen = restore(*company, thief, true);
+  EXPECT_EQ(consents(stolen), denied);
+  HandoverTool same = restore(*company, thief);
+  EXPECT_EQ(consents(same), denied);
+  // Nor does the company's own key carry out another recovery key than it announced.
+  pair.clock->now_ms += 61'000;
+  HandoverTool other_code = restore(*company, pair.rescuer, true);
+  EXPECT_EQ(consents(other_code), denied);
+  HandoverTool later = restore(*company, pair.rescuer);
+  later.deal();
+  later.prepare();
+  later.sign();
+}
+
+TEST_P(AnnouncedByTwo, AnnouncingEachHourDelaysNobodyElse) {
+  const auto company = another("newcompany");
+  const auto evil = another("evilcompany");
+  HandoverTool own = restore(*company, pair.rescuer);
+  const auto notice = must(announce(own));
+  for (int hour = 0; hour < 23; ++hour) {
+    pair.clock->now_ms += kHourMs;
+    HandoverTool again = restore(hour % 2 == 0 ? *evil : *company, thief);
+    must(announce(again));
+  }
+  EXPECT_EQ(own.status(pair.cloud).announced.size(), 2u);
+  pair.clock->now_ms += kHourMs;
+  HandoverTool later = restore(*company, pair.rescuer);
+  EXPECT_EQ(must(announce(later)).not_before_ms, notice.not_before_ms);
+  EXPECT_EQ(consents(later), "ok");
+  // A veto names one of them.
+  HandoverTool admin = refresh();
+  const auto all = admin.status(pair.cloud).announced;
+  const auto& thiefs = all[0].client == thief.uri ? all[0] : all[1];
+  must(admin.ask(pair.cloud, HandoverStep::veto, hash_of(thiefs)));
+  EXPECT_EQ(consents(later), "ok");
+  pair.clock->now_ms += 25 * kHourMs;
+  HandoverTool vetoed = restore(*evil, thief);
+  EXPECT_EQ(consents(vetoed), "these holders were announced, and vetoed");
+}
+
+TEST_P(AnnouncedByTwo, ThereIsRoomForEight) {
+  const auto company = another("newcompany");
+  std::vector<testing::TestClient> crowd;
+  for (int i = 0; i < 8; ++i) crowd.push_back(pair.acme.enrol("recovery", "c" + std::to_string(i)));
+  pair.publish_clients(pair.admin.certificate.der());
+  for (const auto& client : crowd) {
+    pair.clock->now_ms += 61'000;
+    HandoverTool tool = restore(*company, client);
+    must(announce(tool));
+  }
+  pair.clock->now_ms += 61'000;
+  HandoverTool own = restore(*company, pair.rescuer);
+  EXPECT_EQ(code_of(announce(own)), "limited");
+  HandoverTool admin = refresh();
+  must(admin.ask(pair.cloud, HandoverStep::veto, hash_of(admin.status(pair.cloud).announced[3])));
+  must(announce(own));
+  EXPECT_EQ(admin.status(pair.cloud).announced.size(), 8u);
+}
+
+// Whoever sets the host's clock forward does not shorten the wait.
+TEST_P(AnnouncedByTwo, AClockThatIsSetForwardEndsNoWait) {
+  const auto company = another("newcompany");
+  HandoverTool own = restore(*company, pair.rescuer);
+  const auto notice = must(announce(own));
+  EXPECT_EQ(notice.running_left_ms, 24 * kHourMs);
+  pair.clock->set_forward(36 * kHourMs);
+  HandoverTool early = restore(*company, pair.rescuer);
+  EXPECT_EQ(code_of(early.consent_at(pair.cloud)), "limited");
+  EXPECT_TRUE(contains(consents(early), "once this agent has run for another 86400 s")) << consents(early);
+  // Counted over restarts; what a killed process had not written is not counted.
+  pair.clock->now_ms += 12 * kHourMs;
+  pair.cloud.custodian().sweep();
+  pair.clock->now_ms += 30'000;
+  reopen(pair.cloud);
+  HandoverTool half = restore(*company, pair.rescuer);
+  EXPECT_TRUE(contains(consents(half), "another 43200 s")) << consents(half);
+  pair.clock->now_ms += 12 * kHourMs;
+  HandoverTool later = restore(*company, pair.rescuer);
+  EXPECT_EQ(consents(later), "ok");
+}
+
+}  // namespace
+}  // namespace coprotect::agent::custodian

@@ -1,0 +1,148 @@
+#include "hsm/plan_approvals.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "hsm/durable_file.h"
+
+namespace coprotect::hsm {
+namespace {
+
+namespace fs = std::filesystem;
+using protocol::OperatorApproval;
+using protocol::PendingPlan;
+
+constexpr std::size_t kMaxPlanFile = std::size_t{256} << 10;
+constexpr std::size_t kMacSize = std::tuple_size_v<Digest>;
+
+Status remove_file(const fs::path& file) {
+  std::error_code failure;
+  if (fs::remove(file, failure)) return Done{};
+  if (failure)
+    return Error(Code::unavailable, "cannot remove \"" + file.string() + "\": " + failure.message());
+  return Error(Code::not_found, "there is no \"" + file.string() + "\"");
+}
+
+Status remove_if_there(const fs::path& file) {
+  auto removed = remove_file(file);
+  if (!removed && removed.error().code() == Code::not_found) return Done{};
+  return removed;
+}
+
+Status make_folder(const fs::path& folder) {
+  if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return Done{};
+  return Error(Code::unavailable, "cannot make \"" + folder.string() + "\": " + std::strerror(errno));
+}
+
+// An operator who works as root leaves what the agent can read: it belongs to whom the agent's folder does.
+Status give_to_owner(const fs::path& path, const fs::path& agent_folder) {
+  struct stat owner {};
+  if (stat(agent_folder.c_str(), &owner) == 0 &&
+      (owner.st_uid == geteuid() || lchown(path.c_str(), owner.st_uid, owner.st_gid) == 0))
+    return Done{};
+  return Error(Code::unavailable,
+               "cannot give \"" + path.string() + "\" to the agent's user: " + std::strerror(errno));
+}
+
+}  // namespace
+
+Bytes PlanApprovals::with_mac(Bytes content) const {
+  const Digest mac = keyring_.mac(content);
+  content.insert(content.end(), mac.begin(), mac.end());
+  return content;
+}
+
+Result<Bytes> PlanApprovals::read(const fs::path& file) const {
+  auto content = read_file(file, kMaxPlanFile);
+  if (!content) return content;
+  const Error altered(Code::altered,
+                      "\"" + file.string() + "\" was altered, or is another agent's: its MAC does not hold");
+  if (content->size() < kMacSize) return altered;
+  const ByteView body = ByteView(*content).first(content->size() - kMacSize);
+  if (!equal_in_constant_time(keyring_.mac(body), ByteView(*content).last(kMacSize))) return altered;
+  content->resize(body.size());
+  return content;
+}
+
+// A new file each time: what is read is whole, or not there yet.
+Status PlanApprovals::write(const fs::path& file, const Bytes& content) const {
+  const fs::path folder = file.parent_path();
+  if (auto made = make_folder(folder); !made) return made;
+  if (auto given = give_to_owner(folder, folder.parent_path()); !given) return given;
+  if (auto removed = remove_if_there(file); !removed) return removed;
+  if (auto written = write_new_file(file, with_mac(content)); !written) return written;
+  return give_to_owner(file, folder.parent_path());
+}
+
+Status PlanApprovals::put_pending(const PendingPlan& plan) const {
+  return write(pending_ / to_hex(plan.key_id), plan.encode());
+}
+
+Result<PendingPlan> PlanApprovals::pending(const protocol::KeyId& key_id) const {
+  const auto content = read(pending_ / to_hex(key_id));
+  if (!content) return content.error();
+  return PendingPlan::parse(*content);
+}
+
+Result<std::vector<PendingPlan>> PlanApprovals::all_pending() const {
+  std::vector<PendingPlan> all;
+  std::error_code failure;
+  for (fs::directory_iterator entry(pending_, failure), end; !failure && entry != end;
+       entry.increment(failure)) {
+    // One that is being written has no name yet.
+    if (entry->path().filename().string().starts_with('.')) continue;
+    const auto content = read(entry->path());
+    if (!content && content.error().code() == Code::not_found) continue;
+    if (!content) return content.error();
+    auto plan = PendingPlan::parse(*content);
+    if (!plan) return std::move(plan).error().in("\"" + entry->path().string() + "\"");
+    all.push_back(*std::move(plan));
+  }
+  if (failure && failure != std::errc::no_such_file_or_directory)
+    return Error(Code::unavailable, "cannot read \"" + pending_.string() + "\": " + failure.message());
+  return all;
+}
+
+Status PlanApprovals::forget(const protocol::KeyId& key_id) const {
+  const auto plan = pending(key_id);
+  if (plan)
+    if (auto removed = remove_if_there(approvals_ / to_hex(plan->plan_hash)); !removed) return removed;
+  return remove_if_there(pending_ / to_hex(key_id));
+}
+
+Status PlanApprovals::forget_all() const {
+  for (const fs::path& folder : {pending_, approvals_}) {
+    std::error_code failure;
+    for (const auto& entry : fs::directory_iterator(folder, failure))
+      if (auto removed = remove_if_there(entry.path()); !removed) return removed;
+    if (failure && failure != std::errc::no_such_file_or_directory)
+      return Error(Code::unavailable, "cannot read \"" + folder.string() + "\": " + failure.message());
+  }
+  return Done{};
+}
+
+Status PlanApprovals::approve(const OperatorApproval& approval) const {
+  return write(approvals_ / to_hex(approval.plan_hash), approval.encode());
+}
+
+Status PlanApprovals::withdraw(const Digest& plan_hash) const {
+  return remove_file(approvals_ / to_hex(plan_hash));
+}
+
+Result<std::optional<OperatorApproval>> PlanApprovals::approval_of(const Digest& plan_hash) const {
+  const fs::path file = approvals_ / to_hex(plan_hash);
+  const auto content = read(file);
+  if (!content && content.error().code() == Code::not_found) return std::optional<OperatorApproval>();
+  if (!content) return content.error();
+  auto approval = OperatorApproval::parse(*content);
+  if (!approval) return std::move(approval).error().in("\"" + file.string() + "\"");
+  // Another plan's, put in its place.
+  if (approval->plan_hash != plan_hash)
+    return Error(Code::altered, "\"" + file.string() + "\" is an approval of another plan");
+  return std::optional(*std::move(approval));
+}
+
+}  // namespace coprotect::hsm

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "hsm/keyring.h"
+#include "protocol/handover/consent.h"
+
+namespace coprotect::hsm {
+
+// Where an agent and its operator meet over a plan that would change who holds a key: two folders in the
+// agent's own, `pending`, which the agent writes, and `approvals`, which the operator's tool writes. Each
+// file ends with a MAC of the keyring, so that only who can open the keyring speaks in them.
+class PlanApprovals {
+ public:
+  // `keyring` outlives it.
+  PlanApprovals(const std::filesystem::path& agent_folder, const Keyring& keyring)
+      : pending_(agent_folder / "pending"), approvals_(agent_folder / "approvals"), keyring_(keyring) {}
+
+  // One plan a key: the newest that was proposed.
+  Status put_pending(const protocol::PendingPlan& plan) const;
+  // Code::not_found if none waits.
+  Result<protocol::PendingPlan> pending(const protocol::KeyId& key_id) const;
+  // All that wait. Code::altered names a file that does not hold.
+  Result<std::vector<protocol::PendingPlan>> all_pending() const;
+  // Forgets the plan of a key, and what the operator said of it. Nothing to forget is fine.
+  Status forget(const protocol::KeyId& key_id) const;
+  // Forgets all of them: the offers that the plans were made for ended with the process that made them.
+  Status forget_all() const;
+
+  Status approve(const protocol::OperatorApproval& approval) const;
+  // Takes an approval back. Code::not_found if there is none.
+  Status withdraw(const Digest& plan_hash) const;
+  // Nothing if there is none; Code::altered for a file that does not hold.
+  Result<std::optional<protocol::OperatorApproval>> approval_of(const Digest& plan_hash) const;
+
+ private:
+  Bytes with_mac(Bytes content) const;
+  Result<Bytes> read(const std::filesystem::path& file) const;
+  Status write(const std::filesystem::path& file, const Bytes& content) const;
+
+  std::filesystem::path pending_;
+  std::filesystem::path approvals_;
+  const Keyring& keyring_;
+};
+
+}  // namespace coprotect::hsm
