@@ -5,6 +5,7 @@
 #include "agent/custodian/testing/handover_tool.h"
 #include "agent/custodian/testing/pair.h"
 #include "protocol/base/test_must.h"
+#include "protocol/crypto/hash.h"
 #include "protocol/threshold/partial.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
