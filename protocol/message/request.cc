@@ -134,7 +134,7 @@ Result<DeriveBody> read_derive(ByteView bytes, const Group& group) {
 }
 
 bool takes_payload(HandoverStep step) {
-  return step != HandoverStep::status && step != HandoverStep::offer && step != HandoverStep::veto;
+  return step != HandoverStep::status && step != HandoverStep::offer;
 }
 
 Result<HandoverBody> read_handover(ByteView bytes) {
