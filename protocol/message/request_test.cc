@@ -323,7 +323,7 @@ TEST_P(RequestTest, EveryOtherLengthOfADerivationIsRefused) {
 
 TEST_P(RequestTest, CarriesAStepOfAHandover) {
   Request request = client.request({});
-  for (unsigned step = 1; step <= 9; ++step) {
+  for (unsigned step = 1; step <= 10; ++step) {
     const bool bare = step == 1 || step == 3;
     const Bytes payload = bare ? Bytes() : Bytes{1, 2, 3};
     request.body = HandoverBody{.step = static_cast<HandoverStep>(step), .payload = payload};
@@ -342,7 +342,7 @@ TEST_P(RequestTest, CarriesAStepOfAHandover) {
   ASSERT_TRUE(parse(with_body(Operation::handover, body), GetParam()));
   for (std::size_t i = 0; i < body.size(); ++i)
     EXPECT_FALSE(parse(with_body(Operation::handover, ByteView(body).first(i)), GetParam())) << i;
-  for (const unsigned step : {0u, 10u, 255u}) {
+  for (const unsigned step : {0u, 11u, 255u}) {
     body[0] = static_cast<std::uint8_t>(step);
     expect_refused(parse(with_body(Operation::handover, body), GetParam()), Code::malformed,
                    "not a step of a handover");
