@@ -50,15 +50,18 @@ Status finish(OnboardingDirectory& directory, std::span<InvitedAgent> agents, co
   return directory.install();
 }
 
-void summarize(const OnboardingDirectory& directory, const Bundle& bundle) {
+void summarize(const OnboardingDirectory& directory, const Bundle& bundle, const protocol::RecoveryKit& kit) {
   const std::string folder = directory.final().string();
   std::cout << "\nthe key of \"" << bundle.tenant()
             << "\" is active at both agents; both agents' operators see the same key_id\n"
             << in_groups(bundle.key_id(), "    ") << "\n\n"
             << "  print         " << folder << "/recovery-sheet.txt, write the code on it and lock it away\n"
             << "  keep apart    " << folder << '/' << bundle.tenant()
-            << ".kit, in several copies: with the code it recovers everything\n"
-            << "  for clients   " << folder << '/' << bundle.tenant() << ".bundle, which is public\n"
+            << ".kit, in several copies: with the code it recovers everything\n";
+  if (const auto certificate = protocol::Certificate::parse_der(kit.certificate()))
+    std::cout << "                valid until " << utc_text(certificate->not_after_ms())
+              << "; coprotect-provision drill --renew-kit renews it\n";
+  std::cout << "  for clients   " << folder << '/' << bundle.tenant() << ".bundle, which is public\n"
             << "  next          coprotect-provision add-client NAME --dir " << folder << " --out FOLDER\n";
 }
 
@@ -86,7 +89,7 @@ Status onboard(const OnboardOptions& options, const Operator& person, std::int64
   if (!kit) return std::move(kit).error();
   auto bundle = Bundle::parse(kit->bundle());
   if (!bundle) return std::move(bundle).error();
-  summarize(*directory, *bundle);
+  summarize(*directory, *bundle, *kit);
   return Done{};
 }
 

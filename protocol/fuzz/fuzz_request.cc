@@ -57,6 +57,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 5: {
       const auto reply = SealedReply::parse(input);
       invariant(!reply || reply->encode() == Bytes(input.begin(), input.end()));
+      Reader r(input);
+      const auto refusal = Refusal::read(r);
+      invariant(!refusal || !r.empty() || refusal->encode() == Bytes(input.begin(), input.end()));
       break;
     }
     case 6:
