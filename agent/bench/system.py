@@ -141,7 +141,9 @@ class System:
 
     def check(self, request, answer):
         """Every item of the answer is a partial decryption."""
-        _, plaintext = messages.open_reply(answer, self.reply_scalar, messages.sha256(request))
+        plaintext = messages.open_reply(answer, self.party.identity_key, self.reply_scalar, messages.sha256(request))
+        if not isinstance(plaintext, bytes):
+            raise SystemExit(f"{self.party.name} refused: {plaintext}")
         for partial in messages.parse_partial_replies(self.bundle.parameters.group, plaintext):
             if any(status != 0 for status, _ in partial.items):
                 raise SystemExit(f"refused: {partial.items}")
