@@ -15,8 +15,8 @@ sys.path.append(os.path.join(HERE, "../../protocol/testdata/oracle"))
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: E402
 
-import dkg  # noqa: E402
 import files  # noqa: E402
+import handover  # noqa: E402
 import hpke  # noqa: E402
 import messages  # noqa: E402
 import threshold  # noqa: E402
@@ -85,7 +85,7 @@ class System:
     def __init__(self, folder, role):
         self.environment = environment(folder)
         client = os.path.join(folder, "clients/alice")
-        self.bundle = dkg.parse_bundle(read(os.path.join(client, "acme.bundle")))
+        self.bundle = handover.parse_bundle(read(os.path.join(client, "acme.bundle")))
         self.party = next(p for p in self.bundle.parameters.parties if p.name == role)
         self.processes = Processes(os.path.join(os.path.realpath(folder), role, "agent.toml"))
         self.path = f"/v1/keys/{self.bundle.key_id.hex()}/partial-decrypt"
