@@ -3,6 +3,7 @@
 #include "protocol/dkg/test_ceremony.h"
 #include "protocol/file/encapsulation.h"
 #include "protocol/file/header.h"
+#include "protocol/handover/test_handover.h"
 #include "protocol/threshold/partial.h"
 #include "protocol/threshold/shamir.h"
 
@@ -60,12 +61,30 @@ void dealer() {
             committed_value(Reveal::parse(body, ceremony.parameters)->commitments, 3));
 }
 
+// What a dealer does in a handover, from its offer to its deal, and what a receiver does with it.
+template <SuiteId suite>
+void handover() {
+  static auto key = test::TestKey::generate(suite);
+  static const test::TestHandover made(key, test::default_layout(), {1, 2});
+  const Scalar share = key.shares.at(1).clone();
+  poison(share.bytes().reveal());
+  const Sharing& now = key.bundle.sharing();
+  (void)prove_share(Digest{}, {now.key_id, now.epoch, 1, now.public_share(1)}, share, poisoned_random());
+  Bytes encoded = make_deal(made.plan, 1, share, poisoned_random())->encode();
+  declassify(encoded);  // it is sent
+  const Deal deal = *Deal::parse(encoded, made.plan);
+  const HpkePrivateKey& ceremony_key = made.ceremony_keys[0];
+  poison(ceremony_key.scalar().reveal());
+  invariant(bool(open_dealt_value(made.plan, deal, 1, ceremony_key)));
+}
+
 }  // namespace
 
 std::vector<Case> threshold_cases() {
   return {{"partials/p256", partials<SuiteId::p256>}, {"partials/ffdhe2048", partials<SuiteId::ffdhe2048>},
           {"file/p256", file<SuiteId::p256>},         {"file/ffdhe2048", file<SuiteId::ffdhe2048>},
-          {"dealer/p256", dealer<SuiteId::p256>},     {"dealer/ffdhe2048", dealer<SuiteId::ffdhe2048>}};
+          {"dealer/p256", dealer<SuiteId::p256>},     {"dealer/ffdhe2048", dealer<SuiteId::ffdhe2048>},
+          {"handover/p256", handover<SuiteId::p256>}, {"handover/ffdhe2048", handover<SuiteId::ffdhe2048>}};
 }
 
 }  // namespace coprotect::constant_time
