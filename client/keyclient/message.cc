@@ -135,14 +135,14 @@ std::optional<Key> read_key(Reader& reader) {
 
 Writer reply_head(std::uint8_t code) {
   Writer writer;
-  writer.literal("CPKR").u8(kVersion).u8(code);
+  writer.literal("CPKA").u8(kVersion).u8(code);
   return writer;
 }
 
 // What stands behind the head of a reply that says done.
 Result<Reader> body_of(ByteView reply) {
   Reader reader(reply);
-  const bool magic = reader.literal("CPKR") && reader.u8() == kVersion;
+  const bool magic = reader.literal("CPKA") && reader.u8() == kVersion;
   const auto code = reader.u8();
   if (!magic || !code || *code > kReportedCodes.size()) return not_a_reply();
   if (*code == 0) return reader;

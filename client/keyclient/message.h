@@ -113,7 +113,7 @@ struct Encapsulation {
 };
 
 // A reply.
-//   "CPKR" | version u8 = 1 | code u8 | body; code 0: done
+//   "CPKA" | version u8 = 1 | code u8 | body; code 0: done
 //     list          count u8, for each: name lp | key_id 32 | suite u16 | purpose u8 | login_needed u8 |
 //     patience u32 (ms)
 //                   public_key lp | prime lp
