@@ -50,7 +50,7 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
   if (!keyring) return std::move(keyring).error().in("keyring");
   if (!(keyring->identity().public_key() == certificate->key()))
     return Error(Code::altered, "identity.pem is not the certificate of the keyring's identity");
-  if (*organisation && (*organisation)->identity_key() != certificate->key().bytes())
+  if (*organisation && (*organisation)->certified_key() != certificate->key().bytes())
     return Error(Code::altered, "the file \"organisation\" certifies another agent than identity.pem");
   auto keeper = hsm::make_sealed_keeper(token.named(keyring->token_name()),
                                         config.folder / hsm::kEpochKeysFile, config.hold);

@@ -49,11 +49,11 @@ Result<AgentIdentity> AgentIdentity::open(const std::filesystem::path& folder,
     return Error(Code::altered, "\"" + folder.string() + "\": identity.pem is not of the key in the keyring");
   auto organisation = read_organisation(folder);
   if (!organisation) return std::move(organisation).error();
-  if (*organisation && (*organisation)->identity_key() != certificate->key().bytes())
+  if (*organisation && (*organisation)->certified_key() != certificate->key().bytes())
     return Error(Code::altered, "\"" + folder.string() + "\": \"organisation\" certifies another agent");
   hsm::Token named = device.named(keyring->token_name());
-  return AgentIdentity{*std::move(role), *std::move(url), *std::move(certificate), *std::move(organisation),
-                       *std::move(keyring), std::move(named)};
+  return AgentIdentity{*std::move(role),         *std::move(url),     *std::move(certificate),
+                       *std::move(organisation), *std::move(keyring), std::move(named)};
 }
 
 }  // namespace coprotect::provisioning

@@ -99,7 +99,7 @@ Status Ceremony::open_at_both() {
              .mode = KeeperMode::not_an_agent,
              .url = {},
              .identity_certificate = std::nullopt,
-             .organisation = certify_recovery(plan_.tenant, plan_.ca_key, identity_.public_key())};
+             .organisation = certify_recovery(plan_.tenant, plan_.ca_key, recovery_.hpke_key())};
   random_.fill(tool.nonce);
   auto parameters =
       Parameters::make({.suite = plan_.suite,

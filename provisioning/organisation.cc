@@ -99,9 +99,9 @@ Result<OrganisationCertificate> organisation_of(const protocol::Invitation& invi
 }
 
 OrganisationCertificate certify_recovery(const std::string& tenant, const protocol::SigningKey& ca_key,
-                                         const protocol::VerifyKey& identity) {
-  auto certificate = OrganisationCertificate::issue(OrganisationKind::recovery, tenant, ca_key, identity);
-  invariant(static_cast<bool>(certificate));  // a tenant's name is an organisation's
+                                         const protocol::HpkePublicKey& recovery_key) {
+  auto certificate = OrganisationCertificate::issue_recovery(tenant, ca_key, recovery_key);
+  invariant(static_cast<bool>(certificate));  // a tenant's name is an organisation's, and our key is a point
   return *std::move(certificate);
 }
 

@@ -33,9 +33,9 @@ Result<Organisation> open_organisation(const std::filesystem::path& folder, cons
 Result<protocol::OrganisationCertificate> organisation_of(const protocol::Invitation& invitation,
                                                           const std::string& tenant,
                                                           const protocol::SigningKey* ca_key);
-// The company's certificate for who holds the recovery share.
+// The company's certificate for the key that its recovery code opens.
 protocol::OrganisationCertificate certify_recovery(const std::string& tenant,
                                                    const protocol::SigningKey& ca_key,
-                                                   const protocol::VerifyKey& identity);
+                                                   const protocol::HpkePublicKey& recovery_key);
 
 }  // namespace coprotect::provisioning

@@ -76,17 +76,16 @@ struct TestTenant {
                                  protocol::OrganisationKind::agent, name,
                                  name == "cloud" ? identity.key : ca.key, identity.key.public_key())};
     };
-    const protocol::Party recovery_party{
-        .name = "recovery",
-        .indices = {3},
-        .nonce = {3},
-        .identity_key = tool.public_key(),
-        .ceremony_key = ceremony_keys[2].public_key(),
-        .mode = protocol::KeeperMode::not_an_agent,
-        .url = {},
-        .identity_certificate = std::nullopt,
-        .organisation = *protocol::OrganisationCertificate::issue(protocol::OrganisationKind::recovery,
-                                                                  "acme", ca.key, tool.public_key())};
+    const protocol::Party recovery_party{.name = "recovery",
+                                         .indices = {3},
+                                         .nonce = {3},
+                                         .identity_key = tool.public_key(),
+                                         .ceremony_key = ceremony_keys[2].public_key(),
+                                         .mode = protocol::KeeperMode::not_an_agent,
+                                         .url = {},
+                                         .identity_certificate = std::nullopt,
+                                         .organisation = *protocol::OrganisationCertificate::issue_recovery(
+                                             "acme", ca.key, recovery.public_key())};
     auto parameters = protocol::Parameters::make(
         {.suite = protocol::SuiteId::p256,
          .purpose = protocol::Purpose::envelope,

@@ -82,7 +82,7 @@ Result<Bytes> Handovers::consent(const Caller& caller, ByteView payload) {
   const auto plan = admit_plan(**key, running, *request);
   if (!plan) return plan.error();
   if (plan->refreshes((*key)->sharing)) return Error(Code::malformed, "a refresh needs no consent");
-  if (!deals_by(**key, *plan)) return Bytes{};
+  if (!has_a_say(**key, *plan)) return Bytes{};
 
   if (caller.client.identity.role != Role::recovery)
     if (auto proposed = propose(caller, **key, *plan, running); !proposed) return std::move(proposed).error();
@@ -104,21 +104,21 @@ Result<Bytes> Handovers::consent(const Caller& caller, ByteView payload) {
   return consent.encode();
 }
 
-bool Handovers::deals_by(const Key& key, const HandoverPlan& plan) const {
+bool Handovers::has_a_say(const Key& key, const HandoverPlan& plan) const {
   const auto& parties = key.parameters()->parties;
-  const auto dealing = protocol::dealing_agents(plan, key.sharing);
-  return std::ranges::any_of(dealing, [&](std::size_t position) {
+  const auto asked = protocol::consenting_agents(plan, key.sharing);
+  return std::ranges::any_of(asked, [&](std::size_t position) {
     return parties[position].identity_key == keyring_.identity().public_key();
   });
 }
 
 // A refresh gives nobody a share who has none: any administrator may ask for it. By any other plan an agent
-// deals only with the consents of all agents that deal by it, and its own operator may still have taken back
-// what it said.
+// deals only with the consents of all agents that deal by it or keep a share, and its own operator may still
+// have taken back what it said.
 Status Handovers::authorize(const Caller& caller, const Key& key, const HandoverPlan& plan,
                             const std::vector<Bytes>& consents) const {
   if (plan.refreshes(key.sharing)) return Done{};
-  if (caller.client.identity.role == Role::recovery || deals_by(key, plan))
+  if (caller.client.identity.role == Role::recovery || has_a_say(key, plan))
     if (const auto until = approved_until(caller, plan); !until) return until.error();
   return protocol::check_consents(plan, key.sharing, consents, caller.now_ms);
 }

@@ -49,10 +49,10 @@ TEST_P(ConsentOfAgents, TwoOperatorsWhoConsentToTwoPlansGiveNothing) {
   const Bytes cloud_to_a = approved(a, pair.cloud);
   HandoverTool b = with(*evil_too);
   const Bytes company_to_b = approved(b, pair.company);
-  const int used = pair.cloud.computed() + pair.company.computed();
+  const int before = pair.cloud.computed() + pair.company.computed();
   // Whatever is put together, someone's consent is missing or of the other plan.
   const std::string other = "consented to another plan";
-  const std::string missing = "deals by this plan and has not consented to it";
+  const std::string missing = "has not consented to this plan";
   b.consents = {cloud_to_a, company_to_b};
   EXPECT_TRUE(contains(deals(b, pair.company), other)) << deals(b, pair.company);
   b.consents = {company_to_b};
@@ -62,7 +62,7 @@ TEST_P(ConsentOfAgents, TwoOperatorsWhoConsentToTwoPlansGiveNothing) {
   EXPECT_FALSE(a.deal_at(pair.cloud));
   a.consents = {cloud_to_a};
   EXPECT_FALSE(a.deal_at(pair.cloud));
-  EXPECT_EQ(pair.cloud.computed() + pair.company.computed(), used);
+  EXPECT_EQ(pair.cloud.computed() + pair.company.computed(), before);
   EXPECT_TRUE(opens(bundle, pair.alice, {&pair.cloud, &pair.company}));
 }
 
@@ -79,7 +79,7 @@ TEST_P(ConsentOfAgents, TwoPlansOverTheSameOffersGiveNothing) {
   tool.consents = {cloud_to_second, company_to_first};
   EXPECT_TRUE(contains(deals(tool, pair.cloud), "the company agent consented to another plan"));
   tool.consents = {cloud_to_second};
-  EXPECT_TRUE(contains(deals(tool, pair.cloud), "the company agent deals by this plan and has not"));
+  EXPECT_TRUE(contains(deals(tool, pair.cloud), "the company agent has not consented to this plan"));
   EXPECT_TRUE(contains(deals(tool, pair.company), "waits for the operator of the company agent"));
 }
 
@@ -120,14 +120,15 @@ TEST_P(ConsentOfAgents, ItIsOfThisPlanOfThisAgentAndOfNobodyElse) {
     return why(tool.deal_at(pair.cloud));
   };
   EXPECT_TRUE(contains(refused({cloud, cloud}), "two consents of the cloud agent"));
-  EXPECT_TRUE(contains(refused({cloud}), "the company agent deals by this plan"));
+  EXPECT_TRUE(contains(refused({cloud}), "the company agent has not consented to this plan"));
   // The joining agent signs one, too; and one in the company's name.
   protocol::Consent forged = must(protocol::Consent::parse(company));
   forged.signature = must(protocol::Consent::parse(cloud)).signature;
   EXPECT_TRUE(contains(refused({cloud, forged.encode()}), "the consent of the company agent does not hold"));
   const auto stranger = protocol::SigningKey::generate(system_random());
   const auto foreign = protocol::Consent::make(tool.the_plan(), pair.clock->now_ms, "", stranger);
-  EXPECT_TRUE(contains(refused({cloud, company, foreign.encode()}), "an agent that does not deal"));
+  EXPECT_TRUE(
+      contains(refused({cloud, company, foreign.encode()}), "an agent that neither deals nor keeps a share"));
   EXPECT_TRUE(contains(refused({cloud, Bytes{1}}), "not a consent"));
   EXPECT_EQ(refused({company, cloud}), "ok");
 }
@@ -187,7 +188,7 @@ TEST_P(ConsentOfAgents, OnePlanOfAKeyWaitsAtATime) {
   EXPECT_EQ(pair.cloud.pending()[0].plan_hash, protocol::plan_hash(again.the_plan()));
 }
 
-TEST_P(ConsentOfAgents, ARefreshNeedsNoneAndAnAgentThatDoesNotDealIsNotAsked) {
+TEST_P(ConsentOfAgents, ARefreshNeedsNoneAndAnAgentThatKeepsAShareIsAskedWithoutDealing) {
   HandoverTool simple = refresh();
   simple.offer();
   simple.plan();
@@ -199,22 +200,15 @@ TEST_P(ConsentOfAgents, ARefreshNeedsNoneAndAnAgentThatDoesNotDealIsNotAsked) {
       bundle, {&pair.cloud, &pair.company}, pair.admin,
       {.t = 2, .agents = {{&pair.cloud, 1}, {&pair.company, 2}, {third.get(), 3}}, .recovery = 4}, {1, 3});
   tool.deal_with(3, pair.tool.recovery_share());
-  tool.approve(pair.cloud);
   tool.offer();
   tool.plan();
-  const protocol::DealRequest request{
-      .plan = tool.the_plan().encoded(), .offers = tool.offers, .consents = {}};
-  EXPECT_EQ(must(tool.ask(pair.company, HandoverStep::consent, request.encode())), Bytes{});
-  EXPECT_TRUE(pair.company.pending().empty());
-  tool.deal();
-  // But it takes part only with the consents of those who deal.
-  tool.consents.clear();
-  HandoverTool without(
-      bundle, {&pair.cloud, &pair.company}, pair.admin,
-      {.t = 2, .agents = {{&pair.cloud, 1}, {&pair.company, 2}, {third.get(), 3}}, .recovery = 4}, {1, 3});
-  without.offer();
-  without.plan();
-  EXPECT_TRUE(contains(why(without.deal_at(pair.company)), "the cloud agent deals by this plan and has not"));
+  const Bytes cloud = approved(tool, pair.cloud);
+  tool.consents = {cloud};
+  EXPECT_TRUE(contains(deals(tool, pair.cloud), "the company agent has not consented to this plan"));
+  EXPECT_TRUE(contains(deals(tool, pair.company), "waits for the operator of the company agent"));
+  tool.consents = {cloud, approved(tool, pair.company)};
+  EXPECT_EQ(deals(tool, pair.company), "ok");
+  EXPECT_EQ(deals(tool, pair.cloud), "ok");
 }
 
 // The tool certifies the provider's agent as the company's, to make the plan look harmless.
@@ -316,6 +310,24 @@ TEST_P(AnnouncedByTwo, AnnouncingEachHourDelaysNobodyElse) {
   pair.clock->now_ms += 25 * kHourMs;
   HandoverTool vetoed = restore(*evil, thief);
   EXPECT_EQ(consents(vetoed), "these holders were announced, and vetoed");
+}
+
+// A refresh changes no holder: whoever may ask for one does not end the company's wait by it.
+TEST_P(AnnouncedByTwo, ARefreshLeavesWhatIsAnnounced) {
+  const auto company = another("newcompany");
+  HandoverTool own = restore(*company, pair.rescuer);
+  const auto notice = must(announce(own));
+  pair.clock->now_ms += 61'000;
+  HandoverTool simple = refresh();
+  simple.run();
+  ASSERT_EQ(simple.status(pair.cloud).announced.size(), 1u);
+  EXPECT_EQ(simple.status(pair.cloud).announced[0].not_before_ms, notice.not_before_ms);
+}
+
+TEST_P(AnnouncedByTwo, AnAdministratorAnnouncesNothing) {
+  const auto company = another("newcompany");
+  HandoverTool tool = restore(*company, pair.admin);
+  EXPECT_EQ(why(announce(tool)), "an announcement needs a certificate of role recovery");
 }
 
 TEST_P(AnnouncedByTwo, ThereIsRoomForEight) {

@@ -175,8 +175,9 @@ TEST_F(DurableHandover, AnAlteredRowIsRefused) {
   tool.deal();
   tool.prepare();
   tool.sign();
-  const auto layout = protocol::Layout::of(tool.the_plan()->parameters).encode();
-  must(tool.ask(pair.cloud, HandoverStep::announce, layout));
+  HandoverTool rescue(bundle, {&pair.cloud, &pair.company}, pair.rescuer, same_holders(), {1, 2});
+  must(rescue.ask(pair.cloud, HandoverStep::announce,
+                  protocol::Announcement::of(tool.the_plan()->parameters).encode()));
   pair.cloud.close();
   EXPECT_EQ(refusal("SELECT 1"), "opened");
   const std::string key = "key " + to_hex(bundle.key_id());

@@ -30,6 +30,9 @@ std::string describe(const Announcement& what) {
 }  // namespace
 
 Result<Bytes> Handovers::announce(const Caller& caller, ByteView payload) {
+  // Nobody else carries one out.
+  if (caller.client.identity.role != Role::recovery)
+    return Error(Code::denied, "an announcement needs a certificate of role recovery");
   auto what = Announcement::parse(payload);
   if (!what) return std::move(what).error();
   if (const auto key = active(caller); !key) return key.error();

@@ -74,9 +74,15 @@ Result<Bytes> Handovers::activate(const Caller& caller, ByteView version) {
   older.state = KeyState::superseded;
   const auto activated = std::make_shared<const Key>(std::move(newer));
   const std::string what = "activated epoch " + std::to_string(activated->epoch());
+  // A refresh leaves the holders as they are, and what is announced about them. Otherwise somebody with an
+  // administrator's certificate could end a wait by one.
+  const auto plan = protocol::HandoverVersion::plan_of(version);
+  if (!plan) return plan.error();
+  const bool refreshed = plan->refreshes((*key)->sharing);
   const auto change = [&](Transaction& transaction) -> Status {
     if (auto put = keys_.put(transaction, std::make_shared<const Key>(std::move(older))); !put) return put;
     if (auto put = keys_.put(transaction, activated); !put) return put;
+    if (refreshed) return Done{};
     return announcements_.remove(transaction, caller.key_id());
   };
   if (auto durable = make_durable(caller, change, "handover: " + what); !durable)

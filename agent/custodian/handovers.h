@@ -78,7 +78,7 @@ class Handovers {
   Status propose(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan, Running& running);
   // Until when this agent may deal by the plan. Code::limited names who is waited for.
   Result<std::int64_t> approved_until(const Caller& caller, const protocol::HandoverPlan& plan) const;
-  bool deals_by(const Key& key, const protocol::HandoverPlan& plan) const;
+  bool has_a_say(const Key& key, const protocol::HandoverPlan& plan) const;
   Status authorize(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan,
                    const std::vector<Bytes>& consents) const;
   // handover_rounds.cc

@@ -27,7 +27,7 @@ TEST_F(OrganisationTest, IsReadBackAsItWas) {
   EXPECT_EQ(parsed.kind(), OrganisationKind::agent);
   EXPECT_EQ(parsed.name(), "Provider GmbH");
   EXPECT_EQ(parsed.organisation_key(), organisation.public_key().bytes());
-  EXPECT_EQ(parsed.identity_key(), identity.public_key().bytes());
+  EXPECT_EQ(parsed.certified_key(), identity.public_key().bytes());
   // SPEC.md §5.1: 4 + 1 + 1 + (2 + 13) + 33 + 33 + 64.
   EXPECT_EQ(certificate.encoded().size(), 151u);
 }
@@ -54,6 +54,20 @@ TEST_F(OrganisationTest, IsForOneAgentByOneOrganisation) {
   forged = certificate.encoded();
   std::ranges::copy(other.public_key().bytes(), forged.begin() + kOrganisationKey);
   EXPECT_EQ(refusal(forged), Code::unauthenticated);
+}
+
+TEST_F(OrganisationTest, ARecoveryKeyIsCertifiedAsThePointThatItIs) {
+  for (int i = 0; i < 8; ++i) {
+    const HpkePrivateKey recovery = HpkePrivateKey::generate(system_random());
+    const auto made =
+        must(OrganisationCertificate::issue_recovery("acme", organisation, recovery.public_key()));
+    EXPECT_EQ(made.kind(), OrganisationKind::recovery);
+    EXPECT_EQ(made.certified_key(),
+              must(SigningKey::from_scalar(recovery.scalar().reveal())).public_key().bytes());
+  }
+  HpkePublicKey off_the_curve = HpkePrivateKey::generate(system_random()).public_key();
+  off_the_curve.back() ^= 1;
+  EXPECT_FALSE(OrganisationCertificate::issue_recovery("acme", organisation, off_the_curve));
 }
 
 TEST_F(OrganisationTest, NamesArePrintable) {

@@ -49,7 +49,7 @@ Status check_organisation(const Party& party) {
   const auto kind = party.is_agent() ? OrganisationKind::agent : OrganisationKind::recovery;
   if (organisation.kind() != kind)
     return malformed_parameters("organisation certificate is of the wrong kind");
-  if (organisation.identity_key() != party.identity_key.bytes())
+  if (party.is_agent() && organisation.certified_key() != party.identity_key.bytes())
     return malformed_parameters("organisation certificate is for another identity key");
   return Done{};
 }
@@ -100,6 +100,19 @@ Status check_distinct(const std::vector<Party>& parties) {
   return Done{};
 }
 
+// Whose recovery code it is says who holds the recovery key, so that nobody puts another one under the name.
+Status check_recovery_key(const Parameters::Fields& fields) {
+  for (const Party& party : fields.parties) {
+    if (party.is_agent()) continue;
+    if (!fields.recovery_key)
+      return malformed_parameters("a recovery party without a recovery key").in(party_label(party));
+    if (party.organisation.certified_key() != compressed_point(*fields.recovery_key))
+      return malformed_parameters("organisation certificate is for another recovery key")
+          .in(party_label(party));
+  }
+  return Done{};
+}
+
 Status check(const Parameters::Fields& fields) {
   if (fields.purpose != Purpose::envelope && fields.purpose != Purpose::derive)
     return malformed_parameters("unknown purpose");
@@ -120,7 +133,7 @@ Status check(const Parameters::Fields& fields) {
   if (fields.recovery_key && !is_hpke_public_key(*fields.recovery_key)) {
     return malformed_parameters("recovery key is not a point on P-256");
   }
-  return Done{};
+  return check_recovery_key(fields);
 }
 
 Bytes encode(const Parameters::Fields& fields) {

@@ -57,13 +57,21 @@ inline Layout default_layout() {
 
 // Organisations by name, each with its key; the company's is the client CA's.
 using Organisations = std::map<std::string, SigningKey>;
-inline OrganisationCertificate certify(Organisations& organisations, const std::string& organisation,
-                                       bool agent, const VerifyKey& identity) {
-  auto known = organisations.find(organisation);
+inline const SigningKey& organisation_key(Organisations& organisations, const std::string& name) {
+  auto known = organisations.find(name);
   if (known == organisations.end())
-    known = organisations.emplace(organisation, SigningKey::generate(system_random())).first;
-  return must(OrganisationCertificate::issue(agent ? OrganisationKind::agent : OrganisationKind::recovery,
-                                             organisation, known->second, identity));
+    known = organisations.emplace(name, SigningKey::generate(system_random())).first;
+  return known->second;
+}
+inline OrganisationCertificate certify(Organisations& organisations, const std::string& organisation,
+                                       const VerifyKey& agent) {
+  return must(OrganisationCertificate::issue(OrganisationKind::agent, organisation,
+                                             organisation_key(organisations, organisation), agent));
+}
+inline OrganisationCertificate certify(Organisations& organisations, const std::string& organisation,
+                                       const HpkePublicKey& recovery_key) {
+  return must(OrganisationCertificate::issue_recovery(
+      organisation, organisation_key(organisations, organisation), recovery_key));
 }
 
 // A key generation with all its parties in one place. `recovery` is not an agent, every other party is.
@@ -71,9 +79,6 @@ class TestCeremony {
  public:
   explicit TestCeremony(SuiteId suite, const Layout& layout = default_layout())
       : client_ca_key(SigningKey::generate(system_random())), parameters(make(suite, layout)) {}
-  OrganisationCertificate certified(const std::string& organisation, bool agent, const VerifyKey& identity) {
-    return certify(organisations, organisation, agent, identity);
-  }
 
   Dealer dealer(std::size_t self) const {
     return must(Dealer::start(parameters, self, identity_keys[self],
@@ -133,15 +138,18 @@ class TestCeremony {
       const SigningKey& identity = identity_keys.emplace_back(SigningKey::generate(system_random()));
       const auto& ceremony = ceremony_keys.emplace_back(HpkePrivateKey::generate(system_random()));
       const bool agent = name != "recovery";
-      Party party{.name = name,
-                  .indices = indices,
-                  .nonce = {},
-                  .identity_key = identity.public_key(),
-                  .ceremony_key = ceremony.public_key(),
-                  .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
-                  .url = agent ? layout.url_of(name) : "",
-                  .identity_certificate = std::nullopt,
-                  .organisation = certified(layout.organisation_of(name), agent, identity.public_key())};
+      Party party{
+          .name = name,
+          .indices = indices,
+          .nonce = {},
+          .identity_key = identity.public_key(),
+          .ceremony_key = ceremony.public_key(),
+          .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
+          .url = agent ? layout.url_of(name) : "",
+          .identity_certificate = std::nullopt,
+          .organisation = agent ? certify(organisations, layout.organisation_of(name), identity.public_key())
+                                : certify(organisations, layout.organisation_of(name),
+                                          recovery_private_key.public_key())};
       system_random().fill(party.nonce);
       if (agent) party.identity_certificate = make_authority(name, identity, layout.now_ms);
       parties.push_back(std::move(party));

@@ -93,18 +93,22 @@ Digest plan_hash(const HandoverPlan& plan) {
   return sha256(plan.encoded());
 }
 
-std::vector<std::size_t> dealing_agents(const HandoverPlan& plan, const Sharing& now) {
+std::vector<std::size_t> consenting_agents(const HandoverPlan& plan, const Sharing& now) {
   std::set<std::size_t> positions;
   for (const std::uint8_t index : plan->dealers) {
     const std::size_t holder = now.parameters.holder_of(index);
     if (now.parameters->parties[holder].is_agent()) positions.insert(holder);
+  }
+  for (std::size_t i = 0; i < now.parameters->parties.size(); ++i) {
+    const Party& party = now.parameters->parties[i];
+    if (party.is_agent() && plan->parameters.position_of(party.identity_key)) positions.insert(i);
   }
   return {positions.begin(), positions.end()};
 }
 
 Status check_consents(const HandoverPlan& plan, const Sharing& now, const std::vector<Bytes>& consents,
                       std::int64_t now_ms) {
-  const auto dealers = dealing_agents(plan, now);
+  const auto asked = consenting_agents(plan, now);
   const Digest hash = plan_hash(plan);
   std::set<std::size_t> given;
   for (const Bytes& encoded : consents) {
@@ -112,8 +116,8 @@ Status check_consents(const HandoverPlan& plan, const Sharing& now, const std::v
     if (!consent) return consent.error();
     const auto key = VerifyKey::parse(consent->identity_key);
     const auto position = key ? now.parameters.position_of(*key) : std::nullopt;
-    if (!position || std::ranges::find(dealers, *position) == dealers.end())
-      return Error(Code::malformed, "handover: a consent of an agent that does not deal");
+    if (!position || std::ranges::find(asked, *position) == asked.end())
+      return Error(Code::malformed, "handover: a consent of an agent that neither deals nor keeps a share");
     const Party& party = now.parameters->parties[*position];
     if (!given.insert(*position).second)
       return Error(Code::malformed, "handover: two consents of " + agent_label(party));
@@ -128,10 +132,10 @@ Status check_consents(const HandoverPlan& plan, const Sharing& now, const std::v
       return Error(Code::denied,
                    "handover: the consent of " + agent_label(party) + " is for longer than a day");
   }
-  for (const std::size_t dealer : dealers)
-    if (!given.contains(dealer))
-      return Error(Code::denied, "handover: " + agent_label(now.parameters->parties[dealer]) +
-                                     " deals by this plan and has not consented to it");
+  for (const std::size_t agent : asked)
+    if (!given.contains(agent))
+      return Error(Code::denied, "handover: " + agent_label(now.parameters->parties[agent]) +
+                                     " has not consented to this plan");
   return Done{};
 }
 

@@ -31,11 +31,12 @@ struct Consent {
 // SHA-256 of the encoded plan: what consents, approvals and the log name it by.
 Digest plan_hash(const HandoverPlan& plan);
 
-// The positions in the present epoch of the agents that deal by a plan: who has to consent.
-std::vector<std::size_t> dealing_agents(const HandoverPlan& plan, const Sharing& now);
+// The positions in the present epoch of the agents that have to consent to a plan: those that deal by it, and
+// those that hold a share and keep one.
+std::vector<std::size_t> consenting_agents(const HandoverPlan& plan, const Sharing& now);
 
-// Whether these are the consents of all dealing agents to this plan, each once and none of anybody else, at
-// this time. Code::denied names an agent whose consent is missing, expired, or for longer than a day;
+// Whether these are the consents of all consenting agents to this plan, each once and none of anybody else,
+// at this time. Code::denied names an agent whose consent is missing, expired, or for longer than a day;
 // Code::unauthenticated one whose signature does not hold, Code::malformed what does not belong.
 Status check_consents(const HandoverPlan& plan, const Sharing& now, const std::vector<Bytes>& consents,
                       std::int64_t now_ms);

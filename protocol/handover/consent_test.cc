@@ -59,8 +59,8 @@ TEST_F(ConsentTest, IsReadBackAsItWas) {
 TEST_F(ConsentTest, AllDealersToThisVeryPlan) {
   EXPECT_EQ(why(check(plan_a.plan, {of("cloud", plan_a.plan), of("company", plan_a.plan)})), "ok");
   EXPECT_EQ(why(check(plan_a.plan, {of("company", plan_a.plan), of("cloud", plan_a.plan)})), "ok");
-  refused(plan_a.plan, {}, Code::denied, "cloud agent deals by this plan and has not consented");
-  refused(plan_a.plan, {of("cloud", plan_a.plan)}, Code::denied, "company agent deals");
+  refused(plan_a.plan, {}, Code::denied, "cloud agent has not consented to this plan");
+  refused(plan_a.plan, {of("cloud", plan_a.plan)}, Code::denied, "company agent has not consented");
   // Two operators who consented to two plans: neither plan has both consents.
   refused(plan_a.plan, {of("cloud", plan_a.plan), of("company", plan_b.plan)}, Code::denied,
           "company agent consented to another plan");
@@ -70,7 +70,7 @@ TEST_F(ConsentTest, AllDealersToThisVeryPlan) {
 
 TEST_F(ConsentTest, NobodyElsesCounts) {
   refused(plan_a.plan, {of("cloud", plan_a.plan), of("company", plan_a.plan), of("third", plan_a.plan)},
-          Code::malformed, "does not deal");
+          Code::malformed, "neither deals nor keeps a share");
   refused(plan_a.plan, {of("cloud", plan_a.plan), of("cloud", plan_a.plan)}, Code::malformed, "two consents");
   Consent forged = of("third", plan_a.plan);
   forged.identity_key = key.identities.at("company").public_key().bytes();
@@ -87,10 +87,14 @@ TEST_F(ConsentTest, ForADayAtMost) {
   EXPECT_TRUE(check(plan_a.plan, both(kNow + kMaxConsentMs)));
 }
 
-// The recovery share deals without an agent: its holder announced what it does.
-TEST_F(ConsentTest, TheRecoveryShareNeedsNone) {
+// The recovery share deals without an agent. An agent that keeps a share without dealing consents, too; one
+// that leaves without dealing is not asked.
+TEST_F(ConsentTest, WhoDealsOrKeepsAShareIsAsked) {
   const test::TestHandover with_recovery{key, one, {1, 4}};
-  EXPECT_TRUE(check(with_recovery.plan, {of("cloud", with_recovery.plan)}));
+  EXPECT_TRUE(
+      check(with_recovery.plan, {of("cloud", with_recovery.plan), of("company", with_recovery.plan)}));
+  refused(with_recovery.plan, {of("cloud", with_recovery.plan)}, Code::denied,
+          "company agent has not consented");
 }
 
 TEST_F(ConsentTest, FilesInTheAgentsFolderAreReadBack) {

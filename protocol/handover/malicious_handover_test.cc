@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "protocol/group/test_suites.h"
 #include "protocol/handover/test_handover.h"
 
@@ -24,7 +26,7 @@ class MaliciousHandoverTest : public testing::TestWithParam<SuiteId> {
     change(fields);
     return HandoverPlan::make(std::move(fields));
   }
-  std::string why_not(void (*change)(Parameters::Fields&)) const {
+  std::string why_not(const std::function<void(Parameters::Fields&)>& change) {
     Parameters::Fields parameters = handover.plan->parameters.fields();
     change(parameters);
     HandoverPlan::Fields fields = handover.plan.fields();
@@ -156,10 +158,11 @@ TEST_P(MaliciousHandoverTest, WhatNoHandoverMayChange) {
               p.client_ca = test::make_authority("another", SigningKey::generate(system_random()));
             }),
             "handover plan: it changes the key's client CA");
-  EXPECT_EQ(why_not([](auto& p) {
+  EXPECT_EQ(why_not([&](auto& p) {
               const auto other = HpkePrivateKey::generate(system_random()).public_key();
               p.recovery_key = other;
               p.parties[2].ceremony_key = other;
+              p.parties[2].organisation = test::certify(key.organisations, "company", other);
             }),
             "handover plan: it changes the key's recovery key, and nobody takes part who could hold another");
 }

@@ -121,18 +121,20 @@ class TestHandover {
       if (!known || (!agent && new_recovery))
         key_.identities.insert_or_assign(name, SigningKey::generate(system_random()));
       const auto& ceremony = ceremony_keys.emplace_back(HpkePrivateKey::generate(system_random()));
-      Party party{.name = name,
-                  .indices = indices,
-                  .nonce = {},
-                  .identity_key = identity(name).public_key(),
-                  .ceremony_key = agent || new_recovery ? ceremony.public_key() : from->recovery_key.value(),
-                  .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
-                  .url = agent ? layout.url_of(name) : "",
-                  .identity_certificate = std::nullopt,
-                  .organisation = known && identity(name).public_key() == from->parties[*known].identity_key
-                                      ? from->parties[*known].organisation
-                                      : certify(key_.organisations, layout.organisation_of(name), agent,
-                                                identity(name).public_key())};
+      Party party{
+          .name = name,
+          .indices = indices,
+          .nonce = {},
+          .identity_key = identity(name).public_key(),
+          .ceremony_key = agent || new_recovery ? ceremony.public_key() : from->recovery_key.value(),
+          .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
+          .url = agent ? layout.url_of(name) : "",
+          .identity_certificate = std::nullopt,
+          .organisation =
+              known && (agent || !new_recovery) ? from->parties[*known].organisation
+              : agent ? certify(key_.organisations, layout.organisation_of(name), identity(name).public_key())
+                      : certify(key_.organisations, layout.organisation_of(name),
+                                new_recovery ? new_recovery_key->public_key() : from->recovery_key.value())};
       system_random().fill(party.nonce);
       if (agent)
         party.identity_certificate = known ? from->parties[*known].identity_certificate

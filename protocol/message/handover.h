@@ -24,7 +24,7 @@ enum class HandoverStep : std::uint8_t {
   retire = 7,    // RetireRequest → empty
   abort = 8,     // AbortRequest → Signature, the void statement
   veto = 9,      // HandoverNotice::hash() → empty
-  consent = 10,  // DealRequest without consents → Consent; empty, if this agent does not deal by the plan
+  consent = 10,  // DealRequest without consents → Consent; empty, if the agent has no say in the plan
 };
 std::string_view step_name(HandoverStep step);
 

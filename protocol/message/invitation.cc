@@ -90,7 +90,7 @@ Result<Invitation> Invitation::parse(ByteView line) {
   if (!organisation_bytes->empty()) {
     auto parsed = OrganisationCertificate::parse(*organisation_bytes);
     if (!parsed) return Error(Code::malformed, parsed.error().message()).in("invitation");
-    if (parsed->kind() != OrganisationKind::agent || parsed->identity_key() != identity->key().bytes())
+    if (parsed->kind() != OrganisationKind::agent || parsed->certified_key() != identity->key().bytes())
       return malformed_invitation("its organisation certificate is not for its agent");
     organisation = *std::move(parsed);
   }

@@ -194,6 +194,7 @@ void write_recovery_part(Blocks& blocks, const Group& group) {
 }
 
 void write_dkg(Blocks& blocks, SuiteId suite) {
+  const HpkePrivateKey recovery_key = HpkePrivateKey::generate(system_random());
   const SigningKey ca = SigningKey::generate(system_random());
   std::vector<SigningKey> identities;
   std::vector<HpkePrivateKey> ceremony_keys;
@@ -203,19 +204,21 @@ void write_dkg(Blocks& blocks, SuiteId suite) {
     ceremony_keys.push_back(HpkePrivateKey::generate(system_random()));
     const std::string name = std::vector<std::string>{"cloud", "company", "recovery"}[i];
     const bool agent = i < 2;
-    parties.push_back({.name = name,
-                       .indices = {static_cast<std::uint8_t>(i + 1)},
-                       .nonce = random_digest(),
-                       .identity_key = identities[i].public_key(),
-                       .ceremony_key = ceremony_keys[i].public_key(),
-                       .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
-                       .url = agent ? "https://127.0.0.1:8443" : "",
-                       .identity_certificate =
-                           agent ? std::optional(self_signed(name, CertificateUse::authority, identities[i]))
-                                 : std::nullopt,
-                       .organisation = *OrganisationCertificate::issue(
-                           agent ? OrganisationKind::agent : OrganisationKind::recovery, name,
-                           i == 0 ? identities[i] : ca, identities[i].public_key())});
+    parties.push_back(
+        {.name = name,
+         .indices = {static_cast<std::uint8_t>(i + 1)},
+         .nonce = random_digest(),
+         .identity_key = identities[i].public_key(),
+         .ceremony_key = ceremony_keys[i].public_key(),
+         .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
+         .url = agent ? "https://127.0.0.1:8443" : "",
+         .identity_certificate =
+             agent ? std::optional(self_signed(name, CertificateUse::authority, identities[i]))
+                   : std::nullopt,
+         .organisation =
+             agent ? *OrganisationCertificate::issue(OrganisationKind::agent, name,
+                                                     i == 0 ? identities[i] : ca, identities[i].public_key())
+                   : *OrganisationCertificate::issue_recovery(name, ca, recovery_key.public_key())});
   }
   const Parameters parameters =
       *Parameters::make({.suite = suite,
@@ -225,7 +228,7 @@ void write_dkg(Blocks& blocks, SuiteId suite) {
                          .tenant = "acme",
                          .parties = parties,
                          .client_ca = self_signed("acme client CA", CertificateUse::authority, ca),
-                         .recovery_key = HpkePrivateKey::generate(system_random()).public_key()});
+                         .recovery_key = recovery_key.public_key()});
   std::vector<Dealer> dealers;
   std::vector<Bytes> commits;
   std::vector<Bytes> reveals;

@@ -60,7 +60,7 @@ Result<Party> recovery_party(const protocol::Bundle& now, const HandoverOrder& o
                .mode = protocol::KeeperMode::not_an_agent,
                .url = {},
                .identity_certificate = std::nullopt,
-               .organisation = certify_recovery(now.tenant(), *order.ca_key, identity.public_key())};
+               .organisation = certify_recovery(now.tenant(), *order.ca_key, order.new_recovery->hpke_key())};
 }
 
 }  // namespace

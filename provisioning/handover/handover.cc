@@ -148,7 +148,7 @@ Result<Party> Handover::recovery_party(std::uint8_t index) {
               .url = {},
               .identity_certificate = std::nullopt,
               .organisation = takes_part ? certify_recovery(now_.tenant(), *order_.ca_key,
-                                                            recovery_identity_.public_key())
+                                                            order_.new_recovery->hpke_key())
                                          : known->organisation};
   random_.fill(party.nonce);
   if (takes_part) return party;

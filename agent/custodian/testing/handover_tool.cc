@@ -117,9 +117,8 @@ void HandoverTool::offer() {
         .identity_certificate = std::nullopt,
         .organisation = known && !holders_.new_recovery
                             ? from->parties[*known].organisation
-                            : must(protocol::OrganisationCertificate::issue(
-                                  protocol::OrganisationKind::recovery, bundle_.tenant(), *client_.ca_key,
-                                  identity_.public_key()))};
+                            : must(protocol::OrganisationCertificate::issue_recovery(
+                                  bundle_.tenant(), *client_.ca_key, *recovery_key))};
     system_random().fill(recovery.nonce);
     parties.push_back(std::move(recovery));
   }
@@ -165,7 +164,7 @@ void HandoverTool::gather_consents() {
   consents.clear();
   if (plan_->refreshes(bundle_.sharing())) return;
   for (TestAgent* const agent : present_) {
-    if (!deals_now(*agent)) continue;
+    if (!deals_now(*agent) && !keeps_a_share(*agent)) continue;
     auto consent = consent_at(*agent);
     if (!consent && approving_.contains(agent)) {
       agent->approve(*plan_);

@@ -72,9 +72,8 @@ void Tool::offer() {
                        .mode = protocol::KeeperMode::not_an_agent,
                        .url = {},
                        .identity_certificate = std::nullopt,
-                       .organisation = must(protocol::OrganisationCertificate::issue(
-                           protocol::OrganisationKind::recovery, company_.tenant(), company_.ca_key(),
-                           identity_.public_key()))};
+                       .organisation = must(protocol::OrganisationCertificate::issue_recovery(
+                           company_.tenant(), company_.ca_key(), recovery_key_.public_key()))};
   system_random().fill(self.nonce);
   parties.push_back(std::move(self));
   fields_ = Parameters::Fields{.suite = suite_,

@@ -7,27 +7,32 @@ import messages
 from groups import H, Reader, group_by_id, lp, lp4, require, sha256, to_int, u8, u16, u32
 
 Party = namedtuple("Party", "name indices nonce identity_key ceremony_key mode url identity_certificate organisation")
-Organisation = namedtuple("Organisation", "kind name key identity_key")
+Organisation = namedtuple("Organisation", "kind name key certified_key")
 Parameters = namedtuple("Parameters", "group purpose t n tenant parties client_ca recovery_key encoded sid")
 Bundle = namedtuple("Bundle", "parameters h public_shares key_id epoch sid generation versions newest_hash")
 
 
-def organisation_certificate(kind, name, scalar, identity_key):
+def compressed_point(uncompressed):
+    require(len(uncompressed) == 65, "recovery key")
+    return bytes([2 + (uncompressed[64] & 1)]) + uncompressed[1:33]
+
+
+def organisation_certificate(kind, name, scalar, certified_key):
     """scalar: the organisation's private key."""
-    statement = b"CPOC" + u8(1) + u8(kind) + lp(name.encode()) + messages.compressed(scalar) + identity_key
+    statement = b"CPOC" + u8(1) + u8(kind) + lp(name.encode()) + messages.compressed(scalar) + certified_key
     return statement + messages.ecdsa_sign(scalar, H("CPV1-ORGANISATION", sha256(statement)))
 
 
 def parse_organisation(data):
     r = Reader(data)
     r.literal(b"CPOC\x01")
-    kind, name, key, identity_key = r.u8(), r.lp(), r.take(33), r.take(33)
+    kind, name, key, certified_key = r.u8(), r.lp(), r.take(33), r.take(33)
     signature = r.take(64)
     r.end()
     require(kind in (1, 2), "organisation's kind")
     require(1 <= len(name) <= 64 and all(0x20 <= c <= 0x7E for c in name), "organisation's name")
     messages.ecdsa_verify(key, H("CPV1-ORGANISATION", sha256(data[:-64])), signature)
-    return Organisation(kind, name.decode(), key, identity_key)
+    return Organisation(kind, name.decode(), key, certified_key)
 
 
 def encode_parameters(group, purpose, t, n, tenant, parties, client_ca, recovery_key):
@@ -53,7 +58,8 @@ def parse_parameters(data):
     for p in parties:
         organisation = parse_organisation(p.organisation)
         require(organisation.kind == (2 if p.mode == 0 else 1), "organisation's kind")
-        require(organisation.identity_key == p.identity_key, "organisation's party")
+        certified = p.identity_key if p.mode else compressed_point(recovery_key)
+        require(organisation.certified_key == certified, "organisation's party")
     require(sorted(i for p in parties for i in p.indices) == list(range(1, n + 1)), "indices")
     return Parameters(group, purpose, t, n, tenant, parties, client_ca, recovery_key, data, H("CPV1-SID", sha256(data)))
 

@@ -212,7 +212,7 @@ def recovery_part_block(group):
     )
 
 
-def party(c, position, name, identity, ceremony_key, organisation):
+def party(c, position, name, identity, ceremony_key, organisation, recovery_key):
     """The one of index position + 1; "recovery" is not an agent. organisation: a certificate, or the private key of
     whose party it is."""
     agent = name != "recovery"
@@ -220,7 +220,8 @@ def party(c, position, name, identity, ceremony_key, organisation):
     url = f"https://127.0.0.1:844{position}" if agent else ""
     key, sealing_key = messages.compressed(identity), hpke.public_key(ceremony_key)
     if isinstance(organisation, int):
-        organisation = dkg.organisation_certificate(1 if agent else 2, name, organisation, key)
+        certified = key if agent else messages.compressed(recovery_key)
+        organisation = dkg.organisation_certificate(1 if agent else 2, name, organisation, certified)
     return dkg.Party(name, [position + 1], c.bytes(32), key, sealing_key, int(agent), url, cert, organisation)
 
 
@@ -232,12 +233,11 @@ def key_generation(group, c):
     identities = [c.scalar(hpke.CURVE.q) for _ in range(3)]
     ceremony_keys = [c.scalar(hpke.CURVE.q) for _ in range(3)]
     names = ("cloud", "company", "recovery")
-    ca = c.scalar(hpke.CURVE.q)
+    ca, recovery_key = c.scalar(hpke.CURVE.q), c.scalar(hpke.CURVE.q)
     # The cloud stands for itself; the others are the company's, whose organisation key is the client CA's.
     by = (identities[0], ca, ca)
-    parties = [party(c, i, name, identities[i], ceremony_keys[i], by[i]) for i, name in enumerate(names)]
+    parties = [party(c, i, name, identities[i], ceremony_keys[i], by[i], recovery_key) for i, name in enumerate(names)]
     client_ca = certificate("acme client CA", ca, "acme client CA", ca, authority=True)
-    recovery_key = c.scalar(hpke.CURVE.q)
     parameters = dkg.parse_parameters(
         dkg.encode_parameters(group, 1, 2, 3, "acme", parties, client_ca, hpke.public_key(recovery_key))
     )
@@ -283,7 +283,7 @@ def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, reco
         present[key].organisation if key in present else identity
         for identity, key in ((identity, messages.compressed(identity)) for identity in identities)
     ]
-    parties = [party(c, i, name, identities[i], ceremony_keys[i], by[i]) for i, name in enumerate(names)]
+    parties = [party(c, i, name, identities[i], ceremony_keys[i], by[i], recovery_key) for i, name in enumerate(names)]
     # Who stays keeps its certificate to the byte.
     certificates = {p.identity_key: p.identity_certificate for p in old.parties}
     parties = [p._replace(identity_certificate=certificates.get(p.identity_key, p.identity_certificate)) for p in parties]
