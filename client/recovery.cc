@@ -2,7 +2,7 @@
 
 #include "client/signed_call.h"
 #include "protocol/base/reader.h"
-#include "protocol/handover/recovery_parts.h"
+#include "protocol/dkg/recovery_parts.h"
 #include "protocol/recovery/code.h"
 
 namespace coprotect::client {
@@ -11,7 +11,7 @@ namespace {
 // What an agent keeps for whoever knows the recovery code, in the bundle's epoch.
 struct Kept {
   protocol::RecoveryBlob blob;
-  Bytes parts;  // encoded RecoveryParts; empty if the blob's share is of this epoch
+  Bytes parts;  // encoded RecoveryParts; empty unless a recovery administrator asked
 };
 
 Result<Kept> fetch_from(const protocol::Party& party, const protocol::Bundle& bundle,
@@ -32,10 +32,9 @@ Result<Kept> fetch_from(const protocol::Party& party, const protocol::Bundle& bu
   return Kept{.blob = *std::move(blob), .parts = Bytes(parts->begin(), parts->end())};
 }
 
-// The key, and its suite: the epoch may be an older one.
+// The key, and its suite. Not the recovery key: the bundle may be of an older code.
 Status check_binding(const protocol::RecoveryBlob::Binding& binding, const protocol::Bundle& bundle) {
-  if (binding.key_id == bundle.key_id() && binding.public_share.group().suite() == bundle.group().suite())
-    return Done{};
+  if (binding.key_id == bundle.key_id() && binding.suite == bundle.group().suite()) return Done{};
   return Error(Code::altered, "recovery blob belongs to another key");
 }
 
@@ -75,16 +74,6 @@ LocalShare RecoveryShare::local(std::uint8_t index, protocol::Scalar share,
   return {.index = index, .share = std::move(share), .renew = renew};
 }
 
-Result<protocol::Scalar> RecoveryShare::own(const protocol::Bundle& bundle) const {
-  const auto& binding = state_->blob.binding();
-  const bool known_index = binding.index >= 1 && binding.index <= bundle.parameters()->n;
-  if (binding.epoch != bundle.epoch() || !known_index ||
-      binding.public_share != bundle.public_share(binding.index))
-    return Error(Code::altered,
-                 "recovery blob is not of the recovery share of epoch " + std::to_string(bundle.epoch()));
-  return state_->share.clone();
-}
-
 Result<LocalShare> RecoveryShare::from_agent(const protocol::Party& party, const protocol::Bundle& bundle,
                                              const Credentials& credentials,
                                              std::chrono::milliseconds deadline) const {
@@ -93,7 +82,11 @@ Result<LocalShare> RecoveryShare::from_agent(const protocol::Party& party, const
   if (kept->blob.encoded() != state_->blob.encoded())
     return Error(Code::wrong_code, "the recovery code is an older one: " + agent_name(party) +
                                        " keeps what was made with another one since");
-  const auto parts = protocol::RecoveryParts::parse(kept->parts);
+  if (kept->parts.empty())
+    return Error(
+        Code::denied,
+        agent_name(party) + " gives the recovery parts to a recovery administrator alone: use the kit");
+  const auto parts = protocol::RecoveryParts::parse(bundle.group(), kept->parts);
   auto share = parts ? parts->open(state_->hpke, bundle.sharing()) : parts.error();
   if (!share) return Error(Code::altered, agent_name(party) + ": " + share.error().message());
   return local(parts->index(), *std::move(share), deadline);
@@ -101,12 +94,6 @@ Result<LocalShare> RecoveryShare::from_agent(const protocol::Party& party, const
 
 Result<LocalShare> RecoveryShare::in(const protocol::Bundle& bundle, const Credentials& credentials,
                                      std::chrono::milliseconds deadline) const {
-  const auto& binding = state_->blob.binding();
-  if (binding.epoch == bundle.epoch()) {
-    auto share = own(bundle);
-    if (!share) return std::move(share).error();
-    return local(binding.index, *std::move(share), deadline);
-  }
   Error error(Code::unavailable, "the key has no agents");
   for (const protocol::Party& party : bundle.parameters()->parties) {
     if (!party.is_agent()) continue;

@@ -10,27 +10,24 @@ namespace coprotect::client {
 Result<protocol::RecoveryBlob> fetch_blob(const protocol::Bundle& bundle, const Credentials& credentials,
                                           std::chrono::milliseconds deadline);
 
-// The recovery share of a key, in every epoch that one recovery code is good for: the blob's own, and after
-// handovers what agents keep beside it for whoever opens the blob. Copies are one.
+// The recovery share of a key, in every epoch that one recovery code is good for: agents keep its parts,
+// which the blob's key opens. Copies are one.
 class RecoveryShare {
  public:
   RecoveryShare(protocol::RecoveryBlob blob, protocol::RecoveryBlob::Opened opened)
-      : state_(std::make_shared<const State>(
-            State{std::move(blob), std::move(opened.share), std::move(opened.hpke)})) {}
+      : state_(std::make_shared<const State>(State{std::move(blob), std::move(opened.hpke)})) {}
 
-  // The share of the bundle's epoch. Agents are asked if it is not the blob's own. Code::wrong_code if they
-  // keep another blob: a new recovery code was made since. Code::altered, naming the agent, if what it keeps
-  // does not make the share.
+  // The share of the bundle's epoch, with what the first agent that has it gives. Code::denied unless the
+  // credentials are a recovery administrator's. Code::wrong_code if agents keep another blob: a new recovery
+  // code was made since. Code::altered, naming the agent, if what it keeps does not make the share.
   Result<LocalShare> in(const protocol::Bundle& bundle, const Credentials& credentials,
                         std::chrono::milliseconds deadline) const;
 
  private:
   struct State {
     protocol::RecoveryBlob blob;
-    protocol::Scalar share;
     protocol::HpkePrivateKey hpke;
   };
-  Result<protocol::Scalar> own(const protocol::Bundle& bundle) const;
   Result<LocalShare> from_agent(const protocol::Party& party, const protocol::Bundle& bundle,
                                 const Credentials& credentials, std::chrono::milliseconds deadline) const;
   LocalShare local(std::uint8_t index, protocol::Scalar share, std::chrono::milliseconds deadline) const;

@@ -22,13 +22,8 @@ class RecoveryTest : public testing::TestWithParam<protocol::SuiteId> {
     for (const char* const name : {"cloud", "company"}) agents_.agent(name).blob = blob.encoded();
   }
   RecoveryBlob seal(const protocol::HpkePrivateKey& hpke) const {
-    const auto& first = agents_.epoch(0);
-    const RecoveryBlob::Binding binding{.key_id = first.bundle.key_id(),
-                                        .index = 3,
-                                        .epoch = 0,
-                                        .public_share = first.bundle.public_share(3)};
     return must(RecoveryBlob::seal_with(protocol::RecoveryKind::password, protocol::kQuickCost, {1}, {2},
-                                        password_, binding, first.shares.at(3), hpke))
+                                        password_, agents_.epoch(0).bundle.key_id(), GetParam(), hpke))
         .first;
   }
   RecoveryShare opened() { return must(open_blob(blob_, agents_.epoch(0).bundle, password_)).share; }
@@ -61,7 +56,7 @@ class RecoveryRefusalTest : public RecoveryTest {};
 INSTANTIATE_TEST_SUITE_P(Suites, RecoveryRefusalTest, testing::Values(protocol::SuiteId::p256),
                          protocol::test::suite_label);
 
-TEST_P(RecoveryRefusalTest, TheFirstShareIsTheBlobsOwn) {
+TEST_P(RecoveryRefusalTest, TheFirstShareIsMadeOfWhatAgentsKeepToo) {
   expect_share(in(agents_.newest()));
   EXPECT_EQ(must(fetch_blob(agents_.newest(), agents_.credentials(), 10s)).encoded(), blob_.encoded());
 }
@@ -89,8 +84,9 @@ TEST_P(RecoveryRefusalTest, PartsOfAnotherEpochAreRefused) {
   refresh();
   for (const char* const name : {"cloud", "company"}) agents_.agent(name).parts = agents_.epoch(1).parts;
   expect_refused(in(agents_.newest()), Code::altered, "cloud agent");
+  // An agent gives them to a recovery administrator alone.
   for (const char* const name : {"cloud", "company"}) agents_.agent(name).parts = Bytes{};
-  expect_refused(in(agents_.newest()), Code::altered, "cloud agent");
+  expect_refused(in(agents_.newest()), Code::denied, "recovery administrator alone");
 }
 
 TEST_P(RecoveryTest, AlteredPartsAreRefused) {

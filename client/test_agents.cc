@@ -66,7 +66,7 @@ TestAgents::TestAgents(protocol::SuiteId suite, protocol::Purpose purpose)
         first.purpose = purpose;
         return protocol::test::TestKey::generate(suite, first);
       }()) {
-  epochs_.emplace(0, Epoch{.bundle = key_.bundle, .shares = copy(key_.shares), .parts = {}});
+  epochs_.emplace(0, Epoch{.bundle = key_.bundle, .shares = copy(key_.shares), .parts = key_.parts});
   for (const protocol::Party& party : key_.bundle.parameters()->parties) {
     if (!party.is_agent()) continue;
     put(party.name, {0});
@@ -93,7 +93,7 @@ const Epoch& TestAgents::hand_over(const Layout& layout) {
   key_.shares = copy(shares);
   for (const protocol::Party& party : key_.bundle.parameters()->parties)
     if (party.is_agent() && !servers_.contains(party.name)) start(party.name, *party.identity_certificate);
-  const auto parts = protocol::RecoveryParts::of(handover.plan, deals).encoded();
+  const Bytes parts = must(handover.parts(made, deals)).encoded();
   return epochs_
       .emplace(key_.bundle.epoch(), Epoch{.bundle = key_.bundle, .shares = std::move(shares), .parts = parts})
       .first->second;

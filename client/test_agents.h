@@ -17,7 +17,7 @@ namespace coprotect::client::test {
 struct Epoch {
   protocol::Bundle bundle;
   std::map<std::uint8_t, protocol::Scalar> shares;
-  Bytes parts;  // of the recovery share; empty in the first epoch
+  Bytes parts;  // of the recovery share
 };
 
 // What one agent answers.

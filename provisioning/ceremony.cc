@@ -11,7 +11,6 @@ namespace coprotect::provisioning {
 namespace {
 
 using protocol::CeremonyMessage;
-using protocol::HpkePrivateKey;
 using protocol::KeeperMode;
 using protocol::Parameters;
 using protocol::Party;
@@ -60,10 +59,11 @@ Status Ceremony::prepare() {
       Step{"every party commits to its part of the key", &Ceremony::commit},
       Step{"every party reveals its commitments", &Ceremony::reveal},
       Step{"every party deals shares, sealed to their holders", &Ceremony::deal},
-      Step{"both agents seal their share in their token", &Ceremony::let_agents_prepare},
-      Step{"sealing the recovery share", &Ceremony::seal_recovery_share},
-      Step{"opening the recovery share again", &Ceremony::reopen_recovery_share},
-      Step{"both agents store the sealed recovery share", &Ceremony::store_recovery_share},
+      Step{"both agents check what they and recovery were dealt, and seal it in their token",
+           &Ceremony::let_agents_prepare},
+      Step{"sealing the recovery key", &Ceremony::seal_recovery_key},
+      Step{"opening the recovery key again", &Ceremony::reopen_recovery_key},
+      Step{"both agents store the sealed recovery key", &Ceremony::store_recovery_key},
   };
   for (std::size_t i = 0; i < kSteps.size(); ++i) {
     operator_.progress("[" + std::to_string(i + 1) + "/" + std::to_string(kSteps.size()) + "] " +
@@ -90,12 +90,11 @@ Status Ceremony::open_at_both() {
     organisations.push_back(*std::move(organisation));
   }
 
-  HpkePrivateKey ceremony_key = HpkePrivateKey::generate(random_);
   Party tool{.name = std::string(kToolName),
              .indices = {kRecoveryIndex},
              .nonce = {},
              .identity_key = identity_.public_key(),
-             .ceremony_key = ceremony_key.public_key(),
+             .ceremony_key = recovery_.hpke_key(),
              .mode = KeeperMode::not_an_agent,
              .url = {},
              .identity_certificate = std::nullopt,
@@ -112,8 +111,8 @@ Status Ceremony::open_at_both() {
                         .client_ca = plan_.client_ca,
                         .recovery_key = recovery_.hpke_key()});
   if (!parameters) return std::move(parameters).error();
-  auto dealer =
-      protocol::Dealer::start(std::move(*parameters), kTool, identity_, std::move(ceremony_key), random_);
+  auto dealer = protocol::Dealer::start(std::move(*parameters), kTool, identity_,
+                                        recovery_.hpke_private_key(), random_);
   if (!dealer) return std::move(dealer).error();
   dealer_.emplace(std::move(*dealer));
   return Done{};
@@ -153,9 +152,9 @@ Status Ceremony::let_agents_prepare() {
   for (std::size_t i = 0; i < agents_.size(); ++i) {
     auto message = agents_[i].prepare(sid(), deals_);
     if (!message) return std::move(message).error();
-    auto key_id = checked_body(*message, Round::confirm, i);
-    if (!key_id) return std::move(key_id).error();
-    if (!std::ranges::equal(*key_id, transcript().key_id()))
+    auto confirmed = checked_body(*message, Round::confirm, i);
+    if (!confirmed) return std::move(confirmed).error();
+    if (*confirmed != transcript().confirm_body())
       return Error(Code::bad_proof, agents_[i].party() + " agent confirms another key");
     confirms_.push_back(std::move(*message));
   }
@@ -163,20 +162,15 @@ Status Ceremony::let_agents_prepare() {
   return Done{};
 }
 
-Status Ceremony::seal_recovery_share() {
-  auto share = outcome_->shares.extract(kRecoveryIndex);
-  return recovery_.seal({.key_id = transcript().key_id(),
-                         .index = kRecoveryIndex,
-                         .epoch = 0,
-                         .public_share = transcript().public_share(kRecoveryIndex)},
-                        std::move(share.mapped()));
+Status Ceremony::seal_recovery_key() {
+  return recovery_.seal(transcript().key_id(), plan_.suite);
 }
 
-Status Ceremony::reopen_recovery_share() {
+Status Ceremony::reopen_recovery_key() {
   return recovery_.reopen();
 }
 
-Status Ceremony::store_recovery_share() {
+Status Ceremony::store_recovery_key() {
   const Digest blob_hash = protocol::sha256(blob().encoded());
   const protocol::StoreBlobMessage message{
       .sid = sid(),

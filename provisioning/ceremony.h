@@ -22,8 +22,9 @@ struct KeyPlan {
 };
 
 // The key generation of protocol/SPEC.md §5 in the default layout: the cloud's agent holds index 1, the
-// company's index 2, and this tool, as the party `recovery`, deals, receives index 3 and seals it. The tool
-// relays every message and can read none of the others' shares.
+// company's index 2, and this tool, as the party `recovery`, deals and seals the recovery key, to which
+// everybody deals index 3 by way of the agents. The tool relays every message and can read none of the
+// others' shares.
 class Ceremony {
  public:
   // `agents` are the cloud's and the company's, in this order, and outlive the ceremony.
@@ -48,9 +49,9 @@ class Ceremony {
   Status reveal();
   Status deal();
   Status let_agents_prepare();
-  Status seal_recovery_share();
-  Status reopen_recovery_share();
-  Status store_recovery_share();
+  Status seal_recovery_key();
+  Status reopen_recovery_key();
+  Status store_recovery_key();
   void abort_at_both();
 
   // One message from each agent, and the tool's own after them.

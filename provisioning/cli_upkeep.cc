@@ -31,7 +31,7 @@ void add_drill(CLI::App& app, UpkeepArguments& to, Operator::Descriptors& descri
       ->required()
       ->check(CLI::ExistingDirectory);
   drill.add_option("--key", to.drill.key, "a further key, by its name");
-  drill.add_option("--kit", to.drill.kit, "the recovery kit to open; otherwise an agent's blob is opened")
+  drill.add_option("--kit", to.drill.kit, "the recovery kit to open; not needed with --verify")
       ->check(CLI::ExistingFile);
   drill.add_option("--renew-kit", to.drill.renewed_kit,
                    "where to write the kit with a certificate that is valid for five more years");

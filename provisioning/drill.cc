@@ -15,6 +15,7 @@
 #include "provisioning/durable.h"
 #include "provisioning/further_keys.h"
 #include "provisioning/parties_of_quorums.h"
+#include "provisioning/report.h"
 #include "provisioning/signed_link.h"
 
 namespace coprotect::provisioning {
@@ -40,7 +41,7 @@ Result<std::vector<FurtherKey>> keys_of(const fs::path& directory) {
 // The recovery share, and in whose name agents are asked beside it.
 struct Recovery {
   client::LocalShare share;
-  std::optional<client::Credentials> administrator;  // the kit's
+  client::Credentials administrator;  // the kit's
 };
 
 class Drill {
@@ -82,7 +83,6 @@ class Drill {
 };
 
 Result<protocol::RecoveryBlob> Drill::blob() {
-  if (!options_.kit) return client::fetch_blob(bundle_, admin_, kDrillDeadline);
   const auto encoded = client::read_small_file(*options_.kit, kMaxFile);
   if (!encoded) return encoded.error();
   auto kit = protocol::RecoveryKit::parse(*encoded);
@@ -91,17 +91,13 @@ Result<protocol::RecoveryBlob> Drill::blob() {
   return kit_->blob();
 }
 
-// In this epoch: if it is not the blob's, with what an agent keeps for it.
+// In this epoch, with what an agent keeps for it.
 Result<Recovery> Drill::recover(const client::OpenedBlob& opened) const {
-  std::optional<client::Credentials> administrator;
-  if (kit_) {
-    auto own = client::open_kit_key(*kit_, opened.recovery_key);
-    if (!own) return std::move(own).error();
-    administrator = *std::move(own);
-  }
-  auto share = opened.share.in(bundle_, administrator ? *administrator : admin_, kDrillDeadline);
+  auto administrator = client::open_kit_key(*kit_, opened.recovery_key);
+  if (!administrator) return std::move(administrator).error();
+  auto share = opened.share.in(bundle_, *administrator, kDrillDeadline);
   if (!share) return std::move(share).error();
-  return Recovery{.share = *std::move(share), .administrator = std::move(administrator)};
+  return Recovery{.share = *std::move(share), .administrator = *std::move(administrator)};
 }
 
 Status Drill::open_recovery(const Operator& person) {
@@ -163,8 +159,8 @@ Result<std::vector<protocol::IndexedPartial>> Drill::part_of(const Canary& canar
     if (!recovery_) return recovery_.error();
     return std::vector{canary.part(recovery_->share.index, recovery_->share.share)};
   }
-  const bool rescue = with_recovery && recovery_ && recovery_->administrator;
-  const client::Credentials& credentials = rescue ? *recovery_->administrator : admin_;
+  const bool rescue = with_recovery && recovery_;
+  const client::Credentials& credentials = rescue ? recovery_->administrator : admin_;
   const client::Asker asker{.certificate = &credentials.certificate,
                             .key = &credentials.key,
                             .action = rescue ? protocol::Action::recover : protocol::Action::view,
@@ -265,6 +261,9 @@ Result<Exit> Drill::run(const Operator& person) {
 }  // namespace
 
 Result<Exit> drill(const DrillOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
+  if (!options.kit)
+    return with_hint(Error(Code::malformed, "a drill needs the recovery kit: --kit"),
+                     "agents give what the code opens to the kit's administrator alone");
   auto keys = keys_of(options.directory);
   if (!keys) return std::move(keys).error();
   const auto key = std::ranges::find_if(*keys, [&](const auto& one) { return one.name == options.key; });

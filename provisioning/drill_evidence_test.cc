@@ -105,7 +105,7 @@ TEST_F(Evidence, OfACanaryThatOnlyTheRightPartsBringOut) {
   const auto canary = Canary::make(tenant.bundle, system_random());
   ASSERT_TRUE(canary);
   // Its own share at a wrong index, or one share alone: not the canary.
-  const auto& share = *tenant.recovery_share;
+  const auto share = tenant.recovery_share();
   const std::vector wrong = {canary->part(3, share), canary->part(1, share)};
   EXPECT_FALSE(canary->check(wrong));
   EXPECT_FALSE(canary->check(std::vector{canary->part(3, share)}));

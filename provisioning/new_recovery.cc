@@ -1,5 +1,6 @@
 #include "provisioning/new_recovery.h"
 
+#include "protocol/crypto/hash.h"
 #include "protocol/recovery/code.h"
 #include "provisioning/report.h"
 
@@ -14,7 +15,7 @@ NewRecovery::NewRecovery(std::optional<Secret> password, const Operator& person,
       random_(random),
       hpke_(protocol::HpkePrivateKey::generate(random)) {}
 
-Status NewRecovery::seal(const RecoveryBlob::Binding& binding, protocol::Scalar share) {
+Status NewRecovery::seal(const protocol::KeyId& key_id, protocol::SuiteId suite) {
   const RecoveryKind kind = password_ ? RecoveryKind::password : RecoveryKind::code;
   std::optional<Secret> code;
   if (password_) {
@@ -25,21 +26,30 @@ Status NewRecovery::seal(const RecoveryBlob::Binding& binding, protocol::Scalar 
     if (!input) return std::move(input).error();
     input_ = std::move(*input);
   }
-  auto sealed = RecoveryBlob::seal(kind, *input_, binding, share, hpke_, random_);
+  auto sealed = RecoveryBlob::seal(kind, *input_, key_id, suite, hpke_, random_);
   if (!sealed) return std::move(sealed).error();
   sealed_.emplace(std::move(*sealed));
   return code ? operator_.show_code(*code) : Status(Done{});
 }
 
-Status NewRecovery::reopen() const {
+Status NewRecovery::reopen() {
   auto input = password_ ? Result<Secret>(password_->clone()) : retyped_code();
   if (!input) return std::move(input).error();
-  // Read from the bytes that will be stored; open() compares the share inside with the public share.
+  // Read from the bytes that will be stored; open() compares the key inside with the recovery key.
   auto blob = RecoveryBlob::parse(sealed_->first.encoded());
   if (!blob) return std::move(blob).error();
   auto opened = blob->open(*input);
   if (!opened) return std::move(opened).error();
+  reopened_.emplace(std::move(opened->hpke));
   return Done{};
+}
+
+protocol::Signature NewRecovery::prove_possession(const protocol::Sid& sid) const {
+  return protocol::prove_recovery_key(sid, protocol::sha256(blob().encoded()), *reopened_);
+}
+
+protocol::HpkePrivateKey NewRecovery::hpke_private_key() const {
+  return *protocol::HpkePrivateKey::from_scalar(hpke_.scalar().reveal());
 }
 
 Result<Secret> NewRecovery::retyped_code() const {

@@ -44,7 +44,7 @@ void write_command(std::ostream& page, std::string_view secret, const std::strin
 void write_derivation(std::ostream& page) {
   page << ", whichever answers. This key opens no .cop files: other programs derive\n"
        << "keys with it (Diffie-Hellman). Without one of the two agents they need the\n"
-       << "recovery share that the kit holds; the share is not the key.\n";
+       << "recovery share that agents keep for it; the share is not the key.\n";
 }
 
 }  // namespace

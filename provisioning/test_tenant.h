@@ -33,7 +33,11 @@ struct TestTenant {
   Issuer company = authority("company agent");
   protocol::SigningKey tool = protocol::SigningKey::generate(system_random());
   protocol::HpkePrivateKey recovery = protocol::HpkePrivateKey::generate(system_random());
-  std::optional<protocol::Scalar> recovery_share;
+  Bytes recovery_parts;  // as agents keep them
+  protocol::Scalar recovery_share() const {
+    const auto parts = protocol::RecoveryParts::parse(bundle.group(), recovery_parts);
+    return *parts->open(recovery, bundle.sharing());
+  }
   protocol::Bundle bundle = make_key();
 
   protocol::Certificate client(const std::vector<std::string>& uris, const protocol::VerifyKey& key) const {
@@ -49,10 +53,8 @@ struct TestTenant {
   // A blob of the least cost that is allowed, and the kit made with it.
   protocol::RecoveryKit kit() const {
     const Secret input = Secret::copy_of(bytes_of("the input"));
-    auto blob = protocol::RecoveryBlob::seal_with(
-        protocol::RecoveryKind::code, {8, 1, 1}, {}, {}, input,
-        {.key_id = bundle.key_id(), .index = 3, .epoch = 0, .public_share = bundle.public_share(3)},
-        *recovery_share, recovery);
+    auto blob = protocol::RecoveryBlob::seal_with(protocol::RecoveryKind::code, {8, 1, 1}, {}, {}, input,
+                                                  bundle.key_id(), bundle.group().suite(), recovery);
     const auto key = protocol::SigningKey::generate(system_random());
     return protocol::RecoveryKit::seal(bundle.encoded(), blob->first,
                                        client({"coprotect:acme:recovery:recovery"}, key.public_key()).der(),
@@ -62,7 +64,8 @@ struct TestTenant {
  private:
   protocol::Bundle make_key() {
     std::vector<protocol::HpkePrivateKey> ceremony_keys;
-    for (int i = 0; i < 3; ++i) ceremony_keys.push_back(protocol::HpkePrivateKey::generate(system_random()));
+    for (int i = 0; i < 2; ++i) ceremony_keys.push_back(protocol::HpkePrivateKey::generate(system_random()));
+    ceremony_keys.push_back(*protocol::HpkePrivateKey::from_scalar(recovery.scalar().reveal()));
     const auto agent = [&](const std::string& name, std::uint8_t index, const Issuer& identity) {
       return protocol::Party{.name = name,
                              .indices = {index},
@@ -80,7 +83,7 @@ struct TestTenant {
                                          .indices = {3},
                                          .nonce = {3},
                                          .identity_key = tool.public_key(),
-                                         .ceremony_key = ceremony_keys[2].public_key(),
+                                         .ceremony_key = recovery.public_key(),
                                          .mode = protocol::KeeperMode::not_an_agent,
                                          .url = {},
                                          .identity_certificate = std::nullopt,
@@ -108,7 +111,7 @@ struct TestTenant {
     for (std::size_t i = 0; i < 3; ++i) {
       auto outcome = *dealers[i].receive(deals);
       confirms.push_back(protocol::confirm(outcome.transcript, i, *identities[i]));
-      if (i == 2) recovery_share = std::move(outcome.shares.at(3));
+      if (outcome.parts) recovery_parts = outcome.parts->encoded();
       transcript = std::move(outcome.transcript);
     }
     return *protocol::Bundle::assemble(*transcript, confirms);

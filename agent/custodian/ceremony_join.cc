@@ -59,6 +59,7 @@ Result<Bytes> Ceremonies::join(const Caller& caller, const Sid& sid, ByteView bo
                                .plan = *plan,
                                .deals = *deals,
                                .blob = message->blob,
+                               .possession = message->possession,
                                .ceremony_key = offer.ceremony_key,
                                .self = *(*plan)->parameters.position_of(keyring_.identity().public_key()),
                                .invitation = caller.invitation},

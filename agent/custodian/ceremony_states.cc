@@ -1,5 +1,7 @@
 #include "agent/custodian/ceremonies.h"
+#include "agent/custodian/drills.h"
 #include "agent/custodian/handover_shares.h"
+#include "agent/custodian/kept_parts.h"
 #include "agent/custodian/key_row.h"
 #include "protocol/base/fault.h"
 #include "protocol/crypto/hash.h"
@@ -18,30 +20,34 @@ using protocol::MacTag;
 using protocol::Round;
 using protocol::Sid;
 
-// Checks that the blob holds the recovery share of this very key, and that the party who is to hold it says
-// so.
+// Checks that the blob is of this very key's recovery key, and that the party who has that says so.
 Status check_blob(const Key& key, const protocol::StoreBlobMessage& message) {
   const auto& parameters = key.parameters();
   const auto blob = protocol::RecoveryBlob::parse(message.blob);
   if (!blob) return blob.error();
   const auto& binding = blob->binding();
-  const bool of_key = binding.key_id == key.key_id() && binding.epoch == 0 && binding.index >= 1 &&
-                      binding.index <= parameters->n &&
-                      binding.public_share.group().suite() == parameters->suite &&
-                      binding.public_share == key.sharing.public_share(binding.index);
+  const auto recovery = parameters.recovery_party();
+  const bool of_key = binding.key_id == key.key_id() && key.epoch() == 0 && recovery &&
+                      binding.suite == parameters->suite && binding.recovery_key == parameters->recovery_key;
   if (!of_key) return Error(Code::malformed, "the recovery blob is not of this key");
   const auto stored = CeremonyMessage::parse(message.tool_message, Round::stored, parameters);
   if (!stored) return stored.error();
   const Digest hash = protocol::sha256(message.blob);
-  if (stored->sender != parameters.holder_of(binding.index) ||
+  if (stored->sender != *recovery ||
       !std::equal(hash.begin(), hash.end(), stored->body.begin(), stored->body.end()))
     return Error(Code::bad_proof, "the recovery blob is not vouched for by the party that dealt for it");
   return Done{};
 }
 
-bool has_recovery_party(const protocol::Parameters& parameters) {
-  const auto& parties = parameters->parties;
-  return std::any_of(parties.begin(), parties.end(), [](const auto& party) { return !party.is_agent(); });
+// How the log names it. A key generation's tool opened the new blob again with the code that was typed again,
+// before it made the bundle complete; of a handover its version says.
+std::string activation_of(const Key& activated) {
+  bool code = activated.parameters().recovery_party().has_value();
+  if (const protocol::Sharing* const before = activated.bundle->sharing_before()) {
+    const auto plan = protocol::HandoverVersion::plan_of(activated.bundle->newest());
+    code = plan && plan->needs_code(*before);
+  }
+  return std::string("activated") + (code ? std::string(Drills::kCodeOpened) : "");
 }
 
 // The plan by which a handover prepared the key; empty for a key generation.
@@ -101,16 +107,22 @@ Result<Bytes> Ceremonies::prepare(const Caller& caller, const Sid& sid, ByteView
   if (!records) return std::move(records).error();
   const protocol::PublicTranscript& transcript = outcome->transcript;
   const std::size_t self = *transcript.parameters().position_of(keyring_.identity().public_key());
-  const auto key = std::make_shared<const Key>(Key{.state = KeyState::prepared,
-                                                   .invitation = caller.invitation,
-                                                   .sharing = transcript.sharing(),
-                                                   .bundle = std::nullopt,
-                                                   .preparation = encode_preparation(transcript),
-                                                   .shares = *std::move(records),
-                                                   .recovery_blob = {},
-                                                   .recovery_parts = {},
-                                                   .decided = 0,
-                                                   .self = self});
+  Key made{.state = KeyState::prepared,
+           .invitation = caller.invitation,
+           .sharing = transcript.sharing(),
+           .bundle = std::nullopt,
+           .preparation = encode_preparation(transcript),
+           .shares = *std::move(records),
+           .recovery_blob = {},
+           .recovery_parts = {},
+           .decided = 0,
+           .self = self};
+  if (outcome->parts) {
+    auto kept = keep_parts(keeper_, made, *outcome->parts);
+    if (!kept) return std::move(kept).error();
+    made.recovery_parts = *std::move(kept);
+  }
+  const auto key = std::make_shared<const Key>(std::move(made));
   if (auto durable = make_durable(caller, key, "prepared"); !durable) return std::move(durable).error();
   running_.erase(caller.invitation);
   return protocol::confirm(transcript, self, keyring_.identity());
@@ -154,7 +166,7 @@ Result<Bytes> Ceremonies::activate(const Caller& caller, const Sid& sid, ByteVie
   if ((*key)->state != KeyState::prepared) return Error(Code::conflict, "the key went on to a later epoch");
   if (bundle->epoch() != 0 && !completes(*bundle, **key))
     return Error(Code::conflict, "the bundle is of another outcome than this agent confirmed");
-  if (has_recovery_party((*key)->parameters()) && (*key)->recovery_blob.empty())
+  if ((*key)->parameters().recovery_party() && (*key)->recovery_blob.empty())
     return Error(Code::conflict, "the recovery blob is not stored yet");
 
   Key active = **key;
@@ -163,7 +175,7 @@ Result<Bytes> Ceremonies::activate(const Caller& caller, const Sid& sid, ByteVie
   active.preparation.clear();
   active.bundle = *std::move(bundle);
   const auto activated = std::make_shared<const Key>(std::move(active));
-  if (auto durable = make_durable(caller, activated, "activated"); !durable)
+  if (auto durable = make_durable(caller, activated, activation_of(*activated)); !durable)
     return std::move(durable).error();
   return acknowledged(*activated);
 }

@@ -174,7 +174,7 @@ Result<Secret> Custodian::compute(const Client& client, const SignedRequest& req
   if (const auto* const range = std::get_if<protocol::LogBody>(&body))
     return log_query(*store_, log_, *client.key, *range);
   if (std::holds_alternative<protocol::RecoveryShareBody>(body))
-    return custodian::recovery_share(*client.key);
+    return custodian::recovery_share(*keeper_, client);
   if (const auto* const step = std::get_if<protocol::HandoverBody>(&body)) return hand_over(client, *step);
   if (std::holds_alternative<protocol::DrillReportBody>(body)) return Secret(0);
   return decrypt(*keeper_, *client.key, decisions, request.hash, system_random());
@@ -187,7 +187,17 @@ Result<Secret> Custodian::hand_over(const Client& client, const protocol::Handov
   const bool parties_changed = step.step == HandoverStep::activate || step.step == HandoverStep::retire ||
                                step.step == HandoverStep::abort;
   if (parties_changed && trust_changed_) trust_changed_();
+  if (step.step == HandoverStep::activate) count_code(keys_.active(client.key->key_id()));
   return Secret::copy_of(*answer);
+}
+
+void Custodian::count_code(const KeyPtr& activated) {
+  if (activated == nullptr || !activated->sharing.recovery) return;
+  const protocol::Sharing* const before = activated->bundle->sharing_before();
+  const auto plan = before == nullptr ? Result<protocol::HandoverPlan>(Error(Code::not_found, ""))
+                                      : protocol::HandoverVersion::plan_of(activated->bundle->newest());
+  if (before == nullptr || (plan && plan->needs_code(*before)))
+    drills_.saw_code(activated->key_id(), settings_.now_ms());
 }
 
 Status Custodian::look_for_replay(const Client& client, const protocol::Request& request,

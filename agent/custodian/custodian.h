@@ -10,6 +10,7 @@
 #include "agent/custodian/erasure.h"
 #include "agent/custodian/handovers.h"
 #include "agent/custodian/health.h"
+#include "agent/custodian/parts_checks.h"
 #include "agent/custodian/peers.h"
 #include "agent/custodian/record.h"
 #include "agent/custodian/refusals.h"
@@ -90,6 +91,8 @@ class Custodian {
   Result<Secret> compute(const Client& client, const protocol::SignedRequest& request,
                          std::span<const Decision> decisions);
   Result<Secret> hand_over(const Client& client, const protocol::HandoverBody& step);
+  // That an activation showed that the recovery code opens.
+  void count_code(const KeyPtr& activated);
   Status look_for_replay(const Client& client, const protocol::Request& request, std::int64_t now_ms);
   Status admit(const Client& client, const protocol::Request& request, const protocol::LogEntry& intent);
   Status record(protocol::LogEntry entry);
@@ -124,6 +127,7 @@ class Custodian {
   Ceremonies ceremonies_;
   Handovers handovers_;
   Erasure erasure_;
+  PartsChecks parts_checks_;
   Health health_;
   std::function<void()> trust_changed_;
   std::int64_t pruned_ms_ = 0;   // of the wall clock

@@ -62,6 +62,20 @@ Error not_known(std::string_view what, std::string_view which) {
   return {Code::not_found, std::string(what).append(" ").append(which).append(" is not known here")};
 }
 
+// Of several times the oldest; none if one of them is none.
+class Oldest {
+ public:
+  void add(const std::optional<std::int64_t>& time_ms) {
+    never_ |= !time_ms;
+    if (time_ms) oldest_ms_ = std::min(*time_ms, oldest_ms_.value_or(*time_ms));
+  }
+  std::optional<std::int64_t> get() const { return never_ ? std::nullopt : oldest_ms_; }
+
+ private:
+  bool never_ = false;
+  std::optional<std::int64_t> oldest_ms_;
+};
+
 }  // namespace
 
 std::int64_t system_clock_ms() {
@@ -100,6 +114,7 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       ceremonies_(settings_, keyring_, *keeper_, offers_, *store_, keys_, log_, epochs_),
       handovers_(settings_, keyring_, *keeper_, offers_, *store_, keys_, running_, log_, epochs_),
       erasure_(epochs_, *store_, keys_, key_lists_, log_),
+      parts_checks_(keys_, *keeper_),
       health_(settings_.role, *keeper_) {}
 
 Result<std::unique_ptr<Custodian>> Custodian::open(Settings settings, hsm::Keyring keyring,
@@ -222,7 +237,10 @@ Result<Bytes> Custodian::route(const ipc::Call& call, const Peer& peer) {
       break;
   }
   auto answer = ceremonies_.answer(call, peer, settings_.now_ms());
-  if (answer && call.route == Route::activate && trust_changed_) trust_changed_();
+  if (answer && call.route == Route::activate) {
+    if (const auto bundle = protocol::Bundle::parse(call.body)) count_code(keys_.active(bundle->key_id()));
+    if (trust_changed_) trust_changed_();
+  }
   return answer;
 }
 
@@ -230,18 +248,24 @@ Bytes Custodian::health(const Peer& peer) {
   Health::Facts facts;
   const auto newest = peers_.check();
   if (!newest) facts.store = newest.error().message();
-  std::optional<std::int64_t> oldest_drill_ms;
-  bool never = false;
+  Oldest drill;
+  Oldest parts;
+  Oldest code;
   for (const auto& key : keys_.all_active()) {
     if (!peer.may_read(*key) || key->erased()) continue;
     ++facts.keys;
-    const auto drill_ms = drills_.last_passed_ms(key->key_id());
-    never |= !drill_ms;
-    if (drill_ms) oldest_drill_ms = std::min(*drill_ms, oldest_drill_ms.value_or(*drill_ms));
+    drill.add(drills_.last_passed_ms(key->key_id()));
+    if (const auto state = parts_checks_.of(*key)) {
+      parts.add(state->verified_ms);
+      code.add(drills_.code_opened_ms(key->key_id()));
+      if (!state->problem.empty()) facts.recovery = state->problem;
+    }
     const auto fit = peers_.check(*key, Operation::partial_decrypt);
     if (newest && !fit) facts.store = fit.error().message();
   }
-  if (!never) facts.last_drill_ms = oldest_drill_ms;
+  facts.last_drill_ms = drill.get();
+  facts.parts_verified_ms = parts.get();
+  facts.code_opened_ms = code.get();
   return health_.report(facts, settings_.now_ms());
 }
 
@@ -305,6 +329,7 @@ void Custodian::sweep() {
   keeper_->sweep();
   ceremonies_.sweep(now);
   handovers_.sweep(now);
+  parts_checks_.run(now);
   refusals_.sweep(now);
   static_cast<void>(erasure_.run(now));
   if (const std::int64_t total = running_.total_ms(); total - counted_ms_ >= kPruneEveryMs) {

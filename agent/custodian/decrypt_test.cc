@@ -181,11 +181,17 @@ TEST_P(Decrypt, IntentStandsBeforeResult) {
   EXPECT_EQ(result.request_id, intent.request_id);
 }
 
-TEST_P(Decrypt, AdministratorsGetTheEncryptedRecoveryShare) {
-  for (const auto* client : {&pair.admin, &pair.rescuer}) {
-    const auto [blob, parts] = testing::recovery_of(pair.company, pair.bundle(), *client);
+TEST_P(Decrypt, AdministratorsGetTheBlobAndRecoveryAdministratorsThePartsToo) {
+  const auto& bundle = pair.bundle();
+  for (testing::TestAgent* const agent : {&pair.cloud, &pair.company}) {
+    const auto [own_blob, own_parts] = testing::recovery_of(*agent, bundle, pair.admin);
+    EXPECT_EQ(own_blob, pair.tool.blob());
+    EXPECT_TRUE(own_parts.empty());
+    const auto [blob, parts] = testing::recovery_of(*agent, bundle, pair.rescuer);
     EXPECT_EQ(blob, pair.tool.blob());
-    EXPECT_TRUE(parts.empty());  // the blob is of the key's epoch
+    const auto parsed = must(protocol::RecoveryParts::parse(bundle.group(), parts));
+    EXPECT_TRUE(parsed.check(bundle.sharing(), system_random()));
+    EXPECT_TRUE(parsed.open(pair.tool.recovery_key(), bundle.sharing()));
   }
 }
 

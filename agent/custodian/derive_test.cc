@@ -30,6 +30,7 @@ class Derive : public ::testing::TestWithParam<SuiteId> {
   Derive() {
     pair.onboard();
     tool.run();
+    tool.learn_recovery_share(0, pair.rescuer);
   }
 
   const protocol::Bundle& key() const { return tool.bundle(); }

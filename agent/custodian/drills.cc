@@ -16,13 +16,29 @@ std::string Drills::detail_of(const protocol::DrillReportBody& report) {
          std::to_string(unsigned{report.passed} + report.failed) + ", evidence " + to_hex(report.evidence);
 }
 
+void Drills::saw_code(const protocol::KeyId& key_id, std::int64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  code_opened_ms_.insert_or_assign(key_id, now_ms);
+}
+
 void Drills::count(const protocol::LogEntry& entry) {
+  if (entry.kind == protocol::EntryKind::ceremony && entry.detail.ends_with(kCodeOpened)) {
+    const std::lock_guard lock(mutex_);
+    code_opened_ms_.insert_or_assign(entry.key_id, entry.time_ms);
+  }
   if (entry.kind != protocol::EntryKind::result || entry.outcome != "ok" ||
       entry.operation != static_cast<std::uint8_t>(protocol::Operation::drill_report))
     return;
   if (!entry.detail.starts_with(begin_of(true))) return;
   const std::lock_guard lock(mutex_);
   passed_ms_.insert_or_assign(entry.key_id, entry.time_ms);
+  code_opened_ms_.insert_or_assign(entry.key_id, entry.time_ms);
+}
+
+std::optional<std::int64_t> Drills::code_opened_ms(const protocol::KeyId& key_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = code_opened_ms_.find(key_id);
+  return found == code_opened_ms_.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::optional<std::int64_t> Drills::last_passed_ms(const protocol::KeyId& key_id) const {

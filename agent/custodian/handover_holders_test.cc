@@ -186,10 +186,10 @@ TEST_P(Holders, MovesToThreeOfFiveAndBack) {
   for (TestAgent* const agent : {cloud_b.get(), company_b.get()}) enrol_at(*agent);
   bundle = larger.bundle();
   EXPECT_EQ(bundle.parameters()->t, 3);
-  const auto [blob, parts] = testing::recovery_of(*cloud_b, bundle, pair.admin);
+  const auto [blob, parts] = testing::recovery_of(*cloud_b, bundle, pair.rescuer);
   EXPECT_EQ(blob, pair.tool.blob());
-  const auto recovery =
-      must(must(protocol::RecoveryParts::parse(parts)).open(pair.tool.recovery_key(), bundle.sharing()));
+  const auto recovery = must(must(protocol::RecoveryParts::parse(bundle.group(), parts))
+                                 .open(pair.tool.recovery_key(), bundle.sharing()));
   const std::vector<TestAgent*> four{&pair.cloud, &pair.company, cloud_b.get(), company_b.get()};
   for (std::size_t left_out = 0; left_out < four.size(); ++left_out) {
     std::vector<TestAgent*> quorum = four;

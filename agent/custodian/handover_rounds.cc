@@ -159,14 +159,14 @@ Result<Bytes> Handovers::prepare(const Caller& caller, ByteView payload) {
   if (!self) return Error(Code::malformed, "this agent has no share in " + handover_label(plan));
   const auto deals = parse_deals(request->deals, plan);
   if (!deals) return deals.error();
-  const auto recovery = plan.recovery_party();
-  const bool keeps_blob = recovery && plan.absent(*recovery);
+  const bool keeps_blob = plan.recovery_party() && !plan.renews_code((*key)->sharing);
   if (keeps_blob && !request->blob.empty() && request->blob != (*key)->recovery_blob)
     return Error(Code::malformed, "another recovery blob than the one that this agent has");
   auto prepared = prepare_key({.before = *(*key)->bundle,
                                .plan = plan,
                                .deals = *deals,
                                .blob = keeps_blob ? (*key)->recovery_blob : request->blob,
+                               .possession = request->possession,
                                .ceremony_key = running->second.ceremony_key,
                                .self = *self,
                                .invitation = (*key)->invitation},

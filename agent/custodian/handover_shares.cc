@@ -1,8 +1,10 @@
 #include "agent/custodian/handover_shares.h"
 
+#include "agent/custodian/kept_parts.h"
 #include "agent/custodian/key_row.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/handover/statements.h"
+#include "protocol/message/handover.h"
 #include "protocol/recovery/blob.h"
 
 namespace coprotect::agent::custodian {
@@ -10,27 +12,26 @@ namespace {
 
 using protocol::HandoverTranscript;
 
-Status check_blob(ByteView encoded, const HandoverTranscript& transcript) {
-  const auto recovery = transcript.plan().recovery_party();
-  if (!recovery) {
-    if (encoded.empty()) return Done{};
+// Whoever made a new code shows that it has the private half of the plan's recovery key, and says in which
+// blob.
+Status check_blob(const HandoverInputs& inputs, const HandoverTranscript& transcript) {
+  const protocol::HandoverPlan& plan = transcript.plan();
+  if (!plan.recovery_party()) {
+    if (inputs.blob.empty() && inputs.possession.empty()) return Done{};
     return Error(Code::malformed, "a recovery blob for a key without a recovery party");
   }
-  const auto blob = protocol::RecoveryBlob::parse(encoded);
+  const auto blob = protocol::RecoveryBlob::parse(inputs.blob);
   if (!blob) return blob.error();
   const auto& binding = blob->binding();
-  const protocol::Sharing& sharing = transcript.sharing();
-  const Error other(Code::malformed, "the recovery blob is not of this key");
-  if (binding.key_id != sharing.key_id || binding.public_share.group().suite() != sharing.parameters->suite)
-    return other;
-  if (transcript.plan().absent(*recovery)) {
-    if (binding.epoch >= sharing.epoch) return other;
-    return Done{};
-  }
-  const std::uint8_t index = sharing.parameters->parties[*recovery].indices.front();
-  if (binding.epoch != sharing.epoch || binding.index != index ||
-      binding.public_share != sharing.public_share(index))
-    return Error(Code::malformed, "the recovery blob is not of the new recovery share");
+  const protocol::Parameters& parameters = plan->parameters;
+  if (binding.key_id != plan->key_id || binding.suite != parameters->suite ||
+      binding.recovery_key != parameters->recovery_key)
+    return Error(Code::malformed, "the recovery blob is not of this plan's recovery key");
+  if (!plan.renews_code(inputs.before.sharing())) return Done{};
+  const auto signature = protocol::parse_signature(inputs.possession);
+  if (!signature || !protocol::verify_recovery_key(binding.recovery_key, plan.sid(),
+                                                   protocol::sha256(inputs.blob), *signature))
+    return Error(Code::bad_proof, "the proof that somebody has the new recovery key does not hold");
   return Done{};
 }
 
@@ -62,7 +63,7 @@ Result<std::vector<protocol::Deal>> parse_deals(std::span<const Bytes> encoded,
 Result<Key> prepare_key(HandoverInputs inputs, hsm::ShareKeeper& keeper) {
   auto transcript = make_transcript(inputs.before, inputs.plan, inputs.deals, inputs.blob);
   if (!transcript) return std::move(transcript).error();
-  if (auto checked = check_blob(inputs.blob, *transcript); !checked) return std::move(checked).error();
+  if (auto checked = check_blob(inputs, *transcript); !checked) return std::move(checked).error();
 
   const protocol::HandoverPlan& plan = transcript->plan();
   const auto recovery = plan.recovery_party();
@@ -72,12 +73,18 @@ Result<Key> prepare_key(HandoverInputs inputs, hsm::ShareKeeper& keeper) {
           .bundle = std::nullopt,
           .preparation = encode_preparation(inputs.before, *transcript),
           .shares = {},
-          .recovery_blob = std::move(inputs.blob),
+          .recovery_blob = inputs.blob,
           .recovery_parts = {},
           .decided = plan->epoch,
           .self = inputs.self};
-  if (recovery && plan.absent(*recovery))
-    key.recovery_parts = protocol::RecoveryParts::of(plan, inputs.deals).encoded();
+  if (recovery) {
+    const auto parts =
+        protocol::receive_parts(*transcript, inputs.deals, inputs.self, inputs.ceremony_key, system_random());
+    if (!parts) return parts.error();
+    auto kept = keep_parts(keeper, key, *parts);
+    if (!kept) return std::move(kept).error();
+    key.recovery_parts = *std::move(kept);
+  }
   for (const std::uint8_t index : plan->parameters->parties[inputs.self].indices) {
     const auto share = protocol::receive_share(*transcript, inputs.deals, index, inputs.ceremony_key);
     if (!share) return share.error();

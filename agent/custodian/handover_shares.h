@@ -1,7 +1,7 @@
 #pragma once
 
 #include "agent/custodian/keys.h"
-#include "protocol/handover/recovery_parts.h"
+#include "protocol/handover/transcript.h"
 
 namespace coprotect::agent::custodian {
 
@@ -13,12 +13,14 @@ Result<std::vector<protocol::Deal>> parse_deals(std::span<const Bytes> encoded,
 
 // The prepared key, its new shares sealed: `before` is the bundle that the plan follows, `self` the agent's
 // position in the new epoch, `ceremony_key` the one of its offer. Code::bad_proof names the dealer who is
-// wrong. The blob must be one of this key; a new recovery party's must be of the new share.
+// wrong. The blob must be of the plan's recovery key; the maker of a new one proves that it has the private
+// key.
 struct HandoverInputs {
   const protocol::Bundle& before;
   const protocol::HandoverPlan& plan;
   std::span<const protocol::Deal> deals;
-  Bytes blob;  // empty if the key has no recovery party
+  Bytes blob;        // empty if the key has no recovery party
+  Bytes possession;  // with a new recovery key
   const protocol::HpkePrivateKey& ceremony_key;
   std::size_t self;
   protocol::InvitationId invitation;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "agent/custodian/drills.h"
 #include "agent/custodian/handover_shares.h"
 #include "agent/custodian/handovers.h"
 #include "agent/custodian/key_row.h"
@@ -73,11 +74,12 @@ Result<Bytes> Handovers::activate(const Caller& caller, ByteView version) {
   Key older = **key;
   older.state = KeyState::superseded;
   const auto activated = std::make_shared<const Key>(std::move(newer));
-  const std::string what = "activated epoch " + std::to_string(activated->epoch());
-  // A refresh leaves the holders as they are, and what is announced about them. Otherwise somebody with an
-  // administrator's certificate could end a wait by one.
   const auto plan = protocol::HandoverVersion::plan_of(version);
   if (!plan) return plan.error();
+  const std::string what = "activated epoch " + std::to_string(activated->epoch()) +
+                           (plan->needs_code((*key)->sharing) ? std::string(Drills::kCodeOpened) : "");
+  // A refresh leaves the holders as they are, and what is announced about them. Otherwise somebody with an
+  // administrator's certificate could end a wait by one.
   const bool refreshed = plan->refreshes((*key)->sharing);
   const auto change = [&](Transaction& transaction) -> Status {
     if (auto put = keys_.put(transaction, std::make_shared<const Key>(std::move(older))); !put) return put;
@@ -150,7 +152,7 @@ Result<Bytes> Handovers::leave(const Caller& caller, const Key& key, Bundle bund
 
 // Before this agent confirmed, it need only say that it never will. Afterwards the others may have what
 // completes the handover, so another agent that has to confirm or acknowledge it must have said first that it
-// never will; a new recovery party's part is the tool's, which asks for this. Who was first to say so never
+// never will. A new code is confirmed by the tool, too, which asks for this. Who was first to say so never
 // acknowledges the handover, so nobody erases the epoch before for it.
 Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   const auto request = protocol::AbortRequest::parse(payload);
@@ -167,10 +169,9 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   if (!activated && (*key)->bundle->includes(plan->sid()))
     return Error(Code::conflict, handover_label(*plan) + " is finished");
   if (confirmed || activated) {
-    const auto recovery = plan->recovery_party();
-    const bool tool_confirms = recovery && !plan->absent(*recovery);
+    const bool tool_confirms = !activated && plan->renews_code((*key)->sharing);
     const bool void_elsewhere = somebody_voids(*plan, request->voids, keyring_.identity().public_key());
-    if (!void_elsewhere && (activated || !tool_confirms))
+    if (!void_elsewhere && !tool_confirms)
       return Error(Code::conflict, handover_label(*plan) + (activated ? " is active" : " is confirmed") +
                                        " here: it can be completed, or be aborted once another party of it "
                                        "says that it will not take part");

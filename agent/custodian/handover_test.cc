@@ -15,8 +15,9 @@ class Handover : public testing::HandoverFixture, public ::testing::WithParamInt
   Handover() : HandoverFixture(GetParam()) {}
   // The recovery share of an epoch, from what an agent keeps.
   protocol::Scalar recovery_share(testing::TestAgent& agent, const protocol::Bundle& of) {
-    const auto [blob, parts] = testing::recovery_of(agent, of, pair.admin);
-    return must(must(protocol::RecoveryParts::parse(parts)).open(pair.tool.recovery_key(), of.sharing()));
+    const auto [blob, parts] = testing::recovery_of(agent, of, pair.rescuer);
+    return must(must(protocol::RecoveryParts::parse(bundle.group(), parts))
+                    .open(pair.tool.recovery_key(), of.sharing()));
   }
 };
 INSTANTIATE_TEST_SUITE_P(Suites, Handover, ::testing::Values(SuiteId::p256, SuiteId::ffdhe3072),
@@ -149,18 +150,19 @@ TEST_P(Handover, ANewRecoveryCodeMakesTheOldBlobWorthless) {
   approved.run();
   const protocol::Bundle& next = approved.bundle();
   for (testing::TestAgent* const agent : {&pair.cloud, &pair.company}) {
-    const auto [blob, parts] = testing::recovery_of(*agent, next, pair.admin);
+    const auto [blob, parts] = testing::recovery_of(*agent, next, pair.rescuer);
     EXPECT_EQ(blob, approved.blob());
-    EXPECT_TRUE(parts.empty());
-    EXPECT_TRUE(opens(next, pair.alice, {agent}, testing::RecoveryShare{3, approved.recovery_share()}));
+    const auto share = must(must(protocol::RecoveryParts::parse(bundle.group(), parts))
+                                .open(approved.recovery_key(), next.sharing()));
+    EXPECT_TRUE(opens(next, pair.alice, {agent}, testing::RecoveryShare{3, share}));
     EXPECT_FALSE(opens(next, pair.alice, {agent}, testing::RecoveryShare{3, pair.tool.recovery_share()}));
   }
   // A refresh after it is sealed to the new recovery key.
   HandoverTool again(next, {&pair.cloud, &pair.company}, pair.admin, same_holders(), {1, 2});
   again.run();
-  const auto [blob, parts] = testing::recovery_of(pair.cloud, again.bundle(), pair.admin);
+  const auto [blob, parts] = testing::recovery_of(pair.cloud, again.bundle(), pair.rescuer);
   EXPECT_EQ(blob, approved.blob());
-  const auto kept = must(protocol::RecoveryParts::parse(parts));
+  const auto kept = must(protocol::RecoveryParts::parse(bundle.group(), parts));
   EXPECT_FALSE(kept.open(pair.tool.recovery_key(), again.bundle().sharing()));
   EXPECT_TRUE(kept.open(approved.recovery_key(), again.bundle().sharing()));
 }

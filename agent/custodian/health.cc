@@ -17,14 +17,19 @@ Bytes Health::report(const Facts& facts, std::int64_t now_ms) {
     token_ = probed ? "ok" : probed.error().message();
     probed_ms_ = now_ms;
   }
-  nlohmann::json drill_age;
-  if (facts.last_drill_ms) drill_age = std::max<std::int64_t>(now_ms - *facts.last_drill_ms, 0) / 1000;
-  const nlohmann::json report = {{"status", token_ == "ok" && facts.store == "ok" ? "ok" : "degraded"},
+  const auto age = [&](const std::optional<std::int64_t>& then_ms) {
+    return then_ms ? nlohmann::json(std::max<std::int64_t>(now_ms - *then_ms, 0) / 1000) : nlohmann::json();
+  };
+  const bool ok = token_ == "ok" && facts.store == "ok" && facts.recovery == "ok";
+  const nlohmann::json report = {{"status", ok ? "ok" : "degraded"},
                                  {"role", role_},
                                  {"version", COPROTECT_VERSION},
                                  {"token", token_},
                                  {"store", facts.store},
-                                 {"last_drill_age_seconds", drill_age},
+                                 {"recovery", facts.recovery},
+                                 {"recovery_parts_age_seconds", age(facts.parts_verified_ms)},
+                                 {"recovery_code_age_seconds", age(facts.code_opened_ms)},
+                                 {"last_drill_age_seconds", age(facts.last_drill_ms)},
                                  {"keys", facts.keys}};
   const std::string text = report.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
   return {text.begin(), text.end()};

@@ -18,6 +18,11 @@ class Health {
     std::size_t keys = 0;
     std::string store = "ok";                   // or why it serves nothing, or not all of them
     std::optional<std::int64_t> last_drill_ms;  // of the key whose last one is longest ago; none: never
+    // Of the recovery share, likewise: whether its parts hold here, when they were verified, and when its
+    // code was last seen to open them or their like.
+    std::string recovery = "ok";
+    std::optional<std::int64_t> parts_verified_ms;
+    std::optional<std::int64_t> code_opened_ms;
   };
   // The token is asked at most every few seconds: an answer costs a process.
   Bytes report(const Facts& facts, std::int64_t now_ms);

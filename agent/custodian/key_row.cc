@@ -32,8 +32,9 @@ Result<PublicTranscript> parse_transcript(ByteView encoded) {
     rounds.push_back(
         {Bytes(commit->begin(), commit->end()), Bytes(reveal->begin(), reveal->end()), *deal_hash});
   }
-  if (!r.empty()) return not_a_key();
-  return PublicTranscript::make(*std::move(parameters), std::move(rounds));
+  const auto parts_hash = r.array<32>();
+  if (!parts_hash || !r.empty()) return not_a_key();
+  return PublicTranscript::make(*std::move(parameters), std::move(rounds), *parts_hash);
 }
 
 Bytes encode_shares(const std::map<std::uint8_t, Bytes>& shares) {
@@ -86,6 +87,7 @@ Bytes encode_preparation(const PublicTranscript& transcript) {
   w.lp4(transcript.parameters().encoded());
   for (const auto& party : transcript.rounds())
     w.lp4(party.commit_body).lp4(party.reveal_body).bytes(party.deal_hash);
+  w.bytes(transcript.parts_hash());
   return std::move(w).take();
 }
 

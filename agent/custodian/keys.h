@@ -29,7 +29,7 @@ struct Key {
   Bytes preparation;                       // of a prepared key: what its bundle is to be made of (key_row.h)
   std::map<std::uint8_t, Bytes> shares;    // sealed, by index
   Bytes recovery_blob;                     // empty until stored
-  Bytes recovery_parts;                    // of this epoch; empty if the blob itself is of it
+  Bytes recovery_parts;   // of this epoch, sealed (kept_parts.h); empty without a recovery party
   std::uint32_t decided;  // the newest epoch that was confirmed or voided here: no other handover to it is
   std::size_t self;       // this agent's position among the parties, unless it left
 

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "agent/custodian/keys.h"
+#include "agent/custodian/identify.h"
 
 namespace coprotect::agent::custodian {
 
-// The encrypted recovery share, as the plaintext of a reply: only a recovery code or password opens it, and
-// neither ever comes here. Code::not_found if the key has none.
-Result<Secret> recovery_share(const Key& key);
+// The answer to a request for the recovery share (protocol/SPEC.md §7.2): the recovery blob; and for a
+// recovery administrator the recovery parts, without which nobody can use it.
+Result<Secret> recovery_share(hsm::ShareKeeper& keeper, const Client& client);
 
 }  // namespace coprotect::agent::custodian

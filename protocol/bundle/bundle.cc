@@ -38,7 +38,7 @@ Status check_confirms(const PublicTranscript& transcript, const std::vector<Sign
   for (std::size_t i = 0; i < signatures.size(); ++i) {
     const Party& party = parameters->parties[i];
     const Digest digest = ceremony_signing_digest(Round::confirm, parameters.sid(),
-                                                  static_cast<std::uint8_t>(i), transcript.key_id());
+                                                  static_cast<std::uint8_t>(i), transcript.confirm_body());
     if (!party.identity_key.verify(digest, signatures[i])) {
       return Error(Code::unauthenticated, "bundle: " + party_label(party) + " did not sign this key");
     }
@@ -121,6 +121,10 @@ Result<Bundle> Bundle::parse_generation(ByteView encoded) {
   if (!encoded_parameters) return malformed("cut off in the parameters");
   auto parameters = Parameters::parse(*encoded_parameters);
   if (!parameters) return std::move(parameters).error().in("bundle");
+  const auto parts_hash = r.array<32>();
+  if (!parts_hash) return malformed("cut off after the parameters");
+  if (!parameters->recovery_party() && *parts_hash != Digest{})
+    return malformed("recovery parts of a key without a recovery party");
   if (r.u8() != (*parameters)->parties.size()) return malformed("not one record for each party");
   std::vector<PublicTranscript::PartyRounds> rounds;
   std::vector<Signature> signatures;
@@ -132,7 +136,7 @@ Result<Bundle> Bundle::parse_generation(ByteView encoded) {
   }
   if (!r.empty()) return malformed("something follows");
 
-  auto transcript = PublicTranscript::make(*std::move(parameters), std::move(rounds));
+  auto transcript = PublicTranscript::make(*std::move(parameters), std::move(rounds), *parts_hash);
   if (!transcript) return std::move(transcript).error().in("bundle");
   if (auto checked = check_confirms(*transcript, signatures); !checked) return std::move(checked).error();
   auto public_key = PublicKey::make(transcript->h());
@@ -145,10 +149,11 @@ Result<Bundle> Bundle::assemble(const PublicTranscript& transcript, std::span<co
   const auto messages = collect_round(confirms, Round::confirm, parameters);
   if (!messages) return messages.error();
   Writer w;
-  w.literal(kGeneration).u32(0).lp4(parameters.encoded()).u8(static_cast<std::uint8_t>(messages->size()));
+  w.literal(kGeneration).u32(0).lp4(parameters.encoded()).bytes(transcript.parts_hash());
+  w.u8(static_cast<std::uint8_t>(messages->size()));
   for (std::size_t i = 0; i < messages->size(); ++i) {
     const CeremonyMessage& confirmed = (*messages)[i];
-    if (!std::ranges::equal(confirmed.body, transcript.key_id())) {
+    if (confirmed.body != transcript.confirm_body()) {
       return Error(Code::bad_proof, party_label(parameters->parties[i]) + ": confirms another key");
     }
     const PublicTranscript::PartyRounds& rounds = transcript.rounds()[i];

@@ -4,6 +4,7 @@
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/crypto/hedged_random.h"
+#include "protocol/dkg/sealed_part.h"
 #include "protocol/threshold/shamir.h"
 
 namespace coprotect::protocol {
@@ -36,26 +37,42 @@ std::vector<Bytes> bodies_of(std::vector<CeremonyMessage> messages) {
   return bodies;
 }
 
-// The sealed shares of a round-3 body by index. Refuses any set of indices but all that are not the sender's
-// own.
-Result<std::map<std::uint8_t, ByteView>> read_deal(ByteView body, const Parameters& parameters,
-                                                   std::size_t sender) {
+// What a round-3 body has: a sealed share for each index that is not the sender's own, and the recovery
+// party's part from every sender.
+struct DealBody {
+  std::map<std::uint8_t, ByteView> sealed;
+  Digest part_hash{};  // zeros without a recovery party
+  ByteView sealed_part{};
+};
+
+Result<DealBody> read_deal(ByteView body, const Parameters& parameters, std::size_t sender) {
+  const auto recovery = parameters.recovery_party();
   Reader r(body);
   const auto count = r.u8();
   if (!count) return Error(Code::malformed, "deal is empty");
-  std::map<std::uint8_t, ByteView> sealed;
+  DealBody read;
+  unsigned entries = 0;
   for (unsigned index = 1; index <= parameters->n; ++index) {
     const auto expected = static_cast<std::uint8_t>(index);
-    if (parameters.holder_of(expected) == sender) continue;
+    const std::size_t holder = parameters.holder_of(expected);
+    const bool part = holder == recovery;
+    if (holder == sender && !part) continue;
     const auto found = r.u8();
-    const auto share = r.lp();
-    if (found != expected || !share) {
+    const auto part_hash = part ? r.array<32>() : Digest{};
+    const auto sealed = part ? r.lp4() : r.lp();
+    if (found != expected || !part_hash || !sealed) {
       return Error(Code::malformed, "deal does not have index " + std::to_string(index) + " in its place");
     }
-    sealed.emplace(expected, *share);
+    ++entries;
+    if (part) {
+      read.part_hash = *part_hash;
+      read.sealed_part = *sealed;
+    } else {
+      read.sealed.emplace(expected, *sealed);
+    }
   }
-  if (!r.empty() || *count != sealed.size()) return Error(Code::malformed, "deal has additional shares");
-  return sealed;
+  if (!r.empty() || *count != entries) return Error(Code::malformed, "deal has additional shares");
+  return read;
 }
 
 }  // namespace
@@ -107,19 +124,59 @@ struct Dealer::State {
 
   Result<Bytes> seal_shares();
   Result<Scalar> open_share(std::size_t sender, std::uint8_t index, ByteView sealed) const;
-  Result<std::map<std::uint8_t, Scalar>> sum_shares(const std::vector<Bytes>& deal_bodies) const;
+  Result<std::map<std::uint8_t, Scalar>> sum_shares(const std::vector<DealBody>& deals) const;
+  Result<Bytes> seal_own_part(const RecoveryStatement& statement, const Scalar& value);
+  Result<RecoveryParts> open_parts(const std::vector<DealBody>& deals) const;
 };
+
+// SHA-256(part) ‖ lp4(sealed part).
+Result<Bytes> Dealer::State::seal_own_part(const RecoveryStatement& statement, const Scalar& value) {
+  const auto part = RecoveryPart::make(statement, value, secrets->random);
+  if (!part) return part.error();
+  const auto sealed = seal_part(parameters, statement, *part, secrets->random);
+  if (!sealed) return sealed.error();
+  Writer w;
+  w.bytes(sha256(part->encoded())).lp4(*sealed);
+  return std::move(w).take();
+}
+
+// An agent's own comes to it sealed like the others'.
+Result<RecoveryParts> Dealer::State::open_parts(const std::vector<DealBody>& deals) const {
+  std::map<std::uint8_t, RecoveryPart> parts;
+  std::uint8_t index = 0;
+  for (std::size_t i = 0; i < deals.size(); ++i) {
+    const auto sender = static_cast<std::uint8_t>(i);
+    const RecoveryStatement statement = recovery_statement(parameters, sender, reveals[i].commitments);
+    index = statement.index;
+    auto part = open_part(parameters, statement, deals[i].sealed_part, deals[i].part_hash, self,
+                          secrets->ceremony_key);
+    if (!part) return std::move(part).error().in(party_label(parameters->parties[i]));
+    if (auto holds = part->check(statement, system_random()); !holds)
+      return std::move(holds).error().in(party_label(parameters->parties[i]));
+    parts.emplace(sender, *std::move(part));
+  }
+  return RecoveryParts::of(parameters.sid(), index, std::move(parts));
+}
 
 Result<Bytes> Dealer::State::seal_shares() {
   const std::vector<Party>& parties = parameters->parties;
   const Bytes info = deal_info(parameters.sid());
+  const auto recovery = parameters.recovery_party();
+  const std::size_t own = recovery == self ? 0 : parties[self].indices.size();
   Writer w;
-  w.u8(static_cast<std::uint8_t>(parameters->n - parties[self].indices.size()));
+  w.u8(static_cast<std::uint8_t>(parameters->n - own));
   for (unsigned i = 1; i <= parameters->n; ++i) {
     const auto index = static_cast<std::uint8_t>(i);
     const std::size_t holder = parameters.holder_of(index);
-    if (holder == self) continue;
+    if (holder == self && holder != recovery) continue;
     const Scalar share = secrets->polynomial.at(index);
+    if (holder == recovery) {
+      const auto part =
+          seal_own_part(recovery_statement(parameters, self, secrets->polynomial.commitments()), share);
+      if (!part) return part.error();
+      w.u8(index).bytes(*part);
+      continue;
+    }
     const auto sealed = hpke_seal(parties[holder].ceremony_key, info, deal_aad(self, index, parties[holder]),
                                   share.bytes().reveal(), secrets->random);
     if (!sealed) return sealed.error();
@@ -141,17 +198,15 @@ Result<Scalar> Dealer::State::open_share(std::size_t sender, std::uint8_t index,
   return share;
 }
 
-Result<std::map<std::uint8_t, Scalar>> Dealer::State::sum_shares(
-    const std::vector<Bytes>& deal_bodies) const {
+Result<std::map<std::uint8_t, Scalar>> Dealer::State::sum_shares(const std::vector<DealBody>& deals) const {
   const std::vector<Party>& parties = parameters->parties;
   std::map<std::uint8_t, Scalar> sums;
+  if (parameters.recovery_party() == self) return sums;
   for (const std::uint8_t index : parties[self].indices) sums.emplace(index, secrets->polynomial.at(index));
   for (std::size_t sender = 0; sender < parties.size(); ++sender) {
     if (sender == self) continue;
-    const auto sealed = read_deal(deal_bodies[sender], parameters, sender);
-    if (!sealed) return Error(sealed.error()).in(party_label(parties[sender]));
     for (auto& [index, sum] : sums) {
-      const auto share = open_share(sender, index, sealed->at(index));
+      const auto share = open_share(sender, index, deals[sender].sealed.at(index));
       if (!share) return Error(share.error()).in(party_label(parties[sender]));
       sum = sum + *share;
     }
@@ -235,24 +290,45 @@ Result<Dealer::Outcome> Dealer::receive(std::span<const Bytes> deals) {
   return s.take_step(Step::receive, Step::over, [&]() -> Result<Outcome> {
     const auto deal_bodies = s.collect(deals, Round::deal, s.own_deal);
     if (!deal_bodies) return deal_bodies.error();
-    auto shares = s.sum_shares(*deal_bodies);
+    std::vector<DealBody> bodies;
+    for (std::size_t i = 0; i < deal_bodies->size(); ++i) {
+      auto body = read_deal((*deal_bodies)[i], s.parameters, i);
+      if (!body) return std::move(body).error().in(party_label(s.parameters->parties[i]));
+      bodies.push_back(*std::move(body));
+    }
+    auto shares = s.sum_shares(bodies);
     if (!shares) return std::move(shares).error();
+    const auto recovery = s.parameters.recovery_party();
+    Digest parts_hash{};
+    if (recovery) {
+      std::map<std::uint8_t, Digest> hashes;
+      for (std::size_t i = 0; i < bodies.size(); ++i)
+        hashes.emplace(static_cast<std::uint8_t>(i), bodies[i].part_hash);
+      parts_hash =
+          recovery_parts_hash(s.parameters.sid(), s.parameters->parties[*recovery].indices.front(), hashes);
+    }
+    std::optional<RecoveryParts> parts;
+    if (recovery && *recovery != s.self) {
+      auto opened = s.open_parts(bodies);
+      if (!opened) return std::move(opened).error();
+      parts = *std::move(opened);
+    }
     std::vector<PublicTranscript::PartyRounds> rounds;
     for (std::size_t i = 0; i < deal_bodies->size(); ++i) {
       rounds.push_back({.commit_body = s.commit_bodies[i],
                         .reveal_body = s.reveal_bodies[i],
                         .deal_hash = sha256((*deal_bodies)[i])});
     }
-    auto transcript = PublicTranscript::make(s.parameters, std::move(rounds));
+    auto transcript = PublicTranscript::make(s.parameters, std::move(rounds), parts_hash);
     if (!transcript) return std::move(transcript).error();
-    return Outcome{.transcript = *std::move(transcript), .shares = *std::move(shares)};
+    return Outcome{
+        .transcript = *std::move(transcript), .shares = *std::move(shares), .parts = std::move(parts)};
   });
 }
 
 Bytes confirm(const PublicTranscript& transcript, std::size_t self, const SigningKey& identity) {
-  const KeyId& key_id = transcript.key_id();
   return CeremonyMessage::sign(Round::confirm, transcript.parameters().sid(), static_cast<std::uint8_t>(self),
-                               Bytes(key_id.begin(), key_id.end()), identity)
+                               transcript.confirm_body(), identity)
       .encode();
 }
 

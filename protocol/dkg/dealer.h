@@ -5,6 +5,7 @@
 #include <span>
 
 #include "protocol/dkg/public_transcript.h"
+#include "protocol/dkg/recovery_parts.h"
 
 namespace coprotect::protocol {
 
@@ -32,7 +33,8 @@ class Dealer {
 
   struct Outcome {
     PublicTranscript transcript;
-    std::map<std::uint8_t, Scalar> shares;  // by the dealer's own indices
+    std::map<std::uint8_t, Scalar> shares;  // by the dealer's own indices; none of the recovery party's
+    std::optional<RecoveryParts> parts;     // checked; for agents, if there is a recovery party
   };
   // Takes every party's round 3. The dealer holds nothing secret afterwards; the caller makes the outcome
   // durable and then signs round 4 with confirm().

@@ -84,7 +84,12 @@ TEST_P(DealerTest, AllPartiesSeeOneKey) {
   const auto run = TestCeremony(GetParam()).run();
   for (const Dealer::Outcome& outcome : run.outcomes) {
     EXPECT_EQ(outcome.transcript.key_id(), run.bundle.key_id());
-    EXPECT_EQ(outcome.shares.size(), 1u);
+    // The recovery party gets nothing: agents keep its parts.
+    EXPECT_EQ(outcome.shares.size(), outcome.parts ? 1u : 0u);
+    EXPECT_EQ(outcome.transcript.parts_hash(), run.bundle.sharing().recovery->parts_hash);
+    if (outcome.parts) {
+      EXPECT_TRUE(outcome.parts->check(run.bundle.sharing(), system_random()));
+    }
   }
 }
 

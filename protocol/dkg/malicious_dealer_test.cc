@@ -74,7 +74,7 @@ TEST_P(MaliciousDealer, IsNotOneIfItFollowsTheProtocol) {
   const Bytes reveal = forger.reveal_body();
   const Bytes own = must(answer_to_reveal(forger.commit_body(reveal), reveal));
   const Bytes other = must(honest.deal(reveals));
-  const std::vector<Bytes> deals{own, other, forger.message(Round::deal, forger.deal_body(2, {1, 2}))};
+  const std::vector<Bytes> deals{own, other, forger.message(Round::deal, forger.deal_body(3, {1, 2, 3}))};
   const auto outcome = victim.receive(deals);
   ASSERT_TRUE(outcome) << outcome.error().message();
   EXPECT_EQ(group().generator_power_secret(outcome->shares.at(1)), outcome->transcript.public_share(1));
@@ -222,27 +222,30 @@ TEST_P(MaliciousDealer, CommitmentOfAWrongSize) {
 TEST_P(MaliciousDealer, DealsAWrongShare) {
   const Scalar wrong = forger.share(1) + Scalar::from_u64(group().scalars(), 1);
   Writer body;
-  body.u8(2).u8(1).lp(forger.sealed_share(1, wrong)).u8(2).lp(forger.sealed_share(2, forger.share(2)));
+  body.u8(3).u8(1).lp(forger.sealed_share(1, wrong)).u8(2).lp(forger.sealed_share(2, forger.share(2)));
+  body.bytes(forger.part_entry(forger.part(forger.share(3))));
   expect_deal_refused(std::move(body).take(), Code::bad_proof,
                       "share for index 1 does not match the commitments");
 }
 TEST_P(MaliciousDealer, DealsAnotherIndexsShare) {
   Writer body;
-  body.u8(2)
+  body.u8(3)
       .u8(1)
       .lp(forger.sealed_share(1, forger.share(2)))
       .u8(2)
       .lp(forger.sealed_share(2, forger.share(1)));
+  body.bytes(forger.part_entry(forger.part(forger.share(3))));
   expect_deal_refused(std::move(body).take(), Code::bad_proof,
                       "share for index 1 does not match the commitments");
 }
 TEST_P(MaliciousDealer, SealsAShareToSomeoneElse) {
   Writer body;
-  body.u8(2)
+  body.u8(3)
       .u8(1)
       .lp(forger.sealed_share(1, forger.share(1), 1))
       .u8(2)
       .lp(forger.sealed_share(2, forger.share(2)));
+  body.bytes(forger.part_entry(forger.part(forger.share(3))));
   expect_deal_refused(std::move(body).take(), Code::bad_proof, "share for index 1 cannot be opened");
 }
 TEST_P(MaliciousDealer, SealsAShareForAnotherCeremony) {
@@ -250,20 +253,23 @@ TEST_P(MaliciousDealer, SealsAShareForAnotherCeremony) {
   const Forger elsewhere(other, 2);
   const Bytes sealed = seal_to_first(other.parameters.sid(), 0, forger.share(1).bytes().reveal());
   Writer body;
-  body.u8(2).u8(1).lp(sealed).u8(2).lp(forger.sealed_share(2, forger.share(2)));
+  body.u8(3).u8(1).lp(sealed).u8(2).lp(forger.sealed_share(2, forger.share(2)));
+  body.bytes(forger.part_entry(forger.part(forger.share(3))));
   expect_deal_refused(std::move(body).take(), Code::bad_proof, "share for index 1 cannot be opened");
 }
 // The same key, but what is sealed says that it is another party's.
 TEST_P(MaliciousDealer, SealsAShareInAnotherPartysName) {
   const Bytes sealed = seal_to_first(ceremony.parameters.sid(), 1, forger.share(1).bytes().reveal());
   Writer body;
-  body.u8(2).u8(1).lp(sealed).u8(2).lp(forger.sealed_share(2, forger.share(2)));
+  body.u8(3).u8(1).lp(sealed).u8(2).lp(forger.sealed_share(2, forger.share(2)));
+  body.bytes(forger.part_entry(forger.part(forger.share(3))));
   expect_deal_refused(std::move(body).take(), Code::bad_proof, "share for index 1 cannot be opened");
 }
 TEST_P(MaliciousDealer, SealsAShareThatIsNotAScalar) {
   const Bytes sealed = seal_to_first(ceremony.parameters.sid(), 0, group().scalars().modulus());
   Writer body;
-  body.u8(2).u8(1).lp(sealed).u8(2).lp(forger.sealed_share(2, forger.share(2)));
+  body.u8(3).u8(1).lp(sealed).u8(2).lp(forger.sealed_share(2, forger.share(2)));
+  body.bytes(forger.part_entry(forger.part(forger.share(3))));
   expect_deal_refused(std::move(body).take(), Code::bad_proof,
                       "share for index 1 does not match the commitments");
 }
@@ -277,10 +283,39 @@ TEST_P(MaliciousDealer, DealsAnIndexTwice) {
   expect_deal_refused(forger.deal_body(2, {1, 1}), Code::malformed, "does not have index 2 in its place");
 }
 TEST_P(MaliciousDealer, DealsAnIndexBeyondN) {
-  expect_deal_refused(forger.deal_body(3, {1, 2, 4}), Code::malformed, "additional shares");
+  expect_deal_refused(forger.deal_body(4, {1, 2, 3, 4}), Code::malformed, "additional shares");
 }
-TEST_P(MaliciousDealer, DealsToItself) {
-  expect_deal_refused(forger.deal_body(3, {1, 2, 3}), Code::malformed, "additional shares");
+TEST_P(MaliciousDealer, LeavesOutTheRecoveryParty) {
+  expect_deal_refused(forger.deal_body(2, {1, 2}), Code::malformed, "does not have index 3 in its place");
+}
+TEST_P(MaliciousDealer, DealsTheRecoveryPartyAnotherValue) {
+  Bytes body = forger.deal_body(3, {1, 2});
+  const Bytes entry = forger.part_entry(forger.part(Scalar::random(group().scalars(), system_random())));
+  body.insert(body.end(), entry.begin(), entry.end());
+  expect_deal_refused(body, Code::bad_proof, "its recovery part for index 3 does not hold");
+}
+TEST_P(MaliciousDealer, SealsTheRecoveryPartToAnotherKey) {
+  Bytes body = forger.deal_body(3, {1, 2});
+  RecoveryStatement other = forger.statement();
+  other.recovery_key = HpkePrivateKey::generate(system_random()).public_key();
+  const Bytes entry = forger.part_entry(must(RecoveryPart::make(other, forger.share(3), system_random())));
+  body.insert(body.end(), entry.begin(), entry.end());
+  expect_deal_refused(body, Code::bad_proof, "its recovery part for index 3 does not hold");
+}
+TEST_P(MaliciousDealer, SealsAnotherRecoveryPartThanItNames) {
+  Bytes body = forger.deal_body(3, {1, 2});
+  Bytes entry = forger.part_entry(forger.part(forger.share(3)));
+  entry[1] ^= 1;  // of the part's hash
+  body.insert(body.end(), entry.begin(), entry.end());
+  expect_deal_refused(body, Code::bad_proof, "its recovery part for index 3 cannot be opened");
+}
+TEST_P(MaliciousDealer, SealsTheRecoveryPartToTheOtherAgentAlone) {
+  Bytes body = forger.deal_body(3, {1, 2});
+  Bytes entry = forger.part_entry(forger.part(forger.share(3)));
+  // The keys of both agents end the entry, each with its length.
+  entry[entry.size() - 2 * (2 + 65 + 32 + 16) + 80] ^= 1;
+  body.insert(body.end(), entry.begin(), entry.end());
+  expect_deal_refused(body, Code::bad_proof, "its recovery part for index 3 cannot be opened");
 }
 TEST_P(MaliciousDealer, LeavesOutTheVictim) {
   expect_deal_refused(forger.deal_body(1, {2}), Code::malformed, "does not have index 1 in its place");
@@ -292,7 +327,7 @@ TEST_P(MaliciousDealer, DealsInAnotherOrder) {
   expect_deal_refused(forger.deal_body(2, {2, 1}), Code::malformed, "does not have index 1 in its place");
 }
 TEST_P(MaliciousDealer, CountsWrongly) {
-  expect_deal_refused(forger.deal_body(3, {1, 2}), Code::malformed, "additional shares");
+  expect_deal_refused(forger.deal_body(2, {1, 2, 3}), Code::malformed, "additional shares");
 }
 
 // Equivocation: each honest party sees a good ceremony, but not the same one. No bundle comes of it.
@@ -331,9 +366,9 @@ TEST_P(Equivocation, OfThePolynomial) {
   const Bytes deal_1 =
       must(honest.deal(std::vector<Bytes>{reveal_0, reveal_1, second.message(Round::reveal, reveal_b)}));
   const auto a = victim.receive(
-      std::vector<Bytes>{deal_0, deal_1, forger.message(Round::deal, forger.deal_body(2, {1, 2}))});
+      std::vector<Bytes>{deal_0, deal_1, forger.message(Round::deal, forger.deal_body(3, {1, 2, 3}))});
   const auto b = honest.receive(
-      std::vector<Bytes>{deal_0, deal_1, second.message(Round::deal, second.deal_body(2, {1, 2}))});
+      std::vector<Bytes>{deal_0, deal_1, second.message(Round::deal, second.deal_body(3, {1, 2, 3}))});
   expect_no_bundle(*a, *b);
 }
 
@@ -342,9 +377,9 @@ TEST_P(Equivocation, OfTheDealAlone) {
   const Bytes deal_0 = must(answer_to_reveal(forger.commit_body(reveal), reveal));
   const Bytes deal_1 = must(honest.deal(reveals));
   const auto a = victim.receive(
-      std::vector<Bytes>{deal_0, deal_1, forger.message(Round::deal, forger.deal_body(2, {1, 2}))});
+      std::vector<Bytes>{deal_0, deal_1, forger.message(Round::deal, forger.deal_body(3, {1, 2, 3}))});
   const auto b = honest.receive(
-      std::vector<Bytes>{deal_0, deal_1, forger.message(Round::deal, forger.deal_body(2, {1, 2}))});
+      std::vector<Bytes>{deal_0, deal_1, forger.message(Round::deal, forger.deal_body(3, {1, 2, 3}))});
   expect_no_bundle(*a, *b);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "protocol/base/reader.h"
 #include "protocol/base/text.h"
@@ -132,6 +133,16 @@ Status check(const Parameters::Fields& fields) {
   }
   if (fields.recovery_key && !is_hpke_public_key(*fields.recovery_key)) {
     return malformed_parameters("recovery key is not a point on P-256");
+  }
+  bool recovery_party = false;
+  for (const Party& party : fields.parties) {
+    if (party.is_agent()) continue;
+    if (std::exchange(recovery_party, true))
+      return malformed_parameters("more than one party is not an agent");
+    if (party.indices.size() != 1)
+      return malformed_parameters(party_label(party) + " holds more than one recovery share");
+    if (fields.recovery_key != party.ceremony_key)
+      return malformed_parameters(party_label(party) + ": its ceremony key is not the recovery key");
   }
   return check_recovery_key(fields);
 }
@@ -277,6 +288,12 @@ std::optional<std::size_t> Parameters::position_of(const VerifyKey& identity_key
   for (std::size_t i = 0; i < fields_.parties.size(); ++i) {
     if (fields_.parties[i].identity_key == identity_key) return i;
   }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> Parameters::recovery_party() const {
+  for (std::size_t i = 0; i < fields_.parties.size(); ++i)
+    if (!fields_.parties[i].is_agent()) return i;
   return std::nullopt;
 }
 

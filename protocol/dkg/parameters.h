@@ -56,6 +56,9 @@ class Parameters {
   std::size_t holder_of(std::uint8_t index) const;
   std::optional<std::size_t> position_of(std::string_view name) const;
   std::optional<std::size_t> position_of(const VerifyKey& identity_key) const;
+  // The position of the party that is not an agent: whoever opens the recovery blob. Its ceremony key is the
+  // recovery key, and it holds one index.
+  std::optional<std::size_t> recovery_party() const;
 
  private:
   Parameters(Fields fields, Bytes encoded, const Sid& sid)

@@ -27,7 +27,8 @@ std::vector<Element> sum_of_commitments(const Group& group, const std::vector<Re
 
 }  // namespace
 
-Result<PublicTranscript> PublicTranscript::make(Parameters parameters, std::vector<PartyRounds> rounds) {
+Result<PublicTranscript> PublicTranscript::make(Parameters parameters, std::vector<PartyRounds> rounds,
+                                                const Digest& parts_hash) {
   const std::vector<Party>& parties = parameters->parties;
   if (rounds.size() != parties.size()) {
     return Error(Code::malformed, "transcript: " + std::to_string(rounds.size()) + " parties instead of " +
@@ -53,8 +54,38 @@ Result<PublicTranscript> PublicTranscript::make(Parameters parameters, std::vect
     }
   }
   const KeyId key_id = key_id_of(parameters, rounds);
+  std::vector<std::vector<Element>> commitments;
+  for (const Reveal& reveal : *reveals) commitments.push_back(reveal.commitments);
   return PublicTranscript(std::move(parameters), std::move(rounds), sum.front(), std::move(public_shares),
-                          key_id);
+                          key_id, parts_hash, std::move(commitments));
+}
+
+Bytes PublicTranscript::confirm_body() const {
+  Writer w;
+  w.bytes(key_id_).bytes(parts_hash_);
+  return std::move(w).take();
+}
+
+RecoveryStatement recovery_statement(const Parameters& parameters, std::uint8_t sender,
+                                     std::vector<Element> commitments) {
+  const Party& recovery = parameters->parties[parameters.recovery_party().value()];
+  return {.sid = parameters.sid(),
+          .dealer = sender,
+          .index = recovery.indices.front(),
+          .recovery_key = recovery.ceremony_key,
+          .commitments = std::move(commitments)};
+}
+
+Sharing PublicTranscript::sharing() const {
+  Sharing sharing{key_id_, 0, parameters_.sid(), parameters_, h_, public_shares_};
+  const auto recovery = parameters_.recovery_party();
+  if (!recovery) return sharing;
+  auto& dealing = sharing.recovery.emplace(RecoveryDealing{
+      .index = parameters_->parties[*recovery].indices.front(), .parts_hash = parts_hash_, .statements = {}});
+  for (std::size_t i = 0; i < commitments_.size(); ++i)
+    dealing.statements.push_back(
+        recovery_statement(parameters_, static_cast<std::uint8_t>(i), commitments_[i]));
+  return sharing;
 }
 
 }  // namespace coprotect::protocol

@@ -27,6 +27,9 @@ Reveal make_reveal(const Parameters& parameters, std::uint8_t sender, const Poly
 Digest commitment_of(const Sid& sid, std::uint8_t sender, const Reveal& reveal);
 // Code::bad_proof unless the sender knows the logarithm of its A_0 and proved it for this ceremony.
 Status check_possession(const Parameters& parameters, std::uint8_t sender, const Reveal& reveal);
+// What the part of one sender is about; the parameters have a recovery party.
+RecoveryStatement recovery_statement(const Parameters& parameters, std::uint8_t sender,
+                                     std::vector<Element> commitments);
 // Opens every party's round 2 and checks it against its round 1 and the others' (SPEC.md §5.2); in party
 // order.
 Result<std::vector<Reveal>> open_reveals(const Parameters& parameters, std::span<const Bytes> commit_bodies,
@@ -42,30 +45,40 @@ class PublicTranscript {
     Digest deal_hash;  // SHA-256 of the round-3 body
   };
   // Checks commitments, proofs of possession, distinct A_0, identities; computes h, h_j and key_id. `rounds`
-  // in party order. Errors name the party.
-  static Result<PublicTranscript> make(Parameters parameters, std::vector<PartyRounds> rounds);
+  // in party order. `parts_hash` is that of the recovery parts, zeros if there is no recovery party. Errors
+  // name the party.
+  static Result<PublicTranscript> make(Parameters parameters, std::vector<PartyRounds> rounds,
+                                       const Digest& parts_hash);
 
   const Parameters& parameters() const { return parameters_; }
   const std::vector<PartyRounds>& rounds() const { return rounds_; }
   const Element& h() const { return h_; }
   const Element& public_share(std::uint8_t index) const { return public_shares_[index - 1u]; }
   const KeyId& key_id() const { return key_id_; }
+  const Digest& parts_hash() const { return parts_hash_; }
+  // The body of round 4: what a party confirms.
+  Bytes confirm_body() const;
   // The key in epoch 0.
-  Sharing sharing() const { return {key_id_, 0, parameters_.sid(), parameters_, h_, public_shares_}; }
+  Sharing sharing() const;
 
  private:
   PublicTranscript(Parameters parameters, std::vector<PartyRounds> rounds, Element h,
-                   std::vector<Element> public_shares, const KeyId& key_id)
+                   std::vector<Element> public_shares, const KeyId& key_id, const Digest& parts_hash,
+                   std::vector<std::vector<Element>> commitments)
       : parameters_(std::move(parameters)),
         rounds_(std::move(rounds)),
         h_(std::move(h)),
         public_shares_(std::move(public_shares)),
-        key_id_(key_id) {}
+        key_id_(key_id),
+        parts_hash_(parts_hash),
+        commitments_(std::move(commitments)) {}
   Parameters parameters_;
   std::vector<PartyRounds> rounds_;
   Element h_;
   std::vector<Element> public_shares_;
   KeyId key_id_;
+  Digest parts_hash_;
+  std::vector<std::vector<Element>> commitments_;  // by party
 };
 
 }  // namespace coprotect::protocol

@@ -1,21 +1,31 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "protocol/dkg/parameters.h"
 #include "protocol/file/header.h"
+#include "protocol/recovery/recovery_part.h"
 
 namespace coprotect::protocol {
+
+// What the dealers of a ceremony gave the recovery party, as far as it is public (SPEC.md §8.6).
+struct RecoveryDealing {
+  std::uint8_t index;  // of the recovery party
+  Digest parts_hash;
+  std::vector<RecoveryStatement> statements;  // of each dealer's part, ascending
+};
 
 // How a key is shared in one epoch: the public outcome of the ceremony that made its shares, a key generation
 // or a handover. Whoever has one got it from a checked transcript.
 struct Sharing {
   KeyId key_id;
   std::uint32_t epoch;
-  Sid sid;                             // of the ceremony
-  Parameters parameters;               // who holds which index, and t
-  Element h;                           // the public key, the same in every epoch
-  std::vector<Element> public_shares;  // h_1 … h_n
+  Sid sid;                                                 // of the ceremony
+  Parameters parameters;                                   // who holds which index, and t
+  Element h;                                               // the public key, the same in every epoch
+  std::vector<Element> public_shares;                      // h_1 … h_n
+  std::optional<RecoveryDealing> recovery = std::nullopt;  // if there is a recovery party
 
   const Group& group() const { return parameters.group(); }
   // h_i, 1 ≤ index ≤ n.

@@ -111,6 +111,13 @@ class TestCeremony {
       for (const auto& [index, share] : outcomes[i].shares) shares.emplace(index, share.clone());
     }
     Bundle bundle = must(Bundle::assemble(outcomes.front().transcript, confirms));
+    // The recovery party's, as whoever has its key finds it at any agent.
+    for (const Dealer::Outcome& outcome : outcomes) {
+      if (!outcome.parts) continue;
+      shares.emplace(outcome.parts->index(),
+                     must(outcome.parts->open(recovery_private_key, bundle.sharing())));
+      break;
+    }
     return {.outcomes = std::move(outcomes),
             .confirms = std::move(confirms),
             .shares = std::move(shares),
@@ -136,8 +143,10 @@ class TestCeremony {
     std::uint8_t n = 0;
     for (const auto& [name, indices] : layout.parties) {
       const SigningKey& identity = identity_keys.emplace_back(SigningKey::generate(system_random()));
-      const auto& ceremony = ceremony_keys.emplace_back(HpkePrivateKey::generate(system_random()));
       const bool agent = name != "recovery";
+      const auto& ceremony = ceremony_keys.emplace_back(
+          agent ? HpkePrivateKey::generate(system_random())
+                : must(HpkePrivateKey::from_scalar(recovery_private_key.scalar().reveal())));
       Party party{
           .name = name,
           .indices = indices,

@@ -4,6 +4,7 @@
 
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/dkg/sealed_part.h"
 #include "protocol/dkg/test_ceremony.h"
 
 namespace coprotect::protocol::test {
@@ -69,9 +70,29 @@ class Forger {
     body.u8(count);
     for (const std::uint8_t index : indices) {
       const bool exists = index >= 1 && index <= ceremony_->parameters->n;
+      if (exists && ceremony_->parameters.holder_of(index) == ceremony_->parameters.recovery_party()) {
+        body.bytes(part_entry(part(share(index))));
+        continue;
+      }
       body.u8(index).lp(sealed_share(exists ? index : 1, share(index)));
     }
     return std::move(body).take();
+  }
+
+  RecoveryStatement statement() const {
+    std::vector<Element> commitments;
+    for (const Scalar& a : coefficients) commitments.push_back(group_->generator_power_secret(a));
+    return recovery_statement(ceremony_->parameters, position_, std::move(commitments));
+  }
+  RecoveryPart part(const Scalar& value) const {
+    return must(RecoveryPart::make(statement(), value, system_random()));
+  }
+  // The recovery party's entry of a deal.
+  Bytes part_entry(const RecoveryPart& part) const {
+    Writer w;
+    w.u8(statement().index).bytes(sha256(part.encoded()));
+    w.lp4(must(seal_part(ceremony_->parameters, statement(), part, system_random())));
+    return std::move(w).take();
   }
 
   Bytes message(Round round, Bytes body) const {

@@ -66,7 +66,7 @@ class Fixture {
               same(before.encoded(), encoded));
   }
   void read_parts(ByteView encoded) const {
-    const auto read = RecoveryParts::parse(encoded);
+    const auto read = RecoveryParts::parse(plan().group(), encoded);
     if (!read) return;
     invariant(same(read->encoded(), encoded));
     const auto share = read->open(key.recovery_key, key.bundle.sharing());
@@ -82,7 +82,7 @@ class Fixture {
   const std::vector<Deal> deals = refresh.deal();
   const HandoverTranscript made = must(refresh.transcript(deals));
   const Bytes version = HandoverVersion::encode(made, refresh.confirm(made));
-  const RecoveryParts parts = RecoveryParts::of(plan(), deals);
+  const RecoveryParts parts = must(refresh.parts(made, deals));
   const Scalar recovery_share = must(parts.open(key.recovery_key, made.sharing()));
   const bool taken = [this] {
     key.bundle = must(key.bundle.followed_by(version));

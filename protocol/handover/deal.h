@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "protocol/dkg/recovery_parts.h"
 #include "protocol/handover/plan.h"
 
 namespace coprotect::protocol {
@@ -13,6 +14,7 @@ struct PublicDeal {
   std::uint8_t index;                // of the dealer, in the present epoch
   std::vector<Element> commitments;  // A_0 … A_{t'−1}; A_0 is the dealer's public share
   Digest sealed_hash;                // of the sealed values
+  Digest part_hash;                  // of the recovery part among them; zeros without a recovery party
   Element proof_r;
   Scalar proof_z;
 
@@ -25,7 +27,8 @@ struct PublicDeal {
 // The whole of it: with the polynomial's value for each index of the new epoch, sealed to its holder.
 struct Deal {
   PublicDeal open;
-  Bytes sealed;  // for each index, ascending: lp(sealed value)
+  // For each index, ascending: lp4(sealed value), which for the recovery party's is a sealed part.
+  Bytes sealed;
 
   // Code::malformed, or Code::bad_proof if the sealed values are not the ones that were proved.
   static Result<Deal> parse(ByteView encoded, const HandoverPlan& plan);
@@ -42,8 +45,12 @@ Result<Deal> make_deal(const HandoverPlan& plan, std::uint8_t index, const Scala
 // naming the dealer, if it cannot be opened or is not what was committed to.
 Result<Scalar> open_dealt_value(const HandoverPlan& plan, const Deal& deal, std::uint8_t index,
                                 const HpkePrivateKey& key);
-// Σ λ_i f_i(index): the share that the dealers' values make.
-Result<Scalar> combine_dealt_values(const Group& group, const std::map<std::uint8_t, Scalar>& by_dealer);
+// One dealer's part for the recovery party, as the agent at position `self` of the new epoch opens and checks
+// it. Code::bad_proof names the dealer.
+Result<RecoveryPart> open_dealt_part(const HandoverPlan& plan, const Deal& deal, std::size_t self,
+                                     const HpkePrivateKey& key, Random& random);
+// What a dealer's part is about.
+RecoveryStatement dealt_statement(const HandoverPlan& plan, const PublicDeal& deal);
 
 // What sealed values are bound to: the ceremony, the dealer, the index and the party that holds it.
 Bytes handover_seal_info(const Sid& sid);

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "protocol/group/test_suites.h"
 #include "protocol/handover/test_handover.h"
 
@@ -67,7 +69,9 @@ TEST_P(HandoverTest, ANewRecoveryPartyGetsAShareThatTheOldKeyDoesNotOpen) {
   EXPECT_FALSE(change.plan.refreshes(key.bundle.sharing()));
   const auto deals = change.deal();
   const auto made = must(change.transcript(deals));
-  EXPECT_FALSE(RecoveryParts::of(change.plan, deals).open(key.recovery_key, made.sharing()));
+  const auto parts = must(change.parts(made, deals));
+  EXPECT_FALSE(parts.open(key.recovery_key, made.sharing()));
+  EXPECT_TRUE(parts.open(change.recovery_key(), made.sharing()));
   change.run();
   expect_every_quorum();
   TestHandover(key, default_layout(), {1, 2}).run();
@@ -126,6 +130,65 @@ TEST_P(HandoverTest, StatementsAreOfTheirKindAndCeremony) {
   EXPECT_FALSE(verify_acknowledgement(known, sid, made.hash(), void_handover(sid, cloud)));
   EXPECT_FALSE(verify_void(known, Sid{}, void_handover(sid, cloud)));
   EXPECT_FALSE(verify_void(refresh.identity("company").public_key(), sid, void_handover(sid, cloud)));
+}
+
+// What SPEC.md §8.6 says of theft, with every secret that there is.
+TEST_P(HandoverTest, ARefreshUndoesTheTheftOfAShareButNotOfShareAndParts) {
+  TestHandover first(key, default_layout(), {1, 2});
+  const auto deals = first.deal();
+  const auto made = must(first.transcript(deals));
+  const Bytes stolen_parts = must(first.parts(made, deals)).encoded();
+  const Sharing then = made.sharing();
+  key.bundle = must(key.bundle.followed_by(HandoverVersion::encode(made, first.confirm(made))));
+  std::map<std::uint8_t, Scalar> received;
+  for (std::uint8_t j = 1; j <= 3; ++j) received.emplace(j, must(first.receive(made, deals, j)));
+  key.shares = std::move(received);
+  const Scalar stolen_share = key.shares.at(1).clone();
+  TestHandover(key, default_layout(), {1, 2}).run();
+  TestHandover(key, default_layout(), {1, 2}).run();
+
+  // Kit and code come into the thief's hands now: with them, what an agent gives in this epoch.
+  const Group& group = key.bundle.group();
+  const auto opens_with = [&](const Scalar& one, const Scalar& three) {
+    const std::vector<std::uint8_t> quorum{1, 3};
+    const Scalar sum =
+        must(lagrange_at_zero(group, quorum, 1)) * one + must(lagrange_at_zero(group, quorum, 3)) * three;
+    return group.generator_power_secret(sum) == h;
+  };
+  EXPECT_FALSE(opens_with(stolen_share, key.shares.at(3)));  // the share alone
+  const auto parts = must(RecoveryParts::parse(group, stolen_parts));
+  EXPECT_TRUE(opens_with(stolen_share, must(parts.open(key.recovery_key, then))));  // share and parts
+
+  // A new code: the new kit opens neither what was stolen, nor anything with it.
+  TestHandover(key, default_layout(), {1, 2}, true).run();
+  EXPECT_FALSE(parts.open(key.recovery_key, then));
+  EXPECT_FALSE(opens_with(stolen_share, key.shares.at(3)));
+}
+
+// Kit and code, and everything that is public or goes through the tool.
+TEST_P(HandoverTest, WithoutAnAgentTheRecoveryKeyOpensNothing) {
+  TestHandover refresh(key, default_layout(), {1, 2});
+  const auto deals = refresh.deal();
+  const auto made = must(refresh.transcript(deals));
+  const Bytes version = HandoverVersion::encode(made, refresh.confirm(made));
+  for (const Deal& deal : deals) {
+    const RecoveryStatement statement = dealt_statement(refresh.plan, deal.open);
+    const ByteView sealed = deal.sealed_for(statement.index);
+    for (const std::size_t agent : {0u, 1u}) {
+      EXPECT_FALSE(open_part(refresh.plan->parameters, statement, sealed, deal.open.part_hash, agent,
+                             key.recovery_key));
+      EXPECT_TRUE(open_part(refresh.plan->parameters, statement, sealed, deal.open.part_hash, agent,
+                            refresh.ceremony_keys[agent]));
+    }
+    // Each agent's key is its own.
+    EXPECT_FALSE(open_part(refresh.plan->parameters, statement, sealed, deal.open.part_hash, 1,
+                           refresh.ceremony_keys[0]));
+    const auto part = must(open_dealt_part(refresh.plan, deal, 0, refresh.ceremony_keys[0], system_random()));
+    const Bytes& encoded = part.encoded();
+    for (const Bytes* const haystack : {&version, &deal.sealed})
+      EXPECT_EQ(std::search(haystack->begin(), haystack->end(), encoded.end() - 32, encoded.end()),
+                haystack->end());
+  }
 }
 
 }  // namespace

@@ -103,20 +103,53 @@ TEST_P(MaliciousHandoverTest, AValueForSomebodyElseCannotBeOpened) {
 
 TEST_P(MaliciousHandoverTest, RecoveryPartsOfAnotherEpochAreRefused) {
   const auto made = must(handover.transcript(deals));
-  const auto parts = RecoveryParts::of(handover.plan, deals);
+  const auto parts = must(handover.parts(made, deals));
+  EXPECT_EQ(must(handover.parts(made, deals, 1)).encoded(), parts.encoded());
+  EXPECT_TRUE(parts.check(made.sharing(), system_random()));
   EXPECT_TRUE(parts.open(key.recovery_key, made.sharing()));
+  EXPECT_EQ(parts.check(key.bundle.sharing(), system_random()).error().code(), Code::altered);
   EXPECT_EQ(parts.open(key.recovery_key, key.bundle.sharing()).error().code(), Code::altered);
   EXPECT_EQ(parts.open(HpkePrivateKey::generate(system_random()), made.sharing()).error().code(),
-            Code::altered);
+            Code::bad_proof);
   const Bytes encoded = parts.encoded();
-  for (std::size_t i = 0; i < encoded.size(); ++i) {
-    EXPECT_FALSE(RecoveryParts::parse(ByteView(encoded).first(i)));
-    if (i % 11 != 0) continue;
+  const Group& group = key.bundle.group();
+  for (std::size_t i = 0; i < encoded.size(); i += i < 64 ? 1 : 4999) {
+    EXPECT_FALSE(RecoveryParts::parse(group, ByteView(encoded).first(i)));
     Bytes flipped = encoded;
     flipped[i] ^= 4;
-    const auto parsed = RecoveryParts::parse(flipped);
+    const auto parsed = RecoveryParts::parse(group, flipped);
     EXPECT_TRUE(!parsed || !parsed->open(key.recovery_key, made.sharing())) << i;
   }
+}
+
+// A dealer commits to what it should, and gives the recovery party something else.
+TEST_P(MaliciousHandoverTest, WhatTheRecoveryPartyCannotOpenIsRefusedByEveryAgent) {
+  const RecoveryStatement statement = dealt_statement(handover.plan, deals[0].open);
+  const Scalar other = Scalar::random(key.bundle.group().scalars(), system_random());
+  RecoveryStatement elsewhere = statement;
+  elsewhere.recovery_key = HpkePrivateKey::generate(system_random()).public_key();
+  for (const RecoveryPart& forged : {must(RecoveryPart::make(statement, other, system_random())),
+                                     must(RecoveryPart::make(elsewhere, other, system_random()))}) {
+    std::vector<Deal> dealt;
+    dealt.push_back(handover.with_part(deals[0], key.shares.at(1), forged));
+    dealt.push_back(must(Deal::parse(deals[1].encode(), handover.plan)));
+    const auto made = must(handover.transcript(dealt));
+    for (const std::size_t agent : {0u, 1u}) {
+      const auto parts = handover.parts(made, dealt, agent);
+      ASSERT_FALSE(parts);
+      EXPECT_EQ(parts.error().code(), Code::bad_proof);
+      EXPECT_EQ(parts.error().message(), "dealer 1: its recovery part for index 3 does not hold");
+    }
+  }
+}
+
+TEST_P(MaliciousHandoverTest, AnotherPartThanTheOneNamedIsRefused) {
+  const auto made = must(handover.transcript(deals));
+  deals[0].open.part_hash[0] ^= 1;
+  EXPECT_EQ(why(deals), "dealer of index 1: the proof that it consents with its share does not hold");
+  const auto parts = handover.parts(made, deals);
+  ASSERT_FALSE(parts);
+  EXPECT_EQ(parts.error().message(), "dealer 1: its recovery part for index 3 cannot be opened");
 }
 
 TEST_P(MaliciousHandoverTest, DealersAreExactlyThoseOfThePlan) {
@@ -158,13 +191,24 @@ TEST_P(MaliciousHandoverTest, WhatNoHandoverMayChange) {
               p.client_ca = test::make_authority("another", SigningKey::generate(system_random()));
             }),
             "handover plan: it changes the key's client CA");
+  // A new code is no refresh, but may follow.
   EXPECT_EQ(why_not([&](auto& p) {
               const auto other = HpkePrivateKey::generate(system_random()).public_key();
               p.recovery_key = other;
               p.parties[2].ceremony_key = other;
               p.parties[2].organisation = test::certify(key.organisations, "company", other);
             }),
-            "handover plan: it changes the key's recovery key, and nobody takes part who could hold another");
+            "");
+}
+
+TEST_P(MaliciousHandoverTest, TheProofOfANewRecoveryKeyIsOfItsKeyPlanAndBlob) {
+  const auto fresh = HpkePrivateKey::generate(system_random());
+  const Digest blob = sha256(bytes_of("blob"));
+  const Signature proof = prove_recovery_key(handover.plan.sid(), blob, fresh);
+  EXPECT_TRUE(verify_recovery_key(fresh.public_key(), handover.plan.sid(), blob, proof));
+  EXPECT_FALSE(verify_recovery_key(key.recovery_key.public_key(), handover.plan.sid(), blob, proof));
+  EXPECT_FALSE(verify_recovery_key(fresh.public_key(), key.bundle.sharing().sid, blob, proof));
+  EXPECT_FALSE(verify_recovery_key(fresh.public_key(), handover.plan.sid(), Digest{}, proof));
 }
 
 }  // namespace

@@ -22,12 +22,6 @@ Status check(const HandoverPlan::Fields& fields) {
       std::ranges::adjacent_find(dealers, std::greater_equal<>()) != dealers.end())
     return malformed_plan("dealers are not 1 to 16 ascending indices");
   if (fields.epoch == 0) return malformed_plan("epoch 0 is that of the key generation");
-  const auto& parties = fields.parameters->parties;
-  const auto not_agents = std::ranges::count_if(parties, [](const Party& p) { return !p.is_agent(); });
-  if (not_agents > 1) return malformed_plan("more than one party is not an agent");
-  for (const Party& party : parties)
-    if (!party.is_agent() && party.indices.size() != 1)
-      return malformed_plan(party_label(party) + " holds more than one recovery share");
   return Done{};
 }
 
@@ -84,30 +78,20 @@ Status HandoverPlan::follows(const Sharing& now, const Digest& newest_hash) cons
   if (to.client_ca.der() != from.client_ca.der()) return denied("client CA");
   if (fields_.dealers.size() != from.t || fields_.dealers.back() > from.n)
     return malformed_plan("not " + std::to_string(from.t) + " of " + std::to_string(from.n) + " dealers");
-  const auto recovery = recovery_party();
-  if (recovery && absent(*recovery) && to.recovery_key != from.recovery_key)
-    return denied("recovery key, and nobody takes part who could hold another");
   return Done{};
 }
 
-std::optional<std::size_t> HandoverPlan::recovery_party() const {
-  const auto& parties = fields_.parameters->parties;
-  const auto found = std::ranges::find_if(parties, [](const Party& p) { return !p.is_agent(); });
-  if (found == parties.end()) return std::nullopt;
-  return static_cast<std::size_t>(found - parties.begin());
-}
-
-bool HandoverPlan::absent(std::size_t party) const {
-  const Party& p = fields_.parameters->parties[party];
-  return !p.is_agent() && fields_.parameters->recovery_key == p.ceremony_key;
+bool HandoverPlan::needs_code(const Sharing& now) const {
+  const auto recovery = now.parameters.recovery_party();
+  return renews_code(now) || std::ranges::any_of(fields_.dealers, [&](std::uint8_t index) {
+           return index <= now.parameters->n && now.parameters.holder_of(index) == recovery;
+         });
 }
 
 bool HandoverPlan::refreshes(const Sharing& now) const {
   const auto& from = now.parameters->parties;
   Parameters::Fields to = fields_.parameters.fields();
   if (to.parties.size() != from.size()) return false;
-  const auto recovery = recovery_party();
-  if (recovery && !absent(*recovery)) return false;
   const auto deals_by_agent = [&](std::uint8_t index) {
     return index <= now.parameters->n && from[now.parameters.holder_of(index)].is_agent();
   };
@@ -115,7 +99,7 @@ bool HandoverPlan::refreshes(const Sharing& now) const {
   // With the keys of this ceremony put back, it must be the same to the byte.
   for (std::size_t i = 0; i < from.size(); ++i) {
     to.parties[i].nonce = from[i].nonce;
-    to.parties[i].ceremony_key = from[i].ceremony_key;
+    if (to.parties[i].is_agent()) to.parties[i].ceremony_key = from[i].ceremony_key;
   }
   const auto before = Parameters::make(std::move(to));
   return before && before->encoded() == now.parameters.encoded();

@@ -19,21 +19,24 @@ class HandoverPlan {
     std::vector<std::uint8_t> dealers;  // indices of the present epoch, ascending
     Parameters parameters;              // of the new epoch
   };
-  // Code::malformed unless the dealers are 1 to 16 ascending indices and at most one party, with one index,
-  // is not an agent.
+  // Code::malformed unless the dealers are 1 to 16 ascending indices.
   static Result<HandoverPlan> make(Fields fields);
   static Result<HandoverPlan> parse(ByteView encoded);
 
   // Code::conflict if it is not of a later epoch than `now`, after the same version; Code::denied if it would
-  // change what no handover may: the key, its suite, purpose, tenant, client CA, or the recovery key of an
-  // absent party.
+  // change what no handover may: the key, its suite, purpose, tenant or client CA.
   Status follows(const Sharing& now, const Digest& newest_hash) const;
 
-  // The position of the party that holds the recovery share in the new epoch, if any does.
-  std::optional<std::size_t> recovery_party() const;
-  // Whether a party does nothing in this handover: its parts are sealed to the recovery key, for whoever
-  // opens the recovery blob.
-  bool absent(std::size_t party) const;
+  // The position of the party that holds the recovery share in the new epoch, if any does. It
+  // receives nothing in a handover: its parts wait for whoever opens the recovery blob.
+  std::optional<std::size_t> recovery_party() const { return fields_.parameters.recovery_party(); }
+  // Whether the recovery share comes under another recovery key, and so under a new code.
+  bool renews_code(const Sharing& now) const {
+    return recovery_party() && fields_.parameters->recovery_key != now.parameters->recovery_key;
+  }
+  // Whether somebody must have opened the recovery code for it: it renews the code, or the recovery share
+  // deals.
+  bool needs_code(const Sharing& now) const;
   // The same parameters but for nonces and the agents' ceremony keys, dealt by agents alone: the same parties
   // hold the same indices of another polynomial, and nobody new gets a share.
   bool refreshes(const Sharing& now) const;

@@ -1,6 +1,7 @@
 #include "protocol/handover/statements.h"
 
 #include "protocol/crypto/hash.h"
+#include "protocol/crypto/p256.h"
 
 namespace coprotect::protocol {
 namespace {
@@ -15,6 +16,10 @@ Digest acknowledgement(const Sid& sid, const Digest& transcript) {
 
 Digest voidance(const Sid& sid) {
   return tagged_hash("CPV1-HANDOVER-VOID", {sid});
+}
+
+Digest possession(const Sid& sid, const Digest& blob_hash) {
+  return tagged_hash("CPV1-RECOVERY-KEY", {sid, blob_hash});
 }
 
 }  // namespace
@@ -43,6 +48,17 @@ Signature void_handover(const Sid& sid, const SigningKey& identity) {
 
 bool verify_void(const VerifyKey& identity, const Sid& sid, const Signature& signature) {
   return identity.verify(voidance(sid), signature);
+}
+
+Signature prove_recovery_key(const Sid& sid, const Digest& blob_hash, const HpkePrivateKey& key) {
+  // A scalar that is valid for one is valid for the other.
+  return SigningKey::from_scalar(key.scalar().reveal())->sign(possession(sid, blob_hash));
+}
+
+bool verify_recovery_key(const HpkePublicKey& key, const Sid& sid, const Digest& blob_hash,
+                         const Signature& signature) {
+  const auto verifier = VerifyKey::parse(p256::compress(key));
+  return verifier && verifier->verify(possession(sid, blob_hash), signature);
 }
 
 }  // namespace coprotect::protocol

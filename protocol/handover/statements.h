@@ -20,4 +20,10 @@ bool verify_acknowledgement(const VerifyKey& identity, const Sid& sid, const Dig
 Signature void_handover(const Sid& sid, const SigningKey& identity);
 bool verify_void(const VerifyKey& identity, const Sid& sid, const Signature& signature);
 
+// "I have the private half of this plan's recovery key, and this blob holds it": signed with the recovery key
+// itself, once the blob was opened again with the code.
+Signature prove_recovery_key(const Sid& sid, const Digest& blob_hash, const HpkePrivateKey& key);
+bool verify_recovery_key(const HpkePublicKey& key, const Sid& sid, const Digest& blob_hash,
+                         const Signature& signature);
+
 }  // namespace coprotect::protocol

@@ -1,10 +1,11 @@
 #pragma once
 
+#include "protocol/base/writer.h"
 #include "protocol/bundle/bundle.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/dkg/sealed_part.h"
 #include "protocol/dkg/test_ceremony.h"
 #include "protocol/handover/offer.h"
-#include "protocol/handover/recovery_parts.h"
 #include "protocol/handover/statements.h"
 
 namespace coprotect::protocol::test {
@@ -18,10 +19,14 @@ struct TestKey {
   SigningKey client_ca_key;
   Organisations organisations;
   Bundle bundle;
+  Bytes parts = {};  // of epoch 0, as agents keep them
 
   static TestKey generate(SuiteId suite, const Layout& layout = default_layout()) {
     TestCeremony ceremony(suite, layout);
     auto run = ceremony.run();
+    Bytes parts;
+    for (const Dealer::Outcome& outcome : run.outcomes)
+      if (outcome.parts) parts = outcome.parts->encoded();
     std::map<std::string, SigningKey> identities;
     for (std::size_t i = 0; i < layout.parties.size(); ++i)
       identities.emplace(layout.parties[i].first, std::move(ceremony.identity_keys[i]));
@@ -31,15 +36,44 @@ struct TestKey {
         .recovery_key = must(HpkePrivateKey::from_scalar(ceremony.recovery_private_key.scalar().reveal())),
         .client_ca_key = std::move(ceremony.client_ca_key),
         .organisations = std::move(ceremony.organisations),
-        .bundle = std::move(run.bundle)};
+        .bundle = std::move(run.bundle),
+        .parts = parts};
   }
 };
+
+// A deal with another recovery part than its dealer made, and a new proof of the dealer's share for it.
+inline Deal with_part(const HandoverPlan& plan, const Deal& honest, const Scalar& share,
+                      const RecoveryPart& part) {
+  Deal deal = must(Deal::parse(honest.encode(), plan));
+  const RecoveryStatement statement = dealt_statement(plan, deal.open);
+  Writer sealed;
+  for (unsigned j = 1; j <= plan->parameters->n; ++j) {
+    const auto index = static_cast<std::uint8_t>(j);
+    if (index == statement.index)
+      sealed.lp4(must(seal_part(plan->parameters, statement, part, system_random())));
+    else
+      sealed.lp4(deal.sealed_for(index));
+  }
+  deal.sealed = std::move(sealed).take();
+  deal.open.sealed_hash = sha256(deal.sealed);
+  deal.open.part_hash = sha256(part.encoded());
+  const Group& group = plan.group();
+  const Scalar nonce = Scalar::random(group.scalars(), system_random());
+  deal.open.proof_r = group.generator_power_secret(nonce);
+  Writer commitments;
+  for (const Element& element : deal.open.commitments) commitments.bytes(element.encode());
+  const Digest c =
+      tagged_hash("CPV1-HANDOVER", {plan.sid(), ByteView(&deal.open.index, 1), sha256(commitments.view()),
+                                    deal.open.sealed_hash, deal.open.part_hash, deal.open.proof_r.encode()});
+  deal.open.proof_z = nonce + Scalar::reduce(group.scalars(), c) * share;
+  return deal;
+}
 
 // One handover with all its parties in one place, step by step, so that a test may interfere.
 class TestHandover {
  public:
   // Parties that the key has already keep their identity; others are new. With `new_recovery` the recovery
-  // party takes part, otherwise it is absent.
+  // share comes under a new recovery key.
   TestHandover(TestKey& key, const Layout& layout, std::vector<std::uint8_t> dealers,
                bool new_recovery = false)
       : key_(key), plan(make_plan(layout, std::move(dealers), new_recovery)) {}
@@ -87,8 +121,19 @@ class TestHandover {
   Result<Scalar> receive(const HandoverTranscript& made, const std::vector<Deal>& deals,
                          std::uint8_t index) const {
     const std::size_t holder = plan->parameters.holder_of(index);
-    if (plan.absent(holder)) return RecoveryParts::of(plan, deals).open(key_.recovery_key, made.sharing());
+    if (holder == plan.recovery_party()) return must(parts(made, deals)).open(recovery_key(), made.sharing());
     return receive_share(made, deals, index, ceremony_keys[holder]);
+  }
+  // What the agent at a position keeps for the recovery party.
+  Result<RecoveryParts> parts(const HandoverTranscript& made, const std::vector<Deal>& deals,
+                              std::size_t agent = 0) const {
+    return receive_parts(made, deals, agent, ceremony_keys[agent], system_random());
+  }
+  const HpkePrivateKey& recovery_key() const {
+    return new_recovery_key ? *new_recovery_key : key_.recovery_key;
+  }
+  Deal with_part(const Deal& honest, const Scalar& share, const RecoveryPart& part) const {
+    return test::with_part(plan, honest, share, part);
   }
   std::vector<Signature> confirm(const HandoverTranscript& made) const {
     std::vector<Signature> signatures;
@@ -126,7 +171,9 @@ class TestHandover {
           .indices = indices,
           .nonce = {},
           .identity_key = identity(name).public_key(),
-          .ceremony_key = agent || new_recovery ? ceremony.public_key() : from->recovery_key.value(),
+          .ceremony_key = agent          ? ceremony.public_key()
+                          : new_recovery ? new_recovery_key->public_key()
+                                         : from->recovery_key.value(),
           .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
           .url = agent ? layout.url_of(name) : "",
           .identity_certificate = std::nullopt,

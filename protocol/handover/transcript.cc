@@ -71,7 +71,19 @@ Result<Sharing> new_sharing(const Sharing& now, const HandoverPlan& plan,
     if (public_shares.back().is_identity())
       return Error(Code::bad_proof, "handover: public share " + std::to_string(j) + " is the identity");
   }
-  return Sharing{now.key_id, plan->epoch, plan.sid(), plan->parameters, now.h, std::move(public_shares)};
+  Sharing sharing{now.key_id, plan->epoch, plan.sid(), plan->parameters, now.h, std::move(public_shares)};
+  if (const auto recovery = plan.recovery_party()) {
+    RecoveryDealing dealing{
+        .index = plan->parameters->parties[*recovery].indices.front(), .parts_hash = {}, .statements = {}};
+    std::map<std::uint8_t, Digest> hashes;
+    for (const PublicDeal& deal : deals) {
+      dealing.statements.push_back(dealt_statement(plan, deal));
+      hashes.emplace(deal.index, deal.part_hash);
+    }
+    dealing.parts_hash = recovery_parts_hash(plan.sid(), dealing.index, hashes);
+    sharing.recovery = std::move(dealing);
+  }
+  return sharing;
 }
 
 Bytes encode_body(const HandoverPlan& plan, const std::vector<PublicDeal>& deals, const Digest& blob_hash) {
@@ -119,7 +131,8 @@ Result<HandoverTranscript> HandoverTranscript::make(const Sharing& now, const Di
   auto sharing = new_sharing(now, plan, deals);
   if (!sharing) return std::move(sharing).error();
   Bytes body = encode_body(plan, deals, blob_hash);
-  return HandoverTranscript(std::move(plan), blob_hash, *std::move(sharing), std::move(body));
+  const bool renews_code = plan.renews_code(now);
+  return HandoverTranscript(std::move(plan), renews_code, blob_hash, *std::move(sharing), std::move(body));
 }
 
 Result<HandoverTranscript> HandoverTranscript::parse(ByteView body, const Sharing& now,
@@ -137,7 +150,7 @@ Digest HandoverTranscript::hash() const {
 std::vector<std::size_t> HandoverTranscript::signers() const {
   std::vector<std::size_t> signers;
   for (std::size_t i = 0; i < plan_->parameters->parties.size(); ++i)
-    if (!plan_.absent(i)) signers.push_back(i);
+    if (plan_->parameters->parties[i].is_agent() || renews_code_) signers.push_back(i);
   return signers;
 }
 
@@ -172,6 +185,18 @@ Bytes HandoverVersion::encode(const HandoverTranscript& transcript,
   w.bytes(transcript.body());
   for (const Signature& signature : confirmations) w.bytes(signature);
   return std::move(w).take();
+}
+
+Result<RecoveryParts> receive_parts(const HandoverTranscript& transcript, std::span<const Deal> deals,
+                                    std::size_t self, const HpkePrivateKey& key, Random& random) {
+  const HandoverPlan& plan = transcript.plan();
+  std::map<std::uint8_t, RecoveryPart> parts;
+  for (const Deal& deal : deals) {
+    auto part = open_dealt_part(plan, deal, self, key, random);
+    if (!part) return std::move(part).error();
+    parts.emplace(deal.open.index, *std::move(part));
+  }
+  return RecoveryParts::of(plan.sid(), transcript.sharing().recovery->index, std::move(parts));
 }
 
 Result<Scalar> receive_share(const HandoverTranscript& transcript, std::span<const Deal> deals,

@@ -23,14 +23,20 @@ class HandoverTranscript {
   const Bytes& body() const { return body_; }
   // SHA-256 of it: what the version after this one names, whoever's signatures this one has.
   Digest hash() const;
-  // Positions of the parties whose confirmations make a version of it: all of the new epoch but an absent
-  // one.
+  // Positions of the parties whose confirmations make a version of it: all agents of the new epoch, and the
+  // recovery party if it gets a new key.
   std::vector<std::size_t> signers() const;
 
  private:
-  HandoverTranscript(HandoverPlan plan, const Digest& blob_hash, Sharing sharing, Bytes body)
-      : plan_(std::move(plan)), blob_hash_(blob_hash), sharing_(std::move(sharing)), body_(std::move(body)) {}
+  HandoverTranscript(HandoverPlan plan, bool renews_code, const Digest& blob_hash, Sharing sharing,
+                     Bytes body)
+      : plan_(std::move(plan)),
+        renews_code_(renews_code),
+        blob_hash_(blob_hash),
+        sharing_(std::move(sharing)),
+        body_(std::move(body)) {}
   HandoverPlan plan_;
+  bool renews_code_;
   Digest blob_hash_;
   Sharing sharing_;
   Bytes body_;
@@ -49,7 +55,11 @@ struct HandoverVersion {
   static Bytes encode(const HandoverTranscript& transcript, std::span<const Signature> confirmations);
 };
 
-// The share of one of its indices that a party of the new epoch got. `deals` are the transcript's, whole.
+// The recovery parts, as each agent of the new epoch keeps them; every one is checked. `self` is the agent's
+// position. Code::bad_proof names the dealer.
+Result<RecoveryParts> receive_parts(const HandoverTranscript& transcript, std::span<const Deal> deals,
+                                    std::size_t self, const HpkePrivateKey& key, Random& random);
+// The share of one of its indices that an agent of the new epoch got. `deals` are the transcript's, whole.
 // Code::bad_proof names the dealer.
 Result<Scalar> receive_share(const HandoverTranscript& transcript, std::span<const Deal> deals,
                              std::uint8_t index, const HpkePrivateKey& key);

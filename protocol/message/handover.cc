@@ -276,7 +276,7 @@ Bytes PrepareRequest::encode() const {
   Writer w;
   w.literal(kPrepare);
   write_list(w, deals);
-  w.lp4(blob);
+  w.lp4(blob).lp(possession);
   return std::move(w).take();
 }
 
@@ -285,8 +285,11 @@ Result<PrepareRequest> PrepareRequest::parse(ByteView encoded) {
   const bool known = r.literal(kPrepare);
   auto deals = read_list(r);
   const auto blob = r.lp4();
-  if (!known || !deals || !blob || !r.empty()) return malformed_handover("a request to prepare");
-  return PrepareRequest{.deals = *std::move(deals), .blob = to_bytes(*blob)};
+  const auto possession = r.lp();
+  if (!known || !deals || !blob || !possession || !r.empty())
+    return malformed_handover("a request to prepare");
+  return PrepareRequest{
+      .deals = *std::move(deals), .blob = to_bytes(*blob), .possession = to_bytes(*possession)};
 }
 
 Bytes RetireRequest::encode() const {
@@ -313,7 +316,7 @@ Bytes JoinMessage::encode(const Secret& secret) const {
   Writer w;
   w.literal(kJoin).bytes(invitation).lp4(bundle).lp4(plan);
   write_list(w, deals);
-  w.lp4(blob);
+  w.lp4(blob).lp(possession);
   w.bytes(invitation_mac(secret, kJoinTag, w.view()));
   return std::move(w).take();
 }
@@ -326,14 +329,16 @@ Result<JoinMessage> JoinMessage::parse(ByteView encoded) {
   const auto plan = r.lp4();
   auto deals = read_list(r);
   const auto blob = r.lp4();
+  const auto possession = r.lp();
   const auto mac = r.array<kInvitationMacSize>();
-  if (!known || !invitation || !bundle || !plan || !deals || !blob || !mac || !r.empty())
+  if (!known || !invitation || !bundle || !plan || !deals || !blob || !possession || !mac || !r.empty())
     return malformed_handover("a request to join");
   return JoinMessage{.invitation = *invitation,
                      .bundle = to_bytes(*bundle),
                      .plan = to_bytes(*plan),
                      .deals = *std::move(deals),
                      .blob = to_bytes(*blob),
+                     .possession = to_bytes(*possession),
                      .mac = *mac};
 }
 

@@ -88,7 +88,8 @@ struct DealRequest {
 
 struct PrepareRequest {
   std::vector<Bytes> deals;  // in the plan's order of dealers
-  Bytes blob;                // if a new recovery party sealed one, else empty
+  Bytes blob;                // with a new code, else empty
+  Bytes possession;          // prove_recovery_key() of the new one, else empty
 
   Bytes encode() const;
   static Result<PrepareRequest> parse(ByteView encoded);
@@ -123,6 +124,7 @@ struct JoinMessage {
   Bytes plan;
   std::vector<Bytes> deals;
   Bytes blob;
+  Bytes possession;  // as in PrepareRequest
   Digest mac;
 
   Bytes encode(const Secret& secret) const;  // computes the MAC; `mac` is ignored

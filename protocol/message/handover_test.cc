@@ -184,7 +184,7 @@ TEST_F(HandoverMessageTest, DealRequest) {
 }
 
 TEST_F(HandoverMessageTest, PrepareRequest) {
-  expect_read_back(PrepareRequest{.deals = {{1}, {2, 3}}, .blob = {4}});
+  expect_read_back(PrepareRequest{.deals = {{1}, {2, 3}}, .blob = {4}, .possession = {5}});
   expect_read_back(PrepareRequest{});
   PrepareRequest many;
   many.deals.resize(16);
@@ -210,8 +210,13 @@ TEST_F(HandoverMessageTest, AbortRequest) {
 }
 
 TEST_F(HandoverMessageTest, Join) {
-  const JoinMessage message{
-      .invitation = kInvitation, .bundle = {1}, .plan = {2, 3}, .deals = {{4}, {}}, .blob = {5}, .mac = {}};
+  const JoinMessage message{.invitation = kInvitation,
+                            .bundle = {1},
+                            .plan = {2, 3},
+                            .deals = {{4}, {}},
+                            .blob = {5},
+                            .possession = {6},
+                            .mac = {}};
   const Bytes encoded = message.encode(secret);
   expect_strict<JoinMessage>(encoded);
   expect_covered(verify_join_mac, encoded);

@@ -13,7 +13,6 @@ namespace {
 constexpr std::string_view kBlobMagic = "CPRB";
 constexpr std::uint8_t kBlobVersion = 1;
 constexpr std::size_t kHpkeScalarSize = 32;
-constexpr std::uint8_t kMaxIndex = 16;
 
 Error malformed_blob(std::string_view why) {
   return {Code::malformed, "recovery blob: " + std::string(why)};
@@ -21,10 +20,6 @@ Error malformed_blob(std::string_view why) {
 
 Secret sealing_key(const Secret& argon2_output) {
   return hkdf_sha256({}, argon2_output.reveal(), bytes_of("CPV1-BLOB"), kAeadKeySize);
-}
-
-bool is_behind(const Scalar& share, const Element& public_share) {
-  return public_share.group().generator_power_secret(share) == public_share;
 }
 
 }  // namespace
@@ -35,18 +30,14 @@ Result<RecoveryBlob> RecoveryBlob::parse(ByteView encoded) {
   const auto kind = in.u8();
   const auto suite_id = in.u16();
   const auto key_id = in.array<32>();
-  const auto index = in.u8();
-  const auto epoch = in.u32();
-  if (!epoch) return malformed_blob("cut short");
+  const auto recovery_key = in.array<65>();
+  if (!recovery_key) return malformed_blob("cut short");
   if (*kind != static_cast<std::uint8_t>(RecoveryKind::code) &&
       *kind != static_cast<std::uint8_t>(RecoveryKind::password))
     return malformed_blob("unknown kind");
   const auto suite = parse_suite(*suite_id);
   if (!suite) return malformed_blob("unknown suite");
-  if (*index < 1 || *index > kMaxIndex) return malformed_blob("index is not 1 to 16");
-
-  const Group& group = group_of(*suite);
-  const auto h_index = in.bytes(group.element_size());
+  if (!is_hpke_public_key(*recovery_key)) return malformed_blob("recovery key is no point on P-256");
   const auto memory_kib = in.u32();
   const auto passes = in.u32();
   const auto lanes = in.u8();
@@ -54,18 +45,14 @@ Result<RecoveryBlob> RecoveryBlob::parse(ByteView encoded) {
   const auto nonce = in.array<12>();
   const std::size_t aad_size = encoded.size() - in.size();
   const auto sealed = in.lp();
-  if (!h_index || !sealed || !in.empty()) return malformed_blob("not of the right length");
-  if (sealed->size() != group.scalar_size() + kHpkeScalarSize + kAeadTagSize)
+  if (!sealed || !in.empty()) return malformed_blob("not of the right length");
+  if (sealed->size() != kHpkeScalarSize + kAeadTagSize)
     return malformed_blob("sealed part is not of the right length");
-  auto public_share = group.parse(*h_index);
-  if (!public_share) return malformed_blob("public share is no element of the group");
   const Argon2Cost cost{.memory_kib = *memory_kib, .passes = *passes, .lanes = *lanes};
   if (auto within = check_argon2_cost(cost); !within) return std::move(within).error().in("recovery blob");
 
-  RecoveryBlob blob(
-      static_cast<RecoveryKind>(*kind),
-      Binding{.key_id = *key_id, .index = *index, .epoch = *epoch, .public_share = std::move(*public_share)},
-      cost);
+  RecoveryBlob blob(static_cast<RecoveryKind>(*kind),
+                    Binding{.key_id = *key_id, .suite = *suite, .recovery_key = *recovery_key}, cost);
   blob.salt_ = *salt;
   blob.nonce_ = *nonce;
   blob.sealed_.assign(sealed->begin(), sealed->end());
@@ -75,35 +62,29 @@ Result<RecoveryBlob> RecoveryBlob::parse(ByteView encoded) {
 }
 
 Result<std::pair<RecoveryBlob, RecoveryKey>> RecoveryBlob::seal(RecoveryKind kind, const Secret& input,
-                                                                const Binding& binding, const Scalar& share,
+                                                                const KeyId& key_id, SuiteId suite,
                                                                 const HpkePrivateKey& hpke, Random& random) {
   ByteArray<16> salt;
   ByteArray<12> nonce;
   random.fill(salt);
   random.fill(nonce);
   const Argon2Cost& cost = kind == RecoveryKind::code ? kCodeCost : kPasswordCost;
-  return seal_with(kind, cost, salt, nonce, input, binding, share, hpke);
+  return seal_with(kind, cost, salt, nonce, input, key_id, suite, hpke);
 }
 
 Result<std::pair<RecoveryBlob, RecoveryKey>> RecoveryBlob::seal_with(
     RecoveryKind kind, const Argon2Cost& cost, const ByteArray<16>& salt, const ByteArray<12>& nonce,
-    const Secret& input, const Binding& binding, const Scalar& share, const HpkePrivateKey& hpke) {
-  if (!is_behind(share, binding.public_share))
-    return malformed_blob("the share is not the one behind its public share");
+    const Secret& input, const KeyId& key_id, SuiteId suite, const HpkePrivateKey& hpke) {
   auto argon2_output = argon2id(input.reveal(), salt, cost);
   if (!argon2_output) return std::move(argon2_output).error().in("recovery blob");
 
   Writer w;
   w.literal(kBlobMagic).u8(kBlobVersion).u8(static_cast<std::uint8_t>(kind));
-  w.u16(static_cast<std::uint16_t>(binding.public_share.group().suite()));
-  w.bytes(binding.key_id).u8(binding.index).u32(binding.epoch).bytes(binding.public_share.encode());
+  w.u16(static_cast<std::uint16_t>(suite)).bytes(key_id).bytes(hpke.public_key());
   w.u32(cost.memory_kib).u32(cost.passes).u8(cost.lanes).bytes(salt).bytes(nonce);
 
-  const ByteView share_bytes = share.bytes().reveal();
-  Secret plaintext(share_bytes.size() + kHpkeScalarSize);
-  const auto rest = std::copy(share_bytes.begin(), share_bytes.end(), plaintext.fill().begin());
-  std::copy_n(hpke.scalar().reveal().begin(), kHpkeScalarSize, rest);
-  const Bytes sealed = aead_seal(sealing_key(*argon2_output).reveal(), nonce, w.view(), plaintext.reveal());
+  const Bytes sealed =
+      aead_seal(sealing_key(*argon2_output).reveal(), nonce, w.view(), hpke.scalar().reveal());
   w.lp(sealed);
 
   auto blob = parse(w.view());
@@ -120,14 +101,10 @@ Result<RecoveryBlob::Opened> RecoveryBlob::open(const Secret& input) const {
     return Error(Code::wrong_code, kind_ == RecoveryKind::code ? "recovery code is not this blob's"
                                                                : "password is not this blob's");
 
-  const Group& group = binding_.public_share.group();
-  auto share = Scalar::parse(group.scalars(), plaintext->reveal().first(group.scalar_size()));
-  auto hpke = HpkePrivateKey::from_scalar(plaintext->reveal().subspan(group.scalar_size()));
-  if (!share || !hpke || !is_behind(*share, binding_.public_share))
-    return Error(Code::altered, "recovery blob: the share inside is not the one behind its public share");
-  return Opened{.share = std::move(*share),
-                .hpke = std::move(*hpke),
-                .recovery_key = RecoveryKey{std::move(*argon2_output)}};
+  auto hpke = HpkePrivateKey::from_scalar(plaintext->reveal());
+  if (!hpke || hpke->public_key() != binding_.recovery_key)
+    return Error(Code::altered, "recovery blob: the key inside is not the private half of the recovery key");
+  return Opened{.hpke = std::move(*hpke), .recovery_key = RecoveryKey{std::move(*argon2_output)}};
 }
 
 }  // namespace coprotect::protocol

@@ -14,36 +14,37 @@ struct RecoveryKey {
   Secret key;  // 32 bytes
 };
 
-// The recovery share and the recovery HPKE key, sealed under a code or password (SPEC.md §8.2).
+// The recovery private key, sealed under a code or password (SPEC.md §8.2). It opens recovery parts, which
+// agents keep; the blob itself holds no share.
 class RecoveryBlob {
  public:
-  // Refuses (Code::malformed) anything not of the form, costs over the limits, undecodable h_index.
+  // Refuses (Code::malformed) anything not of the form, costs over the limits, a recovery key that is none.
   static Result<RecoveryBlob> parse(ByteView encoded);
 
   // What a blob is bound to.
   struct Binding {
     KeyId key_id;
-    std::uint8_t index;
-    std::uint32_t epoch;
-    Element public_share;  // h_index
+    SuiteId suite;
+    HpkePublicKey recovery_key;
   };
   // `input` is what read_code() gives, or the password. Draws salt and nonce; runs Argon2id with the kind's
   // cost.
   static Result<std::pair<RecoveryBlob, RecoveryKey>> seal(RecoveryKind kind, const Secret& input,
-                                                           const Binding& binding, const Scalar& share,
+                                                           const KeyId& key_id, SuiteId suite,
                                                            const HpkePrivateKey& hpke, Random& random);
   // As seal(), with the given cost, salt and nonce: for vectors and tests.
-  static Result<std::pair<RecoveryBlob, RecoveryKey>> seal_with(
-      RecoveryKind kind, const Argon2Cost& cost, const ByteArray<16>& salt, const ByteArray<12>& nonce,
-      const Secret& input, const Binding& binding, const Scalar& share, const HpkePrivateKey& hpke);
+  static Result<std::pair<RecoveryBlob, RecoveryKey>> seal_with(RecoveryKind kind, const Argon2Cost& cost,
+                                                                const ByteArray<16>& salt,
+                                                                const ByteArray<12>& nonce,
+                                                                const Secret& input, const KeyId& key_id,
+                                                                SuiteId suite, const HpkePrivateKey& hpke);
 
   struct Opened {
-    Scalar share;
     HpkePrivateKey hpke;
     RecoveryKey recovery_key;
   };
   // Runs Argon2id. Code::wrong_code if the input is not the one it was sealed under, Code::altered if the
-  // share inside is not the one behind public_share.
+  // key inside is not the private half of the binding's.
   Result<Opened> open(const Secret& input) const;
 
   RecoveryKind kind() const { return kind_; }
@@ -51,8 +52,8 @@ class RecoveryBlob {
   const Bytes& encoded() const { return encoded_; }
 
  private:
-  RecoveryBlob(RecoveryKind kind, Binding binding, Argon2Cost cost)
-      : kind_(kind), binding_(std::move(binding)), cost_(cost) {}
+  RecoveryBlob(RecoveryKind kind, const Binding& binding, Argon2Cost cost)
+      : kind_(kind), binding_(binding), cost_(cost) {}
   RecoveryKind kind_;
   Binding binding_;
   Argon2Cost cost_;

@@ -7,10 +7,10 @@
 #include "protocol/base/writer.h"
 #include "protocol/bundle/bundle.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/dkg/recovery_parts.h"
 #include "protocol/file/body.h"
 #include "protocol/file/encapsulation.h"
 #include "protocol/handover/offer.h"
-#include "protocol/handover/recovery_parts.h"
 #include "protocol/handover/statements.h"
 #include "protocol/message/chain.h"
 #include "protocol/message/log.h"
@@ -153,15 +153,14 @@ void check_file(const Block& block) {
 }
 
 void check_recovery(const Block& block) {
-  const Group& group = group_of_block(block);
   const auto code = read_code(bytes_of(block.text("Code")));
   ASSERT_TRUE(code) << code.error().message();
   const auto blob = RecoveryBlob::parse(block.hex("Blob"));
+  EXPECT_EQ(suite_name(blob->binding().suite), block.text("Suite"));
   ASSERT_TRUE(blob) << blob.error().message();
   EXPECT_EQ(blob->binding().key_id, digest_of(block, "KeyId"));
   const auto opened = blob->open(*code);
   ASSERT_TRUE(opened) << opened.error().message();
-  EXPECT_TRUE(opened->share == scalar_of(group, block, "Share"));
   EXPECT_EQ(to_hex(opened->hpke.scalar().reveal()), block.text("HpkeScalar"));
   const auto kit = RecoveryKit::parse(block.hex("Kit"));
   ASSERT_TRUE(kit) << kit.error().message();
@@ -202,7 +201,7 @@ void check_dkg(const Block& block) {
   }
   const Bytes deals = block.hex("Deal0");
   Reader reader(deals);
-  EXPECT_EQ(reader.u8(), 2);
+  EXPECT_EQ(reader.u8(), 2);  // indices 2 and 3
   EXPECT_EQ(reader.u8(), 2);  // index 2 comes first: the dealer holds 1
   const auto holder = HpkePrivateKey::from_scalar(block.hex("CeremonyKey1"));
   Writer info;
@@ -212,6 +211,13 @@ void check_dkg(const Block& block) {
   const auto dealt = holder->open(*reader.lp(), info.view(), aad.view());
   ASSERT_TRUE(dealt) << dealt.error().message();
   EXPECT_EQ(to_hex(dealt->reveal()), block.text("Dealt02"));
+  const auto parts = RecoveryParts::parse(group, block.hex("Parts"));
+  ASSERT_TRUE(parts) << parts.error().message();
+  EXPECT_TRUE(parts->check(bundle->sharing(), system_random()));
+  const auto recovery = HpkePrivateKey::from_scalar(block.hex("CeremonyKey2"));
+  const auto share = parts->open(*recovery, bundle->sharing());
+  ASSERT_TRUE(share) << share.error().message();
+  EXPECT_TRUE(*share == scalar_of(group, block, "Share3"));
 }
 
 // One version of a block's bundle: what stands in the block with its number, and the bundle that it makes of
@@ -255,14 +261,19 @@ Result<Bundle> check_version(const Block& block, const std::string& number, cons
     return *Scalar::parse(group.scalars(),
                           ByteView(shares).subspan((index - 1) * group.scalar_size(), group.scalar_size()));
   };
+  const std::uint8_t recovery = transcript.sharing().recovery->index;
   for (std::uint8_t j = 1; j <= plan->parameters->n; ++j) {
+    if (j == recovery) continue;
     const auto share = receive_share(transcript, deals, j, key_of(plan->parameters.holder_of(j)));
     if (!share) return share.error();
     EXPECT_TRUE(*share == known_share(j)) << int{j};
   }
-  const auto parts = RecoveryParts::parse(block.hex("Parts" + number));
+  const auto parts = RecoveryParts::parse(group, block.hex("Parts" + number));
   if (!parts) return parts.error();
-  EXPECT_EQ(RecoveryParts::of(plan, deals).encoded(), parts->encoded());
+  const auto received = receive_parts(transcript, deals, 0, key_of(0), system_random());
+  if (!received) return received.error();
+  EXPECT_EQ(received->encoded(), parts->encoded());
+  if (auto holds = parts->check(transcript.sharing(), system_random()); !holds) return holds.error();
   const auto recovered = parts->open(key_of(plan.recovery_party().value()), transcript.sharing());
   if (!recovered) return recovered.error();
   EXPECT_TRUE(*recovered == known_share(parts->index()));

@@ -155,12 +155,10 @@ Certificate self_signed(const std::string& name, CertificateUse use, const Signi
 
 void write_recovery(Blocks& blocks, const Group& group) {
   const Secret code = generate_code(system_random());
-  const Scalar share = Scalar::random(group.scalars(), system_random());
   const HpkePrivateKey hpke = HpkePrivateKey::generate(system_random());
-  const RecoveryBlob::Binding binding{
-      .key_id = random_digest(), .index = 3, .epoch = 2, .public_share = group.generator_power_secret(share)};
-  const auto [blob, recovery_key] = *RecoveryBlob::seal(RecoveryKind::code, *read_code(code.reveal()),
-                                                        binding, share, hpke, system_random());
+  const KeyId key_id = random_digest();
+  const auto [blob, recovery_key] = *RecoveryBlob::seal(RecoveryKind::code, *read_code(code.reveal()), key_id,
+                                                        group.suite(), hpke, system_random());
   const SigningKey administrator = SigningKey::generate(system_random());
   const Certificate certificate =
       self_signed("ada", CertificateUse::client, administrator, {"coprotect:acme:recovery:ada"});
@@ -172,7 +170,7 @@ void write_recovery(Blocks& blocks, const Group& group) {
   blocks.text("Type", "recovery")
       .text("Suite", suite_name(group.suite()))
       .text("Code", text_of(code.reveal()));
-  blocks.hex("KeyId", binding.key_id).hex("Share", share.bytes().reveal());
+  blocks.hex("KeyId", key_id);
   blocks.hex("HpkeScalar", hpke.scalar().reveal()).hex("Blob", blob.encoded()).hex("Kit", kit.encode());
   blocks.hex("KitKey", administrator.scalar().reveal());
   blocks.text("KitClientCa", client_ca ? to_hex(client_ca->scalar().reveal()) : "").end();
@@ -201,7 +199,8 @@ void write_dkg(Blocks& blocks, SuiteId suite) {
   std::vector<Party> parties;
   for (std::uint8_t i = 0; i < 3; ++i) {
     identities.push_back(SigningKey::generate(system_random()));
-    ceremony_keys.push_back(HpkePrivateKey::generate(system_random()));
+    ceremony_keys.push_back(i < 2 ? HpkePrivateKey::generate(system_random())
+                                  : *HpkePrivateKey::from_scalar(recovery_key.scalar().reveal()));
     const std::string name = std::vector<std::string>{"cloud", "company", "recovery"}[i];
     const bool agent = i < 2;
     parties.push_back(
@@ -235,6 +234,7 @@ void write_dkg(Blocks& blocks, SuiteId suite) {
   std::vector<Bytes> deals;
   std::vector<Bytes> confirms;
   const Secret holder = ceremony_keys[1].scalar().clone();
+  const Secret recovery_scalar = ceremony_keys[2].scalar().clone();
   for (std::size_t i = 0; i < 3; ++i)
     dealers.push_back(
         *Dealer::start(parameters, i, identities[i], std::move(ceremony_keys[i]), system_random()));
@@ -250,13 +250,17 @@ void write_dkg(Blocks& blocks, SuiteId suite) {
   blocks.hex("KeyId", bundle.key_id())
       .hex("H", bundle.public_key().h().encode())
       .hex("Bundle", bundle.encoded());
-  for (std::uint8_t j = 1; j <= 3; ++j)
+  for (std::uint8_t j = 1; j <= 2; ++j)
     blocks.hex("Share" + std::to_string(j), outcomes[j - 1u].shares.at(j).bytes().reveal());
+  const RecoveryParts& parts = outcomes[0].parts.value();
+  const auto recovery = HpkePrivateKey::from_scalar(recovery_scalar.reveal());
+  blocks.hex("Share3", must(parts.open(*recovery, bundle.sharing())).bytes().reveal());
+  blocks.hex("Parts", parts.encoded()).hex("CeremonyKey2", recovery_scalar.reveal());
   const auto deal = *CeremonyMessage::parse(deals[0], Round::deal, parameters);
   blocks.hex("Deal0", deal.body).hex("CeremonyKey1", holder.reveal());
   // The dealt share itself, as its holder reads it.
   Reader reader(deal.body);
-  EXPECT_EQ(reader.u8(), 2);
+  EXPECT_EQ(reader.u8(), 2);  // indices 2 and 3
   EXPECT_EQ(reader.u8(), 2);
   Writer info;
   info.literal("CPV1-DEAL").bytes(parameters.sid());
@@ -287,7 +291,8 @@ void write_version(Blocks& blocks, const std::string& number, test::TestKey& key
   }
   std::string keys;
   for (std::size_t i = 0; i < plan->parameters->parties.size(); ++i) {
-    const HpkePrivateKey& own = plan.absent(i) ? key.recovery_key : handover.ceremony_keys[i];
+    const HpkePrivateKey& own =
+        plan.recovery_party() == i ? handover.recovery_key() : handover.ceremony_keys[i];
     keys += to_hex(own.scalar().reveal());
   }
   const SigningKey& first = handover.identity(plan->parameters->parties.front().name);
@@ -295,7 +300,7 @@ void write_version(Blocks& blocks, const std::string& number, test::TestKey& key
   blocks.hex("Deals" + number, encoded_deals.view());
   blocks.text("CeremonyKeys" + number, keys).text("Shares" + number, shares);
   blocks.hex("BlobHash" + number, made.blob_hash());
-  blocks.hex("Parts" + number, RecoveryParts::of(plan, deals).encoded());
+  blocks.hex("Parts" + number, must(handover.parts(made, deals)).encoded());
   blocks.hex("Active" + number, acknowledge_handover(plan.sid(), made.hash(), first));
   blocks.hex("Void" + number, void_handover(plan.sid(), first));
   key.bundle = must(key.bundle.followed_by(version));

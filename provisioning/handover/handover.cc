@@ -7,7 +7,6 @@
 
 #include "protocol/base/fault.h"
 #include "protocol/crypto/hash.h"
-#include "protocol/handover/recovery_parts.h"
 #include "protocol/handover/statements.h"
 #include "provisioning/organisation.h"
 #include "provisioning/report.h"
@@ -43,6 +42,7 @@ std::vector<protocol::PublicDeal> public_parts(const std::vector<protocol::Deal>
     parts.push_back({.index = deal.open.index,
                      .commitments = deal.open.commitments,
                      .sealed_hash = deal.open.sealed_hash,
+                     .part_hash = deal.open.part_hash,
                      .proof_r = deal.open.proof_r,
                      .proof_z = deal.open.proof_z.clone()});
   return parts;
@@ -71,8 +71,7 @@ Handover::Handover(protocol::Bundle now, HandoverOrder order, const Operator& pe
       order_(std::move(order)),
       operator_(person),
       random_(random),
-      recovery_identity_(protocol::SigningKey::generate(random)),
-      recovery_ceremony_key_(protocol::HpkePrivateKey::generate(random)) {}
+      recovery_identity_(protocol::SigningKey::generate(random)) {}
 
 Status Handover::prepare() {
   struct Step {
@@ -83,8 +82,9 @@ Status Handover::prepare() {
       Step{"agreeing on who holds the key next", &Handover::make_plan},
       Step{"the operators of the agents that deal consent", &Handover::gather_consents},
       Step{"the present holders deal their shares, sealed to the next ones", &Handover::deal},
-      Step{"the recovery share", &Handover::seal_recovery_share},
-      Step{"the next holders seal their share in their token", &Handover::let_all_prepare},
+      Step{"the recovery code", &Handover::seal_recovery_key},
+      Step{"the next holders check what they and recovery were dealt, and seal it in their token",
+           &Handover::let_all_prepare},
   };
   for (std::size_t i = 0; i < kSteps.size(); ++i) {
     operator_.progress("[" + std::to_string(i + 1) + "/" + std::to_string(kSteps.size()) + "] " +
@@ -143,7 +143,8 @@ Result<Party> Handover::recovery_party(std::uint8_t index) {
               .indices = {index},
               .nonce = {},
               .identity_key = recovery_identity_.public_key(),
-              .ceremony_key = recovery_ceremony_key_.public_key(),
+              .ceremony_key = order_.new_recovery != nullptr ? order_.new_recovery->hpke_key()
+                                                             : now_.parameters()->recovery_key.value(),
               .mode = KeeperMode::not_an_agent,
               .url = {},
               .identity_certificate = std::nullopt,
@@ -152,8 +153,7 @@ Result<Party> Handover::recovery_party(std::uint8_t index) {
                                          : known->organisation};
   random_.fill(party.nonce);
   if (takes_part) return party;
-  // Absent: its values are sealed to the recovery key, and its identity stays what it was.
-  party.ceremony_key = now_.parameters()->recovery_key.value();
+  // Its identity stays what it was.
   party.identity_key = known->identity_key;
   return party;
 }
@@ -332,33 +332,27 @@ Status Handover::deal() {
   return Done{};
 }
 
-Status Handover::seal_recovery_share() {
+Status Handover::seal_recovery_key() {
   if (order_.new_recovery == nullptr) return Done{};
-  const auto transcript = protocol::HandoverTranscript::make(now_.sharing(), now_.newest_hash(), *plan_,
-                                                             public_parts(deals_), Digest{});
-  if (!transcript) return transcript.error();
-  const std::uint8_t index = (*plan_)->parameters->n;
-  auto share = protocol::receive_share(*transcript, deals_, index, recovery_ceremony_key_);
-  if (!share) return std::move(share).error();
-  if (auto sealed = order_.new_recovery->seal({.key_id = now_.key_id(),
-                                               .index = index,
-                                               .epoch = (*plan_)->epoch,
-                                               .public_share = transcript->sharing().public_share(index)},
-                                              *std::move(share));
-      !sealed)
+  if (auto sealed = order_.new_recovery->seal(now_.key_id(), now_.parameters()->suite); !sealed)
     return sealed;
-  return order_.new_recovery->reopen();
+  if (auto opened = order_.new_recovery->reopen(); !opened) return opened;
+  const Signature signature = order_.new_recovery->prove_possession(plan_->sid());
+  possession_.assign(signature.begin(), signature.end());
+  return Done{};
 }
 
 Result<Signature> Handover::prepare_at(const NewHolder& agent, const Bytes& blob) {
   const std::vector<Bytes> deals = encode_all(deals_);
   if (agent.holder != nullptr)
-    return agent.holder->prepare(deals, order_.new_recovery != nullptr ? blob : Bytes{});
+    return agent.holder->prepare(
+        {.deals = deals, .blob = order_.new_recovery != nullptr ? blob : Bytes{}, .possession = possession_});
   return agent.invited->join(plan_->sid(), {.invitation = agent.invited->invitation().id,
                                             .bundle = now_.encoded(),
                                             .plan = plan_->encoded(),
                                             .deals = deals,
                                             .blob = blob,
+                                            .possession = possession_,
                                             .mac = {}});
 }
 

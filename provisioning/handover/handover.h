@@ -31,7 +31,7 @@ struct HandoverOrder {
   std::vector<NewHolder> agents;   // with indices 1, 2, …; the recovery share's comes after them
   std::vector<NewHolder> dealers;  // who can deal, first who should; no more than needed do
   std::optional<RecoveryDealer> recovery_dealer;  // if they are too few
-  NewRecovery* new_recovery = nullptr;            // a new recovery share and code; null: the old code stays
+  NewRecovery* new_recovery = nullptr;            // a new recovery key and code; null: the old code stays
   Bytes blob;                                     // the recovery blob as it is, for agents that join
   // The client CA's: certifies agents of the company's that join, and a new recovery party.
   const protocol::SigningKey* ca_key = nullptr;
@@ -58,7 +58,7 @@ class Handover {
   Status gather_consents();
   Status ask_for_consents(const std::vector<NewHolder>& agents, std::set<std::string>& told);
   Status deal();
-  Status seal_recovery_share();
+  Status seal_recovery_key();
   Status let_all_prepare();
   void abort();
 
@@ -77,11 +77,11 @@ class Handover {
   const Operator& operator_;
   Random& random_;
   protocol::SigningKey recovery_identity_;
-  protocol::HpkePrivateKey recovery_ceremony_key_;
   std::vector<protocol::HandoverOffer> offers_;  // of order_.agents
   std::optional<protocol::HandoverPlan> plan_;
   std::vector<Bytes> consents_;  // of all agents that deal
   std::vector<protocol::Deal> deals_;
+  Bytes possession_;
   std::optional<protocol::Bundle> next_;
 };
 

@@ -28,7 +28,7 @@ class HolderAgent {
   // operator has not approved.
   Result<Bytes> consent(const protocol::DealRequest& request);
   Result<std::vector<Bytes>> deal(const protocol::DealRequest& request);
-  Result<protocol::Signature> prepare(const std::vector<Bytes>& deals, const Bytes& blob);
+  Result<protocol::Signature> prepare(const protocol::PrepareRequest& request);
   // The acknowledgement.
   Result<protocol::Signature> activate(ByteView version);
   Status retire(const protocol::RetireRequest& request);
@@ -36,7 +36,14 @@ class HolderAgent {
   Result<protocol::Signature> abort(const protocol::AbortRequest& request);
   // The tenant's list as the agent has it, encoded.
   Result<Bytes> list(const ListKind& kind);
-  // The recovery blob, and the parts that go with it (client/recovery.h).
+  // What it says of the recovery share of the keys that this administrator may read (agent/API.md).
+  struct RecoveryHealth {
+    std::string recovery;  // "ok", or what is wrong
+    std::optional<std::int64_t> parts_age_seconds;
+    std::optional<std::int64_t> code_age_seconds;
+  };
+  Result<RecoveryHealth> recovery_health();
+  // The recovery blob; and the parts that go with it, for a recovery administrator alone (client/recovery.h).
   Result<std::pair<Bytes, Bytes>> recovery_share();
 
  private:

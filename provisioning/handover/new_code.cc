@@ -39,12 +39,14 @@ Status finish(const NewCodeOptions& options, KeyFolder& folder, Registry& regist
 
 void summarize(const KeyFolder& folder) {
   const std::string place = folder.folder().string();
-  std::cout << "\nthe recovery share is new, and so are all others; ";
+  std::cout << "\nthe recovery key is new, and so are all shares; ";
   print_holders(folder.bundle());
   std::cout << "  print         " << place
             << "/recovery-sheet.txt, write the new code on it and lock it away\n"
             << "  keep apart    " << place << '/' << folder.name() << ".kit, in several copies\n"
-            << "  destroy       the old sheet and every copy of the old kit: they open nothing any more\n"
+            << "  destroy       the old sheet and every copy of the old kit. They open nothing that agents "
+               "keep now,\n"
+            << "                but what somebody may have copied from an agent before\n"
             << "  clients       learn of it from the agents by themselves\n";
 }
 

@@ -1,7 +1,7 @@
 #include "provisioning/handover/opened_kit.h"
 
 #include "client/files/small_file.h"
-#include "protocol/handover/recovery_parts.h"
+#include "protocol/dkg/recovery_parts.h"
 #include "protocol/recovery/code.h"
 #include "provisioning/durable.h"
 #include "provisioning/report.h"
@@ -60,13 +60,7 @@ Result<RecoveryDealer> OpenedKit::share_of(const protocol::Bundle& newest, Holde
                                                  " agent holds the recovery share under a "
                                                  "newer code than this kit's"),
                      "use the newest kit and the code that was shown with it");
-  if (encoded_parts.empty()) {
-    if (kit.blob().binding().epoch != newest.epoch())
-      return Error(Code::altered, agent.name() + " agent keeps no recovery share of epoch " +
-                                      std::to_string(newest.epoch()));
-    return RecoveryDealer{kit.blob().binding().index, blob.share.clone()};
-  }
-  const auto parts = protocol::RecoveryParts::parse(encoded_parts);
+  const auto parts = protocol::RecoveryParts::parse(newest.group(), encoded_parts);
   if (!parts) return Error(parts.error()).in(agent.name() + " agent");
   auto share = parts->open(blob.hpke, newest.sharing());
   if (!share) return std::move(share).error().in(agent.name() + " agent");

@@ -32,6 +32,18 @@ void print_notice(const std::string& party, const protocol::HandoverNotice& noti
     std::cout << "  object with   coprotect-provision veto --dir FOLDER " << short_name(notice) << '\n';
 }
 
+// When this agent last verified what it keeps for the recovery code, and last saw the code open it.
+void print_recovery(HolderAgent& agent) {
+  const auto health = agent.recovery_health();
+  if (!health) return;
+  const auto date = [](const std::optional<std::int64_t>& age_seconds) {
+    return age_seconds ? utc_text(now_ms() - *age_seconds * 1000) : std::string("never");
+  };
+  std::cout << "recovery at the " << agent.name() << " agent: parts verified "
+            << date(health->parts_age_seconds) << ", code opened " << date(health->code_age_seconds) << '\n';
+  if (health->recovery != "ok") std::cout << "  wrong         " << printable(health->recovery) << '\n';
+}
+
 void print_state(const HolderGroup::Member& member, const protocol::Bundle& newest) {
   const std::string who = "the " + member.agent->name() + " agent";
   if (!member.status) {
@@ -56,7 +68,10 @@ Status show_holders(const KeyOptions& options, Random& random) {
   auto holders = HolderGroup::look(folder->bundle(), folder->administrator(), random);
   if (!holders) return std::move(holders).error();
   print_holders(holders->bundle());
-  for (const HolderGroup::Member& member : holders->members()) print_state(member, holders->bundle());
+  for (const HolderGroup::Member& member : holders->members()) {
+    print_state(member, holders->bundle());
+    if (member.status && member.holds_now) print_recovery(*member.agent);
+  }
   return Done{};
 }
 

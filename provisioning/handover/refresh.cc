@@ -44,8 +44,10 @@ Status refresh(const KeyOptions& options, const Operator& person, Random& random
   if (auto renewed = folder->renew(handover.next()); !renewed) return renewed;
   std::cout << "\nall shares are new; ";
   print_holders(handover.next());
-  std::cout << "  clients       learn of it from the agents by themselves\n"
-            << "  recovery      code and kit stay valid\n";
+  std::cout
+      << "  clients       learn of it from the agents by themselves\n"
+      << "  recovery      code and kit stay the same. Every agent verified that the recovery key opens\n"
+      << "                the new recovery share; that your code opens the kit, only a drill shows\n";
   return Done{};
 }
 

@@ -155,7 +155,8 @@ Status reshare(const ReshareOptions& options, const Operator& person, std::int64
   print_holders(handover.next());
   std::cout
       << "  clients       learn of it from the agents that stayed or left\n"
-      << "  recovery      code and kit stay valid\n"
+      << "  recovery      code and kit stay the same. Every agent verified that the recovery key opens the\n"
+         "                new recovery share; that your code opens the kit, only a drill shows\n"
       << "  who left      keeps what it copied: docs/runbooks says what that is worth, and when a new key "
          "and rewrap are the answer\n";
   return Done{};

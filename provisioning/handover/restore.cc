@@ -238,8 +238,9 @@ Status restore(const RestoreOptions& options, const Operator& person, std::int64
   const std::string folder = options.out.string();
   std::cout
       << "  the folder    " << folder << " is what onboard left: bundle, client CA, administrator\n"
-      << "  recovery      code and kit stay valid; coprotect-provision new-code makes new ones, as you "
-         "should if others may have seen the code\n"
+      << "  recovery      code and kit stay the same, and opened just now; coprotect-provision new-code "
+         "makes "
+         "new ones, as you should if others may have seen the code\n"
       << "  clients       those whose keys are lost: coprotect-provision add-client NAME --replace --dir "
       << folder << " --out FOLDER\n";
   return Done{};

@@ -84,8 +84,12 @@ TEST_P(LifecycleDrill, GoesThroughEveryQuorum) {
   const Results all = {"cloud company: passed", "cloud recovery: passed", "company recovery: passed"};
   EXPECT_TRUE(health(system_->cloud())["last_drill_age_seconds"].is_null());
 
-  // With an agent's blob, then with the kit; then of the key that derives.
+  // Agents give what the code opens to the kit's administrator alone.
   Finished run = drill(system_->code());
+  EXPECT_NE(run.exit_code, 0) << run.out << run.err;
+  EXPECT_NE(run.err.find("--kit"), std::string::npos) << run.err;
+  // Of the first key; then of the key that derives.
+  run = drill(system_->code(), {"--kit", system_->kit().string()});
   ASSERT_EQ(run.exit_code, 0) << run.out << run.err;
   EXPECT_EQ(results(), all);
   EXPECT_EQ(evidence()["administrator"], "coprotect:acme:admin:admin") << evidence();
@@ -132,7 +136,7 @@ TEST_P(LifecycleDrill, GoesThroughEveryQuorum) {
   EXPECT_EQ(verify().exit_code, 0);
 
   // A wrong code ends it before anybody is asked.
-  run = drill("AAAA");
+  run = drill("AAAA", {"--kit", system_->kit().string()});
   EXPECT_EQ(run.exit_code, 7) << run.err;
   EXPECT_TRUE(evidence_.empty());
 

@@ -136,4 +136,14 @@ std::vector<protocol::LogEntry> read_log(TestAgent& agent, const Bundle& bundle,
   return entries;
 }
 
+std::pair<Bytes, Bytes> recovery_of(TestAgent& agent, const protocol::Bundle& bundle,
+                                    const TestClient& client) {
+  const Secret reply = must(answer(agent, ask(agent, bundle, protocol::RecoveryShareBody{}), client));
+  Reader r(reply.reveal());
+  const auto blob = r.lp4();
+  const auto parts = r.lp4();
+  invariant(blob && parts && r.empty());
+  return {Bytes(blob->begin(), blob->end()), Bytes(parts->begin(), parts->end())};
+}
+
 }  // namespace coprotect::agent::custodian::testing

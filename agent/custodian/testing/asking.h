@@ -38,6 +38,10 @@ Result<Secret> open(const TestAgent& agent, const Asking& asking, ByteView messa
 Result<Secret> send(TestAgent& agent, const Asking& asking, const Bytes& signed_request, ByteView peer);
 // The same for a request that is signed here.
 Result<Secret> answer(TestAgent& agent, const Asking& asking, const TestClient& client);
+// The recovery blob and the parts that an agent gives this client; those are empty unless it is of role
+// recovery.
+std::pair<Bytes, Bytes> recovery_of(TestAgent& agent, const protocol::Bundle& bundle,
+                                    const TestClient& client);
 // The same for a partial-decrypt or a derive request, with its proof verified.
 Result<protocol::PartialReply> partials(TestAgent& agent, const protocol::Bundle& bundle,
                                         const Asking& asking, const TestClient& client);

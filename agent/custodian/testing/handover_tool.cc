@@ -38,7 +38,6 @@ HandoverTool::HandoverTool(const protocol::Bundle& bundle, std::vector<TestAgent
       holders_(std::move(holders)),
       dealers_(std::move(dealers)),
       identity_(protocol::SigningKey::generate(system_random())),
-      ceremony_key_(HpkePrivateKey::generate(system_random())),
       recovery_key_(HpkePrivateKey::generate(system_random())) {
   for (const auto& [agent, index] : holders_.agents)
     if (std::ranges::find(present_, agent) == present_.end())
@@ -111,7 +110,7 @@ void HandoverTool::offer() {
         .nonce = {},
         .identity_key =
             known && !holders_.new_recovery ? from->parties[*known].identity_key : identity_.public_key(),
-        .ceremony_key = holders_.new_recovery ? ceremony_key_.public_key() : *recovery_key,
+        .ceremony_key = *recovery_key,
         .mode = protocol::KeeperMode::not_an_agent,
         .url = {},
         .identity_certificate = std::nullopt,
@@ -203,15 +202,12 @@ void HandoverTool::make_transcript() {
                                          blob_hash));
   };
   if (holders_.new_recovery) {
-    const std::uint8_t index = holders_.recovery;
-    const auto transcript = made({});
-    recovery_share_.emplace(must(protocol::receive_share(transcript, dealt, index, ceremony_key_)));
-    const protocol::RecoveryBlob::Binding binding{bundle_.key_id(), index, epoch,
-                                                  transcript.sharing().public_share(index)};
     const Secret code = Secret::copy_of(bytes_of("ZZZZ456789ABCDEFGHJKMNPQRSTV"));
     blob_ = must(protocol::RecoveryBlob::seal_with(protocol::RecoveryKind::code, {64, 1, 1}, {}, {}, code,
-                                                   binding, *recovery_share_, recovery_key_))
+                                                   bundle_.key_id(), bundle_.group().suite(), recovery_key_))
                 .first.encoded();
+    const auto signature = protocol::prove_recovery_key(plan_->sid(), protocol::sha256(blob_), recovery_key_);
+    possession.assign(signature.begin(), signature.end());
   } else if (holders_.recovery != 0) {
     blob_ = recovery_of(*present_.front(), bundle_, client_).first;
   }
@@ -225,6 +221,7 @@ Bytes HandoverTool::join_message(const TestAgent& agent) const {
                                       .plan = plan_->encoded(),
                                       .deals = deals,
                                       .blob = blob_,
+                                      .possession = possession,
                                       .mac = {}};
   return message.encode(invitation.secret);
 }
@@ -236,7 +233,7 @@ Bytes HandoverTool::void_message(const TestAgent& agent) const {
 
 Result<Signature> HandoverTool::prepare_at(TestAgent& agent) {
   const Bytes blob = holders_.new_recovery ? blob_ : Bytes{};
-  const protocol::PrepareRequest request{.deals = deals, .blob = blob};
+  const protocol::PrepareRequest request{.deals = deals, .blob = blob, .possession = possession};
   auto signature = signature_in(joins(agent) ? post(agent, Route::join, join_message(agent))
                                              : ask(agent, HandoverStep::prepare, request.encode()));
   if (signature) confirmations_[agent.identity_key().bytes()] = *signature;
@@ -292,16 +289,6 @@ protocol::HandoverStatus HandoverTool::status(TestAgent& agent) {
 
 protocol::Statement statement(const TestAgent& agent, const Signature& signature) {
   return {agent.identity_key().bytes(), signature};
-}
-
-std::pair<Bytes, Bytes> recovery_of(TestAgent& agent, const protocol::Bundle& bundle,
-                                    const TestClient& admin) {
-  const Secret reply = must(answer(agent, ask(agent, bundle, protocol::RecoveryShareBody{}), admin));
-  Reader r(reply.reveal());
-  const auto blob = r.lp4();
-  const auto parts = r.lp4();
-  invariant(blob && parts && r.empty());
-  return {bytes_of_view(*blob), bytes_of_view(*parts)};
 }
 
 bool opens(const protocol::Bundle& bundle, const TestClient& user, const std::vector<TestAgent*>& agents,

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "agent/custodian/testing/asking.h"
-#include "protocol/handover/recovery_parts.h"
 #include "protocol/message/handover.h"
 #include "protocol/recovery/blob.h"
 
@@ -15,7 +14,7 @@ struct NewHolders {
   std::uint8_t t;
   std::vector<std::pair<TestAgent*, std::uint8_t>> agents;  // each with its index
   std::uint8_t recovery = 0;                                // the recovery party's index, if there is one
-  bool new_recovery = false;  // the tool takes the recovery share; otherwise that party is absent
+  bool new_recovery = false;                                // under a new recovery key
 };
 
 // The provisioning tool's side of a handover, step by step, so that a test can stop or interfere anywhere.
@@ -63,6 +62,7 @@ class HandoverTool {
   std::vector<protocol::HandoverOffer> offers;  // in the plan's order
   std::vector<Bytes> consents;
   std::vector<Bytes> deals;
+  Bytes possession;  // of the new recovery key
   Bytes version;
   std::vector<protocol::Statement> acknowledgements;
 
@@ -72,8 +72,7 @@ class HandoverTool {
   const HeldInvitation& invitation(const TestAgent& agent) const { return invitations_.at(&agent); }
   Bytes join_message(const TestAgent& agent) const;
   Bytes void_message(const TestAgent& agent) const;
-  // Of a new recovery party.
-  const protocol::Scalar& recovery_share() const { return *recovery_share_; }
+  // Of a new code.
   const protocol::HpkePrivateKey& recovery_key() const { return recovery_key_; }
   const Bytes& blob() const { return blob_; }
 
@@ -93,12 +92,10 @@ class HandoverTool {
   std::optional<std::pair<std::uint8_t, protocol::Scalar>> recovery_dealer_;
 
   protocol::SigningKey identity_;
-  protocol::HpkePrivateKey ceremony_key_;
   protocol::HpkePrivateKey recovery_key_;
   std::optional<protocol::Parameters::Fields> fields_;
   std::optional<protocol::HandoverPlan> plan_;
   std::optional<protocol::HandoverTranscript> transcript_;
-  std::optional<protocol::Scalar> recovery_share_;
   Bytes blob_;
   std::map<protocol::PublicKeyBytes, protocol::Signature> confirmations_;
   std::optional<protocol::Bundle> next_;
@@ -106,9 +103,6 @@ class HandoverTool {
 
 // A statement of an agent, as abort and retire take it.
 protocol::Statement statement(const TestAgent& agent, const protocol::Signature& signature);
-// The recovery blob and the parts that an agent keeps.
-std::pair<Bytes, Bytes> recovery_of(TestAgent& agent, const protocol::Bundle& bundle,
-                                    const TestClient& admin);
 // Whether these agents, with the recovery share of an index if there is one, open a new file of the bundle.
 struct RecoveryShare {
   std::uint8_t index;

@@ -27,6 +27,7 @@ void Pair::onboard() {
     TestAgent& agent = i == 0 ? cloud : company;
     must(agent.call(ipc::Route::client_list_put, "acme", admin.certificate.der(), list));
   }
+  tool.learn_recovery_share(0, rescuer);
 }
 
 void Pair::publish_clients(ByteView peer) {

@@ -1,5 +1,6 @@
 #include "agent/custodian/testing/tool.h"
 
+#include "agent/custodian/testing/asking.h"
 #include "protocol/base/test_must.h"
 #include "protocol/crypto/hash.h"
 
@@ -26,7 +27,6 @@ Tool::Tool(std::vector<TestAgent*> agents, const Company& company, protocol::Sui
       suite_(suite),
       purpose_(purpose),
       identity_(protocol::SigningKey::generate(system_random())),
-      ceremony_key_(HpkePrivateKey::generate(system_random())),
       recovery_key_(HpkePrivateKey::generate(system_random())) {
   for (TestAgent* const agent : agents_) invitations_.push_back(agent->invite(24 * kHourMs));
 }
@@ -68,7 +68,7 @@ void Tool::offer() {
                        .indices = {recovery_index()},
                        .nonce = {},
                        .identity_key = identity_.public_key(),
-                       .ceremony_key = ceremony_key_.public_key(),
+                       .ceremony_key = recovery_key_.public_key(),
                        .mode = protocol::KeeperMode::not_an_agent,
                        .url = {},
                        .identity_certificate = std::nullopt,
@@ -105,7 +105,7 @@ void Tool::exchange() {
   std::vector<Bytes> commits;
   for (std::size_t i = 0; i < agents_.size(); ++i) commits.push_back(must(send_parameters(i)));
   dealer_ = must(Dealer::start(*parameters_, agents_.size(), identity_,
-                               must(HpkePrivateKey::from_scalar(ceremony_key_.scalar().reveal())),
+                               must(HpkePrivateKey::from_scalar(recovery_key_.scalar().reveal())),
                                system_random()));
   commits.push_back(dealer_->commit());
   const auto reveals = from_all(Route::reveal, commits, must(dealer_->reveal(commits)));
@@ -118,11 +118,9 @@ void Tool::prepare() {
 }
 
 void Tool::store_blob() {
-  const protocol::RecoveryBlob::Binding binding{outcome_->transcript.key_id(), recovery_index(), 0,
-                                                outcome_->transcript.public_share(recovery_index())};
   const Secret code = Secret::copy_of(bytes_of("0123456789ABCDEFGHJKMNPQRSTV"));
   blob_ = must(protocol::RecoveryBlob::seal_with(protocol::RecoveryKind::code, {64, 1, 1}, {}, {}, code,
-                                                 binding, recovery_share(), recovery_key_))
+                                                 outcome_->transcript.key_id(), suite_, recovery_key_))
               .first.encoded();
   const Digest hash = protocol::sha256(blob_);
   const Bytes own =
@@ -144,6 +142,12 @@ void Tool::sign() {
 
 void Tool::activate() {
   for (std::size_t i = 0; i < agents_.size(); ++i) must(post(i, Route::activate, bundle_->encoded()));
+}
+
+void Tool::learn_recovery_share(std::size_t agent, const TestClient& rescuer) {
+  const Bytes parts = recovery_of(*agents_[agent], bundle(), rescuer).second;
+  recovery_share_ = must(must(protocol::RecoveryParts::parse(protocol::group_of(suite_), parts))
+                             .open(recovery_key_, bundle().sharing()));
 }
 
 protocol::StatusMessage Tool::status(std::size_t agent) {

@@ -42,7 +42,9 @@ class Tool {
   const protocol::Bundle& bundle() const { return *bundle_; }
   const Bytes& blob() const { return blob_; }
   const Bytes& blob_message(std::size_t agent) const { return blob_messages_[agent]; }
-  const protocol::Scalar& recovery_share() const { return outcome_->shares.at(recovery_index()); }
+  // The recovery share, from the parts that an agent keeps; learn_recovery_share() asked for them.
+  const protocol::Scalar& recovery_share() const { return *recovery_share_; }
+  void learn_recovery_share(std::size_t agent, const TestClient& rescuer);
   const protocol::HpkePrivateKey& recovery_key() const { return recovery_key_; }
 
  private:
@@ -56,7 +58,6 @@ class Tool {
   protocol::Purpose purpose_;
   std::vector<HeldInvitation> invitations_;
   protocol::SigningKey identity_;
-  protocol::HpkePrivateKey ceremony_key_;
   protocol::HpkePrivateKey recovery_key_;
   std::optional<protocol::Parameters::Fields> fields_;
   std::optional<protocol::Parameters> parameters_;
@@ -67,6 +68,7 @@ class Tool {
   std::vector<Bytes> blob_messages_;
   Bytes blob_;
   std::optional<protocol::Bundle> bundle_;
+  std::optional<protocol::Scalar> recovery_share_;
 };
 
 }  // namespace coprotect::agent::custodian::testing

@@ -4,12 +4,13 @@ from collections import namedtuple
 
 import hpke
 import messages
+import recovery_part
 from groups import H, Reader, group_by_id, lp, lp4, require, sha256, to_int, u8, u16, u32
 
 Party = namedtuple("Party", "name indices nonce identity_key ceremony_key mode url identity_certificate organisation")
 Organisation = namedtuple("Organisation", "kind name key certified_key")
 Parameters = namedtuple("Parameters", "group purpose t n tenant parties client_ca recovery_key encoded sid")
-Bundle = namedtuple("Bundle", "parameters h public_shares key_id epoch sid generation versions newest_hash")
+Bundle = namedtuple("Bundle", "parameters h public_shares key_id epoch sid generation versions newest_hash parts_hash statements")
 
 
 def compressed_point(uncompressed):
@@ -61,6 +62,9 @@ def parse_parameters(data):
         certified = p.identity_key if p.mode else compressed_point(recovery_key)
         require(organisation.certified_key == certified, "organisation's party")
     require(sorted(i for p in parties for i in p.indices) == list(range(1, n + 1)), "indices")
+    not_agents = [p for p in parties if p.mode == 0]
+    require(len(not_agents) <= 1, "more than one party is not an agent")
+    require(all(len(p.indices) == 1 and p.ceremony_key == recovery_key for p in not_agents), "recovery party")
     return Parameters(group, purpose, t, n, tenant, parties, client_ca, recovery_key, data, H("CPV1-SID", sha256(data)))
 
 
@@ -84,18 +88,53 @@ def commit_body(sid, sender, reveal):
     return H("CPV1-COMMIT", sid, u8(sender), sha256(reveal[1:-32]), reveal[-32:])
 
 
-def deal_body(parameters, sender, coefficients, ephemerals):
-    """ephemerals: index -> HPKE ephemeral scalar."""
+def recovery_party(parameters):
+    return next((p for p in parameters.parties if p.mode == 0), None)
+
+
+def recovery_statement(parameters, sender, commitments):
+    recovery = recovery_party(parameters)
+    (j,) = recovery.indices
+    return recovery_part.Statement(parameters.group, parameters.sid, sender, j, recovery.ceremony_key, commitments)
+
+
+def deal_body(parameters, sender, coefficients, ephemerals, fresh, part_key):
+    """ephemerals: index, or the recovery index and an agent's position -> HPKE ephemeral scalar; fresh, part_key: 32
+    random bytes each, for the recovery part."""
     group = parameters.group
     deals = []
     for holder in parameters.parties:
         for j in holder.indices:
-            if j not in parameters.parties[sender].indices:
+            if holder.mode == 0:
+                statement = recovery_statement(parameters, sender, [group.exp(group.g, a) for a in coefficients])
+                part = recovery_part.make(statement, polynomial(coefficients, j, group.q), fresh)
+                agents = [p for p in parameters.parties if p.mode != 0]
+                sealed = recovery_part.seal(statement, part, part_key, agents, [ephemerals[j, i] for i in range(len(agents))])
+                deals.append((j, sha256(part) + lp4(sealed)))
+            elif j not in parameters.parties[sender].indices:
                 share = group.scalar(polynomial(coefficients, j, group.q))
                 aad = bytes([sender, j]) + holder.identity_key
-                deals.append((j, hpke.seal(holder.ceremony_key, b"CPV1-DEAL" + parameters.sid, aad, share, ephemerals[j])))
+                sealed = hpke.seal(holder.ceremony_key, b"CPV1-DEAL" + parameters.sid, aad, share, ephemerals[j])
+                deals.append((j, lp(sealed)))
     deals.sort()
-    return u8(len(deals)) + b"".join(u8(j) + lp(sealed) for j, sealed in deals)
+    return u8(len(deals)) + b"".join(u8(j) + what for j, what in deals)
+
+
+def parse_deal_body(parameters, sender, data):
+    """Sealed shares by index, and the recovery part's hash and sealed bytes."""
+    r = Reader(data)
+    count, sealed, part = r.u8(), {}, None
+    for _ in range(count):
+        j = r.u8()
+        holder = next(p for p in parameters.parties if j in p.indices)
+        if holder.mode == 0:
+            part = r.take(32), r.lp4()
+        else:
+            sealed[j] = r.lp()
+    r.end()
+    own = parameters.parties[sender].indices if parameters.parties[sender].mode != 0 else []
+    require([*sealed] == [j for p in parameters.parties if p.mode != 0 for j in sorted(p.indices) if j not in own], "indices")
+    return sealed, part
 
 
 def signing_digest(round_, sid, sender, body):
@@ -103,9 +142,9 @@ def signing_digest(round_, sid, sender, body):
     return H("CPV1-CEREMONY", sha256(data))
 
 
-def encode_bundle(parameters, rounds, signatures):
+def encode_bundle(parameters, parts_hash, rounds, signatures):
     """rounds: for each party (body 1, body 2, SHA-256(body 3))."""
-    data = b"CPBN" + u8(1) + u32(0) + lp4(parameters.encoded) + u8(len(rounds))
+    data = b"CPBN" + u8(1) + u32(0) + lp4(parameters.encoded) + parts_hash + u8(len(rounds))
     for (one, two, three), signature in zip(rounds, signatures):
         data += lp4(one) + lp4(two) + three + signature
     return data
@@ -126,6 +165,8 @@ def parse_generation(data):
     require(epoch == 0, "epoch")
     parameters = parse_parameters(r.lp4())
     group, sid = parameters.group, parameters.sid
+    parts_hash = r.take(32)
+    require(recovery_party(parameters) or parts_hash == bytes(32), "parts without a recovery party")
     require(r.u8() == len(parameters.parties), "party count")
     rounds, signatures, commitments = [], [], []
     for sender in range(len(parameters.parties)):
@@ -148,9 +189,12 @@ def parse_generation(data):
     key_id = key_id_of(parameters, rounds)
     for sender, signature in enumerate(signatures):
         identity_key = parameters.parties[sender].identity_key
-        messages.ecdsa_verify(identity_key, signing_digest(4, sid, sender, key_id), signature)
+        messages.ecdsa_verify(identity_key, signing_digest(4, sid, sender, key_id + parts_hash), signature)
     h = group.product(a[0] for a in commitments)
     shares = {}
     for j in range(1, parameters.n + 1):
         shares[j] = group.product(group.exp(a_k, j**k) for a in commitments for k, a_k in enumerate(a))
-    return Bundle(parameters, h, shares, key_id, epoch, sid, data, [], key_id)
+    statements = {}
+    if recovery_party(parameters):
+        statements = {i: recovery_statement(parameters, i, a) for i, a in enumerate(commitments)}
+    return Bundle(parameters, h, shares, key_id, epoch, sid, data, [], key_id, parts_hash, statements)

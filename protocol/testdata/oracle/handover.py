@@ -7,15 +7,15 @@ from cryptography.exceptions import InvalidSignature
 import dkg
 import hpke
 import messages
+import recovery_part
 from groups import H, Reader, Refused, lp, lp4, require, sha256, to_int, u8, u16, u32
 from threshold import lagrange
 
 Plan = namedtuple("Plan", "key_id epoch previous dealers parameters encoded sid")
 Offer = namedtuple("Offer", "key_id newest_hash nonce ceremony_key mode boot_nonce signature proofs hash")
-Open = namedtuple("Open", "index commitments sealed_hash r z encoded")
+Open = namedtuple("Open", "index commitments sealed_hash part_hash r z encoded")
 Deal = namedtuple("Deal", "open sealed")  # sealed: index of the new epoch -> sealed value
-Version = namedtuple("Version", "plan opens blob_hash public_shares body encoded")
-Parts = namedtuple("Parts", "sid index sealed")  # sealed: dealer -> sealed value
+Version = namedtuple("Version", "plan opens blob_hash public_shares parts_hash statements body encoded")
 
 
 # 13.1
@@ -35,17 +35,13 @@ def parse_plan(data):
     r.end()
     require(epoch > 0, "epoch")
     require(1 <= len(dealers) <= 16 and dealers[0] > 0 and dealers == sorted(set(dealers)), "dealers")
-    not_agents = [p for p in parameters.parties if p.mode == 0]
-    require(len(not_agents) <= 1 and all(len(p.indices) == 1 for p in not_agents), "recovery party")
     return Plan(key_id, epoch, previous, dealers, parameters, data, H("CPV1-HANDOVER-SID", sha256(data)))
 
 
-def absent(parameters, party):
-    return party.mode == 0 and party.ceremony_key == parameters.recovery_key
-
-
-def recovery_party(parameters):
-    return next((p for p in parameters.parties if p.mode == 0), None)
+def renews_code(plan, now):
+    """now: the bundle before."""
+    party = dkg.recovery_party(plan.parameters)
+    return party is not None and plan.parameters.recovery_key != now.parameters.recovery_key
 
 
 def check_follows(plan, now):
@@ -56,9 +52,6 @@ def check_follows(plan, now):
     require(new.group is old.group and new.purpose == old.purpose, "denied: suite, purpose")
     require(new.tenant == old.tenant and new.client_ca == old.client_ca, "denied: tenant, client CA")
     require(len(plan.dealers) == old.t and plan.dealers[-1] <= old.n, "dealers")
-    party = recovery_party(new)
-    if party and absent(new, party):
-        require(new.recovery_key == old.recovery_key, "denied: recovery key")
 
 
 def holder_of(parameters, j):
@@ -67,14 +60,11 @@ def holder_of(parameters, j):
 
 def is_refresh(plan, now):
     def without_keys(parameters):
-        parties = [p._replace(nonce=b"", ceremony_key=b"") for p in parameters.parties]
+        parties = [p._replace(nonce=b"", ceremony_key=b"" if p.mode else p.ceremony_key) for p in parameters.parties]
         return parameters._replace(parties=parties, encoded=b"", sid=b"")
 
-    party = recovery_party(plan.parameters)
-    return (
-        without_keys(plan.parameters) == without_keys(now.parameters)
-        and (party is None or absent(plan.parameters, party))
-        and all(holder_of(now.parameters, i).mode != 0 for i in plan.dealers)
+    return without_keys(plan.parameters) == without_keys(now.parameters) and all(
+        holder_of(now.parameters, i).mode != 0 for i in plan.dealers
     )
 
 
@@ -147,24 +137,39 @@ def seal_aad(i, j, holder):
     return u8(i) + u8(j) + holder.identity_key
 
 
-def deal_hash(sid, index, commitments, sealed_hash, r):
-    return H("CPV1-HANDOVER", sid, u8(index), sha256(commitments), sealed_hash, r)
+def deal_hash(sid, index, commitments, sealed_hash, part_hash, r):
+    return H("CPV1-HANDOVER", sid, u8(index), sha256(commitments), sealed_hash, part_hash, r)
 
 
-def make_deal(plan, index, coefficients, ephemerals, nonce):
-    """coefficients[0] is the dealer's share; ephemerals: index -> HPKE ephemeral scalar."""
+def statement_of(plan, index, commitments):
+    """What the dealer's recovery part is about."""
+    recovery = dkg.recovery_party(plan.parameters)
+    (j,) = recovery.indices
+    return recovery_part.Statement(plan.parameters.group, plan.sid, index, j, recovery.ceremony_key, commitments)
+
+
+def make_deal(plan, index, coefficients, ephemerals, nonce, fresh, part_key):
+    """coefficients[0] is the dealer's share; ephemerals: index -> HPKE ephemeral scalar, and recovery index and an
+    agent's position -> one; fresh, part_key: 32 random bytes each, for the recovery part."""
     group = plan.parameters.group
     holders = {j: p for p in plan.parameters.parties for j in p.indices}
-    sealed = b""
+    sealed, part_hash = b"", bytes(32)
     for j in sorted(holders):
-        value = group.scalar(dkg.polynomial(coefficients, j, group.q))
-        aad = seal_aad(index, j, holders[j])
-        sealed += lp(hpke.seal(holders[j].ceremony_key, seal_info(plan.sid), aad, value, ephemerals[j]))
+        value = dkg.polynomial(coefficients, j, group.q)
+        if holders[j].mode == 0:
+            statement = statement_of(plan, index, [group.exp(group.g, a) for a in coefficients])
+            part = recovery_part.make(statement, value, fresh)
+            part_hash = sha256(part)
+            agents = agents_of(plan.parameters)
+            sealed += lp4(recovery_part.seal(statement, part, part_key, agents, [ephemerals[j, i] for i in range(len(agents))]))
+            continue
+        value, aad = group.scalar(value), seal_aad(index, j, holders[j])
+        sealed += lp4(hpke.seal(holders[j].ceremony_key, seal_info(plan.sid), aad, value, ephemerals[j]))
     commitments = b"".join(group.encode(group.exp(group.g, a)) for a in coefficients)
     r = group.encode(group.exp(group.g, nonce))
-    c = to_int(deal_hash(plan.sid, index, commitments, sha256(sealed), r))
+    c = to_int(deal_hash(plan.sid, index, commitments, sha256(sealed), part_hash, r))
     z = (nonce + c * coefficients[0]) % group.q
-    opened = u8(index) + commitments + sha256(sealed) + r + group.scalar(z)
+    opened = u8(index) + commitments + sha256(sealed) + part_hash + r + group.scalar(z)
     return b"CPHD" + u8(1) + lp4(opened) + lp4(sealed)
 
 
@@ -173,11 +178,12 @@ def parse_open(plan, data):
     r = Reader(data)
     index = r.u8()
     commitments = [group.parse(r.take(group.element_size)) for _ in range(plan.parameters.t)]
-    sealed_hash = r.take(32)
+    sealed_hash, part_hash = r.take(32), r.take(32)
+    require(dkg.recovery_party(plan.parameters) or part_hash == bytes(32), "part without a recovery party")
     proof_r = group.parse(r.take(group.element_size))
     z = group.parse_scalar(r.take(group.scalar_size))
     r.end()
-    return Open(index, commitments, sealed_hash, proof_r, z, data)
+    return Open(index, commitments, sealed_hash, part_hash, proof_r, z, data)
 
 
 def parse_deal(plan, data):
@@ -187,7 +193,7 @@ def parse_deal(plan, data):
     r.end()
     require(sha256(sealed) == opened.sealed_hash, f"dealer {opened.index}: sealed values")
     values = Reader(sealed)
-    by_index = {j: values.lp() for j in range(1, plan.parameters.n + 1)}
+    by_index = {j: values.lp4() for j in range(1, plan.parameters.n + 1)}
     values.end()
     return Deal(opened, by_index)
 
@@ -199,7 +205,7 @@ def check_opens(plan, now, opens):
         h_i = now.public_shares[o.index]
         require(o.commitments[0] == h_i, f"dealer {o.index}: deals something else than its share")
         commitments = b"".join(group.encode(a) for a in o.commitments)
-        c = to_int(deal_hash(plan.sid, o.index, commitments, o.sealed_hash, group.encode(o.r)))
+        c = to_int(deal_hash(plan.sid, o.index, commitments, o.sealed_hash, o.part_hash, group.encode(o.r)))
         require(group.exp(group.g, o.z) == group.mul(o.r, group.exp(h_i, c)), f"dealer {o.index}: proof")
 
 
@@ -218,6 +224,26 @@ def new_public_shares(plan, now, opens):
     for j, h_j in shares.items():
         require(h_j not in (None, 1), f"public share {j}")
     return shares
+
+
+def agents_of(parameters):
+    return [p for p in parameters.parties if p.mode != 0]
+
+
+def received_parts(plan, deals, agent, scalar):
+    """The recovery parts, encoded, as the agent at a position among the agents reads them with its ceremony key."""
+    parts = {}
+    for d in deals:
+        statement = statement_of(plan, d.open.index, d.open.commitments)
+        parts[d.open.index] = recovery_part.unseal(
+            statement, d.sealed[statement.index], agents_of(plan.parameters), agent, scalar
+        )
+        require(sha256(parts[d.open.index]) == d.open.part_hash, "another part than the one named")
+    return recovery_part.encode_parts(plan.sid, statement.index, parts)
+
+
+def possession_digest(sid, blob_hash):
+    return H("CPV1-RECOVERY-KEY", sid, blob_hash)
 
 
 def open_value(plan, deal, j, scalar):
@@ -251,8 +277,9 @@ def void_digest(sid):
 # 13.4
 
 
-def signers(plan):
-    return [p for p in plan.parameters.parties if not absent(plan.parameters, p)]
+def signers(plan, now):
+    """now: the bundle before."""
+    return [p for p in plan.parameters.parties if p.mode != 0 or renews_code(plan, now)]
 
 
 def body_of(plan, opens, blob_hash):
@@ -269,13 +296,18 @@ def parse_version(now, data):
     body = data[: r.at]
     check_opens(plan, now, opens)
     shares = new_public_shares(plan, now, opens)
-    for p in signers(plan):
+    for p in signers(plan, now):
         try:
             messages.ecdsa_verify(p.identity_key, confirm_digest(body), r.take(64))
         except InvalidSignature:
             raise Refused(f"{p.name} did not confirm") from None
     r.end()
-    return Version(plan, opens, blob_hash, shares, body, data)
+    parts_hash, statements = bytes(32), {}
+    recovery = dkg.recovery_party(plan.parameters)
+    if recovery:
+        parts_hash = recovery_part.parts_hash(plan.sid, recovery.indices[0], {o.index: o.part_hash for o in opens})
+        statements = {o.index: statement_of(plan, o.index, o.commitments) for o in opens}
+    return Version(plan, opens, blob_hash, shares, parts_hash, statements, body, data)
 
 
 # 6
@@ -291,6 +323,8 @@ def followed_by(now, version):
         sid=plan.sid,
         versions=now.versions + [version.encoded],
         newest_hash=sha256(version.body),
+        parts_hash=version.parts_hash,
+        statements=version.statements,
     )
 
 
@@ -325,36 +359,3 @@ def parse_bundle(data):
 
 def extends(bundle, older):
     return bundle.generation == older.generation and bundle.versions[: len(older.versions)] == older.versions
-
-
-# 13.5
-
-
-def recovery_parts(plan, deals):
-    (j,) = recovery_party(plan.parameters).indices
-    data = b"CPRS" + u8(1) + plan.sid + u8(j) + u8(len(deals))
-    return data + b"".join(u8(d.open.index) + lp(d.sealed[j]) for d in deals)
-
-
-def parse_parts(data):
-    r = Reader(data)
-    r.literal(b"CPRS\x01")
-    sid, index, count = r.take(32), r.u8(), r.u8()
-    require(index > 0 and 1 <= count <= 16, "index, count")
-    sealed = [(r.u8(), r.lp()) for _ in range(count)]
-    r.end()
-    dealers = [i for i, _ in sealed]
-    require(dealers[0] > 0 and dealers == sorted(set(dealers)), "dealers")
-    return Parts(sid, index, dict(sealed))
-
-
-def open_parts(parts, scalar, bundle):
-    """The recovery share of the bundle's epoch, with the scalar of the recovery HPKE key."""
-    group, j = bundle.parameters.group, parts.index
-    require(parts.sid == bundle.sid and j <= bundle.parameters.n, "altered: parts of another epoch")
-    values, holder = {}, holder_of(bundle.parameters, j)
-    for i, sealed in parts.sealed.items():
-        values[i] = group.parse_scalar(hpke.open_(scalar, seal_info(parts.sid), seal_aad(i, j, holder), sealed))
-    share = combine_values(group, values)
-    require(group.exp(group.g, share) == bundle.public_shares[j], "altered: the parts do not make the share")
-    return share

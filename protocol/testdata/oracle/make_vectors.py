@@ -169,10 +169,9 @@ def encapsulation_block(group):
 def recovery_block(group):
     c = Counter(f"recovery {group.name}")
     code = recovery.write_code([b % 32 for b in c.bytes(28)])
-    share, hpke_scalar, key_id = c.scalar(group.q), c.scalar(hpke.CURVE.q), c.bytes(32)
-    h3 = group.exp(group.g, share)
+    hpke_scalar, key_id = c.scalar(hpke.CURVE.q), c.bytes(32)
     blob, k = recovery.make_blob(
-        group, 1, recovery.read_code(code), key_id, 3, 0, h3, share, hpke_scalar, (65536, 1, 1), c.bytes(16), c.bytes(12)
+        group, 1, recovery.read_code(code), key_id, hpke_scalar, (65536, 1, 1), c.bytes(16), c.bytes(12)
     )
     scalar = c.scalar(hpke.CURVE.q)
     cert = certificate("recovery", scalar, "recovery", scalar, ["coprotect:acme:recovery:ada"], client=True)
@@ -184,7 +183,6 @@ def recovery_block(group):
         Suite=group.name,
         Code=code,
         KeyId=key_id,
-        Share=group.scalar(share),
         HpkeScalar=hpke_scalar.to_bytes(32, "big"),
         Blob=blob,
         Kit=kit,
@@ -225,7 +223,7 @@ def party(c, position, name, identity, ceremony_key, organisation, recovery_key)
     return dkg.Party(name, [position + 1], c.bytes(32), key, sealing_key, int(agent), url, cert, organisation)
 
 
-Generation = namedtuple("Generation", "identities ceremony_keys recovery_key deals polynomials bundle encoded")
+Generation = namedtuple("Generation", "identities ceremony_keys recovery_key deals polynomials bundle encoded parts")
 
 
 def key_generation(group, c):
@@ -233,7 +231,7 @@ def key_generation(group, c):
     identities = [c.scalar(hpke.CURVE.q) for _ in range(3)]
     ceremony_keys = [c.scalar(hpke.CURVE.q) for _ in range(3)]
     names = ("cloud", "company", "recovery")
-    ca, recovery_key = c.scalar(hpke.CURVE.q), c.scalar(hpke.CURVE.q)
+    ca, recovery_key = c.scalar(hpke.CURVE.q), ceremony_keys[2]
     # The cloud stands for itself; the others are the company's, whose organisation key is the client CA's.
     by = (identities[0], ca, ca)
     parties = [party(c, i, name, identities[i], ceremony_keys[i], by[i], recovery_key) for i, name in enumerate(names)]
@@ -245,16 +243,25 @@ def key_generation(group, c):
     for sender in range(3):
         coefficients = [c.scalar(group.q), c.scalar(group.q)]
         reveal = dkg.reveal_body(group, parameters.sid, sender, coefficients, c.scalar(group.q), c.bytes(32))
-        ephemerals = {j: c.scalar(hpke.CURVE.q) for j in (1, 2, 3)}
-        deal = dkg.deal_body(parameters, sender, coefficients, ephemerals)
+        ephemerals = {j: c.scalar(hpke.CURVE.q) for j in (1, 2, (3, 0), (3, 1))}
+        deal = dkg.deal_body(parameters, sender, coefficients, ephemerals, c.bytes(32), c.bytes(32))
         rounds.append((dkg.commit_body(parameters.sid, sender, reveal), reveal, sha256(deal)))
         deals.append(deal)
         polynomials.append(coefficients)
     key_id = dkg.key_id_of(parameters, rounds)
-    signatures = [messages.ecdsa_sign(identities[i], dkg.signing_digest(4, parameters.sid, i, key_id)) for i in range(3)]
-    encoded = dkg.encode_bundle(parameters, rounds, signatures)
+    hashes, parts = {}, {}
+    for sender in range(3):
+        _, (hashes[sender], sealed) = dkg.parse_deal_body(parameters, sender, deals[sender])
+        commitments = [group.exp(group.g, a) for a in polynomials[sender]]
+        statement = dkg.recovery_statement(parameters, sender, commitments)
+        parts[sender] = recovery_part.unseal(statement, sealed, parameters.parties[:2], 0, ceremony_keys[0])
+    parts_hash = recovery_part.parts_hash(parameters.sid, 3, hashes)
+    confirmed = [dkg.signing_digest(4, parameters.sid, i, key_id + parts_hash) for i in range(3)]
+    signatures = [messages.ecdsa_sign(identity, digest) for identity, digest in zip(identities, confirmed)]
+    encoded = dkg.encode_bundle(parameters, parts_hash, rounds, signatures)
+    parts = recovery_part.encode_parts(parameters.sid, 3, parts)
     bundle = handover.parse_bundle(encoded)
-    return Generation(identities, ceremony_keys, recovery_key, deals, polynomials, bundle, encoded)
+    return Generation(identities, ceremony_keys, recovery_key, deals, polynomials, bundle, encoded, parts)
 
 
 def generated_share(group, made, j):
@@ -270,6 +277,8 @@ def dkg_block(group):
     # What party 0 dealt, and the key that opens the deal to index 2.
     values["Deal0"] = made.deals[0]
     values["CeremonyKey1"] = made.ceremony_keys[1].to_bytes(32, "big")
+    values["CeremonyKey2"] = made.recovery_key.to_bytes(32, "big")
+    values["Parts"] = made.parts
     values["Dealt02"] = group.scalar(dkg.polynomial(made.polynomials[0], 2, group.q))
     block(**values)
 
@@ -302,21 +311,28 @@ def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, reco
     deals, encoded = [], b""
     for i in dealers:
         coefficients = [shares[i]] + [c.scalar(group.q) for _ in range(t - 1)]
-        ephemerals = {j: c.scalar(hpke.CURVE.q) for j in range(1, parameters.n + 1)}
-        deal = handover.make_deal(plan, i, coefficients, ephemerals, c.scalar(group.q))
+        recovery_index = parameters.n
+        places = [*range(1, recovery_index), *((recovery_index, a) for a in range(recovery_index - 1))]
+        ephemerals = {place: c.scalar(hpke.CURVE.q) for place in places}
+        deal = handover.make_deal(plan, i, coefficients, ephemerals, c.scalar(group.q), c.bytes(32), c.bytes(32))
         deals.append(handover.parse_deal(plan, deal))
         encoded += lp4(deal)
     blob_hash = c.bytes(32)
     body = handover.body_of(plan, [d.open for d in deals], blob_hash)
     by_key = {messages.compressed(identity): identity for identity in identities}
     version = body
-    for p in handover.signers(plan):
+    for p in handover.signers(plan, now):
         version += messages.ecdsa_sign(by_key[p.identity_key], handover.confirm_digest(body))
     bundle = handover.followed_by(now, handover.parse_version(now, version))
     new_shares = {}
-    for j in range(1, parameters.n + 1):
+    for j in range(1, parameters.n):
         values = {d.open.index: handover.open_value(plan, d, j, ceremony_keys[j - 1]) for d in deals}
         new_shares[j] = handover.combine_values(group, values)
+    parts = handover.received_parts(plan, deals, 0, ceremony_keys[0])
+    opened = recovery_part.open_parts(
+        recovery_part.parse_parts(parts), recovery_key, bundle, handover.combine_values
+    )
+    new_shares[parameters.n] = opened
     return bundle, new_shares, dict(
         Sid=plan.sid,
         Offers=offers,
@@ -324,15 +340,14 @@ def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, reco
         CeremonyKeys=b"".join(k.to_bytes(32, "big") for k in ceremony_keys),
         Shares=b"".join(group.scalar(s) for s in new_shares.values()),
         BlobHash=blob_hash,
-        Parts=handover.recovery_parts(plan, deals),
+        Parts=parts,
         Active=messages.ecdsa_sign(identities[0], handover.active_digest(plan.sid, body)),
         Void=messages.ecdsa_sign(identities[0], handover.void_digest(plan.sid)),
     )
 
 
 def handover_block(group):
-    """A refresh while the recovery party is absent, then 3 of 5 with a new recovery party. An absent one's
-    ceremony key is the recovery key."""
+    """A refresh, then 3 of 5 with a new recovery key."""
     c = Counter(f"handover {group.name}")
     made = key_generation(group, c)
     shares = {j: generated_share(group, made, j) for j in (1, 2, 3)}
@@ -346,7 +361,7 @@ def handover_block(group):
     identities = made.identities[:2] + [c.scalar(hpke.CURVE.q) for _ in range(3)]
     ceremony_keys = [c.scalar(hpke.CURVE.q) for _ in range(5)]
     bundle, shares, second = hand_over(
-        c, bundle, shares, [1, 3], 3, names, identities, ceremony_keys, c.scalar(hpke.CURVE.q)
+        c, bundle, shares, [1, 3], 3, names, identities, ceremony_keys, ceremony_keys[4]
     )
     values["Bundle"] = handover.encode_bundle(bundle)
     for number, what in (("1", first), ("2", second)):

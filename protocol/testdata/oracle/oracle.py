@@ -23,8 +23,9 @@ import handover
 import hpke
 import messages
 import recovery
+import recovery_part
 import threshold
-from groups import require, sha256
+from groups import Reader, require, sha256
 
 
 def read(path):
@@ -78,7 +79,7 @@ def decrypt(kit_path, party_name, in_path, out_path):
     kit = recovery.parse_kit(read(kit_path))
     bundle = handover.parse_bundle(kit.bundle)
     group = bundle.parameters.group
-    share, _, k = recovery.open_blob(kit.blob, recovery.read_code(sys.stdin.readline().strip()))
+    recovery_scalar, k = recovery.open_blob(kit.blob, recovery.read_code(sys.stdin.readline().strip()))
     scalar, _ = recovery.open_kit_keys(kit, k)
 
     data = read(in_path)
@@ -88,26 +89,38 @@ def decrypt(kit_path, party_name, in_path, out_path):
     require(threshold.verify(group, bundle.h, capsule, files.label(header.core, bundle.key_id)), "TDH2 proof")
 
     party = next(p for p in bundle.parameters.parties if p.name == party_name)
-    reply_scalar = random_scalar(hpke.CURVE.q)
-    request = messages.sign_request(
-        messages.Request(
-            1, bundle.parameters.tenant, bundle.key_id, bundle.epoch, [party.identity_key], 4, "oracle",
-            secrets.token_bytes(16), int(time.time() * 1000), hpke.public_key(reply_scalar),
-            messages.partial_decrypt_body(group, [(header.core, capsule)]),
-        ),
-        [kit.certificate],
-        scalar,
-    )
-    path = f"/v1/keys/{bundle.key_id.hex()}/partial-decrypt"
-    answer = post(party, path, request, kit.certificate, scalar)
-    plaintext = messages.open_reply(answer, party.identity_key, reply_scalar, sha256(request))
-    require(isinstance(plaintext, bytes), f"{party.name} refused: {plaintext}")
 
-    partials = {3: group.exp(ct.c1, share)}
+    def ask(operation, action, endpoint, body):
+        """The plaintext of the reply, and the request's hash."""
+        reply_scalar = random_scalar(hpke.CURVE.q)
+        request = messages.sign_request(
+            messages.Request(
+                operation, bundle.parameters.tenant, bundle.key_id, bundle.epoch, [party.identity_key], action, "oracle",
+                secrets.token_bytes(16), int(time.time() * 1000), hpke.public_key(reply_scalar), body,
+            ),
+            [kit.certificate],
+            scalar,
+        )
+        answer = post(party, f"/v1/keys/{bundle.key_id.hex()}/{endpoint}", request, kit.certificate, scalar)
+        plaintext = messages.open_reply(answer, party.identity_key, reply_scalar, sha256(request))
+        require(isinstance(plaintext, bytes), f"{party.name} refused: {plaintext}")
+        return plaintext, sha256(request)
+
+    kept, _ = ask(2, 1, "recovery-share", b"")
+    kept = Reader(kept)
+    require(kept.lp4() == kit.blob.encoded, "the agent keeps another blob")
+    parts = recovery_part.parse_parts(kept.lp4())
+    kept.end()
+    recovery_part.check_parts(parts, bundle)
+    share = recovery_part.open_parts(parts, recovery_scalar, bundle, handover.combine_values)
+    body = messages.partial_decrypt_body(group, [(header.core, capsule)])
+    plaintext, request_hash = ask(1, 4, "partial-decrypt", body)
+
+    partials = {parts.index: group.exp(ct.c1, share)}
     for reply in messages.parse_partial_replies(group, plaintext):
         ((status, value),) = reply.items
         require(status == 0, f"refused: {value}")
-        x = threshold.context(group, bundle.key_id, bundle.epoch, reply.index, sha256(request))
+        x = threshold.context(group, bundle.key_id, bundle.epoch, reply.index, request_hash)
         h_i = bundle.public_shares[reply.index]
         require(threshold.verify_partials(group, x, h_i, [ct.c1], [value], reply.proof), "wrong partial")
         partials[reply.index] = value

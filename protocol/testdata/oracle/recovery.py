@@ -6,11 +6,12 @@ from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+import hpke
 from groups import H, Reader, Refused, group_by_id, hkdf, lp, lp4, require, sha256, to_int, u8, u16, u32
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-Blob = namedtuple("Blob", "kind group key_id index epoch h_index memory passes lanes salt nonce sealed aad encoded")
+Blob = namedtuple("Blob", "kind group key_id recovery_key memory passes lanes salt nonce sealed aad encoded")
 Kit = namedtuple("Kit", "bundle blob certificate nonce sealed_key")
 
 
@@ -67,13 +68,13 @@ def argon2id(secret, salt, memory, passes, lanes):
     return hash_secret_raw(secret, salt, passes, memory, lanes, 32, Type.ID, 19)
 
 
-def make_blob(group, kind, secret, key_id, index, epoch, h_index, share, hpke_scalar, cost, salt, nonce):
+def make_blob(group, kind, secret, key_id, hpke_scalar, cost, salt, nonce):
     memory, passes, lanes = cost
-    aad = b"CPRB" + u8(1) + u8(kind) + u16(group.id) + key_id + u8(index) + u32(epoch) + group.encode(h_index)
+    aad = b"CPRB" + u8(1) + u8(kind) + u16(group.id) + key_id + hpke.public_key(hpke_scalar)
     aad += u32(memory) + u32(passes) + u8(lanes) + salt + nonce
     k = argon2id(secret, salt, memory, passes, lanes)
     key = hkdf(b"", k, b"CPV1-BLOB", 32)
-    return aad + lp(AESGCM(key).encrypt(nonce, group.scalar(share) + hpke_scalar.to_bytes(32, "big"), aad)), k
+    return aad + lp(AESGCM(key).encrypt(nonce, hpke_scalar.to_bytes(32, "big"), aad)), k
 
 
 def parse_blob(data):
@@ -82,7 +83,7 @@ def parse_blob(data):
     kind = r.u8()
     require(kind in (1, 2), "kind")
     group = group_by_id(r.u16())
-    fields = [r.take(32), r.u8(), r.u32(), group.parse(r.take(group.element_size))]
+    fields = [r.take(32), r.take(65)]
     memory, passes, lanes = r.u32(), r.u32(), r.u8()
     require(8 * lanes <= memory <= 2097152 and 1 <= passes <= 16 and 1 <= lanes <= 16, "Argon2 cost")
     salt, nonce = r.take(16), r.take(12)
@@ -93,15 +94,14 @@ def parse_blob(data):
 
 
 def open_blob(blob, secret):
-    """Share, recovery HPKE scalar and K."""
+    """Recovery HPKE scalar and K."""
     k = argon2id(secret, blob.salt, blob.memory, blob.passes, blob.lanes)
     try:
         opened = AESGCM(hkdf(b"", k, b"CPV1-BLOB", 32)).decrypt(blob.nonce, blob.sealed, blob.aad)
     except InvalidTag:
         raise Refused("wrong code") from None
-    share = blob.group.parse_scalar(opened[:-32])
-    require(blob.group.exp(blob.group.g, share) == blob.h_index, "share is not behind h_index")
-    return share, to_int(opened[-32:]), k
+    require(hpke.public_key(to_int(opened)) == blob.recovery_key, "not the private half of the recovery key")
+    return to_int(opened), k
 
 
 def kit_aad(key_id, blob, certificate):

@@ -1,10 +1,13 @@
-"""SPEC.md section 8.5: recovery parts."""
+"""SPEC.md sections 8.5 and 8.6: recovery parts."""
 
 import secrets
 from collections import namedtuple
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 import hpke
-from groups import H, Reader, Refused, hkdf, hkdf_expand, require, sha256, u8, u16
+from groups import H, Reader, Refused, hkdf, hkdf_expand, lp, lp4, require, sha256, u8, u16
 
 ROUNDS = range(1, 129)
 
@@ -115,3 +118,75 @@ def open_(s, data, scalar):
         if g.exp(g.g, value) == committed_value(s):
             return value
     raise Refused("no round of the part opens")
+
+
+# 8.6
+
+
+def key_aad(s, agent):
+    return bytes([s.dealer, s.index]) + agent.identity_key
+
+
+def seal(s, part, key, agents, ephemerals):
+    """key: 32 random bytes; agents: the parties that are agents, in order, with an HPKE ephemeral scalar each."""
+    aead = AESGCM(hkdf(b"", key, b"CPV1-PARTS", 32))
+    data = lp4(aead.encrypt(bytes(12), part, s.sid + bytes([s.dealer, s.index])))
+    for agent, ephemeral in zip(agents, ephemerals):
+        data += lp(hpke.seal(agent.ceremony_key, b"CPV1-PARTS" + s.sid, key_aad(s, agent), key, ephemeral))
+    return data
+
+
+def unseal(s, sealed, agents, position, scalar):
+    """The part, as agents[position] reads it; scalar: its ceremony key's."""
+    r = Reader(sealed)
+    ciphertext = r.lp4()
+    keys = [r.lp() for _ in agents]
+    r.end()
+    key = hpke.open_(scalar, b"CPV1-PARTS" + s.sid, key_aad(s, agents[position]), keys[position])
+    try:
+        return AESGCM(hkdf(b"", key, b"CPV1-PARTS", 32)).decrypt(bytes(12), ciphertext, s.sid + bytes([s.dealer, s.index]))
+    except InvalidTag:
+        raise Refused("sealed part") from None
+
+
+Parts = namedtuple("Parts", "sid index parts")  # parts: dealer -> part
+
+
+def parts_hash(sid, index, hashes):
+    """hashes: of the parts, by dealer."""
+    return H("CPV1-PARTS-HASH", sid, u8(index), b"".join(u8(i) + hashes[i] for i in sorted(hashes)))
+
+
+def encode_parts(sid, index, parts):
+    data = b"CPRS" + u8(1) + sid + u8(index) + u8(len(parts))
+    return data + b"".join(u8(i) + lp4(parts[i]) for i in sorted(parts))
+
+
+def parse_parts(data):
+    r = Reader(data)
+    r.literal(b"CPRS\x01")
+    sid, index, count = r.take(32), r.u8(), r.u8()
+    require(index > 0 and 1 <= count <= 16, "index, count")
+    parts = [(r.u8(), r.lp4()) for _ in range(count)]
+    r.end()
+    dealers = [i for i, _ in parts]
+    require(dealers == sorted(set(dealers)), "dealers")
+    return Parts(sid, index, dict(parts))
+
+
+def check_parts(parts, bundle):
+    """They are those that the bundle's epoch names, and every one of them can be opened."""
+    named = parts_hash(parts.sid, parts.index, {i: sha256(p) for i, p in parts.parts.items()})
+    require(parts.sid == bundle.sid and named == bundle.parts_hash, "parts of another ceremony")
+    require([*parts.parts] == [*bundle.statements], "dealers")
+    for i, statement in bundle.statements.items():
+        check(statement, parts.parts[i])
+
+
+def open_parts(parts, scalar, bundle, combine):
+    """The recovery share of the bundle's epoch; combine: as handover.combine_values."""
+    group, j = bundle.parameters.group, parts.index
+    values = {i: open_(s, parts.parts[i], scalar) for i, s in bundle.statements.items()}
+    share = sum(values.values()) % group.q if bundle.epoch == 0 else combine(group, values)
+    require(group.exp(group.g, share) == bundle.public_shares[j], "altered: the parts do not make the share")
+    return share

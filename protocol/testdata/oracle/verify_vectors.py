@@ -106,8 +106,8 @@ def check_encapsulation(b):
 def check_recovery(b):
     blob = recovery.parse_blob(b.hex("Blob"))
     require(blob.key_id == b.hex("KeyId"), "key_id")
-    share, hpke_scalar, k = recovery.open_blob(blob, recovery.read_code(b.values["Code"]))
-    require(share == b.scalar("Share") and hpke_scalar == to_int(b.hex("HpkeScalar")), "blob")
+    hpke_scalar, k = recovery.open_blob(blob, recovery.read_code(b.values["Code"]))
+    require(hpke_scalar == to_int(b.hex("HpkeScalar")), "blob")
     kit = recovery.parse_kit(b.hex("Kit"))
     client_ca = b.hex("KitClientCa")
     require(recovery.open_kit_keys(kit, k) == (to_int(b.hex("KitKey")), to_int(client_ca) if client_ca else None), "kit")
@@ -129,15 +129,18 @@ def check_dkg(b):
     require(bundle.h == b.element("H"), "h")
     for j in (1, 2, 3):
         require(g.exp(g.g, b.scalar(f"Share{j}")) == bundle.public_shares[j], f"share {j}")
-    deals = Reader(b.hex("Deal0"))
-    for _ in range(deals.u8()):
-        index, sealed = deals.u8(), deals.lp()
-        if index == 2:
-            key = to_int(b.hex("CeremonyKey1"))
-            aad = bytes([0, 2]) + bundle.parameters.parties[1].identity_key
-            dealt = hpke.open_(key, b"CPV1-DEAL" + bundle.parameters.sid, aad, sealed)
-            require(g.parse_scalar(dealt) == b.scalar("Dealt02"), "dealt share")
-    deals.end()
+    sealed, (part_hash, sealed_part) = dkg.parse_deal_body(bundle.parameters, 0, b.hex("Deal0"))
+    key = to_int(b.hex("CeremonyKey1"))
+    aad = bytes([0, 2]) + bundle.parameters.parties[1].identity_key
+    dealt = hpke.open_(key, b"CPV1-DEAL" + bundle.parameters.sid, aad, sealed[2])
+    require(g.parse_scalar(dealt) == b.scalar("Dealt02"), "dealt share")
+    agents = bundle.parameters.parties[:2]
+    part = recovery_part.unseal(bundle.statements[0], sealed_part, agents, 1, key)
+    parts = recovery_part.parse_parts(b.hex("Parts"))
+    require(parts.parts[0] == part and sha256(part) == part_hash, "part")
+    recovery_part.check_parts(parts, bundle)
+    share = recovery_part.open_parts(parts, to_int(b.hex("CeremonyKey2")), bundle, None)
+    require(share == b.scalar("Share3"), "recovery share")
 
 
 def check_handover(b):
@@ -168,15 +171,20 @@ def check_one_handover(b, number, now, version, after):
         keys.update((j, key) for j in p.indices)
     secrets.end()
     made = {}
+    parts = recovery_part.parse_parts(b.hex("Parts" + number))
+    first_agent = handover.agents_of(plan.parameters)[0]
+    received = handover.received_parts(plan, deals, 0, keys[first_agent.indices[0]])
+    require(b.hex("Parts" + number) == received, "parts")
+    recovery_part.check_parts(parts, after)
     for j in range(1, plan.parameters.n + 1):
-        values = {d.open.index: handover.open_value(plan, d, j, keys[j]) for d in deals}
-        made[j] = handover.combine_values(g, values)
+        if j == parts.index:
+            made[j] = recovery_part.open_parts(parts, keys[j], after, handover.combine_values)
+        else:
+            values = {d.open.index: handover.open_value(plan, d, j, keys[j]) for d in deals}
+            made[j] = handover.combine_values(g, values)
         require(made[j] == g.parse_scalar(shares.take(g.scalar_size)), f"share {j}")
         require(g.exp(g.g, made[j]) == after.public_shares[j], f"public share {j}")
     shares.end()
-    parts = handover.parse_parts(b.hex("Parts" + number))
-    require(b.hex("Parts" + number) == handover.recovery_parts(plan, deals), "parts")
-    require(handover.open_parts(parts, keys[parts.index], after) == made[parts.index], "recovery share")
     first = plan.parameters.parties[0].identity_key
     messages.ecdsa_verify(first, handover.active_digest(plan.sid, version.body), b.hex("Active" + number))
     messages.ecdsa_verify(first, handover.void_digest(plan.sid), b.hex("Void" + number))
