@@ -21,12 +21,13 @@ constexpr std::int64_t kInvitationTlsLifetimeMs = 30 * kDayMs;
 Status write_invitation_record(const fs::path& folder, const protocol::Invitation& invitation,
                                const hsm::Keyring& keyring, Random& random) {
   const std::string id = to_hex(invitation.id);
-  Secret record(invitation.secret.size() + sizeof(std::uint64_t));
+  Secret record(invitation.secret.size() + sizeof(std::uint64_t) + invitation.tenant.size());
   std::copy(invitation.secret.reveal().begin(), invitation.secret.reveal().end(), record.fill().begin());
-  auto expires = record.fill().last(sizeof(std::uint64_t));
+  auto expires = record.fill().subspan(invitation.secret.size(), sizeof(std::uint64_t));
   for (std::size_t i = 0; i < expires.size(); ++i)
     expires[i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(invitation.expires_ms) >>
                                            (8 * (expires.size() - 1 - i)));
+  std::ranges::copy(bytes_of(invitation.tenant), record.fill().last(invitation.tenant.size()).begin());
   if (auto made = make_private_directory(folder / "invitations"); !made) return made;
   return write_durable(folder / "invitations" / id, keyring.wrap("invitation:" + id, record, random),
                        kPrivateMode);
@@ -35,7 +36,9 @@ Status write_invitation_record(const fs::path& folder, const protocol::Invitatio
 }  // namespace
 
 Status write_invitation(const fs::path& folder, const AgentIdentity& agent, std::int64_t now_ms,
-                        Random& random) {
+                        Random& random, const std::string& tenant) {
+  if (!tenant.empty() && !protocol::valid_tenant(tenant))
+    return Error(Code::malformed, "\"" + tenant + "\" is not a tenant's name");
   protocol::InvitationId id;
   random.fill(id);
   Secret secret(16);
@@ -58,6 +61,7 @@ Status write_invitation(const fs::path& folder, const AgentIdentity& agent, std:
                                         .id = id,
                                         .secret = std::move(secret),
                                         .expires_ms = expires_ms,
+                                        .tenant = tenant,
                                         .client_certificate = std::move(*client_certificate),
                                         .client_key = std::move(client_key)};
   if (auto written = write_invitation_record(folder, invitation, agent.keyring, random); !written)

@@ -85,7 +85,9 @@ Status Ceremony::open_at_both() {
     if (offer->mode == KeeperMode::not_an_agent)
       return Error(Code::malformed, agent.party() + " agent offers no way to keep a share");
     offers_.push_back(std::move(*offer));
-    auto organisation = organisation_of(agent.invitation(), plan_.tenant, &plan_.ca_key);
+    // The second invitation is the company's: the administrator named it so.
+    auto organisation =
+        organisation_of(agent.invitation(), plan_.tenant, &plan_.ca_key, &agent == &agents_.back());
     if (!organisation) return std::move(organisation).error();
     organisations.push_back(*std::move(organisation));
   }

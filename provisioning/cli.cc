@@ -27,6 +27,7 @@ struct Arguments {
   OrganisationOptions organisation;
   ApproveOptions approve;
   fs::path organisation_folder;
+  std::string invited_tenant;
   OnboardOptions onboard;
   AddKeyOptions key;
   AddClientOptions add;
@@ -92,6 +93,11 @@ void add_agent_upkeep(CLI::App& app, Arguments& to) {
     command->add_option("--dir", to.agent.directory, "the agent's folder")
         ->required()
         ->check(CLI::ExistingDirectory);
+}
+
+void add_invited_tenant(CLI::App& app, Arguments& to) {
+  app.get_subcommand("invite")->add_option(
+      "--tenant", to.invited_tenant, "the only company that the invitation is for, by its tenant's name");
 }
 
 void add_approve(CLI::App& app, Arguments& to) {
@@ -220,10 +226,10 @@ Status run_init_agent(AgentSetup setup, const fs::path& organisation_folder, con
   return Done{};
 }
 
-Status run_invite(const AgentSetup& setup, Random& random) {
+Status run_invite(const AgentSetup& setup, const std::string& tenant, Random& random) {
   auto agent = AgentIdentity::open(setup.directory, setup.token_helper);
   if (!agent) return std::move(agent).error();
-  auto made = write_invitation(setup.directory, *agent, now_ms(), random);
+  auto made = write_invitation(setup.directory, *agent, now_ms(), random, tenant);
   if (made)
     std::cout << "made \"" << (setup.directory / "invitation").string()
               << "\": hand it over in secret, within 24 hours\n";
@@ -255,7 +261,7 @@ Status run(const CLI::App& app, Arguments& arguments, Random& random) {
     arguments.approve.token_helper = token_helper();
     return approve(arguments.approve, person, now_ms());
   }
-  if (app.got_subcommand("invite")) return run_invite(arguments.agent, random);
+  if (app.got_subcommand("invite")) return run_invite(arguments.agent, arguments.invited_tenant, random);
   if (app.got_subcommand("renew-tls")) return run_renew_tls(arguments.agent, random);
   if (app.got_subcommand("onboard")) {
     auto suite = protocol::suite_by_name(arguments.suite);
@@ -311,6 +317,7 @@ Exit run_command_line(int argc, const char* const* argv) {
   add_organisation(app, arguments);
   add_approve(app, arguments);
   add_agent_upkeep(app, arguments);
+  add_invited_tenant(app, arguments);
   add_onboard(app, arguments);
   add_further_key(app, arguments);
   arguments.keys.add_to(app, arguments.descriptors);

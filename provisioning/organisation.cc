@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "protocol/crypto/hash.h"
 #include "protocol/x509/issue.h"
 #include "provisioning/clock.h"
 #include "provisioning/durable.h"
@@ -86,9 +87,18 @@ Result<Organisation> open_organisation(const fs::path& folder, const Operator& p
 }
 
 Result<OrganisationCertificate> organisation_of(const protocol::Invitation& invitation,
-                                                const std::string& tenant,
-                                                const protocol::SigningKey* ca_key) {
+                                                const std::string& tenant, const protocol::SigningKey* ca_key,
+                                                bool ours) {
   if (invitation.organisation) return *invitation.organisation;
+  if (!ours)
+    return with_hint(
+        Error(Code::denied,
+              "the invitation of the " + invitation.role + " agent at " + invitation.url +
+                  " names no organisation, so the agent would count as the company's; its identity "
+                  "is " +
+                  to_hex(protocol::sha256(invitation.identity_certificate.key().bytes()))),
+        "if your own operators made this agent, say --our-agent " + invitation.role +
+            "; otherwise its operator makes it with init-agent --organisation");
   if (ca_key == nullptr)
     return Error(Code::denied,
                  "the " + invitation.role +

@@ -29,10 +29,11 @@ struct Organisation {
 Result<Organisation> open_organisation(const std::filesystem::path& folder, const Operator& person);
 
 // Whose agent an invitation's is: what the invitation says, or the company's, which then certifies it with
-// its client CA. Code::denied if it is to be the company's and `ca_key` is null.
+// its client CA. Code::denied if the invitation says nothing and the administrator did not name the agent as
+// the company's own (`ours`): a provider could pass off an agent as the company's by saying nothing.
 Result<protocol::OrganisationCertificate> organisation_of(const protocol::Invitation& invitation,
                                                           const std::string& tenant,
-                                                          const protocol::SigningKey* ca_key);
+                                                          const protocol::SigningKey* ca_key, bool ours);
 // The company's certificate for the key that its recovery code opens.
 protocol::OrganisationCertificate certify_recovery(const std::string& tenant,
                                                    const protocol::SigningKey& ca_key,

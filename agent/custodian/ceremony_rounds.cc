@@ -22,6 +22,8 @@ Result<Bytes> Ceremonies::open(const Caller& caller, ByteView body) {
   if (!invitation) return invitation.error();
   const std::string name = "invitation " + to_hex(caller.invitation);
   if (caller.now_ms > invitation->expires_ms) return Error(Code::denied, name + " has expired");
+  if (!invitation->tenant.empty() && invitation->tenant != message->tenant)
+    return Error(Code::denied, name + " is for tenant \"" + invitation->tenant + "\" alone");
   if (const KeyPtr key = keys_.of_invitation(caller.invitation)) {
     const bool spent = key->state != KeyState::prepared;
     return Error(Code::conflict,

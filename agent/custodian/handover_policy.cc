@@ -3,6 +3,7 @@
 #include "agent/custodian/handovers.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/file/utc_time.h"
+#include "protocol/handover/quorums.h"
 
 // What a recovery administrator announces before it may change the holders of a key alone: it has to wait, so
 // that the company's administrator can object. Whoever else changes them needs the consent of the agents'
@@ -27,6 +28,17 @@ std::string describe(const Announcement& what) {
   return text;
 }
 
+// Who could use the key then and cannot today.
+std::string announced_news(const protocol::Parameters& now, const protocol::Layout& layout) {
+  protocol::PartShares next{.shares = {}, .t = layout.t};
+  for (const auto& holder : layout.holders)
+    next.shares[{holder.organisation, holder.identity_key ? protocol::OrganisationKind::agent
+                                                          : protocol::OrganisationKind::recovery}] +=
+        holder.indices.size();
+  const std::string news = protocol::news_in_words(now, next);
+  return news.empty() ? "no quorum is new" : "NEW quorums: " + news;
+}
+
 }  // namespace
 
 Result<Bytes> Handovers::announce(const Caller& caller, ByteView payload) {
@@ -35,7 +47,8 @@ Result<Bytes> Handovers::announce(const Caller& caller, ByteView payload) {
     return Error(Code::denied, "an announcement needs a certificate of role recovery");
   auto what = Announcement::parse(payload);
   if (!what) return std::move(what).error();
-  if (const auto key = active(caller); !key) return key.error();
+  const auto key = active(caller);
+  if (!key) return key.error();
   const Digest& announcer = caller.client.key_hash;
   // Said again, it goes on waiting; others' announcements are not touched by it.
   if (const auto own = announcements_.of(caller.key_id(), announcer); own && own->what == *what) {
@@ -51,7 +64,8 @@ Result<Bytes> Handovers::announce(const Caller& caller, ByteView payload) {
                         .vetoed = false};
   const std::string text = caller.uri() + " announces new holders, from " +
                            protocol::format_utc_time(notice.not_before_ms) + " on: " + describe(notice.what) +
-                           "; notice " + to_hex(notice.hash());
+                           "; " + announced_news((*key)->parameters(), notice.what.layout) + "; notice " +
+                           to_hex(notice.hash());
   const auto put = [&](Transaction& t) { return announcements_.put(t, caller.key_id(), notice); };
   if (auto durable = make_durable(caller, put, "handover: " + text); !durable)
     return std::move(durable).error();

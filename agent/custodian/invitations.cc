@@ -25,8 +25,10 @@ Result<OwnInvitation> Invitations::find(const protocol::InvitationId& id) const 
   Reader r(opened->reveal());
   const auto secret = r.bytes(kSecretSize);
   const auto expires = r.u64();
-  if (!secret || !expires || !r.empty()) return Error(Code::altered, "invitation " + name + " is not one");
-  return OwnInvitation{Secret::copy_of(*secret), static_cast<std::int64_t>(*expires)};
+  std::string tenant(text_of(r.rest()));
+  if (!secret || !expires || (!tenant.empty() && !protocol::valid_tenant(tenant)))
+    return Error(Code::altered, "invitation " + name + " is not one");
+  return OwnInvitation{Secret::copy_of(*secret), static_cast<std::int64_t>(*expires), std::move(tenant)};
 }
 
 }  // namespace coprotect::agent::custodian

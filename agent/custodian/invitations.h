@@ -11,6 +11,7 @@ namespace coprotect::agent::custodian {
 struct OwnInvitation {
   Secret secret;  // 16 bytes, shared with whoever was invited
   std::int64_t expires_ms;
+  std::string tenant;  // the only one that it is for; empty: any
 };
 
 // The invitations that the operator issued: a file each in `folder`, named by the id in hexadecimal, sealed

@@ -50,7 +50,8 @@ class Organisations {
 
   // `agent of provider`, or with the fingerprint if the name alone does not say who is meant.
   std::string phrase(const OrganisationPart& part) const {
-    const Entry& entry = entries_[position(part.organisation)];
+    const auto found = std::ranges::find(entries_, part.organisation, &Entry::key);
+    const Entry entry = found != entries_.end() ? *found : Entry{part.organisation, "", false};
     const auto same_name = std::ranges::count(entries_, entry.name, &Entry::name);
     std::string who = entry.name;
     if (!entry.known)
@@ -142,6 +143,25 @@ std::string threshold(const Parameters& parameters) {
   return "any " + std::to_string(parameters->t) + " of " + std::to_string(parameters->n) + " shares";
 }
 
+bool has_recovery(const Parameters& parameters) {
+  return std::ranges::any_of(parameters->parties, [](const Party& party) { return !party.is_agent(); });
+}
+
+// Whether the key is lost with one of its holders.
+bool is_fragile(const Parameters& parameters) {
+  return std::ranges::any_of(parameters->parties, [&](const Party& party) {
+    return parameters->n - party.indices.size() < parameters->t;
+  });
+}
+
+// What a plan takes away: it gains nobody anything, but may lose the key.
+std::vector<std::string> new_dangers(const Parameters& now, const Parameters& next) {
+  std::vector<std::string> dangers;
+  if (has_recovery(now) && !has_recovery(next)) dangers.emplace_back("no recovery code");
+  if (!is_fragile(now) && is_fragile(next)) dangers.emplace_back("the loss of one holder loses the key");
+  return dangers;
+}
+
 std::string leavers(const Parameters& now, const Parameters& next) {
   std::string text;
   for (const Party& party : now->parties)
@@ -187,11 +207,22 @@ QuorumChange quorum_change(const PartShares& now, const PartShares& next) {
   return change;
 }
 
+std::string news_in_words(const Parameters& now, const PartShares& next) {
+  const Organisations organisations(now, now);
+  std::string text;
+  for (const OrganisationQuorum& quorum : quorum_change(PartShares::of(now), next).gained)
+    text += (text.empty() ? "" : "; ") + organisations.phrase(quorum);
+  return text;
+}
+
 std::string allowance(const Parameters& now, const Parameters& next) {
   const Organisations organisations(now, next);
-  std::string text;
+  std::vector<std::string> sentences;
   for (const OrganisationQuorum& quorum : quorum_change(PartShares::of(now), PartShares::of(next)).gained)
-    text += (text.empty() ? "" : "; ") + organisations.phrase(quorum);
+    sentences.push_back(organisations.phrase(quorum));
+  for (std::string& danger : new_dangers(now, next)) sentences.push_back(std::move(danger));
+  std::string text;
+  for (const std::string& sentence : sentences) text += (text.empty() ? "" : "; ") + sentence;
   return text;
 }
 
@@ -222,6 +253,7 @@ std::string describe(const Sharing& now, const Parameters& next, const std::stri
   text += quorum_lines("who can use the key then", change.after, organisations);
   text += quorum_lines("NEWS: these cannot use the key today", change.gained, organisations, "NEW: ");
   text += quorum_lines("these can use the key today, and cannot then", change.lost, organisations);
+  for (const std::string& danger : new_dangers(now.parameters, next)) text += "NEWS: " + danger + '\n';
   return text;
 }
 

@@ -39,9 +39,14 @@ struct QuorumChange {
 };
 QuorumChange quorum_change(const PartShares& now, const PartShares& next);
 
+// The quorums that an epoch with these shares has and the present one has not, in words; organisations that
+// have no part in the present epoch are named by their whole fingerprint. Empty if there are none.
+std::string news_in_words(const Parameters& now, const PartShares& next);
+
 // The sentence that allows the news: what a person has to repeat, word for word, to propose such a plan.
-// Empty if there are none. An organisation that has no part in the present epoch is named as unknown, by its
-// whole fingerprint.
+// Beside new quorums it names new dangers: that no recovery code is left, or that the loss of one holder
+// loses the key. Empty if there is neither. An organisation that has no part in the present epoch is named as
+// unknown, by its whole fingerprint.
 std::string allowance(const Parameters& now, const Parameters& next);
 
 // The plan in words, as everybody sees it who is asked to consent: organisations with their whole

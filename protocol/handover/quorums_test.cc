@@ -166,6 +166,19 @@ TEST_F(PlanInWords, ItSaysWhoLeavesWhoMovesAndThatTheCodeIsNew) {
   for (const char c : text) EXPECT_TRUE(c == '\n' || (c >= ' ' && c <= '~'));
 }
 
+// What a plan takes away is no new quorum, but has to be meant, too.
+TEST_F(PlanInWords, TheLossOfRecoveryOrOfReserveIsNews) {
+  const test::Layout without_recovery{2, {{"cloud", {1}}, {"company", {2}}, {"company-b", {3}}}};
+  const test::TestHandover first(key, without_recovery, {1, 2});
+  EXPECT_EQ(allowed(first), "agent of company alone; no recovery code");
+  const test::Layout all_needed{3, {{"cloud", {1}}, {"company", {2}}, {"recovery", {3}}}};
+  const test::TestHandover next(key, all_needed, {1, 2});
+  EXPECT_EQ(allowed(next), "the loss of one holder loses the key");
+  const std::string text = describe_plan(now(), next.plan);
+  EXPECT_TRUE(contains(text, "NEWS: the loss of one holder loses the key")) << text;
+  EXPECT_TRUE(contains(text, "these can use the key today, and cannot then")) << text;
+}
+
 // A name cannot end the quotes and go on as if the tool spoke.
 TEST_F(PlanInWords, NamesStayInTheirQuotes) {
   test::Layout layout{2, {{"cloud-b", {1}}, {"company", {2}}, {"recovery", {3}}}};

@@ -53,6 +53,7 @@ Secret Invitation::encode() const {
   payload.u8(kVersion).lp(role).lp(url).lp(identity_certificate.der());
   payload.lp(organisation ? ByteView(organisation->encoded()) : ByteView()).bytes(id).bytes(secret.reveal());
   payload.u64(static_cast<std::uint64_t>(expires_ms))
+      .lp(tenant)
       .lp(client_certificate.der())
       .bytes(client_key.scalar().reveal());
   payload.bytes(ByteView(sha256(payload.reveal())).first(kChecksumSize));
@@ -78,10 +79,12 @@ Result<Invitation> Invitation::parse(ByteView line) {
   const auto id = r.array<8>();
   const auto secret = r.bytes(16);
   const auto expires = read_time(r);
+  auto tenant = r.text();
   const auto client_der = r.lp();
   const auto client_scalar = r.bytes(32);
   if (version != kVersion || !role || !valid_party_name(*role) || !url || !identity_der ||
-      !organisation_bytes || !id || !secret || !expires || !client_der || !client_scalar || !r.empty()) {
+      !organisation_bytes || !id || !secret || !expires || !tenant ||
+      (!tenant->empty() && !valid_tenant(*tenant)) || !client_der || !client_scalar || !r.empty()) {
     return malformed_invitation("its content is not of version 1");
   }
   auto identity = Certificate::parse_der(*identity_der);
@@ -110,6 +113,7 @@ Result<Invitation> Invitation::parse(ByteView line) {
       .id = *id,
       .secret = Secret::copy_of(*secret),
       .expires_ms = *expires,
+      .tenant = *std::move(tenant),
       .client_certificate = *std::move(client),
       .client_key = *std::move(key),
   };

@@ -21,6 +21,7 @@ struct Invitation {
   InvitationId id;
   Secret secret;  // 16 bytes
   std::int64_t expires_ms;
+  std::string tenant;  // the only one that it is for; empty: any
   Certificate client_certificate;
   SigningKey client_key;
 

@@ -42,6 +42,7 @@ class InvitationTest : public testing::Test {
         .id = id,
         .secret = Secret::copy_of(ByteArray<16>{1, 2, 3}),
         .expires_ms = test::kNow,
+        .tenant = {},
         .client_certificate = issue(client_key, authority, identity, "coprotect:invitation:0102030405060708"),
         .client_key = must(SigningKey::from_scalar(client_key.scalar().reveal()))};
   }
@@ -74,6 +75,7 @@ TEST_F(InvitationTest, IsReadBackAsItWas) {
   EXPECT_EQ(parsed->url, invitation.url);
   EXPECT_EQ(parsed->id, id);
   EXPECT_EQ(parsed->expires_ms, test::kNow);
+  EXPECT_EQ(parsed->tenant, "");
   EXPECT_TRUE(equal_in_constant_time(parsed->secret, invitation.secret));
   EXPECT_EQ(parsed->identity_certificate.der(), authority.der());
   EXPECT_EQ(parsed->client_certificate.der(), invitation.client_certificate.der());
@@ -115,6 +117,9 @@ TEST_F(InvitationTest, RefusesContentThatIsNotOfItsForm) {
   EXPECT_EQ(refusal(line(invitation)), form);
   invitation = make();
   invitation.url = "";
+  EXPECT_EQ(refusal(line(invitation)), form);
+  invitation = make();
+  invitation.tenant = "Acme";
   EXPECT_EQ(refusal(line(invitation)), form);
   invitation = make();
   invitation.expires_ms = -1;

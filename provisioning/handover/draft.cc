@@ -23,7 +23,7 @@ Result<Party> agent_party(const protocol::Bundle& now, const HandoverOrder& orde
     return party;
   }
   const protocol::Invitation& invitation = agent.invited->invitation();
-  auto organisation = organisation_of(invitation, now.tenant(), order.ca_key);
+  auto organisation = organisation_of(invitation, now.tenant(), order.ca_key, order.is_ours(*agent.invited));
   if (!organisation) return std::move(organisation).error();
   return Party{.name = invitation.role,
                .indices = {index},

@@ -118,7 +118,8 @@ Result<Party> Handover::party_of(const NewHolder& agent, const protocol::Handove
     return party;
   }
   const protocol::Invitation& invitation = agent.invited->invitation();
-  auto organisation = organisation_of(invitation, now_.tenant(), order_.ca_key);
+  auto organisation =
+      organisation_of(invitation, now_.tenant(), order_.ca_key, order_.is_ours(*agent.invited));
   if (!organisation) return std::move(organisation).error();
   return Party{.name = invitation.role,
                .indices = {index},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <set>
@@ -35,6 +36,10 @@ struct HandoverOrder {
   Bytes blob;                                     // the recovery blob as it is, for agents that join
   // The client CA's: certifies agents of the company's that join, and a new recovery party.
   const protocol::SigningKey* ca_key = nullptr;
+  std::vector<std::string> our_agents = {};  // names of agents that join and are the company's own
+  bool is_ours(const InvitedAgent& agent) const {
+    return std::ranges::find(our_agents, agent.party()) != our_agents.end();
+  }
   // How long the operators of the agents that deal have to approve.
   std::chrono::seconds wait = std::chrono::hours(1);
 };

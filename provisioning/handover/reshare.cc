@@ -79,6 +79,7 @@ Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& hol
                       .dealers = {},
                       .recovery_dealer = std::nullopt,
                       .blob = {},
+                      .our_agents = options.our_agents,
                       .wait = std::chrono::seconds(options.wait_seconds)};
   if (auto chosen = choose_agents(options, holders, invited, order); !chosen)
     return std::move(chosen).error();
@@ -102,8 +103,9 @@ Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& hol
 }
 
 bool joins_as_the_companys(const HandoverOrder& order) {
-  return std::ranges::any_of(order.agents, [](const NewHolder& agent) {
-    return agent.holder == nullptr && !agent.invited->invitation().organisation;
+  return std::ranges::any_of(order.agents, [&](const NewHolder& agent) {
+    return agent.holder == nullptr && !agent.invited->invitation().organisation &&
+           order.is_ours(*agent.invited);
   });
 }
 

@@ -9,6 +9,7 @@ namespace coprotect::provisioning {
 struct ReshareOptions : KeyOptions {
   std::optional<std::uint8_t> threshold;           // as it is, if none
   std::vector<std::filesystem::path> invitations;  // of every agent that joins
+  std::vector<std::string> our_agents;             // names of agents that join and are the company's own
   std::vector<std::string> leave;                  // names of agents that are to hold no share any more
   std::filesystem::path kit;  // with its code, if too few present holders can be reached to deal
 };

@@ -115,6 +115,11 @@ HandoverOrder restored_order(const OpenedKit& kit, const protocol::SigningKey& c
                       .recovery_dealer = std::nullopt,
                       .blob = kit.kit.blob().encoded(),
                       .ca_key = &ca_key};
+  // Who takes the place of the company's own agent is the company's own.
+  const HolderGroup::Member* const lost = holders.find(invited.party());
+  if (lost != nullptr &&
+      lost->agent->party().organisation.organisation_key() == now.parameters()->client_ca.key().bytes())
+    order.our_agents.push_back(invited.party());
   for (const protocol::Party& party : now.parameters()->parties) {
     if (!party.is_agent()) continue;
     if (party.name == invited.party())

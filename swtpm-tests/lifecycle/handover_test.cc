@@ -199,14 +199,15 @@ TEST_P(LifecycleHandover, MovesToThreeOfFiveAndBack) {
   Agent& cloud_b = system.add_agent("cloud-b", "cloud-b", true);
   Agent& company_b = system.add_agent("company-b", "company-b", false);
   const std::vector<Agent*> four = {&system.cloud(), &system.company(), &cloud_b, &company_b};
-  std::vector<std::string> args = {"reshare", "--dir", out(), "--threshold", "3"};
+  std::vector<std::string> args = {"reshare", "--dir", out(), "--threshold", "3", "--our-agent", "company-b"};
   for (const Agent* const agent : {&cloud_b, &company_b}) {
     args.push_back("--invitation");
     args.push_back(agent->invitation().string());
   }
   // With two of five the provider could decrypt alone.
   const Finished alone =
-      system.hand_over({"reshare", "--dir", out(), "--invitation", args[6], "--invitation", args[8]});
+      system.hand_over({"reshare", "--dir", out(), "--our-agent", "company-b", "--invitation",
+                        cloud_b.invitation().string(), "--invitation", company_b.invitation().string()});
   EXPECT_EQ(alone.exit_code, 3);
   EXPECT_NE(alone.err.find("agent of Example Cloud alone"), std::string::npos) << alone.err;
   ASSERT_TRUE(done(system.hand_over(args)));

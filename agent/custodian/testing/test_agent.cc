@@ -175,16 +175,17 @@ std::vector<protocol::PendingPlan> TestAgent::pending() const {
   return must(hsm::PlanApprovals(folder_, own).all_pending());
 }
 
-HeldInvitation TestAgent::invite(std::int64_t valid_ms) {
+HeldInvitation TestAgent::invite(std::int64_t valid_ms, const std::string& tenant) {
   HeldInvitation held{{}, Secret(16), {}};
   system_random().fill(held.id);
   system_random().fill(held.secret.fill());
   const std::string name = to_hex(held.id);
-  Secret record(24);
+  Secret record(24 + tenant.size());
   Writer expires;
   expires.u64(static_cast<std::uint64_t>(now_ms() + valid_ms));
   std::copy_n(held.secret.reveal().begin(), 16, record.fill().begin());
   std::copy_n(expires.view().begin(), 8, record.fill().begin() + 16);
+  std::ranges::copy(bytes_of(tenant), record.fill().begin() + 24);
 
   const auto own = keyring();
   const Bytes wrapped = own.wrap("invitation:" + name, record, system_random());

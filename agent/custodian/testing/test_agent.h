@@ -50,7 +50,7 @@ class TestAgent {
   // Answered under the TLS certificate `peer` (DER). A chained request goes on through `carry`; without it
   // nobody else can be reached.
   Result<Bytes> call(ipc::Route route, const std::string& subject, ByteView peer, Bytes body);
-  HeldInvitation invite(std::int64_t valid_ms);
+  HeldInvitation invite(std::int64_t valid_ms, const std::string& tenant = {});
   // What the agent's operator says of a plan, on the agent's host.
   void approve(const protocol::HandoverPlan& plan, std::int64_t valid_ms = 24 * 3600 * 1000) const;
   void withdraw(const protocol::HandoverPlan& plan) const;
