@@ -99,8 +99,13 @@ TestAgent::TestAgent(const std::filesystem::path& folder, std::string role, hsm:
 
 OrganisationCertificate TestAgent::certified(const SigningKey& ca) const {
   if (organisation) return *organisation;
-  return must(
-      OrganisationCertificate::issue(protocol::OrganisationKind::agent, "company", ca, identity_key()));
+  // Once by each: a refresh keeps the certificate to the byte.
+  const auto known = certified_.find(ca.public_key().bytes());
+  if (known != certified_.end()) return known->second;
+  return certified_
+      .emplace(ca.public_key().bytes(), must(OrganisationCertificate::issue(protocol::OrganisationKind::agent,
+                                                                            "company", ca, identity_key())))
+      .first->second;
 }
 
 hsm::Keyring TestAgent::keyring() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 
 #include "agent/custodian/custodian.h"
@@ -92,6 +93,7 @@ class TestAgent {
   hsm::TokenConfig token_;
   std::shared_ptr<Clock> clock_;
   std::optional<protocol::Certificate> identity_certificate_;
+  mutable std::map<protocol::PublicKeyBytes, protocol::OrganisationCertificate> certified_;  // by its CA
   Bytes tls_certificate_;
   std::shared_ptr<std::atomic<int>> computed_ = std::make_shared<std::atomic<int>>(0);
   std::unique_ptr<Custodian> custodian_;
