@@ -94,11 +94,6 @@ void add_reshare(CLI::App& app, HandoverArguments& to, Operator::Descriptors& de
                   "the name of an agent that joins and is the company's own: the client CA certifies it")
       ->expected(1)
       ->take_all();
-  command
-      .add_option("--our-agent", to.reshare.our_agents,
-                  "the name of an agent that joins and is the company's own: the client CA certifies it")
-      ->expected(1)
-      ->take_all();
   command.add_option("--leave", to.reshare.leave, "the name of an agent that is to hold no share any more")
       ->expected(1)
       ->take_all();
