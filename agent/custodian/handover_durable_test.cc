@@ -159,7 +159,8 @@ TEST_F(DurableHandover, AnEarlierStoreIsTakenOverWithItsMacs) {
       "recovery_blob BLOB NOT NULL, mac BLOB NOT NULL) STRICT;"
       "INSERT INTO old SELECT key_id, sid, invitation, state, epoch, description, shares, recovery_blob, mac "
       "FROM keys; DROP TABLE keys; ALTER TABLE old RENAME TO keys; DROP TABLE announcements; DROP TABLE "
-      "peer_questions; DROP TABLE floors; DROP TABLE key_lists; "
+      "peer_questions; DROP TABLE floors; DROP TABLE key_lists; DROP TABLE erasures; DROP TABLE running; "
+      "DROP TABLE destructions; "
       "PRAGMA user_version=1");
   pair.cloud.open();
   EXPECT_TRUE(opens(bundle, pair.alice, {&pair.cloud, &pair.company}));
