@@ -103,6 +103,32 @@ TEST_P(BundleFetchTest, FollowsTheKeyToOtherAgents) {
   EXPECT_EQ(must(fetch(at(0))).encoded(), at(2).encoded());
 }
 
+// A header's MAC that does not hold with m of a batch: the file is asked for alone, before it is called
+// altered, and the other files of the batch are not.
+TEST_P(BundleUpdateTest, AsksAloneForAFileWhoseHeaderDoesNotHold) {
+  Quorum asking = quorum();
+  std::vector<protocol::Header> headers;
+  for (int i = 0; i < 3; ++i)
+    headers.push_back(std::move(
+        must(protocol::Header::create(at(0).public_key(), at(0).key_id(), {}, system_random())).first));
+  const ByteView sound = headers[1].encoded();
+  Bytes altered(sound.begin(), sound.end());
+  altered.back() ^= 1;
+  headers[1] = must(protocol::Header::parse(altered));
+  std::vector<LockedFile> files;
+  for (const protocol::Header& header : headers)
+    files.push_back({.header = &header, .stanza = must(header.stanza_for(at(0).key_id()))});
+  const auto opened = asking.open(files);
+  for (const std::size_t i : {0u, 2u}) EXPECT_TRUE(headers[i].unlock(*opened[i]));
+  ASSERT_TRUE(opened[1]);
+  EXPECT_EQ(headers[1].unlock(*opened[1]).error().code(), Code::altered);
+  for (const char* const name : {"cloud", "company"}) EXPECT_EQ(agents_.agent(name).asked, 2) << name;
+  // One file was asked for alone already.
+  const auto again = asking.open(std::span(files).subspan(1, 1));
+  ASSERT_TRUE(again.front());
+  for (const char* const name : {"cloud", "company"}) EXPECT_EQ(agents_.agent(name).asked, 3) << name;
+}
+
 TEST_P(BundleUpdateTest, TakesNothingOfAFork) {
   const Bundle fork = agents_.fork();
   hand_over_to_all(1);

@@ -1,6 +1,7 @@
 #include "client/partial_exchange.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "client/signed_call.h"
@@ -13,22 +14,6 @@ using protocol::ItemStatus;
 using protocol::PartialReply;
 
 namespace {
-
-// Why an agent gave no partial for an item. What it says about it is its own text.
-Error refusal(const protocol::Party& party, const PartialReply::Item& item) {
-  const std::string said = item.detail.empty() ? std::string(item_status_name(item.status)) : item.detail;
-  switch (item.status) {
-    case ItemStatus::denied_by_file:
-    case ItemStatus::denied_by_server:
-      return {Code::denied, agent_name(party) + ": denied: " + said};
-    case ItemStatus::bad_proof:
-      return {Code::altered, "header is altered (" + agent_name(party) + ": " + said + ")"};
-    case ItemStatus::malformed:
-    case ItemStatus::done:
-      break;
-  }
-  return {Code::malformed, agent_name(party) + ": " + said};
-}
 
 // How much an error says about why a file does not open.
 int weight(Code code) {
@@ -58,29 +43,38 @@ PartialExchange PartialExchange::make(const protocol::Bundle& bundle, Audience a
                                       std::int64_t now_ms, Random& random) {
   protocol::PartialDecryptBody body;
   std::vector<protocol::Element> bases;
+  std::vector<Statement> statements;
   for (const LockedFile& file : files) {
     const ByteView core = file.header->core_bytes();
     body.items.push_back({.core = Bytes(core.begin(), core.end()),
                           .stanza_type = protocol::kStanzaTdh2,
                           .capsule = file.stanza->ciphertext.capsule()});
     bases.push_back(file.stanza->ciphertext.c1);
+    statements.push_back({.capsule = file.stanza->ciphertext.capsule(),
+                          .label = protocol::stanza_label(file.header->core_hash(), protocol::kStanzaTdh2,
+                                                          file.stanza->key_id)});
   }
-  return {bundle, std::move(audience), std::move(body), std::move(bases), asker, now_ms, random};
+  return {
+      bundle, std::move(audience), std::move(body), std::move(bases), std::move(statements), asker, now_ms,
+      random};
 }
 
 PartialExchange PartialExchange::make(const protocol::Bundle& bundle, Audience audience,
                                       std::span<const protocol::Element> peers, const Asker& asker,
                                       std::int64_t now_ms, Random& random) {
   std::vector<protocol::Element> bases(peers.begin(), peers.end());
-  return {bundle, std::move(audience), protocol::DeriveBody{bases}, std::move(bases), asker, now_ms, random};
+  return {bundle, std::move(audience), protocol::DeriveBody{bases}, std::move(bases), {}, asker, now_ms,
+          random};
 }
 
 PartialExchange::PartialExchange(const protocol::Bundle& bundle, Audience audience,
                                  protocol::RequestBody body, std::vector<protocol::Element> bases,
-                                 const Asker& asker, std::int64_t now_ms, Random& random)
+                                 std::vector<Statement> statements, const Asker& asker, std::int64_t now_ms,
+                                 Random& random)
     : bundle_(bundle),
       audience_(std::move(audience)),
       bases_(std::move(bases)),
+      statements_(std::move(statements)),
       reply_key_(protocol::HpkePrivateKey::generate(random)) {
   protocol::Request request{.tenant = bundle_.tenant(),
                             .key_id = bundle_.key_id(),
@@ -105,6 +99,12 @@ std::string PartialExchange::path() const {
          (operation_ == protocol::Operation::derive ? "/derive" : "/partial-decrypt");
 }
 
+bool PartialExchange::is_sound(std::size_t item) const {
+  if (statements_.empty()) return true;  // a derivation has no proof that could fail
+  return static_cast<bool>(
+      protocol::verify(bundle_.public_key(), statements_[item].capsule, statements_[item].label));
+}
+
 struct PartialExchange::Reading {
   const PartialExchange& exchange;
   const protocol::Party& party;
@@ -116,7 +116,25 @@ struct PartialExchange::Reading {
     return {Code::bad_proof, who + " " + std::string(what) + "; do not trust it before it is repaired"};
   }
   Status check(const PartialReply& reply) const;
+  // Why there is no partial for an item. What an agent says about it is its own text.
+  Error refusal(const PartialReply::Item& item, std::size_t position) const;
 };
+
+Error PartialExchange::Reading::refusal(const PartialReply::Item& item, std::size_t position) const {
+  const std::string said = item.detail.empty() ? std::string(item_status_name(item.status)) : item.detail;
+  switch (item.status) {
+    case ItemStatus::denied_by_file:
+    case ItemStatus::denied_by_server:
+      return {Code::denied, agent_name(party) + ": denied: " + said};
+    case ItemStatus::bad_proof:
+      if (exchange.is_sound(position)) return wrong("refuses a sound header as altered (\"" + said + "\")");
+      return {Code::altered, "header is altered: proof of the ciphertext does not hold"};
+    case ItemStatus::malformed:
+    case ItemStatus::done:
+      break;
+  }
+  return {Code::malformed, agent_name(party) + ": " + said};
+}
 
 Status PartialExchange::Reading::check(const PartialReply& reply) const {
   const protocol::Bundle& bundle = exchange.bundle_;
@@ -170,7 +188,7 @@ Result<std::vector<PartialAnswer>> PartialExchange::read(std::size_t position, B
     for (std::size_t i = 0; i < size(); ++i) {
       const PartialReply::Item& item = reply.items[i];
       if (item.status != ItemStatus::done) {
-        answers[i] = refusal(party, item);
+        answers[i] = reading.refusal(item, i);
       } else if (answers[i]) {
         answers[i]->push_back({.index = reply.index, .value = *item.value});
       }
@@ -199,6 +217,24 @@ Result<std::vector<IndexedPartial>> choose_quorum(const protocol::Bundle& bundle
   }
   if (why) return *why;
   return Error(Code::unavailable, "not enough agents were asked");
+}
+
+std::vector<std::uint8_t> differing_indices(std::span<const PartialAnswer* const> before,
+                                            std::span<const PartialAnswer* const> after) {
+  std::map<std::uint8_t, const protocol::Element*> known;
+  for (const PartialAnswer* const answer : before) {
+    if (!*answer) continue;
+    for (const IndexedPartial& partial : **answer) known.emplace(partial.index, &partial.value);
+  }
+  std::set<std::uint8_t> differing;
+  for (const PartialAnswer* const answer : after) {
+    if (!*answer) continue;
+    for (const IndexedPartial& partial : **answer) {
+      const auto earlier = known.find(partial.index);
+      if (earlier != known.end() && !(*earlier->second == partial.value)) differing.insert(partial.index);
+    }
+  }
+  return {differing.begin(), differing.end()};
 }
 
 Result<protocol::Element> combine_answers(const protocol::Bundle& bundle, const protocol::Stanza& stanza,

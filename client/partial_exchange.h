@@ -69,15 +69,23 @@ class PartialExchange {
   }
 
  private:
+  // What the TDH2 proof of a file is checked on. Anybody can check it, so an agent is not believed that it
+  // does not hold.
+  struct Statement {
+    protocol::Capsule capsule;
+    Digest label;
+  };
+  bool is_sound(std::size_t item) const;
   PartialExchange(const protocol::Bundle& bundle, Audience audience, protocol::RequestBody body,
-                  std::vector<protocol::Element> bases, const Asker& asker, std::int64_t now_ms,
-                  Random& random);
+                  std::vector<protocol::Element> bases, std::vector<Statement> statements, const Asker& asker,
+                  std::int64_t now_ms, Random& random);
   // The reading of one reply: whose it is, and who is blamed for what is wrong with it.
   struct Reading;
 
   protocol::Bundle bundle_;
   Audience audience_;
   std::vector<protocol::Element> bases_;  // what the parties' shares are to be used on
+  std::vector<Statement> statements_;     // of the files; empty for derivations
   protocol::HpkePrivateKey reply_key_;
   protocol::Operation operation_;
   Bytes request_;
@@ -88,6 +96,10 @@ class PartialExchange {
 // quorum, the error that says most about why: the file is altered, a party refuses, a party is not reachable.
 Result<std::vector<protocol::IndexedPartial>> choose_quorum(const protocol::Bundle& bundle,
                                                             std::span<const PartialAnswer* const> answers);
+// The indices whose partials for one item differ between two sets of answers, ascending. All of them were
+// proven, so whoever holds such an index made two proofs that contradict each other.
+std::vector<std::uint8_t> differing_indices(std::span<const PartialAnswer* const> before,
+                                            std::span<const PartialAnswer* const> after);
 // m of a file from the answers.
 Result<protocol::Element> combine_answers(const protocol::Bundle& bundle, const protocol::Stanza& stanza,
                                           std::span<const PartialAnswer* const> answers);

@@ -301,6 +301,62 @@ TEST_P(PartialExchangeTest, BelievesARefusalThatThePartySigned) {
   EXPECT_EQ(e.read(made_up.encode()).error().code(), Code::bad_proof);
 }
 
+// The proof of a header is public: an agent that calls a sound one altered is named, and the file is not.
+TEST_P(PartialExchangeTest, BlamesAnAgentThatCallsASoundHeaderAltered) {
+  const PartialExchange e = exchange(1);
+  const auto request = must(protocol::SignedRequest::parse_envelope(e.request()));
+  const std::vector<protocol::Element> bases = {files_[0].stanza->ciphertext.c1,
+                                                files_[2].stanza->ciphertext.c1};
+  std::vector<PartialReply> replies;
+  replies.push_back(block(2, bases, request.hash));
+  replies[0].items.insert(
+      replies[0].items.begin() + 1,
+      {.status = ItemStatus::bad_proof, .value = {}, .detail = "its proof does not hold"});
+  const auto answers = must(e.read(sealed(1, e, replies)));
+  EXPECT_TRUE(answers[0] && answers[2]);
+  ASSERT_FALSE(answers[1]);
+  EXPECT_EQ(answers[1].error().code(), Code::bad_proof);
+  EXPECT_TRUE(answers[1].error().message().starts_with(
+      "company agent \"company.example:8443\" refuses a sound header as altered"))
+      << answers[1].error().message();
+}
+
+TEST_P(PartialExchangeTest, FindsForItselfThatAHeaderIsAltered) {
+  protocol::Stanza changed{.key_id = files_[0].stanza->key_id,
+                           .ciphertext = {.c1 = files_[1].stanza->ciphertext.c1,
+                                          .u_bar = files_[0].stanza->ciphertext.u_bar,
+                                          .c2 = files_[0].stanza->ciphertext.c2,
+                                          .e = files_[0].stanza->ciphertext.e,
+                                          .f = files_[0].stanza->ciphertext.f.clone()}};
+  const LockedFile altered{.header = files_[0].header, .stanza = &changed};
+  const PartialExchange e = exchange(1, std::span(&altered, 1));
+  std::vector<PartialReply> replies;
+  replies.push_back({.index = 2, .epoch = run_.bundle.epoch(), .items = {}, .proof = {}});
+  replies[0].items.push_back({.status = ItemStatus::bad_proof, .value = {}, .detail = "anything"});
+  const auto answers = must(e.read(sealed(1, e, replies)));
+  ASSERT_FALSE(answers[0]);
+  EXPECT_EQ(answers[0].error().code(), Code::altered);
+  EXPECT_EQ(answers[0].error().message(), "header is altered: proof of the ciphertext does not hold");
+}
+
+TEST_P(PartialExchangeTest, NamesTheIndicesOfPartialsThatDiffer) {
+  const protocol::Element one = files_[0].stanza->ciphertext.c1, other = files_[1].stanza->ciphertext.c1;
+  const auto answer = [](std::uint8_t index, const protocol::Element& value) {
+    return PartialAnswer(std::vector<IndexedPartial>{{.index = index, .value = value}});
+  };
+  const PartialAnswer first = answer(1, one), second = answer(2, one), changed = answer(2, other);
+  const PartialAnswer refused = Error(Code::denied, "denied");
+  using Answers = std::vector<const PartialAnswer*>;
+  const auto differing = [](const Answers& before, const Answers& after) {
+    return differing_indices(before, after);
+  };
+  EXPECT_TRUE(differing({&first, &second}, {&second, &first}).empty());
+  EXPECT_EQ(differing({&first, &second}, {&first, &changed}), std::vector<std::uint8_t>{2});
+  EXPECT_EQ(differing({&changed, &first}, {&first, &second}), std::vector<std::uint8_t>{2});
+  EXPECT_TRUE(differing({&first, &refused}, {&first, &changed}).empty());
+  EXPECT_TRUE(differing({&first, &second}, {&first, &refused}).empty());
+}
+
 TEST_P(PartialExchangeTest, SaysWhyThereIsNoQuorum) {
   const auto cloud = honest_answers(0);
   const PartialAnswer unreachable = Error(Code::unavailable, "company agent does not answer");

@@ -224,9 +224,33 @@ std::vector<Quorum::Answers> Quorum::ask_once(std::span<const Item> items) {
 std::vector<Result<protocol::Element>> Quorum::open(std::span<const LockedFile> files) {
   const auto answers = ask_all(files);
   std::vector<Result<protocol::Element>> opened;
-  for (std::size_t i = 0; i < files.size(); ++i)
-    opened.push_back(combine_answers(bundle_, *files[i].stanza, of_item(answers, i)));
+  std::size_t asked_alone = 0;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const auto of_file = of_item(answers, i);
+    opened.push_back(combine_answers(bundle_, *files[i].stanza, of_file));
+    if (files.size() == 1 || !opened[i] || files[i].header->unlock(*opened[i])) continue;
+    if (asked_alone++ < kMaxAskedAlone) opened[i] = open_alone(files[i], of_file);
+  }
   return opened;
+}
+
+// Whether the header is altered, as it seems, or a party's proof for the batch was a wrong one.
+Result<protocol::Element> Quorum::open_alone(const LockedFile& file,
+                                             std::span<const PartialAnswer* const> in_batch) {
+  const auto answers = ask_once(std::span<const LockedFile>(&file, 1));
+  const auto alone = of_item(answers, 0);
+  std::string who;
+  for (const std::uint8_t index : differing_indices(in_batch, alone)) {
+    const auto& parties = bundle_.parameters()->parties;
+    const auto holder = std::ranges::find_if(parties, [index](const protocol::Party& party) {
+      return std::ranges::find(party.indices, index) != party.indices.end();
+    });
+    if (holder != parties.end()) who += (who.empty() ? "" : ", ") + agent_name(*holder);
+  }
+  if (!who.empty())
+    return Error(Code::bad_proof, who + " sent different partial decryptions of one file, in a batch and " +
+                                      "alone; do not trust it before it is repaired");
+  return combine_answers(bundle_, *file.stanza, alone);
 }
 
 std::vector<Result<Secret>> Quorum::derive(std::span<const protocol::Element> peers) {

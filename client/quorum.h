@@ -37,7 +37,8 @@ class Quorum {
 
   // m of each file. Each agent is asked once: at the same time as the others, with a request of its own; or,
   // via a chain, by the one before it, with a request for all. At most kMaxItems files and about
-  // kMaxBatchSize.
+  // kMaxBatchSize. If the header's MAC does not hold with m of a batch, the file is asked for again alone:
+  // then Code::bad_proof names an agent that gave another partial than in the batch.
   std::vector<Result<protocol::Element>> open(std::span<const LockedFile> files);
   // peer^s of each of a derive key's peers, encoded: the secret that the joint private key s shares with it.
   // Asked in the same way; at most kMaxItems. The reason is what the agents' policies know as the purpose.
@@ -46,6 +47,9 @@ class Quorum {
   const protocol::Bundle& bundle() const { return bundle_; }
 
  private:
+  // Files of a batch that are asked for again alone. Whoever can alter files could make a client use up its
+  // daily limits otherwise.
+  static constexpr std::size_t kMaxAskedAlone = 8;
   struct Agent {
     std::size_t party;
     AgentClient client;
@@ -67,6 +71,8 @@ class Quorum {
   const protocol::Party& party(const Agent& agent) const {
     return bundle_.parameters()->parties[agent.party];
   }
+  Result<protocol::Element> open_alone(const LockedFile& file,
+                                       std::span<const PartialAnswer* const> in_batch);
   Answers own_part(std::span<const LockedFile> files) const;
   Answers own_part(std::span<const protocol::Element> peers) const;
 

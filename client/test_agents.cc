@@ -176,7 +176,8 @@ Result<Bytes> TestAgents::serve(const std::string& name, ByteView signed_request
 }
 
 Result<Secret> TestAgents::judge(const std::string& name, protocol::SignedRequest::Envelope envelope) {
-  const Agent& agent = agents_.at(name);
+  Agent& agent = agents_.at(name);
+  ++agent.asked;
   if (agent.serves.empty()) return Error(Code::not_found, "the key is not known here");
   if (!agent.serves.contains(envelope.request.epoch))
     return Error(Code::conflict, "the key is in epoch " + std::to_string(*agent.serves.rbegin()));

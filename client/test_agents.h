@@ -27,6 +27,7 @@ struct Agent {
   Bytes blob;
   std::optional<Bytes> parts = {};  // instead of those of the epoch
   int shown = 0;                    // how often it showed a bundle
+  int asked = 0;                    // how often it was asked with a signed request
 };
 
 // A key of the company "acme" and its agents as clients see them: over TLS, with the real protocol, each in
