@@ -121,11 +121,10 @@ TEST_P(TranscriptTest, RefusesAnIdentityAsAPublicShare) {
   EXPECT_EQ(transcript().error().message(), "transcript: public share 1 is the identity");
 }
 
-TEST_P(TranscriptTest, AcceptsAnIdentityAsAHigherCoefficientOfTheSum) {
+// Every share would be the secret itself: the key would be one of t − 1 of n that calls itself t of n.
+TEST_P(TranscriptTest, RefusesAnIdentityAsTheHighestCoefficientOfTheSum) {
   b.coefficients[1] = negative(a.coefficients[1]);
-  const auto made = transcript();
-  ASSERT_TRUE(made) << made.error().message();
-  EXPECT_EQ(made->public_share(1), made->h());
+  EXPECT_EQ(transcript().error().message(), "transcript: the shares are of a lower threshold");
 }
 
 TEST_P(TranscriptTest, RefusesAnotherNumberOfParties) {

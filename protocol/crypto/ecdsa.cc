@@ -25,6 +25,14 @@ using Bio = Owned<BIO, BIO_free>;
 
 constexpr std::size_t kMaxDerSignature = 72;
 constexpr std::size_t kMaxPem = 65'536;
+// (n−1)/2: of s and n − s, which both verify, the one that is not greater is the signature (SPEC.md §1).
+constexpr ByteArray<32> kGreatestS = {0x7f, 0xff, 0xff, 0xff, 0x80, 0x00, 0x00, 0x00, 0x7f, 0xff, 0xff,
+                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xde, 0x73, 0x7d, 0x56, 0xd3, 0x8b,
+                                      0xcf, 0x42, 0x79, 0xdc, 0xe5, 0x61, 0x7e, 0x31, 0x92, 0xa8};
+
+bool is_low(ByteView s) {
+  return !std::ranges::lexicographical_compare(kGreatestS, s);
+}
 
 // Of a point and, for a private key, its logarithm, both valid.
 EvpKey make_key(const p256::UncompressedPoint& point, const BIGNUM* scalar) {
@@ -45,9 +53,17 @@ EvpKey make_key(const p256::UncompressedPoint& point, const BIGNUM* scalar) {
   return key;
 }
 
+// A key that spells out the curve's parameters, instead of naming it, is refused, even if they are those of
+// P-256 (RFC 5480 §2.1.1).
+bool names_its_curve(const EVP_PKEY* key) {
+  int spelled_out = 0;
+  return EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &spelled_out) != 1 ||
+         spelled_out == 0;
+}
+
 bool is_p256(const EVP_PKEY* key) {
   std::array<char, 32> name{};
-  return key != nullptr && EVP_PKEY_is_a(key, "EC") == 1 &&
+  return key != nullptr && EVP_PKEY_is_a(key, "EC") == 1 && names_its_curve(key) &&
          EVP_PKEY_get_group_name(key, name.data(), name.size(), nullptr) == 1 &&
          std::string_view(name.data()) == "prime256v1";
 }
@@ -123,7 +139,7 @@ VerifyKey& VerifyKey::operator=(const VerifyKey& other) {
 }
 
 bool VerifyKey::verify(const Digest& digest, ByteView signature) const {
-  if (signature.size() != std::tuple_size_v<Signature>) return false;
+  if (signature.size() != std::tuple_size_v<Signature> || !is_low(signature.subspan(32))) return false;
   const DerSignature pair(ECDSA_SIG_new());
   invariant(pair != nullptr);
   // OpenSSL checks 1 ≤ r, s < n.
@@ -185,6 +201,12 @@ Signature SigningKey::sign(const Digest& digest) const {
   Signature signature;
   invariant(pair != nullptr && BN_bn2binpad(ECDSA_SIG_get0_r(pair.get()), signature.data(), 32) == 32 &&
             BN_bn2binpad(ECDSA_SIG_get0_s(pair.get()), signature.data() + 32, 32) == 32);
+  if (!is_low(ByteView(signature).subspan(32))) {
+    const Number opposite(BN_new());
+    invariant(opposite != nullptr &&
+              BN_sub(opposite.get(), p256::order(), ECDSA_SIG_get0_s(pair.get())) == 1 &&
+              BN_bn2binpad(opposite.get(), signature.data() + 32, 32) == 32);
+  }
   return signature;
 }
 

@@ -19,10 +19,11 @@ class VerifyKey {
  public:
   // Refuses anything but a canonical compressed point on the curve.
   static Result<VerifyKey> parse(ByteView compressed);
-  // Refuses keys that are not P-256.
+  // Refuses keys that are not P-256, or that spell out the curve's parameters.
   static Result<VerifyKey> from_evp(EVP_PKEY* key);
 
-  // Whether signature was made over this digest.
+  // Whether signature was made over this digest, with s ≤ (n−1)/2: there is no second one for those who
+  // relay.
   bool verify(const Digest& digest, ByteView signature) const;
   const PublicKeyBytes& bytes() const { return bytes_; }
   EVP_PKEY* evp() const { return key_.get(); }
@@ -52,6 +53,7 @@ class SigningKey {
   // Whether a PEM file holds an encrypted PKCS#8 key; says nothing of whether it is a good one.
   static bool is_encrypted_pem(ByteView pem);
 
+  // With s ≤ (n−1)/2.
   Signature sign(const Digest& digest) const;
   const VerifyKey& public_key() const { return public_key_; }
   Secret scalar() const;

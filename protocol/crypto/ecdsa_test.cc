@@ -1,6 +1,7 @@
 #include "protocol/crypto/ecdsa.h"
 
 #include <gtest/gtest.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 
@@ -26,13 +27,29 @@ Bytes written_by_openssl(EVP_PKEY* key, bool encrypted) {
   return Bytes(data, data + size);
 }
 
+// r ‖ n − s, which verifies where r ‖ s does.
+Bytes opposite_s(ByteView signature) {
+  Bytes opposite(signature.begin(), signature.end());
+  int borrow = 0;
+  for (std::size_t i = 32; i-- > 0;) {
+    const int difference = int{kOrder[i]} - int{signature[32 + i]} - borrow;
+    opposite[32 + i] = static_cast<std::uint8_t>(difference);
+    borrow = difference < 0 ? 1 : 0;
+  }
+  return opposite;
+}
+
 TEST(Ecdsa, AgreesWithRfc6979) {
   for (const auto& v : testdata::read_vectors("rfc6979.vec")) {
     const auto key = SigningKey::from_scalar(v.hex("Scalar"));
     ASSERT_TRUE(key) << v.where();
     EXPECT_EQ(to_hex(key->public_key().bytes()), v.text("Key")) << v.where();
-    EXPECT_TRUE(key->public_key().verify(sha256(bytes_of(v.text("Message"))), v.hex("Signature")))
-        << v.where();
+    const Digest digest = sha256(bytes_of(v.text("Message")));
+    Bytes signature = v.hex("Signature");
+    const bool low = signature[32] < 0x80;  // of the RFC's two, one is
+    EXPECT_EQ(key->public_key().verify(digest, signature), low) << v.where();
+    const Bytes opposite = opposite_s(signature);
+    EXPECT_EQ(key->public_key().verify(digest, opposite), !low) << v.where();
   }
 }
 
@@ -52,6 +69,37 @@ TEST(Ecdsa, VerifiesWhatItSignedAndNothingElse) {
   }
   digest[31] ^= 1;
   EXPECT_FALSE(key.public_key().verify(digest, signature));
+}
+
+// Anybody who relays a message could make a second one of it otherwise, with a valid signature of its own.
+TEST(Ecdsa, OfTwoSignaturesOneIsRefused) {
+  const SigningKey key = SigningKey::generate(system_random());
+  for (std::uint8_t i = 0; i < 32; ++i) {
+    const Digest digest = sha256(ByteView(&i, 1));
+    const Signature signature = key.sign(digest);
+    EXPECT_LT(signature[32], 0x80);
+    EXPECT_TRUE(key.public_key().verify(digest, signature));
+    EXPECT_FALSE(key.public_key().verify(digest, opposite_s(signature)));
+  }
+}
+
+TEST(Ecdsa, RefusesKeysThatSpellOutTheCurve) {
+  const SigningKey key = SigningKey::generate(system_random());
+  EXPECT_TRUE(SigningKey::from_pem(written_by_openssl(key.evp(), false)));
+  const Owned<EVP_PKEY, EVP_PKEY_free> spelled_out(EVP_PKEY_dup(key.evp()));
+  ASSERT_EQ(EVP_PKEY_set_utf8_string_param(spelled_out.get(), OSSL_PKEY_PARAM_EC_ENCODING,
+                                           OSSL_PKEY_EC_ENCODING_EXPLICIT),
+            1);
+  const Bytes pem = written_by_openssl(spelled_out.get(), false);
+  EXPECT_EQ(SigningKey::from_pem(pem).error().code(), Code::malformed);
+  const Bytes encrypted = written_by_openssl(spelled_out.get(), true);
+  const auto opened = SigningKey::from_encrypted_pem(encrypted, Secret::copy_of(bytes_of("password")));
+  EXPECT_EQ(opened.error().code(), Code::malformed);
+  // As it is read back from its bytes.
+  const Owned<BIO, BIO_free> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const Owned<EVP_PKEY, EVP_PKEY_free> read(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+  ASSERT_NE(read, nullptr);
+  EXPECT_EQ(VerifyKey::from_evp(read.get()).error().code(), Code::malformed);
 }
 
 TEST(Ecdsa, OpensAnEncryptedKeyWithItsPassphraseAlone) {

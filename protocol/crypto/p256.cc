@@ -67,6 +67,10 @@ UncompressedPoint encode(const Point& point) {
 
 }  // namespace
 
+const BIGNUM* order() {
+  return EC_GROUP_get0_order(group());
+}
+
 bool is_scalar(ByteView bytes) {
   if (bytes.size() != kScalarSize) return false;
   unsigned any = 0;

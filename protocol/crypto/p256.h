@@ -18,6 +18,8 @@ constexpr std::size_t kScalarSize = 32;
 using CompressedPoint = ByteArray<33>;
 using UncompressedPoint = ByteArray<65>;
 
+// n, the order of the group.
+const BIGNUM* order();
 // Whether the bytes are a big-endian number in 1..n−1, 32 bytes long.
 bool is_scalar(ByteView bytes);
 // Uniform in 1..n−1, by rejection.

@@ -1,6 +1,7 @@
 #include "protocol/dkg/parameters.h"
 
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <limits>
@@ -27,6 +28,11 @@ bool self_signed(const Certificate& certificate) {
   return X509_verify(certificate.x509(), certificate.key().evp()) == 1;
 }
 
+// With CA:TRUE, and with keyCertSign if it says what its key is for.
+bool is_authority(const Certificate& certificate) {
+  return X509_check_ca(certificate.x509()) == 1;
+}
+
 Status check_identity_certificate(const Party& party) {
   const auto& certificate = party.identity_certificate;
   if (!party.is_agent()) {
@@ -41,6 +47,8 @@ Status check_identity_certificate(const Party& party) {
   if (certificate->key() != party.identity_key || !self_signed(*certificate)) {
     return malformed_parameters("identity certificate is not self-signed by the identity key");
   }
+  if (!is_authority(*certificate))
+    return malformed_parameters("identity certificate is not an authority's (CA:FALSE)");
   return Done{};
 }
 
@@ -131,6 +139,8 @@ Status check(const Parameters::Fields& fields) {
   if (fields.client_ca.der().size() > kMaxCertificate || !self_signed(fields.client_ca)) {
     return malformed_parameters("client CA certificate is not self-signed");
   }
+  if (!is_authority(fields.client_ca))
+    return malformed_parameters("client CA certificate is not an authority's (CA:FALSE)");
   if (fields.recovery_key && !is_hpke_public_key(*fields.recovery_key)) {
     return malformed_parameters("recovery key is not a point on P-256");
   }

@@ -197,6 +197,18 @@ TEST_F(ParametersTest, ClientCaIsSelfSigned) {
   expect_refused(f, "client CA certificate is not self-signed");
 }
 
+// A key under such a CA would come into being, and no client could ever use it.
+TEST_F(ParametersTest, CertificatesThatSignOthersAreAuthorities) {
+  auto f = fields();
+  f.client_ca = test::make_certificate("acme client CA", CertificateUse::client, ceremony.client_ca_key,
+                                       nullptr, ceremony.client_ca_key);
+  expect_refused(f, "client CA certificate is not an authority's (CA:FALSE)");
+  f = fields();
+  f.parties[0].identity_certificate = test::make_certificate(
+      "cloud", CertificateUse::server, ceremony.identity_keys[0], nullptr, ceremony.identity_keys[0]);
+  expect_refused(f, "party \"cloud\": parameters: identity certificate is not an authority's (CA:FALSE)");
+}
+
 TEST_F(ParametersTest, KeysAreOnTheCurve) {
   auto f = fields();
   f.parties[0].ceremony_key.back() ^= 1;

@@ -46,6 +46,8 @@ Result<PublicTranscript> PublicTranscript::make(Parameters parameters, std::vect
   const std::vector<Element> sum = sum_of_commitments(parameters.group(), *reveals);
   if (sum.front().is_identity())
     return Error(Code::bad_proof, "transcript: the joint public key is the identity");
+  if (sum.back().is_identity())
+    return Error(Code::bad_proof, "transcript: the shares are of a lower threshold");
   std::vector<Element> public_shares;
   for (unsigned index = 1; index <= parameters->n; ++index) {
     public_shares.push_back(committed_value(sum, static_cast<std::uint8_t>(index)));

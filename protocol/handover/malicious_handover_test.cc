@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "protocol/crypto/hash.h"
 #include "protocol/group/test_suites.h"
 #include "protocol/handover/test_handover.h"
 
@@ -47,6 +48,36 @@ TEST_P(MaliciousHandoverTest, ADealOfAnotherConstantIsRefused) {
   const Scalar other = Scalar::random(key.bundle.group().scalars(), system_random());
   deals[1] = must(make_deal(handover.plan, 2, other, system_random()));
   EXPECT_EQ(why(deals), "dealer of index 2: deals something else than its share of this epoch");
+}
+
+// Dealers who choose their polynomials together could make a key that calls itself 2 of 3 and that each
+// share opens alone. λ of dealers 1 and 2 are 2 and −1.
+TEST_P(MaliciousHandoverTest, SharesOfALowerThresholdAreRefused) {
+  const Group& group = key.bundle.group();
+  const Scalar a = Scalar::random(group.scalars(), system_random());
+  const auto with_coefficient = [&](std::uint8_t index, const Scalar& coefficient) {
+    PublicDeal open = must(PublicDeal::parse(deals[index - 1u].open.encode(), handover.plan));
+    open.commitments = {key.bundle.public_share(index), group.generator_power_secret(coefficient)};
+    Bytes joined;
+    for (const Element& commitment : open.commitments)
+      for (const std::uint8_t byte : commitment.encode()) joined.push_back(byte);
+    const Scalar nonce = Scalar::random(group.scalars(), system_random());
+    open.proof_r = group.generator_power_secret(nonce);
+    const Digest c = tagged_hash("CPV1-HANDOVER", {handover.plan.sid(), ByteView(&index, 1), sha256(joined),
+                                                   open.sealed_hash, open.proof_r.encode()});
+    open.proof_z = nonce + Scalar::reduce(group.scalars(), c) * key.shares.at(index);
+    return open;
+  };
+  const auto transcript = [&](const Scalar& second) {
+    std::vector<PublicDeal> open;
+    open.push_back(with_coefficient(1, a));
+    open.push_back(with_coefficient(2, second));
+    const auto made = HandoverTranscript::make(key.bundle.sharing(), key.bundle.newest_hash(), handover.plan,
+                                               std::move(open), handover.blob_hash);
+    return made ? "" : made.error().message();
+  };
+  EXPECT_EQ(transcript(a), "");
+  EXPECT_EQ(transcript(a + a), "handover: the new shares are of a lower threshold");
 }
 
 TEST_P(MaliciousHandoverTest, ADealOfAnotherPlanIsRefused) {

@@ -65,6 +65,8 @@ Result<Sharing> new_sharing(const Sharing& now, const HandoverPlan& plan,
   if (!combined) return combined.error();
   // Follows from A_0 = h_i of each dealer; checked all the same, because files hang on it.
   if (combined->front() != now.h) return Error(Code::bad_proof, "handover: it changes the public key");
+  if (combined->back().is_identity())
+    return Error(Code::bad_proof, "handover: the new shares are of a lower threshold");
   std::vector<Element> public_shares;
   for (unsigned j = 1; j <= plan->parameters->n; ++j) {
     public_shares.push_back(committed_value(*combined, static_cast<std::uint8_t>(j)));

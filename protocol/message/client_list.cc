@@ -44,6 +44,11 @@ Result<ClientList> ClientList::parse(ByteView encoded, const Certificate& ca) {
     const auto key_hash = r.array<32>();
     auto uri = read_uri(r);
     if (!key_hash || !uri) return malformed_client_list("cut off, or a client is not of its form");
+    const std::string position = "client " + std::to_string(i);
+    if (*key_hash == Digest{}) return malformed_client_list(position + ": the hash of no key");
+    if (!is_client_uri(*uri, list.tenant))
+      return malformed_client_list(position + ": \"" + *uri + "\" is no identity of tenant \"" + list.tenant +
+                                   "\"");
     if (!list.clients.empty() && list.clients.rbegin()->first >= *key_hash)
       return malformed_client_list("clients are not in order");
     list.clients.emplace_hint(list.clients.end(), *key_hash, *std::move(uri));

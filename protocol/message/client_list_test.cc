@@ -73,6 +73,19 @@ TEST_F(ClientListTest, ClientsAscend) {
                  "client list: clients are not in order");
 }
 
+// A signed list that enrols what no certificate can be: each entry is one that an agent would have in force.
+TEST_F(ClientListTest, ClientsAreIdentitiesOfTheTenant) {
+  for (const char* const bad :
+       {"coprotect:other:user:alice", "coprotect:acme:group:finance", "coprotect:acme:root:alice",
+        "coprotect:acme:user:", "coprotect:acme:user:a:b", "https://acme.example", "alice"}) {
+    expect_refused(signed_list({{{1}, bad}}), Code::malformed,
+                   "client list: client 0: \"" + std::string(bad) + "\" is no identity of tenant \"acme\"");
+  }
+  for (const char* const role : {"user", "admin", "recovery"})
+    EXPECT_TRUE(ClientList::parse(signed_list({{{1}, "coprotect:acme:" + std::string(role) + ":a"}}), ca));
+  expect_refused(signed_list({{{}, alice}}), Code::malformed, "client list: client 0: the hash of no key");
+}
+
 TEST_F(ClientListTest, FieldsHaveTheirForm) {
   expect_refused(signed_list({{{1}, ""}}), Code::malformed,
                  "client list: cut off, or a client is not of its form");

@@ -2,6 +2,7 @@
 
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/threshold/transcript.h"
 
 namespace coprotect::protocol {
 namespace {
@@ -17,6 +18,20 @@ Challenge challenge(const PublicKey& key, const Element& c1, const Element& u_ba
                     const Element& w, const Element& w_bar, const Digest& label) {
   return tagged_hash("CPV1-TDH2", {suite_bytes(key.group()), key.h().encode(), key.g_bar().encode(),
                                    c1.encode(), u_bar.encode(), c2_hash, w.encode(), w_bar.encode(), label});
+}
+
+// A scalar of the encryption. If the generator repeats itself, the message and the label still make it
+// unpredictable and different for each: two proofs with one s would give r away, and with it m.
+Scalar hedged_scalar(const PublicKey& key, const Element& m, const Digest& label, std::string_view tag,
+                     Random& random) {
+  const Group& group = key.group();
+  Secret fresh(32);
+  random.fill(fresh.fill());
+  Transcript transcript(fresh.size() + 2 * group.element_size() + label.size());
+  transcript.add(fresh.reveal()).add(key.h().encode()).add(m.encode_secret().reveal()).add(label);
+  Scalar scalar = group.hash_to_scalar(transcript.reveal(), tag);
+  invariant(!scalar.is_zero());
+  return scalar;
 }
 
 }  // namespace
@@ -37,8 +52,8 @@ Capsule Ciphertext::capsule() const {
 
 Ciphertext encrypt(const PublicKey& key, const Element& m, const Digest& label, Random& random) {
   const Group& group = key.group();
-  const Scalar r = Scalar::random(group.scalars(), random);
-  const Scalar s = Scalar::random(group.scalars(), random);
+  const Scalar r = hedged_scalar(key, m, label, "CPV1-TDH2-R", random);
+  const Scalar s = hedged_scalar(key, m, label, "CPV1-TDH2-S", random);
   Element c1 = group.generator_power_secret(r);
   Element u_bar = group.power_secret(key.g_bar(), r);
   Element c2 = group.multiply_secret(m, group.power_secret(key.h(), r));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "protocol/crypto/hash.h"
 #include "protocol/threshold/shamir.h"
 
@@ -11,6 +13,11 @@ namespace {
 Digest label(std::uint8_t n) {
   return sha256(ByteView(&n, 1));
 }
+
+class Repeating final : public Random {
+ public:
+  void fill(std::span<std::uint8_t> out) override { std::fill(out.begin(), out.end(), std::uint8_t{0x5a}); }
+};
 
 struct Tdh2Test : testing::TestWithParam<SuiteId> {
   const Group& group = group_of(GetParam());
@@ -147,6 +154,25 @@ TEST_P(Tdh2Test, TheSecondGeneratorBelongsToTheKey) {
   EXPECT_FALSE(another.g_bar() == key.g_bar());
   EXPECT_FALSE(key.g_bar() == group.generator().base());
   EXPECT_TRUE(PublicKey::make(key.h())->g_bar() == key.g_bar());
+}
+
+// With one r and s under two labels, f − f' = r·(e − e') gives r, and m = c2·h^−r.
+TEST_P(Tdh2Test, ARepeatingGeneratorGivesNothingAway) {
+  Repeating stuck;
+  const Ciphertext first = encrypt(key, m, label(1), stuck);
+  EXPECT_TRUE(verify(key, first.capsule(), label(1)));
+  EXPECT_TRUE(first.c1 == encrypt(key, m, label(1), stuck).c1);
+  for (const Ciphertext& second :
+       {encrypt(key, m, label(2), stuck), encrypt(key, other(), label(1), stuck)}) {
+    EXPECT_FALSE(second.c1 == first.c1);
+    const Scalar difference =
+        Scalar::reduce(group.scalars(), first.e) - Scalar::reduce(group.scalars(), second.e);
+    const Scalar r = (first.f - second.f) * difference.inverse();
+    EXPECT_FALSE(group.generator_power_secret(r) == first.c1);
+  }
+  // r and s differ: f ≠ r·(1 + e).
+  const Scalar r = first.f * (one() + Scalar::reduce(group.scalars(), first.e)).inverse();
+  EXPECT_FALSE(group.generator_power_secret(r) == first.c1);
 }
 
 TEST_P(Tdh2Test, CiphertextsOfOneMessageDiffer) {

@@ -57,6 +57,9 @@ struct ClientIdentity {
 // Code::unauthenticated unless exactly one identity SAN and otherwise only groups, all of one tenant.
 Result<ClientIdentity> client_identity(const Certificate& certificate);
 
+// Whether the text is `coprotect:<tenant>:<role>:<name>` of this tenant.
+bool is_client_uri(std::string_view text, std::string_view tenant);
+
 // Verifies the chain (signer's certificate first) to this CA alone, at this time, for clientAuth; at most one
 // intermediate per further entry. Code::unauthenticated with OpenSSL's reason otherwise.
 Status verify_client_chain(std::span<const Certificate> chain, const Certificate& ca, std::int64_t now_ms);

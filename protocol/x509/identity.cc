@@ -62,6 +62,11 @@ bool valid_subject_name(std::string_view name) {
   });
 }
 
+bool is_client_uri(std::string_view text, std::string_view tenant) {
+  const auto uri = parse_uri(text);
+  return uri && uri->tenant == tenant && role_by_name(uri->kind);
+}
+
 Result<ClientIdentity> client_identity(const Certificate& certificate) {
   const std::vector<std::string> uris = certificate.uris();
   std::optional<ClientIdentity> identity;

@@ -19,11 +19,12 @@ def ecdsa_key(scalar):
 def ecdsa_sign(scalar, digest):
     der = ecdsa_key(scalar).sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
     r, s = utils.decode_dss_signature(der)
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    return r.to_bytes(32, "big") + min(s, hpke.CURVE.q - s).to_bytes(32, "big")
 
 
 def ecdsa_verify(compressed, digest, signature):
     key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), compressed)
+    require(to_int(signature[32:]) <= (hpke.CURVE.q - 1) // 2, "signature: s")
     der = utils.encode_dss_signature(to_int(signature[:32]), to_int(signature[32:]))
     key.verify(der, digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
 
