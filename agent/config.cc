@@ -164,6 +164,7 @@ Config read(const toml::table& table, const std::filesystem::path& folder, std::
   Section policy = top.section("policy");
   config.policy = {
       .recover = policy.flag("recover", true),
+      .sole_holder = policy.flag("sole_holder", false),
       .requests_per_key_per_day = policy.number("requests_per_key_per_day", 100'000, 1, 1'000'000'000),
       .destroy_wait = read_destroy_wait(policy),
       .derive = {},

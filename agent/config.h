@@ -31,6 +31,7 @@ struct Config {
   } limits;
   struct Policy {
     bool recover;
+    bool sole_holder;  // whether this agent alone may hold enough shares of a key to use it
     std::uint64_t requests_per_key_per_day;
     std::chrono::seconds destroy_wait;  // from the list that destroys a key to the erasure of its shares
     std::optional<custodian::DerivePolicy> derive;

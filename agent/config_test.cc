@@ -122,7 +122,7 @@ TEST_F(ConfigTest, RefusesAMistakeAboutWhoMayDerive) {
 TEST_F(ConfigTest, ReadsWhatIsGiven) {
   const auto config = load("hold_seconds = 0\n" + std::string(kMinimal) +
                            "[limits]\nrequest_seconds = 1\nidle_seconds = 2\nconnections = 3\n"
-                           "[policy]\nrecover = false\nrequests_per_key_per_day = 4\n");
+                           "[policy]\nrecover = false\nrequests_per_key_per_day = 4\nsole_holder = true\n");
   ASSERT_TRUE(config) << config.error().message();
   EXPECT_EQ(config->hold, std::chrono::seconds(0));
   EXPECT_EQ(config->limits.request_seconds, 1u);
@@ -130,6 +130,8 @@ TEST_F(ConfigTest, ReadsWhatIsGiven) {
   EXPECT_EQ(config->limits.connections, 3u);
   EXPECT_FALSE(config->policy.recover);
   EXPECT_EQ(config->policy.requests_per_key_per_day, 4u);
+  EXPECT_TRUE(config->policy.sole_holder);
+  EXPECT_FALSE(load(kMinimal)->policy.sole_holder);
 }
 
 TEST_F(ConfigTest, ReadsHowLongAKeyWaitsForItsDestruction) {

@@ -62,6 +62,7 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
        .state = config.folder,
        .allow_recover = config.policy.recover,
        .requests_per_key_per_day = config.policy.requests_per_key_per_day,
+       .allow_sole_holder = config.policy.sole_holder,
        .handover = {.delay_ms = std::chrono::milliseconds(config.policy.handover.delay).count(),
                     .notify = notifier(config.policy.handover.notify)},
        .derive = config.policy.derive,

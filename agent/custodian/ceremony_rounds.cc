@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "agent/custodian/ceremonies.h"
+#include "agent/custodian/sole_holder.h"
 
 // The rounds of a key generation that leave nothing behind: offer, parameters, commit, reveal, deal.
 namespace coprotect::agent::custodian {
@@ -64,6 +65,7 @@ Status Ceremonies::check_own_party(const protocol::Parameters& parameters, const
   if (parameters->tenant != offer.open.tenant) return refused("tenant");
   if (parameters->purpose != offer.open.purpose) return refused("purpose");
   if (parameters->suite != offer.open.suite) return refused("suite");
+  if (auto shared = check_sole_holder(settings_, parameters); !shared) return shared;
   return keys_.check_authority(parameters->tenant, parameters->client_ca);
 }
 

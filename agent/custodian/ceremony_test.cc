@@ -233,6 +233,22 @@ TEST_P(Ceremony, OnlySoManyRunAtOnce) {
   tools.back()->offer();
 }
 
+// A tool, or who stole it, could make a "joint" key that one agent opens alone.
+TEST_P(Ceremony, AnAgentIsNoSoleHolderUnlessItsOperatorSaysSo) {
+  pair.tool.offer();
+  pair.tool.fields().t = 1;
+  const auto refused = pair.tool.send_parameters(0);
+  EXPECT_EQ(code_of(refused), "denied");
+  EXPECT_NE(refused.error().message().find("sole_holder"), std::string::npos);
+  EXPECT_EQ(pair.tool.status(0).state, CeremonyState::none);
+  pair.cloud.close();
+  pair.cloud.allow_sole_holder = true;
+  pair.cloud.open();
+  pair.tool.offer();
+  pair.tool.fields().t = 1;
+  EXPECT_EQ(code_of(pair.tool.send_parameters(0)), "ok");
+}
+
 TEST_P(Ceremony, ClientListsNeedTheAuthorityAndAGreaterSerial) {
   pair.onboard();
   const auto put = [&](const Bytes& list, ByteView peer) {

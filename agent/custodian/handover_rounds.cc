@@ -2,6 +2,7 @@
 
 #include "agent/custodian/handover_shares.h"
 #include "agent/custodian/handovers.h"
+#include "agent/custodian/sole_holder.h"
 #include "protocol/message/onboarding.h"
 
 // The rounds of a handover: offer, plan and deal, which leave nothing behind; and prepare, which does.
@@ -96,6 +97,8 @@ Result<HandoverPlan> Handovers::admit_plan(const Key& key, const Running& runnin
   if (auto fits = check_plan(key, running, *plan); !fits) return std::move(fits).error();
   if (auto offered = protocol::check_offers(*plan, key.sharing, request.offers); !offered)
     return std::move(offered).error();
+  if (auto shared = check_sole_holder(settings_, (*plan)->parameters); !shared)
+    return std::move(shared).error();
   return plan;
 }
 

@@ -43,6 +43,8 @@ struct Settings {
   std::filesystem::path state;  // folder of store.db and invitations/
   bool allow_recover;
   std::uint64_t requests_per_key_per_day;
+  // Whether this agent takes part in a key of which it alone would hold t shares.
+  bool allow_sole_holder;
   HandoverPolicy handover;
   std::optional<DerivePolicy> derive;  // nobody, if there is none
   // The least time from a key list that destroys a key to the erasure of its shares.

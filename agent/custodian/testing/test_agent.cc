@@ -124,6 +124,7 @@ Status TestAgent::try_open() {
                     .state = folder_,
                     .allow_recover = allow_recover,
                     .requests_per_key_per_day = requests_per_key_per_day,
+                    .allow_sole_holder = allow_sole_holder,
                     .handover = {.delay_ms = handover_delay_ms, .notify = notify},
                     .derive = derive,
                     .destroy_wait = destroy_wait,

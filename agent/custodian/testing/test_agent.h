@@ -78,6 +78,7 @@ class TestAgent {
   std::optional<protocol::OrganisationCertificate> organisation;
   std::uint64_t requests_per_key_per_day = 1000;
   bool allow_recover = true;
+  bool allow_sole_holder = false;
   std::int64_t handover_delay_ms = 24 * 3600 * 1000;
   std::function<void(const Notification&)> notify;
   std::chrono::milliseconds destroy_wait = std::chrono::days(30);
