@@ -18,18 +18,11 @@ using protocol::PendingPlan;
 constexpr std::size_t kMaxPlanFile = std::size_t{256} << 10;
 constexpr std::size_t kMacSize = std::tuple_size_v<Digest>;
 
-Status remove_file(const fs::path& file) {
+Status remove_existing(const fs::path& file) {
   std::error_code failure;
-  if (fs::remove(file, failure)) return Done{};
-  if (failure)
-    return Error(Code::unavailable, "cannot remove \"" + file.string() + "\": " + failure.message());
-  return Error(Code::not_found, "there is no \"" + file.string() + "\"");
-}
-
-Status remove_if_there(const fs::path& file) {
-  auto removed = remove_file(file);
-  if (!removed && removed.error().code() == Code::not_found) return Done{};
-  return removed;
+  if (!fs::exists(file, failure) && !failure)
+    return Error(Code::not_found, "there is no \"" + file.string() + "\"");
+  return remove_file(file);
 }
 
 Status make_folder(const fs::path& folder) {
@@ -72,7 +65,7 @@ Status PlanApprovals::write(const fs::path& file, const Bytes& content) const {
   const fs::path folder = file.parent_path();
   if (auto made = make_folder(folder); !made) return made;
   if (auto given = give_to_owner(folder, folder.parent_path()); !given) return given;
-  if (auto removed = remove_if_there(file); !removed) return removed;
+  if (auto removed = remove_file(file); !removed) return removed;
   if (auto written = write_new_file(file, with_mac(content)); !written) return written;
   return give_to_owner(file, folder.parent_path());
 }
@@ -109,15 +102,15 @@ Result<std::vector<PendingPlan>> PlanApprovals::all_pending() const {
 Status PlanApprovals::forget(const protocol::KeyId& key_id) const {
   const auto plan = pending(key_id);
   if (plan)
-    if (auto removed = remove_if_there(approvals_ / to_hex(plan->plan_hash)); !removed) return removed;
-  return remove_if_there(pending_ / to_hex(key_id));
+    if (auto removed = remove_file(approvals_ / to_hex(plan->plan_hash)); !removed) return removed;
+  return remove_file(pending_ / to_hex(key_id));
 }
 
 Status PlanApprovals::forget_all() const {
   for (const fs::path& folder : {pending_, approvals_}) {
     std::error_code failure;
     for (const auto& entry : fs::directory_iterator(folder, failure))
-      if (auto removed = remove_if_there(entry.path()); !removed) return removed;
+      if (auto removed = remove_file(entry.path()); !removed) return removed;
     if (failure && failure != std::errc::no_such_file_or_directory)
       return Error(Code::unavailable, "cannot read \"" + folder.string() + "\": " + failure.message());
   }
@@ -129,7 +122,7 @@ Status PlanApprovals::approve(const OperatorApproval& approval) const {
 }
 
 Status PlanApprovals::withdraw(const Digest& plan_hash) const {
-  return remove_file(approvals_ / to_hex(plan_hash));
+  return remove_existing(approvals_ / to_hex(plan_hash));
 }
 
 Result<std::optional<OperatorApproval>> PlanApprovals::approval_of(const Digest& plan_hash) const {
