@@ -107,8 +107,7 @@ TEST_P(EndedEpoch, OpensNowhereAtAnAgentThatLeft) {
   HandoverTool tool(bundle, {&pair.company, &pair.cloud}, pair.admin,
                     {.t = 2, .agents = {{provider.get(), 1}, {&pair.company, 2}}, .recovery = 3}, {2, 3});
   tool.deal_with(3, pair.tool.recovery_share());
-  const auto approval = pair.company.invite(kHourMs);
-  tool.approve(pair.company, approval);
+  tool.approve(pair.company);
   dealt(tool);
   tool.prepare();
   tool.sign();

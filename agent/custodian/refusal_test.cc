@@ -349,11 +349,11 @@ TEST_F(Refusal, RecoveryWhereTheOperatorForbidsIt) {
 
 TEST_F(Refusal, OperationOfAnotherRoute) {
   const Asking request = testing::ask(pair.cloud, pair.bundle(), RecoveryShareBody{});
-  const Bytes message = request.signed_by(pair.admin);
+  const Bytes signed_request = request.signed_by(pair.admin);
   for (const auto& [route, subject] : {std::pair{ipc::Route::log, to_hex(pair.bundle().key_id())},
                                        {ipc::Route::recovery_share, std::string(64, '0')}}) {
-    const Bytes reply = must(pair.cloud.call(route, subject, pair.admin.certificate.der(), message));
-    EXPECT_EQ(testing::open(pair.cloud, request, message, reply).error().code(), Code::malformed);
+    const Bytes reply = must(pair.cloud.call(route, subject, pair.admin.certificate.der(), signed_request));
+    EXPECT_EQ(testing::open(pair.cloud, request, signed_request, reply).error().code(), Code::malformed);
   }
 }
 
