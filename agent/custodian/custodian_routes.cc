@@ -112,7 +112,7 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       offers_(keyring_, *keeper_),
       epochs_(*keeper_, *store_, keys_),
       ceremonies_(settings_, keyring_, *keeper_, offers_, *store_, keys_, log_, epochs_),
-      handovers_(settings_, keyring_, *keeper_, offers_, *store_, keys_, running_, log_, epochs_),
+      handovers_(settings_, keyring_, *keeper_, offers_, *store_, keys_, running_, log_, epochs_, peers_),
       erasure_(epochs_, *store_, keys_, key_lists_, log_),
       parts_checks_(keys_, *keeper_),
       health_(settings_.role, *keeper_) {}

@@ -53,6 +53,14 @@ PeerState Floors::above(const PeerState& state, const Keys& keys, const TenantLi
     const bool older = key != nullptr && key->epoch() < epoch;
     if (older && least({Kind::key, bytes_from(key_id)}) < epoch) found.epochs.emplace(key_id, epoch);
   }
+  for (const auto& [key_id, heard] : state.said) {
+    const KeyPtr key = keys.active(key_id);
+    if (key == nullptr) continue;
+    const PeerState::Said known = said(key_id);
+    if (std::max(key->epoch(), known.acknowledged) < heard.acknowledged ||
+        std::max(key->decided, known.decided) < heard.decided)
+      found.said.emplace(key_id, heard);
+  }
   for (const auto& [list, serial] : state.serials) {
     if (lists.serial(list) < serial && least(name_of(list)) < serial) found.serials.emplace(list, serial);
   }
@@ -79,11 +87,25 @@ Status Floors::put(Transaction& transaction, const Name& name, std::uint64_t lea
 Status Floors::raise(Transaction& transaction, const PeerState& found) {
   for (const auto& [key_id, epoch] : found.epochs)
     if (auto put_down = put(transaction, {Kind::key, bytes_from(key_id)}, epoch); !put_down) return put_down;
+  for (const auto& [key_id, heard] : found.said) {
+    const PeerState::Said known = said(key_id);
+    const Bytes id = bytes_from(key_id);
+    auto put_down =
+        put(transaction, {Kind::acknowledged, id}, std::max(known.acknowledged, heard.acknowledged));
+    if (put_down) put_down = put(transaction, {Kind::decided, id}, std::max(known.decided, heard.decided));
+    if (!put_down) return put_down;
+  }
   for (const auto& [list, serial] : found.serials) {
     auto put_down = put(transaction, name_of(list), serial);
     if (!put_down) return put_down;
   }
   return Done{};
+}
+
+PeerState::Said Floors::said(const protocol::KeyId& key_id) const {
+  const Bytes id = bytes_from(key_id);
+  return {.acknowledged = static_cast<std::uint32_t>(least({Kind::acknowledged, id})),
+          .decided = static_cast<std::uint32_t>(least({Kind::decided, id}))};
 }
 
 Status Floors::check(const Key& key) const {

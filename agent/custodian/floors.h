@@ -21,13 +21,16 @@ class Floors {
   // Raises the floors to what above() found.
   Status raise(Transaction& transaction, const protocol::PeerState& found);
 
+  // What this agent said of the key's epochs, as far as its store lost that: it stays bound by it. Zeros if
+  // nothing.
+  protocol::PeerState::Said said(const protocol::KeyId& key_id) const;
   // Code::unavailable if the key's share is an older one.
   Status check(const Key& key) const;
   // Code::unavailable if one of the tenant's lists is an older one.
   Status check(const std::string& tenant, const TenantLists& lists) const;
 
  private:
-  enum class Kind : std::uint8_t { key = 1, client_list = 2, key_list = 3 };
+  enum class Kind : std::uint8_t { key = 1, client_list = 2, key_list = 3, acknowledged = 4, decided = 5 };
   using Name = std::pair<Kind, Bytes>;
   static Name name_of(const protocol::PeerState::List& list);
   std::uint64_t least(const Name& name) const;

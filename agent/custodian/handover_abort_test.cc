@@ -121,6 +121,42 @@ TEST_F(AbortHandover, ManyVoidsAtOneAgentStopNoHandover) {
   EXPECT_TRUE(opens(again.bundle(), pair.alice, {&pair.cloud, &pair.company}));
 }
 
+// It forgot that it did: its peer has not.
+TEST_F(AbortHandover, AStoreThatWasPutBackVoidsNothingThatItAcknowledged) {
+  const auto settle = [](TestAgent& asker, TestAgent& asked) {
+    for (int i = 0; i < 4; ++i) {
+      const auto question = must(asker.custodian().peers().ask()).at(0);
+      const auto answer = must(asked.call(Route::peer_state, "", asker.tls_certificate(), question.body));
+      if (!must(asker.custodian().peers().heard(question, answer)).ask_again) return;
+    }
+  };
+  settle(pair.cloud, pair.company);
+  pair.cloud.close();
+  std::filesystem::copy_file(pair.cloud.store(), scratch / "saved.db");
+  pair.cloud.open();
+  HandoverTool tool = refresh();
+  prepared(tool);
+  tool.activate();  // both say so
+  settle(pair.cloud, pair.company);
+  pair.cloud.close();
+  std::filesystem::copy_file(scratch / "saved.db", pair.cloud.store(),
+                             std::filesystem::copy_options::overwrite_existing);
+  pair.cloud.open();
+  pair.clock->now_ms += 1000;
+  settle(pair.cloud, pair.company);
+  pair.clock->now_ms += 1000;
+  for (int starts = 0; starts < 2; ++starts) {
+    const auto refused = tool.abort_at(pair.cloud);
+    EXPECT_EQ(code_of(refused), "conflict");
+    EXPECT_TRUE(contains(why(refused), "may have been acknowledged here")) << why(refused);
+    HandoverTool same_epoch = refresh();
+    same_epoch.offer();
+    same_epoch.plan();
+    EXPECT_EQ(why(same_epoch.deal_at(pair.cloud)), "epoch 1 is not to be decided here; the next one is 2");
+    reopen(pair.cloud);
+  }
+}
+
 TEST_F(AbortHandover, OnceConfirmedItNeedsAnotherPartysWord) {
   HandoverTool tool = refresh();
   dealt(tool);

@@ -21,11 +21,12 @@ Error other_handover(std::string_view what) {
 
 }  // namespace
 
-Status check_undecided(const Key& key, const HandoverPlan::Fields& plan) {
-  if (plan.epoch > key.decided && plan.epoch - key.decided <= protocol::kMaxEpochSkip) return Done{};
+Status Handovers::check_undecided(const Key& key, const HandoverPlan::Fields& plan) const {
+  const std::uint32_t decided = std::max(key.decided, peers_.said(key.key_id()).decided);
+  if (plan.epoch > decided && plan.epoch - decided <= protocol::kMaxEpochSkip) return Done{};
   return Error(Code::conflict, "epoch " + std::to_string(plan.epoch) +
                                    " is not to be decided here; the next one is " +
-                                   std::to_string(std::max(key.decided, key.epoch()) + 1));
+                                   std::to_string(std::max(decided, key.epoch()) + 1));
 }
 
 // One handover of a key runs at a time. A recovery administrator need not wait for an administrator, whose

@@ -177,6 +177,11 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
                                        "says that it will not take part");
   }
   if (activated) return revert(caller, **key, *plan);
+  if (!confirmed && (*plan)->epoch <= peers_.said(caller.key_id()).acknowledged)
+    return Error(Code::conflict,
+                 handover_label(*plan) +
+                     " may have been acknowledged here: this agent's store was put back to an "
+                     "older one. Replace the agent: coprotect-provision restore");
 
   std::vector<KeyPtr> gone;
   if (confirmed) gone.push_back(prepared);
@@ -186,7 +191,7 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
     if (auto follows = plan->follows((*key)->sharing, (*key)->bundle->newest_hash()); !follows)
       return std::move(follows).error();
   }
-  if ((*plan)->epoch > decided.decided) {
+  if ((*plan)->epoch > std::max(decided.decided, peers_.said(caller.key_id()).decided)) {
     if (auto fits = check_undecided(decided, plan->fields()); !fits) return std::move(fits).error();
     decided.decided = (*plan)->epoch;
   }

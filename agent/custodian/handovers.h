@@ -9,6 +9,7 @@
 #include "agent/custodian/identify.h"
 #include "agent/custodian/log.h"
 #include "agent/custodian/offers.h"
+#include "agent/custodian/peers.h"
 #include "agent/custodian/settings.h"
 #include "hsm/plan_approvals.h"
 #include "protocol/handover/deal.h"
@@ -24,7 +25,7 @@ class Handovers {
  public:
   Handovers(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper,
             const Offers& offers, Store& store, Keys& keys, const RunningTime& running, Log& log,
-            EpochErasure& epochs)
+            EpochErasure& epochs, const Peers& peers)
       : settings_(settings),
         keyring_(keyring),
         keeper_(keeper),
@@ -33,6 +34,7 @@ class Handovers {
         keys_(keys),
         log_(log),
         epochs_(epochs),
+        peers_(peers),
         approvals_(settings.state, keyring),
         announcements_(keyring, running) {}
 
@@ -99,6 +101,8 @@ class Handovers {
   Result<Bytes> revert(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan);
 
   Result<KeyPtr> active(const Caller& caller) const;
+  // Code::conflict unless the agent may still confirm or void a handover to the plan's epoch.
+  Status check_undecided(const Key& key, const protocol::HandoverPlan::Fields& plan) const;
   void forget_running(const KeyId& key_id);
   // A change of the store and the log's entry of it, in one durable step.
   using Change = std::function<Status(Transaction&)>;
@@ -116,14 +120,13 @@ class Handovers {
   Keys& keys_;
   Log& log_;
   EpochErasure& epochs_;
+  const Peers& peers_;
   hsm::PlanApprovals approvals_;
   Announcements announcements_;
   std::mutex mutex_;
   std::map<KeyId, Running> running_;
 };
 
-// Code::conflict unless the agent may still confirm or void a handover to the plan's epoch.
-Status check_undecided(const Key& key, const protocol::HandoverPlan::Fields& plan);
 // How log and errors name an epoch that a handover makes.
 std::string handover_label(const protocol::HandoverPlan& plan);
 

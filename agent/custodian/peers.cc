@@ -16,7 +16,7 @@ using protocol::PublicKeyBytes;
 
 bool same_state(const protocol::PeerState& a, const protocol::PeerState& b) {
   const bool heads = a.head.has_value() == b.head.has_value() && (!a.head || a.head->chain == b.head->chain);
-  return heads && a.epochs == b.epochs && a.serials == b.serials;
+  return heads && a.epochs == b.epochs && a.said == b.said && a.serials == b.serials;
 }
 
 // What the entry says of a store that was put back, and the operator is told.
@@ -31,6 +31,9 @@ std::string story_of(const std::optional<LogHead>& lost, std::uint64_t last, con
              "\" remembers";
   for (const auto& [key_id, epoch] : found.epochs)
     story += "; key " + to_hex(key_id).substr(0, 16) + " was in epoch " + std::to_string(epoch);
+  for (const auto& [key_id, said] : found.said)
+    story += "; of key " + to_hex(key_id).substr(0, 16) + " epoch " + std::to_string(said.acknowledged) +
+             " was acknowledged, " + std::to_string(said.decided) + " decided";
   for (const auto& [list, serial] : found.serials)
     story += "; a " + std::string(list_name(list.first)) + " had serial " + std::to_string(serial);
   return story;
@@ -106,11 +109,14 @@ std::map<PublicKeyBytes, Peers::Party> Peers::parties() const {
 
 // A peer learns nothing of keys and tenants that it has no part in.
 protocol::PeerState Peers::state_for(const Party& peer) const {
-  protocol::PeerState state{.head = log_.head(), .epochs = {}, .serials = {}};
+  protocol::PeerState state{.head = log_.head(), .epochs = {}, .said = {}, .serials = {}};
   for (const KeyPtr& key : peer.keys) {
     if (state.epochs.size() == protocol::kMaxPeerKeys) break;
     // Not of one that the agent may still have to go back from.
-    if (const KeyPtr settled = keys_.published(key->key_id())) state.epochs[key->key_id()] = settled->epoch();
+    if (const KeyPtr settled = keys_.published(key->key_id())) {
+      state.epochs[key->key_id()] = settled->epoch();
+      state.said[key->key_id()] = {.acknowledged = key->epoch(), .decided = key->decided};
+    }
     for (const auto kind : protocol::kListKinds) {
       const protocol::PeerState::List list(kind, key->tenant());
       if (const auto serial = lists_.serial(list);
@@ -185,7 +191,8 @@ Result<std::optional<std::string>> Peers::catch_up(const protocol::PeerQuestion&
   auto known = head ? log_.accounts_for(*transaction, *head) : Result<bool>(true);
   if (!known) return std::move(known).error();
   const auto found = floors_.above(remembered.state, keys_, lists_);
-  if (*known && found.epochs.empty() && found.serials.empty()) return std::optional<std::string>();
+  if (*known && found.epochs.empty() && found.said.empty() && found.serials.empty())
+    return std::optional<std::string>();
 
   set_stage(Stage::behind);
   const std::int64_t now = settings_.now_ms();

@@ -45,6 +45,8 @@ class Peers {
   // Code::unavailable if what this key is served with is known to be older than what the agent had. The log
   // is read without the key's share.
   Status check(const Key& key, protocol::Operation operation) const;
+  // What this agent said of the key's epochs, and its store forgot (protocol/SPEC.md §11).
+  protocol::PeerState::Said said(const protocol::KeyId& key_id) const { return floors_.said(key_id); }
   // Requests from before this time may have been answered by the store that was lost.
   std::int64_t requests_from_ms() const;
 

@@ -32,7 +32,11 @@ void write_state(Writer& w, const PeerState& state) {
   w.lp(state.head ? state.head->encode() : Bytes{});
   invariant(state.epochs.size() <= kMaxPeerKeys && state.serials.size() <= kMaxPeerKeys);
   w.u16(static_cast<std::uint16_t>(state.epochs.size()));
-  for (const auto& [key_id, epoch] : state.epochs) w.bytes(key_id).u32(epoch);
+  invariant(state.said.size() == state.epochs.size());
+  for (const auto& [key_id, epoch] : state.epochs) {
+    const PeerState::Said& said = state.said.at(key_id);
+    w.bytes(key_id).u32(epoch).u32(said.acknowledged).u32(said.decided);
+  }
   w.u16(static_cast<std::uint16_t>(state.serials.size()));
   for (const auto& [list, serial] : state.serials)
     w.u8(static_cast<std::uint8_t>(list.first)).lp(list.second).u64(serial);
@@ -44,9 +48,12 @@ bool read_epochs(Reader& r, PeerState& state) {
   for (std::size_t i = 0; i < *count; ++i) {
     const auto key_id = r.array<32>();
     const auto epoch = r.u32();
-    if (!key_id || !epoch) return false;
+    const auto acknowledged = r.u32();
+    const auto decided = r.u32();
+    if (!key_id || !epoch || !acknowledged || !decided) return false;
     if (!state.epochs.empty() && state.epochs.rbegin()->first >= *key_id) return false;
     state.epochs.emplace_hint(state.epochs.end(), *key_id, *epoch);
+    state.said.emplace_hint(state.said.end(), *key_id, PeerState::Said{*acknowledged, *decided});
   }
   return true;
 }

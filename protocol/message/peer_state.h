@@ -17,9 +17,16 @@ inline constexpr std::array kListKinds = {ListKind::clients, ListKind::keys};
 // How far an agent has come (SPEC.md §11), as far as it concerns one other agent: of keys that both hold, and
 // of their tenants.
 struct PeerState {
+  // What an agent said of a key's epochs, which binds it (§13.3).
+  struct Said {
+    std::uint32_t acknowledged;  // the active epoch
+    std::uint32_t decided;       // the newest that it confirmed or voided
+    bool operator==(const Said&) const = default;
+  };
   using List = std::pair<ListKind, std::string>;  // and its tenant
   std::optional<LogHead> head;                    // of the whole log; none while it is empty
   std::map<KeyId, std::uint32_t> epochs;          // at most kMaxPeerKeys
+  std::map<KeyId, Said> said;                     // of the same keys
   std::map<List, std::uint64_t> serials;          // at most kMaxPeerKeys
 };
 constexpr std::size_t kMaxPeerKeys = 1024;

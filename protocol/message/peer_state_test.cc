@@ -25,6 +25,7 @@ PeerQuestion question() {
           .known = {2},
           .state = {.head = LogHead::sign(7, 1'800'000'000'000, Digest{3}, cloud()),
                     .epochs = {{KeyId{1}, 0}, {KeyId{2}, 5}},
+                    .said = {{KeyId{1}, {0, 0}}, {KeyId{2}, {6, 7}}},
                     .serials = {{{ListKind::clients, "acme"}, 3}, {{ListKind::clients, "other"}, 9}}}};
 }
 
@@ -44,6 +45,7 @@ TEST(PeerQuestion, IsReadBackAsItWas) {
   EXPECT_EQ(parsed->known, Digest{2});
   EXPECT_EQ(parsed->state.head->seq, 7u);
   EXPECT_EQ(parsed->state.epochs, question().state.epochs);
+  EXPECT_EQ(parsed->state.said, question().state.said);
   EXPECT_EQ(parsed->state.serials, question().state.serials);
 
   PeerQuestion first = question();
