@@ -14,23 +14,6 @@ using protocol::Sid;
 
 constexpr std::size_t kMaxRunning = 16;
 
-// No party may be a quorum by itself: a key that one party holds alone is split in name only. The tool
-// chooses R0, and neither operator sees it, so each agent checks this before it contributes.
-Status check_that_nobody_suffices(const protocol::Parameters& parameters) {
-  std::size_t not_agents = 0;
-  for (const protocol::Party& party : parameters->parties) {
-    if (party.indices.size() >= parameters->t)
-      return Error(Code::denied, "parameters: " + party_label(party) + " would hold " +
-                                     std::to_string(party.indices.size()) + " of the " +
-                                     std::to_string(parameters->t) + " shares that suffice");
-    if (!party.is_agent()) ++not_agents;
-  }
-  if (not_agents > 1)
-    return Error(Code::denied,
-                 "parameters: " + std::to_string(not_agents) + " parties are not agents, at most one may be");
-  return Done{};
-}
-
 }  // namespace
 
 Result<Bytes> Ceremonies::open(const Caller& caller, ByteView body) {
@@ -82,7 +65,6 @@ Status Ceremonies::check_own_party(const protocol::Parameters& parameters, const
   if (parameters->tenant != offer.open.tenant) return refused("tenant");
   if (parameters->purpose != offer.open.purpose) return refused("purpose");
   if (parameters->suite != offer.open.suite) return refused("suite");
-  if (auto shared = check_sole_holder(settings_, parameters); !shared) return shared;
   return keys_.check_authority(parameters->tenant, parameters->client_ca);
 }
 
@@ -100,7 +82,7 @@ Result<Bytes> Ceremonies::parameters(const Caller& caller, const Sid& sid, ByteV
   if (parsed->sid() != sid) return Error(Code::malformed, "parameters are of another ceremony");
   if (auto fits = running->second.offer->check_is_for({}, {}); !fits) return std::move(fits).error();
   if (auto own = check_own_party(*parsed, *running->second.offer); !own) return std::move(own).error();
-  if (auto split = check_that_nobody_suffices(*parsed); !split) return std::move(split).error();
+  if (auto split = check_that_nobody_suffices(settings_, *parsed); !split) return std::move(split).error();
 
   const std::size_t self = *parsed->position_of(keyring_.identity().public_key());
   auto dealer = Dealer::start(*std::move(parsed), self, keyring_.identity(),

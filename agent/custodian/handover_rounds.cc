@@ -98,7 +98,7 @@ Result<HandoverPlan> Handovers::admit_plan(const Key& key, const Running& runnin
   if (auto fits = check_plan(key, running, *plan); !fits) return std::move(fits).error();
   if (auto offered = protocol::check_offers(*plan, key.sharing, request.offers); !offered)
     return std::move(offered).error();
-  if (auto shared = check_sole_holder(settings_, (*plan)->parameters); !shared)
+  if (auto shared = check_that_nobody_suffices(settings_, (*plan)->parameters); !shared)
     return std::move(shared).error();
   return plan;
 }

@@ -1,22 +1,32 @@
 #pragma once
 
+#include <algorithm>
+
 #include "agent/custodian/settings.h"
 #include "protocol/dkg/parameters.h"
 
 namespace coprotect::agent::custodian {
 
-// Code::denied if this agent alone would hold enough shares to use the key, and its operator has not said
-// that it may: whoever breaks into it has the key.
-inline Status check_sole_holder(const Settings& settings, const protocol::Parameters& parameters) {
+// Code::denied if one party alone would hold enough shares to use the key: the tool chooses the parties, and
+// such a key is split in name only. This agent may be that party if its operator has said so. At most one
+// party, which holds the recovery share, may be no agent.
+inline Status check_that_nobody_suffices(const Settings& settings, const protocol::Parameters& parameters) {
   const auto self = parameters.position_of(settings.identity_certificate.key());
-  if (!self || settings.allow_sole_holder) return Done{};
-  const std::size_t held = parameters->parties[*self].indices.size();
-  if (held < parameters->t) return Done{};
-  return Error(Code::denied,
-               "this agent alone would hold " + std::to_string(held) + " shares, of which " +
-                   std::to_string(parameters->t) +
-                   " open everything: its operator has to allow it ([policy] sole_holder = true "
-                   "in agent.toml)");
+  const auto& parties = parameters->parties;
+  for (std::size_t i = 0; i < parties.size(); ++i) {
+    const bool allowed = self == i && settings.allow_sole_holder;
+    if (allowed || parties[i].indices.size() < parameters->t) continue;
+    std::string text = "parameters: " + protocol::party_label(parties[i]) + " would hold " +
+                       std::to_string(parties[i].indices.size()) + " of the " +
+                       std::to_string(parameters->t) + " shares that suffice";
+    if (self == i) text += "; its operator can allow that ([policy] sole_holder = true in agent.toml)";
+    return Error(Code::denied, std::move(text));
+  }
+  const auto not_agents = std::ranges::count_if(parties, [](const auto& party) { return !party.is_agent(); });
+  if (not_agents > 1)
+    return Error(Code::denied,
+                 "parameters: " + std::to_string(not_agents) + " parties are not agents, at most one may be");
+  return Done{};
 }
 
 }  // namespace coprotect::agent::custodian
