@@ -92,7 +92,7 @@ class TranscriptTest : public testing::TestWithParam<SuiteId> {
       const Bytes reveal = forger->reveal_body();
       rounds.push_back({.commit_body = forger->commit_body(reveal), .reveal_body = reveal, .deal_hash = {}});
     }
-    return PublicTranscript::make(ceremony.parameters, std::move(rounds));
+    return PublicTranscript::make(ceremony.parameters, std::move(rounds), {});
   }
   Scalar negative(const Scalar& x) const { return Scalar::from_u64(x.field(), 0) - x; }
 
@@ -128,7 +128,7 @@ TEST_P(TranscriptTest, RefusesAnIdentityAsTheHighestCoefficientOfTheSum) {
 }
 
 TEST_P(TranscriptTest, RefusesAnotherNumberOfParties) {
-  EXPECT_FALSE(PublicTranscript::make(ceremony.parameters, {}));
+  EXPECT_FALSE(PublicTranscript::make(ceremony.parameters, {}, {}));
 }
 
 TEST_P(TranscriptTest, KeyIdNamesEveryRoundOfEveryParty) {
@@ -136,7 +136,7 @@ TEST_P(TranscriptTest, KeyIdNamesEveryRoundOfEveryParty) {
   for (std::size_t party = 0; party < 2; ++party) {
     auto rounds = made.rounds();
     rounds[party].deal_hash[0] ^= 1;
-    EXPECT_NE(must(PublicTranscript::make(ceremony.parameters, rounds)).key_id(), made.key_id());
+    EXPECT_NE(must(PublicTranscript::make(ceremony.parameters, rounds, {})).key_id(), made.key_id());
   }
 }
 
