@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fails if a folder includes a header of a folder that it may not depend on. Tests (*_test.cc, test_*) may also
+# Fails if a folder includes a header of a folder that it may not depend on. Tests (*_test.cc, test_*, testing/) may also
 # use swtpm-tests/harness/, which includes nothing but protocol/. agent/relay/ is a client of other agents
 # (docs/decisions/0011).
 set -eu
@@ -13,7 +13,7 @@ check() {  # check FOLDER ALLOWED...
   allowed=${allowed%|}
   bad=$(grep -rnE '#include "(protocol|hsm|agent|client|provisioning|swtpm-tests)/' "$folder" |
         grep -vE "#include \"($allowed)/" |
-        grep -vE '^[^:]*(_test\.cc|/test_[^/:]*):[0-9]+:#include "swtpm-tests/harness/' |
+        grep -vE '^[^:]*(_test\.cc|/test_[^/:]*|/testing/[^:]*):[0-9]+:#include "swtpm-tests/harness/' |
         grep -vE '^agent/relay/[^:]*:[0-9]+:#include "client/agent_client\.h"' || true)
   if [ -n "$bad" ]; then
     echo "an include that goes against the direction of dependence (docs/ARCHITECTURE.md):"

@@ -1,15 +1,12 @@
 #pragma once
 
-#include <algorithm>
-
 #include "agent/custodian/settings.h"
 #include "protocol/dkg/parameters.h"
 
 namespace coprotect::agent::custodian {
 
 // Code::denied if one party alone would hold enough shares to use the key: the tool chooses the parties, and
-// such a key is split in name only. This agent may be that party if its operator has said so. At most one
-// party, which holds the recovery share, may be no agent.
+// such a key is split in name only. This agent may be that party if its operator has said so.
 inline Status check_that_nobody_suffices(const Settings& settings, const protocol::Parameters& parameters) {
   const auto self = parameters.position_of(settings.identity_certificate.key());
   const auto& parties = parameters->parties;
@@ -22,10 +19,6 @@ inline Status check_that_nobody_suffices(const Settings& settings, const protoco
     if (self == i) text += "; its operator can allow that ([policy] sole_holder = true in agent.toml)";
     return Error(Code::denied, std::move(text));
   }
-  const auto not_agents = std::ranges::count_if(parties, [](const auto& party) { return !party.is_agent(); });
-  if (not_agents > 1)
-    return Error(Code::denied,
-                 "parameters: " + std::to_string(not_agents) + " parties are not agents, at most one may be");
   return Done{};
 }
 

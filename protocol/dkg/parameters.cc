@@ -113,8 +113,6 @@ Status check_distinct(const std::vector<Party>& parties) {
 Status check_recovery_key(const Parameters::Fields& fields) {
   for (const Party& party : fields.parties) {
     if (party.is_agent()) continue;
-    if (!fields.recovery_key)
-      return malformed_parameters("a recovery party without a recovery key").in(party_label(party));
     if (party.organisation.certified_key() != compressed_point(*fields.recovery_key))
       return malformed_parameters("organisation certificate is for another recovery key")
           .in(party_label(party));

@@ -173,6 +173,8 @@ TEST_F(ParametersTest, EachPartyIsCertifiedByItsOrganisation) {
   // The recovery party's is for the recovery key: nobody puts another key under the company's name.
   f = fields();
   f.recovery_key = HpkePrivateKey::generate(system_random()).public_key();
+  expect_refused(f, "party \"recovery\": its ceremony key is not the recovery key");
+  f.parties[2].ceremony_key = *f.recovery_key;
   expect_refused(f, "party \"recovery\": parameters: organisation certificate is for another recovery key");
   f = fields();
   f.parties[2].organisation = certified(OrganisationKind::recovery, f.parties[2].identity_key);
@@ -218,7 +220,7 @@ TEST_F(ParametersTest, KeysAreOnTheCurve) {
   expect_refused(f, "recovery key is not a point");
   f = fields();
   f.recovery_key.reset();
-  expect_refused(f, "a recovery party without a recovery key");
+  expect_refused(f, "its ceremony key is not the recovery key");
 }
 
 TEST_F(ParametersTest, UnknownNumbersAreRefused) {

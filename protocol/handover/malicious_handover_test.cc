@@ -64,7 +64,7 @@ TEST_P(MaliciousHandoverTest, SharesOfALowerThresholdAreRefused) {
     const Scalar nonce = Scalar::random(group.scalars(), system_random());
     open.proof_r = group.generator_power_secret(nonce);
     const Digest c = tagged_hash("CPV1-HANDOVER", {handover.plan.sid(), ByteView(&index, 1), sha256(joined),
-                                                   open.sealed_hash, open.proof_r.encode()});
+                                                   open.sealed_hash, open.part_hash, open.proof_r.encode()});
     open.proof_z = nonce + Scalar::reduce(group.scalars(), c) * key.shares.at(index);
     return open;
   };

@@ -157,12 +157,23 @@ TEST_P(OfferTest, ARefreshChangesNothingButTheCeremonysKeys) {
     const SigningKey identity = SigningKey::generate(system_random());
     f.parties[0].identity_key = identity.public_key();
     f.parties[0].identity_certificate = test::make_authority("cloud", identity);
+    f.parties[0].organisation = must(OrganisationCertificate::issue(OrganisationKind::agent, "cloud",
+                                                                    identity, identity.public_key()));
+  }));
+  EXPECT_FALSE(refreshes([](Fields& f) {
+    const SigningKey another = SigningKey::generate(system_random());
+    f.parties[0].organisation = must(OrganisationCertificate::issue(OrganisationKind::agent, "cloud", another,
+                                                                    f.parties[0].identity_key));
   }));
   EXPECT_FALSE(refreshes(
       [](Fields& f) { f.parties[2].identity_key = SigningKey::generate(system_random()).public_key(); }));
-  EXPECT_FALSE(refreshes(
-      [](Fields& f) { f.parties[2].ceremony_key = HpkePrivateKey::generate(system_random()).public_key(); }));
-  EXPECT_FALSE(refreshes([](Fields& f) { f.parties.pop_back(), f.n = 2; }));
+  EXPECT_FALSE(refreshes([](Fields& f) {
+    f.recovery_key = HpkePrivateKey::generate(system_random()).public_key();
+    f.parties[2].ceremony_key = *f.recovery_key;
+    f.parties[2].organisation = must(OrganisationCertificate::issue_recovery(
+        "acme", SigningKey::generate(system_random()), *f.recovery_key));
+  }));
+  EXPECT_FALSE(refreshes([](Fields& f) { f.parties.pop_back(), f.n = 2, f.recovery_key.reset(); }));
   // The recovery party deals nothing in one.
   EXPECT_FALSE(refreshes([](Fields&) {}, {1, 3}));
 }

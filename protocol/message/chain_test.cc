@@ -28,9 +28,10 @@ TEST(ForwardMessage, RoundTrips) {
 }
 
 TEST(ForwardMessage, RefusesMoreThan16Parties) {
-  ForwardMessage message{.request = {1}, .visited = std::vector(16, party(1)), .budget_ms = 1};
+  ForwardMessage message{.request = {1}, .visited = {}, .budget_ms = 1};
+  for (std::uint8_t n = 1; n <= 16; ++n) message.visited.push_back(party(n));
   EXPECT_TRUE(ForwardMessage::parse(message.encode()));
-  message.visited.push_back(party(1));
+  message.visited.push_back(party(17));
   EXPECT_FALSE(ForwardMessage::parse(message.encode()));
 }
 
