@@ -189,8 +189,9 @@ TEST_P(ChainedDecrypt, PassesNothingOnForAStrangerOrTwice) {
   changed[100] ^= 1;
   EXPECT_EQ(outcome(ask(cloud, changed), asked, changed).contains("all"), true);
   const auto stranger = acme.certify("coprotect:acme:user:mallory");
-  const Bytes uninvited = asking(file).signed_by(stranger);
-  EXPECT_EQ(outcome(ask(cloud, uninvited), asked, uninvited),
+  const Asking strange = asking(file);
+  const Bytes uninvited = strange.signed_by(stranger);
+  EXPECT_EQ(outcome(ask(cloud, uninvited), strange, uninvited),
             (Outcome{{"cloud", "refused: unauthenticated"}}));
   const Asking astray = asking(file);
   const Bytes elsewhere = astray.signed_by(alice);

@@ -96,10 +96,6 @@ void HandoverTool::offer() {
   for (const auto& [agent, index] : holders_.agents) {
     offers.push_back(must(protocol::HandoverOffer::parse(must(offer_at(*agent)))));
     parties.push_back(party_of(*agent, index, offers.back(), *client_.ca_key));
-    // A certificate that is made again is another one, and then a refresh would be none.
-    protocol::Party& party = parties.back();
-    if (const auto holds = bundle_.parameters().position_of(party.identity_key))
-      party.organisation = bundle_.parameters()->parties[*holds].organisation;
   }
   for (TestAgent* const agent : present_)
     if (deals_now(*agent) && !keeps_a_share(*agent)) must(offer_at(*agent));
