@@ -282,7 +282,7 @@ TEST_F(HandoverMessages, APlanMustCarryWhatTheAgentOffered) {
               f.parties[0].ceremony_key = protocol::HpkePrivateKey::generate(system_random()).public_key();
             }),
             "conflict");
-  EXPECT_EQ(refused([](Fields& f) { f.parties[1].url = "https://elsewhere:1"; }), "denied");  // new holders
+  EXPECT_EQ(refused([](Fields& f) { f.parties[1].url = "https://elsewhere:1"; }), "limited");  // no refresh
   EXPECT_EQ(refused([](Fields& f) { f.tenant = "other"; }), "denied");
   EXPECT_EQ(refused([](Fields&) {}), "ok");
 }

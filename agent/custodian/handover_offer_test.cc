@@ -229,30 +229,30 @@ TEST_P(Thief, OfAnAdministratorsCertificateChangesNothingInARefresh) {
                   "company", protocol::CertificateUse::authority, {}, pair.company.identity_key(), nullptr,
                   pair.company.stolen_identity(), pair.clock->now_ms, pair.clock->now_ms + kHourMs);
             }),
-            "denied");
+            "limited");
   EXPECT_EQ(code_with([](HandoverTool& tool) { tool.fields().parties[1].url = "https://other.example:1"; }),
-            "denied");
-  EXPECT_EQ(code_with([](HandoverTool& tool) { tool.fields().parties[1].name = "another"; }), "denied");
+            "limited");
+  EXPECT_EQ(code_with([](HandoverTool& tool) { tool.fields().parties[1].name = "another"; }), "limited");
   EXPECT_EQ(code_with([](HandoverTool& tool) {
               std::swap(tool.fields().parties[0], tool.fields().parties[1]);
               std::swap(tool.offers[0], tool.offers[1]);
             }),
-            "denied");
+            "limited");
   EXPECT_EQ(code_with([](HandoverTool& tool) {
               std::swap(tool.fields().parties[0].indices, tool.fields().parties[1].indices);
             }),
-            "denied");
+            "limited");
   EXPECT_EQ(code_with([&](HandoverTool& tool) {
               tool.fields().parties[2].identity_key = SigningKey::generate(system_random()).public_key();
             }),
-            "denied");
+            "limited");
 
   // Nor does the recovery share deal in one.
   HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(), {1, 3});
   tool.deal_with(3, pair.tool.recovery_share());
   tool.offer();
   tool.plan();
-  EXPECT_EQ(code_of(tool.deal_at(pair.cloud)), "denied");
+  EXPECT_EQ(code_of(tool.deal_at(pair.cloud)), "limited");
 }
 
 // A tool that was approved, but puts its own key in place of the one that the joining agent offered.

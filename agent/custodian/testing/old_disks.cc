@@ -75,13 +75,21 @@ bool OldDisks::on_present_disk(std::uint32_t epoch) const {
     std::ifstream stream(file.path(), std::ios::binary);
     disk.append(std::istreambuf_iterator<char>(stream), {});
   }
-  // A page may end anywhere in a record: each piece of 24 bytes is looked for.
+  // A page may end anywhere in a record: each piece of 24 bytes is looked for, but for those that records of
+  // other epochs have too.
   constexpr std::size_t kPiece = 24;
+  const auto of_another = [&](ByteView piece) {
+    return std::ranges::any_of(records_, [&](const auto& known) {
+      return known.second.id.epoch != epoch && !std::ranges::search(known.second.record, piece).empty();
+    });
+  };
   return std::ranges::any_of(records_, [&](const auto& known) {
     const Bytes& record = known.second.record;
     if (known.second.id.epoch != epoch) return false;
-    for (std::size_t at = 0; at + kPiece <= record.size(); at += kPiece)
-      if (disk.find(text_of(ByteView(record).subspan(at, kPiece))) != std::string::npos) return true;
+    for (std::size_t at = 0; at + kPiece <= record.size(); at += kPiece) {
+      const ByteView piece = ByteView(record).subspan(at, kPiece);
+      if (!of_another(piece) && disk.find(text_of(piece)) != std::string::npos) return true;
+    }
     return false;
   });
 }
