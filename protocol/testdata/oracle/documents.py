@@ -144,7 +144,7 @@ def bundle_block(group, b):
     r.literal(b"CPBN\x01")
     r.u32()
     out, enc = b.outputs, group.encode
-    out["R0"], out["sid"] = r.lp4(), bundle.sid
+    out["R0"], out["sid"], out["parts_hash"] = r.lp4(), bundle.sid, r.take(32)
     for i in range(1, r.u8() + 1):
         out[f"body 1 of party {i}"], out[f"body 2 of party {i}"] = r.lp4(), r.lp4()
         out[f"SHA-256(body 3) of party {i}"], out[f"round 4 of party {i}"] = r.take(32), r.take(64)

@@ -503,8 +503,8 @@ def main():
         batch_block(group, 3)
         file_block(group, b"", 100)
         recovery_part_block(group)
-        handover_block(group)
         if name in ("p256", "ffdhe3072"):
+            handover_block(group)
             recovery_block(group)
             dkg_block(group)
             request_block(group)
