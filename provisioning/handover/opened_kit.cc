@@ -52,7 +52,9 @@ Result<OpenedKit> OpenedKit::open(RecoveryKit kit, const Operator& person) {
 }
 
 Result<RecoveryDealer> OpenedKit::share_of(const protocol::Bundle& newest, HolderAgent& agent) const {
-  const auto kept = agent.recovery_share();
+  // Agents give recovery parts to the kit's administrator alone, whoever runs the handover.
+  HolderAgent asked(newest, agent.party(), administrator, system_random());
+  const auto kept = asked.recovery_share();
   if (!kept) return kept.error();
   const auto& [encoded_blob, encoded_parts] = *kept;
   if (encoded_blob != kit.blob().encoded())
