@@ -145,9 +145,9 @@ TEST_P(Chain, SaysWhoDidNotAnswer) {
     const std::string left = gone == &system_->cloud() ? "company" : "cloud";
     // Told by the agent that tried; and if the client itself asks in vain, the other one is asked.
     expect_fails("chain:" + left, 4,
-                 {name + " agent", "cannot connect", "says " + left + " agent", "--recover"});
+                 {name + " agent", "cannot connect", "could not be asked: " + left + " agent", "--recover"});
     expect_fails("chain:" + name, 4,
-                 {name + " agent", "cannot connect", "says " + left + " agent", "--recover"});
+                 {name + " agent", "cannot connect", "could not be asked: " + left + " agent", "--recover"});
     // What is there still answers: its part and the recovery share open the file.
     const Finished recovered =
         system_->recover({file("f.cop"), "-o", file("recovered-" + name), "--via", "chain"});
@@ -174,7 +174,7 @@ TEST_P(Chain, GivesUpAPeerThatHangs) {
   const pid_t pid = system_->company().daemon().pid();
   ASSERT_EQ(kill(pid, SIGSTOP), 0);  // its front accepts, but nobody judges
   const auto start = std::chrono::steady_clock::now();
-  expect_fails("chain:cloud", 4, {"company agent", "unavailable", "says cloud agent"});
+  expect_fails("chain:cloud", 4, {"company agent", "unavailable", "could not be asked: cloud agent"});
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
   ASSERT_EQ(kill(pid, SIGCONT), 0);
   expect_opens("chain:cloud");
