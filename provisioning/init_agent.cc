@@ -65,8 +65,9 @@ Result<AgentIdentity> make_identity(const fs::path& folder, const AgentSetup& se
   auto organisation = certify(setup, *keyring);
   if (!organisation) return std::move(organisation).error();
   hsm::Token named = token.named(keyring->token_name());
-  return AgentIdentity{setup.role, setup.url, *std::move(certificate), *std::move(organisation),
-                       *std::move(keyring), std::move(named)};
+  return AgentIdentity{
+      setup.role,          setup.url,       *std::move(certificate), *std::move(organisation),
+      *std::move(keyring), std::move(named)};
 }
 
 Result<std::string> fill(const fs::path& folder, const AgentSetup& setup, const Url& url, std::int64_t now_ms,

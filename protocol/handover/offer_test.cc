@@ -157,13 +157,13 @@ TEST_P(OfferTest, ARefreshChangesNothingButTheCeremonysKeys) {
     const SigningKey identity = SigningKey::generate(system_random());
     f.parties[0].identity_key = identity.public_key();
     f.parties[0].identity_certificate = test::make_authority("cloud", identity);
-    f.parties[0].organisation = must(OrganisationCertificate::issue(OrganisationKind::agent, "cloud",
-                                                                    identity, identity.public_key()));
+    f.parties[0].organisation = must(
+        OrganisationCertificate::issue(OrganisationKind::agent, "cloud", identity, identity.public_key()));
   }));
   EXPECT_FALSE(refreshes([](Fields& f) {
     const SigningKey another = SigningKey::generate(system_random());
-    f.parties[0].organisation = must(OrganisationCertificate::issue(OrganisationKind::agent, "cloud", another,
-                                                                    f.parties[0].identity_key));
+    f.parties[0].organisation = must(
+        OrganisationCertificate::issue(OrganisationKind::agent, "cloud", another, f.parties[0].identity_key));
   }));
   EXPECT_FALSE(refreshes(
       [](Fields& f) { f.parties[2].identity_key = SigningKey::generate(system_random()).public_key(); }));

@@ -104,20 +104,20 @@ void HandoverTool::offer() {
   if (holders_.recovery != 0) {
     if (holders_.new_recovery) recovery_key = recovery_key_.public_key();
     const auto known = from.position_of("recovery");
-    protocol::Party recovery{
-        .name = "recovery",
-        .indices = {holders_.recovery},
-        .nonce = {},
-        .identity_key =
-            known && !holders_.new_recovery ? from->parties[*known].identity_key : identity_.public_key(),
-        .ceremony_key = *recovery_key,
-        .mode = protocol::KeeperMode::not_an_agent,
-        .url = {},
-        .identity_certificate = std::nullopt,
-        .organisation = known && !holders_.new_recovery
-                            ? from->parties[*known].organisation
-                            : must(protocol::OrganisationCertificate::issue_recovery(
-                                  bundle_.tenant(), *client_.ca_key, *recovery_key))};
+    protocol::Party recovery{.name = "recovery",
+                             .indices = {holders_.recovery},
+                             .nonce = {},
+                             .identity_key = known && !holders_.new_recovery
+                                                 ? from->parties[*known].identity_key
+                                                 : identity_.public_key(),
+                             .ceremony_key = *recovery_key,
+                             .mode = protocol::KeeperMode::not_an_agent,
+                             .url = {},
+                             .identity_certificate = std::nullopt,
+                             .organisation = known && !holders_.new_recovery
+                                                 ? from->parties[*known].organisation
+                                                 : must(protocol::OrganisationCertificate::issue_recovery(
+                                                       bundle_.tenant(), *client_.ca_key, *recovery_key))};
     system_random().fill(recovery.nonce);
     parties.push_back(std::move(recovery));
   }
