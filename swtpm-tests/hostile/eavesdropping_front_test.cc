@@ -207,7 +207,7 @@ TEST_P(EavesdroppingFront, CannotAnswerInTheCustodiansPlace) {
   const auto drill = [&](const std::string& name) {
     return Command(System::program("coprotect-provision"))
         .args({"drill", "--dir", system_->out().string(), "--out", (system_->folder() / name).string(),
-               "--code-fd", "7"})
+               "--kit", system_->kit().string(), "--code-fd", "7"})
         .feed(7, system_->code() + "\n")
         .run();
   };
