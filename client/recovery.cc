@@ -94,14 +94,18 @@ Result<LocalShare> RecoveryShare::from_agent(const protocol::Party& party, const
 
 Result<LocalShare> RecoveryShare::in(const protocol::Bundle& bundle, const Credentials& credentials,
                                      std::chrono::milliseconds deadline) const {
-  Error error(Code::unavailable, "the key has no agents");
+  std::optional<Error> error;
   for (const protocol::Party& party : bundle.parameters()->parties) {
     if (!party.is_agent()) continue;
     auto share = from_agent(party, bundle, credentials, deadline);
     if (share) return share;
-    if (error.code() == Code::unavailable) error = std::move(share).error();
+    // A verdict says more than silence; of silent agents each says why.
+    if (!error || (error->code() == Code::unavailable && share.error().code() != Code::unavailable))
+      error = std::move(share).error();
+    else if (error->code() == Code::unavailable)
+      error = Error(Code::unavailable, error->message() + "; " + share.error().message());
   }
-  return error;
+  return error ? *std::move(error) : Error(Code::unavailable, "the key has no agents");
 }
 
 Result<Credentials> open_kit_key(const protocol::RecoveryKit& kit,
