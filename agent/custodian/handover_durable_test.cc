@@ -150,25 +150,6 @@ TEST_F(DurableHandover, AFullDiskAbortsNothing) {
   must(tool.abort_at(pair.cloud, {testing::statement(pair.company, said)}));
 }
 
-// A store as it was before there were handovers.
-TEST_F(DurableHandover, AnEarlierStoreIsTakenOverWithItsMacs) {
-  pair.cloud.close();
-  sql(pair.cloud,
-      "CREATE TABLE old(key_id BLOB PRIMARY KEY, sid BLOB NOT NULL UNIQUE, invitation BLOB NOT NULL UNIQUE, "
-      "state INTEGER NOT NULL, epoch INTEGER NOT NULL, description BLOB NOT NULL, shares BLOB NOT NULL, "
-      "recovery_blob BLOB NOT NULL, mac BLOB NOT NULL) STRICT;"
-      "INSERT INTO old SELECT key_id, sid, invitation, state, epoch, description, shares, recovery_blob, mac "
-      "FROM keys; DROP TABLE keys; ALTER TABLE old RENAME TO keys; DROP TABLE announcements; DROP TABLE "
-      "peer_questions; DROP TABLE floors; DROP TABLE key_lists; DROP TABLE erasures; DROP TABLE running; "
-      "DROP TABLE destructions; "
-      "PRAGMA user_version=1");
-  pair.cloud.open();
-  EXPECT_TRUE(opens(bundle, pair.alice, {&pair.cloud, &pair.company}));
-  HandoverTool tool = refresh();
-  tool.run();
-  EXPECT_TRUE(opens(tool.bundle(), pair.alice, {&pair.cloud, &pair.company}));
-}
-
 TEST_F(DurableHandover, AnAlteredRowIsRefused) {
   HandoverTool tool = refresh();
   tool.offer();
