@@ -434,6 +434,9 @@ void check_log(const Block& block) {
   ASSERT_EQ(reply->lines.size(), 2u);
   EXPECT_EQ(reply->lines[0].entry, block.hex("Entry2"));
   EXPECT_EQ(reply->lines[1].hash, digest_of(block, "Foreign"));
+  EXPECT_TRUE(suite_by_name(block.text("Suite")));
+  EXPECT_EQ(chain_next(chain_next(reply->before, sha256(block.hex("Entry2"))), reply->lines[1].hash),
+            digest_of(block, "Chain"));
   EXPECT_EQ(chain_next(chain_next(reply->before, reply->lines[0].hash), reply->lines[1].hash), head->chain);
 }
 
