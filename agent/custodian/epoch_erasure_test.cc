@@ -127,6 +127,7 @@ TEST_P(EndedEpoch, IsNotSaidToBeErasedWhileTheTokenIsAway) {
   tool.prepare();
   tool.sign();
   tool.activate();
+  old_disks.take();
   remove_token();
   const auto refused = tool.retire_at(pair.cloud);
   EXPECT_EQ(code_of(refused), "unavailable") << why(refused);
@@ -145,6 +146,7 @@ TEST_P(EndedEpoch, IsErasedByTheNextStart) {
   tool.prepare();
   tool.sign();
   tool.activate();
+  old_disks.take();
   remove_token();
   EXPECT_EQ(code_of(tool.retire_at(pair.cloud)), "unavailable");
   pair.cloud.close();

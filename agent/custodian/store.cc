@@ -187,6 +187,7 @@ Status Store::checkpoint() {
 
 void Store::limit_pages(std::int64_t pages) {
   const std::lock_guard lock(mutex_);
+  static_cast<void>(execute("VACUUM"));  // or pages that rows left free would be filled first
   static_cast<void>(execute(("PRAGMA max_page_count=" + std::to_string(pages)).c_str()));
 }
 
