@@ -141,7 +141,6 @@ TEST_P(Handover, RetiringErasesTheOldShare) {
 }
 
 TEST_P(Handover, ANewRecoveryCodeMakesTheOldBlobWorthless) {
-  HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.rescuer, same_holders(true), {1, 2});
   HandoverTool approved(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true), {1, 2});
   approved.approve(pair.cloud);
   approved.approve(pair.company);

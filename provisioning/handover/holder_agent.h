@@ -23,10 +23,10 @@ class HolderAgent {
   Result<protocol::HandoverNotice> announce(const protocol::Announcement& announcement);
   Status veto(const protocol::HandoverNotice& notice);
   Result<protocol::HandoverOffer> offer();
-  // The encoded deals of the agent's shares that the plan names; none if it names none.
   // The agent's consent to the plan, encoded; empty if it does not deal by it. Code::limited while its
   // operator has not approved.
   Result<Bytes> consent(const protocol::DealRequest& request);
+  // The encoded deals of the agent's shares that the plan names; none if it names none.
   Result<std::vector<Bytes>> deal(const protocol::DealRequest& request);
   Result<protocol::Signature> prepare(const protocol::PrepareRequest& request);
   // The acknowledgement.
