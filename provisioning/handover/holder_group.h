@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "provisioning/handover/handover.h"
+#include "provisioning/handover/completion.h"
 
 namespace coprotect::provisioning {
 

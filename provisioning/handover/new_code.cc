@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "provisioning/credential.h"
+#include "provisioning/handover/completion.h"
 #include "provisioning/handover/draft.h"
 #include "provisioning/password.h"
 #include "provisioning/recovery_sheet.h"

@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "provisioning/handover/completion.h"
 #include "provisioning/handover/draft.h"
 
 namespace coprotect::provisioning {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "provisioning/handover/completion.h"
 #include "provisioning/handover/draft.h"
 #include "provisioning/handover/opened_kit.h"
 #include "provisioning/registry.h"
