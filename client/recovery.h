@@ -23,6 +23,9 @@ class RecoveryShare {
   Result<LocalShare> in(const protocol::Bundle& bundle, const Credentials& credentials,
                         std::chrono::milliseconds deadline) const;
 
+  // What signs, with the recovery key, that it was opened.
+  const protocol::HpkePrivateKey& recovery_key() const { return state_->hpke; }
+
  private:
   struct State {
     protocol::RecoveryBlob blob;

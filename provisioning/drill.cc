@@ -41,6 +41,7 @@ Result<std::vector<FurtherKey>> keys_of(const fs::path& directory) {
 // The recovery share, and in whose name agents are asked beside it.
 struct Recovery {
   client::LocalShare share;
+  client::RecoveryShare source;       // that it came from
   client::Credentials administrator;  // the kit's
 };
 
@@ -97,7 +98,8 @@ Result<Recovery> Drill::recover(const client::OpenedBlob& opened) const {
   if (!administrator) return std::move(administrator).error();
   auto share = opened.share.in(bundle_, *administrator, kDrillDeadline);
   if (!share) return std::move(share).error();
-  return Recovery{.share = *std::move(share), .administrator = *std::move(administrator)};
+  return Recovery{
+      .share = *std::move(share), .source = opened.share, .administrator = *std::move(administrator)};
 }
 
 Status Drill::open_recovery(const Operator& person) {
@@ -211,10 +213,15 @@ Result<fs::path> Drill::write(const std::string& json) const {
 }
 
 Status Drill::tell(const protocol::Party& party, const Digest& evidence) {
-  const protocol::DrillReportBody report{.time_ms = evidence_.time_ms,
-                                         .evidence = evidence,
-                                         .passed = evidence_.passed(),
-                                         .failed = evidence_.failed()};
+  protocol::DrillReportBody report{.time_ms = evidence_.time_ms,
+                                   .evidence = evidence,
+                                   .passed = evidence_.passed(),
+                                   .failed = evidence_.failed()};
+  if (recovery_) {
+    const auto proof =
+        protocol::prove_code_opened(bundle_.sharing().sid, report, recovery_->source.recovery_key());
+    report.proof.assign(proof.begin(), proof.end());
+  }
   const auto told =
       SignedLink(bundle_, party, admin_, kDrillDeadline).ask("drill-report", report, "drill", random_);
   if (!told) return told.error();

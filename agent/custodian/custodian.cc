@@ -130,8 +130,10 @@ Result<Secret> Custodian::judge(SignedRequest::Envelope envelope, const Asked& a
     return allowed.error();
   const auto decisions = decide(request, *client, now);
   story.set_items(decisions);
-  if (const auto* const drill = std::get_if<protocol::DrillReportBody>(&request.body))
+  if (const auto* const drill = std::get_if<protocol::DrillReportBody>(&request.body)) {
+    if (auto held = Drills::check(*drill, key.sharing); !held) return std::move(held).error();
     story.set_report(Drills::detail_of(*drill));
+  }
 
   // One transaction: nonce, caps, intent.
   if (auto taken = admit(*client, request, story.intent(now)); !taken) return taken.error();
@@ -181,22 +183,24 @@ Result<Secret> Custodian::compute(const Client& client, const SignedRequest& req
 }
 
 Result<Secret> Custodian::hand_over(const Client& client, const protocol::HandoverBody& step) {
+  const KeyPtr before = keys_.active(client.key->key_id());
   const auto answer = handovers_.answer(client, step, settings_.now_ms());
   if (!answer) return answer.error();
   using protocol::HandoverStep;
   const bool parties_changed = step.step == HandoverStep::activate || step.step == HandoverStep::retire ||
                                step.step == HandoverStep::abort;
   if (parties_changed && trust_changed_) trust_changed_();
-  if (step.step == HandoverStep::activate) count_code(keys_.active(client.key->key_id()));
+  if (step.step == HandoverStep::activate) count_code(before, keys_.active(client.key->key_id()));
   return Secret::copy_of(*answer);
 }
 
-void Custodian::count_code(const KeyPtr& activated) {
+void Custodian::count_code(const KeyPtr& before, const KeyPtr& activated) {
   if (activated == nullptr || !activated->sharing.recovery) return;
-  const protocol::Sharing* const before = activated->bundle->sharing_before();
-  const auto plan = before == nullptr ? Result<protocol::HandoverPlan>(Error(Code::not_found, ""))
-                                      : protocol::HandoverVersion::plan_of(activated->bundle->newest());
-  if (before == nullptr || (plan && plan->needs_code(*before)))
+  if (before != nullptr && before->epoch() == activated->epoch()) return;
+  const protocol::Sharing* const sharing = activated->bundle->sharing_before();
+  const auto plan = sharing == nullptr ? Result<protocol::HandoverPlan>(Error(Code::not_found, ""))
+                                       : protocol::HandoverVersion::plan_of(activated->bundle->newest());
+  if (sharing == nullptr || (plan && plan->needs_code(*sharing)))
     drills_.saw_code(activated->key_id(), settings_.now_ms());
 }
 

@@ -91,8 +91,9 @@ class Custodian {
   Result<Secret> compute(const Client& client, const protocol::SignedRequest& request,
                          std::span<const Decision> decisions);
   Result<Secret> hand_over(const Client& client, const protocol::HandoverBody& step);
-  // That an activation showed that the recovery code opens.
-  void count_code(const KeyPtr& activated);
+  // That an activation showed that the recovery code opens; either may be null. One that was asked for again
+  // showed nothing new.
+  void count_code(const KeyPtr& before, const KeyPtr& activated);
   Status look_for_replay(const Client& client, const protocol::Request& request, std::int64_t now_ms);
   Status admit(const Client& client, const protocol::Request& request, const protocol::LogEntry& intent);
   Status record(protocol::LogEntry entry);

@@ -236,11 +236,13 @@ Result<Bytes> Custodian::route(const ipc::Call& call, const Peer& peer) {
     default:
       break;
   }
+  if (call.route != Route::activate) return ceremonies_.answer(call, peer, settings_.now_ms());
+  const auto bundle = protocol::Bundle::parse(call.body);
+  const KeyPtr before = bundle ? keys_.active(bundle->key_id()) : nullptr;
   auto answer = ceremonies_.answer(call, peer, settings_.now_ms());
-  if (answer && call.route == Route::activate) {
-    if (const auto bundle = protocol::Bundle::parse(call.body)) count_code(keys_.active(bundle->key_id()));
-    if (trust_changed_) trust_changed_();
-  }
+  if (!answer) return answer;
+  if (bundle) count_code(before, keys_.active(bundle->key_id()));
+  if (trust_changed_) trust_changed_();
   return answer;
 }
 

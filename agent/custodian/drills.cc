@@ -1,5 +1,7 @@
 #include "agent/custodian/drills.h"
 
+#include "protocol/message/drill_signature.h"
+
 namespace coprotect::agent::custodian {
 namespace {
 
@@ -13,7 +15,16 @@ std::string begin_of(bool passed) {
 std::string Drills::detail_of(const protocol::DrillReportBody& report) {
   const unsigned count = report.all_passed() ? report.passed : report.failed;
   return begin_of(report.all_passed()) + std::to_string(count) + " of " +
-         std::to_string(unsigned{report.passed} + report.failed) + ", evidence " + to_hex(report.evidence);
+         std::to_string(unsigned{report.passed} + report.failed) + ", evidence " + to_hex(report.evidence) +
+         (report.proof.empty() ? "" : std::string(kCodeOpened));
+}
+
+Status Drills::check(const protocol::DrillReportBody& report, const protocol::Sharing& sharing) {
+  if (report.proof.empty()) return Done{};
+  const auto& recovery_key = sharing.parameters->recovery_key;
+  if (recovery_key && protocol::verify_code_opened(*recovery_key, sharing.sid, report)) return Done{};
+  return Error(Code::bad_proof, "the proof that the recovery code was opened does not hold in epoch " +
+                                    std::to_string(sharing.epoch));
 }
 
 void Drills::saw_code(const protocol::KeyId& key_id, std::int64_t now_ms) {
@@ -22,17 +33,13 @@ void Drills::saw_code(const protocol::KeyId& key_id, std::int64_t now_ms) {
 }
 
 void Drills::count(const protocol::LogEntry& entry) {
-  if (entry.kind == protocol::EntryKind::ceremony && entry.detail.ends_with(kCodeOpened)) {
-    const std::lock_guard lock(mutex_);
-    code_opened_ms_.insert_or_assign(entry.key_id, entry.time_ms);
-  }
-  if (entry.kind != protocol::EntryKind::result || entry.outcome != "ok" ||
-      entry.operation != static_cast<std::uint8_t>(protocol::Operation::drill_report))
-    return;
-  if (!entry.detail.starts_with(begin_of(true))) return;
+  const bool report = entry.kind == protocol::EntryKind::result && entry.outcome == "ok" &&
+                      entry.operation == static_cast<std::uint8_t>(protocol::Operation::drill_report);
+  if (!report && entry.kind != protocol::EntryKind::ceremony) return;
   const std::lock_guard lock(mutex_);
-  passed_ms_.insert_or_assign(entry.key_id, entry.time_ms);
-  code_opened_ms_.insert_or_assign(entry.key_id, entry.time_ms);
+  if (entry.detail.ends_with(kCodeOpened)) code_opened_ms_.insert_or_assign(entry.key_id, entry.time_ms);
+  if (report && entry.detail.starts_with(begin_of(true)))
+    passed_ms_.insert_or_assign(entry.key_id, entry.time_ms);
 }
 
 std::optional<std::int64_t> Drills::code_opened_ms(const protocol::KeyId& key_id) const {

@@ -8,6 +8,7 @@
 #include "agent/custodian/testing/pair.h"
 #include "protocol/base/test_must.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/message/drill_signature.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
 
@@ -374,6 +375,26 @@ TEST_F(PutBack, TellsWhenTheLastDrillWas) {
     pair.cloud.close();
     pair.cloud.open();
   }
+  // An administrator who has not opened the code cannot say so: the recovery key does.
+  const auto code_age = [&] { return health(pair.cloud)["recovery_code_age_seconds"]; };
+  EXPECT_EQ(code_age(), 90);
+  const protocol::Sharing sharing = pair.bundle().sharing();
+  const auto proof = protocol::prove_code_opened(sharing.sid, report, pair.tool.recovery_key());
+  report.proof.assign(proof.begin(), proof.end());
+  ++report.evidence[0];
+  EXPECT_EQ(tell(pair.admin).error().code(), Code::bad_proof);
+  EXPECT_EQ(code_age(), 90);
+  --report.evidence[0];
+  must(tell(pair.admin));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(code_age(), 0);
+    pair.cloud.close();
+    pair.cloud.open();
+  }
+  // Nor does the tool, which asks for an activation once more.
+  pair.clock->now_ms += 5'000;
+  must(pair.tool.post(0, ipc::Route::activate, pair.bundle().encoded()));
+  EXPECT_EQ(code_age(), 5);
   // Who may not read the key is not told.
   const auto stranger = pair.cloud.call(ipc::Route::health, "", {}, {});
   EXPECT_TRUE(nlohmann::json::parse(must(stranger))["last_drill_age_seconds"].is_null());

@@ -3,6 +3,7 @@
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/crypto/p256.h"
 
 namespace coprotect::protocol {
 namespace {
@@ -11,6 +12,10 @@ constexpr std::string_view kDrillSignatureMagic = "CPDS\x01";
 
 Digest evidence_digest(ByteView evidence) {
   return tagged_hash("CPV1-DRILL", {sha256(evidence)});
+}
+
+Digest code_opened(const Sid& sid, const DrillReportBody& report) {
+  return tagged_hash("CPV1-CODE-OPENED", {sid, report.claim()});
 }
 
 Error malformed_drill_signature() {
@@ -45,6 +50,16 @@ Status DrillSignature::verify(ByteView evidence) const {
   if (!certificate.key().verify(evidence_digest(evidence), signature))
     return Error(Code::altered, "the evidence is not what was signed");
   return Done{};
+}
+
+Signature prove_code_opened(const Sid& sid, const DrillReportBody& report, const HpkePrivateKey& key) {
+  // A scalar that is valid for one is valid for the other.
+  return SigningKey::from_scalar(key.scalar().reveal())->sign(code_opened(sid, report));
+}
+
+bool verify_code_opened(const HpkePublicKey& key, const Sid& sid, const DrillReportBody& report) {
+  const auto verifier = VerifyKey::parse(p256::compress(key));
+  return verifier && verifier->verify(code_opened(sid, report), report.proof);
 }
 
 }  // namespace coprotect::protocol

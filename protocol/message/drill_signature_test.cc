@@ -30,5 +30,29 @@ TEST(DrillSignature, EveryOtherLengthIsRefused) {
   EXPECT_FALSE(DrillSignature::parse(encoded));
 }
 
+TEST(CodeOpened, IsSaidByTheRecoveryKeyOfOneReportInOneEpoch) {
+  const auto key = HpkePrivateKey::generate(system_random());
+  const Sid sid{1};
+  DrillReportBody report{.time_ms = 5, .evidence = {6}, .passed = 3, .failed = 0};
+  EXPECT_FALSE(verify_code_opened(key.public_key(), sid, report));  // nothing said
+  const auto proof = prove_code_opened(sid, report, key);
+  report.proof.assign(proof.begin(), proof.end());
+  EXPECT_TRUE(verify_code_opened(key.public_key(), sid, report));
+
+  EXPECT_FALSE(verify_code_opened(key.public_key(), Sid{2}, report));
+  const auto other = HpkePrivateKey::generate(system_random());
+  EXPECT_FALSE(verify_code_opened(other.public_key(), sid, report));
+  const auto changed = [&](auto change) {
+    DrillReportBody copy = report;
+    change(copy);
+    return verify_code_opened(key.public_key(), sid, copy);
+  };
+  EXPECT_FALSE(changed([](DrillReportBody& one) { one.time_ms = 6; }));
+  EXPECT_FALSE(changed([](DrillReportBody& one) { one.evidence[31] = 1; }));
+  EXPECT_FALSE(changed([](DrillReportBody& one) { one.passed = 2; }));
+  EXPECT_FALSE(changed([](DrillReportBody& one) { one.failed = 1; }));
+  EXPECT_FALSE(changed([](DrillReportBody& one) { one.proof[63] ^= 1; }));
+}
+
 }  // namespace
 }  // namespace coprotect::protocol

@@ -56,8 +56,7 @@ Bytes encode_body(const HandoverBody& body) {
 
 Bytes encode_body(const DrillReportBody& body) {
   Writer w;
-  write_time(w, body.time_ms);
-  w.bytes(body.evidence).u16(body.passed).u16(body.failed);
+  w.bytes(body.claim()).lp(body.proof);
   return std::move(w).take();
 }
 
@@ -156,9 +155,16 @@ Result<DrillReportBody> read_drill_report(ByteView bytes) {
   const auto evidence = r.array<32>();
   const auto passed = r.u16();
   const auto failed = r.u16();
-  if (!time_ms || !evidence || !passed || !failed || !r.empty())
+  const auto proof = r.lp();
+  if (!time_ms || !evidence || !passed || !failed || !proof || !r.empty())
     return malformed_request("not a drill's report");
-  return DrillReportBody{.time_ms = *time_ms, .evidence = *evidence, .passed = *passed, .failed = *failed};
+  if (!proof->empty() && proof->size() != std::tuple_size_v<Signature>)
+    return malformed_request("a drill's proof is no signature");
+  return DrillReportBody{.time_ms = *time_ms,
+                         .evidence = *evidence,
+                         .passed = *passed,
+                         .failed = *failed,
+                         .proof = to_bytes(*proof)};
 }
 
 Result<std::vector<PublicKeyBytes>> read_audience(Reader& r) {
@@ -228,6 +234,13 @@ std::string_view operation_name(Operation operation) {
       return "drill-report";
   }
   return "unknown";
+}
+
+Bytes DrillReportBody::claim() const {
+  Writer w;
+  write_time(w, time_ms);
+  w.bytes(evidence).u16(passed).u16(failed);
+  return std::move(w).take();
 }
 
 Digest request_digest(ByteView head, ByteView body, ByteView certificates) {
@@ -344,7 +357,7 @@ Result<SignedRequest> SignedRequest::Envelope::open(SuiteId suite) && {
     case Operation::drill_report: {
       auto read = read_drill_report(body);
       if (!read) return std::move(read).error();
-      request.body = *read;
+      request.body = *std::move(read);
       break;
     }
   }

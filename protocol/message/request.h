@@ -59,7 +59,11 @@ struct DrillReportBody {
   Digest evidence;       // its SHA-256
   std::uint16_t passed;  // quorums
   std::uint16_t failed;
+  // prove_code_opened() (message/drill_signature.h), if the code opened what it should; else empty.
+  Bytes proof = {};
 
+  // What the proof signs: all fields before it.
+  Bytes claim() const;
   bool all_passed() const { return passed > 0 && failed == 0; }
 };
 

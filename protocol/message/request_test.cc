@@ -390,7 +390,8 @@ TEST_P(RequestTest, OnlyMembersOfTheGroupAreDerivedWith) {
 
 TEST_P(RequestTest, CarriesADrillsReport) {
   Request request = client.request({});
-  request.body = DrillReportBody{.time_ms = 5, .evidence = {6}, .passed = 3, .failed = 0};
+  request.body =
+      DrillReportBody{.time_ms = 5, .evidence = {6}, .passed = 3, .failed = 0, .proof = Bytes(64, 7)};
   const auto parsed = parse(client.sign(request), GetParam());
   ASSERT_TRUE(parsed) << parsed.error().message();
   EXPECT_EQ(parsed->request.operation(), Operation::drill_report);
@@ -398,9 +399,15 @@ TEST_P(RequestTest, CarriesADrillsReport) {
   EXPECT_EQ(body.evidence, Digest{6});
   EXPECT_EQ(body.passed, 3);
   EXPECT_TRUE(body.all_passed());
-  for (const std::size_t size : {0u, 43u, 45u})
+  EXPECT_EQ(body.proof, Bytes(64, 7));
+  for (const std::size_t size : {0u, 43u, 44u, 45u, 47u})
     expect_refused(parse(with_body(Operation::drill_report, Bytes(size)), GetParam()), Code::malformed,
                    "not a drill's report");
+  for (const std::size_t size : {1u, 63u, 65u}) {
+    request.body =
+        DrillReportBody{.time_ms = 5, .evidence = {6}, .passed = 3, .failed = 0, .proof = Bytes(size)};
+    expect_refused(parse(client.sign(request), GetParam()), Code::malformed, "no signature");
+  }
 }
 
 TEST(Request, IsAtMost8MiB) {
