@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "protocol/base/declassify.h"
 #include "protocol/base/writer.h"
 #include "protocol/crypto/aead.h"
 #include "protocol/crypto/hash.h"
@@ -83,7 +84,9 @@ HpkePrivateKey HpkePrivateKey::generate(Random& random) {
 
 Result<HpkePrivateKey> HpkePrivateKey::from_scalar(ByteView scalar) {
   if (!p256::is_scalar(scalar)) return Error(Code::malformed, "not a P-256 private key");
-  return HpkePrivateKey(Secret::copy_of(scalar), p256::base_multiple(scalar));
+  const HpkePublicKey public_key = p256::base_multiple(scalar);
+  declassify(public_key);  // it is public
+  return HpkePrivateKey(Secret::copy_of(scalar), public_key);
 }
 
 HpkePrivateKey HpkePrivateKey::derive(ByteView ikm) {

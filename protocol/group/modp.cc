@@ -149,7 +149,7 @@ class ModpGroup final : public Group {
       write_bytes(modulus_.value(), prime);
       comb_.emplace(prime, base);
     });
-    return element(bignum(comb_->power(x.bytes().reveal()).reveal()));
+    return element(secret_bignum(comb_->power(x.bytes().reveal()).reveal()));
   }
   Element power_public(const Element& base, ByteView e) const override {
     const Power power = {.base = number_of(base), .exponent = e};

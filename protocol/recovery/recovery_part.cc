@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "protocol/base/declassify.h"
 #include "protocol/base/reader.h"
 #include "protocol/base/secret_writer.h"
 #include "protocol/base/writer.h"
@@ -147,6 +148,7 @@ Result<RecoveryPart> RecoveryPart::make(const RecoveryStatement& statement, cons
   }
 
   RecoveryPart part(group, hash.finish(of.statement_hash()));
+  declassify(part.challenge_);  // it is given away, as what it hashes can be made of the part
   Writer w;
   w.literal(kPartMagic).bytes(part.challenge_);
   if (carries_elements(group))
@@ -157,6 +159,7 @@ Result<RecoveryPart> RecoveryPart::make(const RecoveryStatement& statement, cons
     else
       w.bytes(seeds[k].reveal());
   }
+  declassify(w.view());  // the part itself
   return parse(group, w.view());
 }
 
