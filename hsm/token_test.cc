@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <future>
 #include <memory>
+#include <thread>
 
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
@@ -308,6 +311,25 @@ TEST(TokenThatRefusedThePin, IsNotTriedWhileItsMarkIsBroken) {
   EXPECT_EQ(device.logins(), 0U);
   std::filesystem::remove(config.refused_pin);
   EXPECT_TRUE(Token(config).seal_new_key());
+}
+
+// SoftHSM2 writes its token's file in place, at each login even: killed meanwhile, it has no token any more.
+TEST(TokenInUse, IsNotDisturbedByTheDeathOfItsUser) {
+  const Scratch scratch;
+  const SoftToken device(scratch / "token");
+  device.use();
+  device.slow_down_logins();
+  const pid_t user = fork();
+  if (user == 0) {
+    (void)Token({.uri = SoftToken::counting_logins(device.uri()), .helper = COPROTECT_TOKEN}).seal_new_key();
+    _exit(0);
+  }
+  ASSERT_GT(user, 0);
+  while (device.logins() == 0) std::this_thread::sleep_for(1ms);
+  kill(user, SIGKILL);
+  ASSERT_EQ(waitpid(user, nullptr, 0), user);
+  for (int i = 0; i < 10'000 && !device.slow_login_ended(); ++i) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(device.slow_login_ended());
 }
 
 TEST(TokenOnAHangingTpm, IsUnavailableInTimeAndRecovers) {

@@ -133,10 +133,21 @@ int serve() {
 }  // namespace
 }  // namespace coprotect::hsm
 
+// The agent died. SoftHSM2 writes its token's files in place, so that one who is killed meanwhile leaves no
+// token behind: what was begun gets some seconds to end.
+extern "C" void end_soon(int) {
+  constexpr unsigned kGraceSeconds = 5;
+  alarm(kGraceSeconds);  // SIGALRM kills
+}
+
 int main() {
   // The arena alone: the allocators of OpenSSL and GMP stay as the foreign code expects them.
   const bool locked = bool(coprotect::locked_memory::install_arena_only());
-  if (!locked || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+  struct sigaction ends {};
+  ends.sa_handler = end_soon;
+  ends.sa_flags = SA_RESTART;
+  if (!locked || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || sigaction(SIGTERM, &ends, nullptr) != 0 ||
+      prctl(PR_SET_PDEATHSIG, SIGTERM) != 0)
     _exit(1);
   _exit(coprotect::hsm::serve());  // foreign code gets no turn in exit handlers
 }

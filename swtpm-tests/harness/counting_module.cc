@@ -1,8 +1,11 @@
 // A PKCS#11 module that is SoftHSM2 and writes down each login: one line "login" in the file beside
-// SOFTHSM2_CONF that has ".logins" at the end of its name. What a token with three tries would count.
+// SOFTHSM2_CONF that has ".logins" at the end of its name. What a token with three tries would count. While
+// there is a file with ".slow" at the end, a login takes half a second, and writes a line "done" into it at
+// the end.
 
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -13,13 +16,22 @@ namespace {
 CK_FUNCTION_LIST original;
 CK_FUNCTION_LIST counting;
 
-CK_RV log_in(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char* pin, CK_ULONG size) {
-  const char* const configuration = std::getenv("SOFTHSM2_CONF");
-  std::FILE* const file = std::fopen((std::string(configuration) + ".logins").c_str(), "a");
-  if (file == nullptr) return CKR_GENERAL_ERROR;
-  std::fputs("login\n", file);
+bool append(const std::string& name, const char* line, const char* mode) {
+  std::FILE* const file = std::fopen(name.c_str(), mode);
+  if (file == nullptr) return false;
+  std::fputs(line, file);
   std::fclose(file);
-  return original.C_Login(session, user, pin, size);
+  return true;
+}
+
+CK_RV log_in(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char* pin, CK_ULONG size) {
+  const std::string configuration = std::getenv("SOFTHSM2_CONF");
+  if (!append(configuration + ".logins", "login\n", "a")) return CKR_GENERAL_ERROR;
+  const std::string slow = configuration + ".slow";
+  if (access(slow.c_str(), F_OK) != 0) return original.C_Login(session, user, pin, size);
+  usleep(500'000);
+  const CK_RV result = original.C_Login(session, user, pin, size);
+  return append(slow, "done\n", "r+") ? result : CKR_GENERAL_ERROR;
 }
 
 }  // namespace

@@ -72,6 +72,14 @@ std::size_t SoftToken::logins() const {
   return static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
 }
 
+void SoftToken::slow_down_logins() const {
+  write_file(configuration().string() + ".slow", "");
+}
+
+bool SoftToken::slow_login_ended() const {
+  return !read_file(configuration().string() + ".slow").empty();
+}
+
 void SoftToken::remove() const {
   std::filesystem::rename(folder_ / "tokens", folder_ / "removed");
   std::filesystem::create_directory(folder_ / "tokens");

@@ -30,6 +30,10 @@ class SoftToken {
   static std::string counting_logins(std::string uri);
   // How often somebody logged in through that module.
   std::size_t logins() const;
+  // From now on a login through that module takes half a second.
+  void slow_down_logins() const;
+  // Whether such a login came to its end.
+  bool slow_login_ended() const;
 
   // Takes the tokens out, and puts them back.
   void remove() const;
