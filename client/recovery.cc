@@ -55,8 +55,7 @@ Result<protocol::RecoveryBlob> fetch_blob(const protocol::Bundle& bundle, const 
 Result<OpenedBlob> open_blob(const protocol::RecoveryBlob& blob, const protocol::Bundle& bundle,
                              const Secret& typed) {
   if (auto bound = check_binding(blob.binding(), bundle); !bound) return std::move(bound).error();
-  auto input = blob.kind() == protocol::RecoveryKind::code ? protocol::read_code(typed.reveal())
-                                                           : Result<Secret>(typed.clone());
+  auto input = protocol::read_code(typed.reveal());
   if (!input) return std::move(input).error();
   auto opened = blob.open(*input);
   if (!opened) return std::move(opened).error();

@@ -43,8 +43,8 @@ struct OpenedBlob {
   RecoveryShare share;
   protocol::RecoveryKey recovery_key;
 };
-// `typed` is the code or password as it was typed. Code::wrong_code if it is not the one, for a mistyped code
-// before any long computation; Code::altered if the blob is not of this bundle's key.
+// `typed` is the code as it was typed. Code::wrong_code if it is not the one, if it is mistyped before any
+// long computation; Code::altered if the blob is not of this bundle's key.
 Result<OpenedBlob> open_blob(const protocol::RecoveryBlob& blob, const protocol::Bundle& bundle,
                              const Secret& typed);
 

@@ -22,11 +22,12 @@ class RecoveryTest : public testing::TestWithParam<protocol::SuiteId> {
     for (const char* const name : {"cloud", "company"}) agents_.agent(name).blob = blob.encoded();
   }
   RecoveryBlob seal(const protocol::HpkePrivateKey& hpke) const {
-    return must(RecoveryBlob::seal_with(protocol::RecoveryKind::password, protocol::kQuickCost, {1}, {2},
-                                        password_, agents_.epoch(0).bundle.key_id(), GetParam(), hpke))
+    return must(RecoveryBlob::seal_with(protocol::kQuickCost, {1}, {2},
+                                        must(protocol::read_code(code_.reveal())),
+                                        agents_.epoch(0).bundle.key_id(), GetParam(), hpke))
         .first;
   }
-  RecoveryShare opened() { return must(open_blob(blob_, agents_.epoch(0).bundle, password_)).share; }
+  RecoveryShare opened() { return must(open_blob(blob_, agents_.epoch(0).bundle, code_)).share; }
   Result<LocalShare> in(const protocol::Bundle& bundle) {
     return opened().in(bundle, agents_.credentials(), 10s);
   }
@@ -46,7 +47,7 @@ class RecoveryTest : public testing::TestWithParam<protocol::SuiteId> {
   }
 
   TestAgents agents_{GetParam()};
-  const Secret password_ = Secret::copy_of(bytes_of("a password"));
+  const Secret code_ = protocol::generate_code(system_random());
   const RecoveryBlob blob_ = seal(agents_.recovery_key());
 };
 INSTANTIATE_TEST_SUITE_P(Suites, RecoveryTest, protocol::test::tested_suites(), protocol::test::suite_label);
@@ -111,6 +112,17 @@ TEST_P(RecoveryRefusalTest, ABlobOfAnotherKeyIsRefused) {
   const auto refused = open_blob(must(other.seal()).first, agents_.newest(), other.input);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Code::altered);
+}
+
+TEST_P(RecoveryRefusalTest, WhatAPersonChoseOpensNoBlob) {
+  const Secret chosen = Secret::copy_of(bytes_of("trombone vexed marzipan glacier"));
+  const auto& bundle = agents_.epoch(0).bundle;
+  const auto blob = must(RecoveryBlob::seal_with(protocol::kQuickCost, {1}, {2}, chosen, bundle.key_id(),
+                                                 GetParam(), agents_.recovery_key()))
+                        .first;
+  const auto refused = open_blob(blob, bundle, chosen);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::wrong_code);
 }
 
 TEST_P(RecoveryRefusalTest, SaysThatNoAgentIsThere) {

@@ -10,7 +10,6 @@
 #include "provisioning/in_groups.h"
 #include "provisioning/invitations.h"
 #include "provisioning/onboarding_directory.h"
-#include "provisioning/password.h"
 #include "provisioning/recovery_sheet.h"
 
 namespace coprotect::provisioning {
@@ -28,8 +27,6 @@ Status make_key(const AddKeyOptions& options, OnboardingDirectory& directory, co
                 std::span<InvitedAgent> agents, const Operator& person, std::int64_t now_ms, Random& random) {
   const std::string& tenant = registry.bundle().tenant();
   if (auto valid = check_not_expired(agents, now_ms); !valid) return valid;
-  auto password = ask_recovery_password(options.password, tenant, person);
-  if (!password) return std::move(password).error();
   if (auto clear = clear_agents(agents, random); !clear) return clear;
   if (auto begun = directory.begin(); !begun) return begun;
 
@@ -40,8 +37,7 @@ Status make_key(const AddKeyOptions& options, OnboardingDirectory& directory, co
                      .purpose = options.purpose,
                      .suite = options.suite,
                      .client_ca = registry.ca(),
-                     .ca_key = registry.ca_key(),
-                     .password = std::move(*password)},
+                     .ca_key = registry.ca_key()},
                     agents, person, random);
   if (auto prepared = ceremony.prepare(); !prepared) return prepared;
   auto bundle = ceremony.sign();
@@ -78,7 +74,7 @@ Result<Bundle> finish(const AddKeyOptions& options, OnboardingDirectory& directo
     person.progress("giving both agents the list of clients");
     if (auto enrolled = enrol_recovery(*kit, registry, now_ms); !enrolled) return std::move(enrolled).error();
 
-    const std::string sheet = recovery_sheet(*bundle, kit->blob().kind(), options.name + ".kit", now_ms);
+    const std::string sheet = recovery_sheet(*bundle, options.name + ".kit", now_ms);
     if (auto done =
             write_durable(directory.staging() / (options.name + ".bundle"), bundle->encoded(), kPublicMode);
         !done)

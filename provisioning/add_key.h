@@ -18,7 +18,6 @@ struct AddKeyOptions {
   std::filesystem::path company_invitation;
   protocol::Purpose purpose = protocol::Purpose::derive;
   protocol::SuiteId suite = protocol::SuiteId::p256;
-  bool password = false;  // instead of a generated code
   bool same_host = false;
 };
 

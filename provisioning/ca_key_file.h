@@ -5,8 +5,8 @@
 
 namespace coprotect::provisioning {
 
-// The memory that each try of a passphrase for the client CA key takes. Less than for a recovery password:
-// its file stays with the company.
+// The memory that each try of a passphrase for the client CA key takes. More than for a recovery code,
+// because a person chooses the passphrase.
 constexpr std::uint32_t kCaKeyMemoryMib = 256;
 constexpr protocol::Argon2Cost ca_key_cost(std::uint32_t memory_mib) {
   return {memory_mib * 1024, 3, 4};

@@ -45,7 +45,7 @@ Ceremony::Ceremony(KeyPlan plan, std::span<InvitedAgent> agents, const Operator&
       operator_(person),
       random_(random),
       identity_(SigningKey::generate(random)),
-      recovery_(std::move(plan_.password), person, random) {
+      recovery_(person, random) {
   invariant(agents.size() == kTool);
 }
 

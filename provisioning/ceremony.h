@@ -18,7 +18,6 @@ struct KeyPlan {
   protocol::SuiteId suite;
   protocol::Certificate client_ca;
   const protocol::SigningKey& ca_key;  // certifies the company's parties; outlives the ceremony
-  std::optional<Secret> password;      // for the recovery share; without it a code is generated
 };
 
 // The key generation of protocol/SPEC.md §5 in the default layout: the cloud's agent holds index 1, the

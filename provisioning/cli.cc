@@ -144,8 +144,6 @@ void add_onboard(CLI::App& app, Arguments& to) {
   command.add_option("--admin", to.onboard.administrator, "the first administrator's name")
       ->capture_default_str();
   add_ca_memory_option(command, to.onboard.ca_memory_mib);
-  command.add_flag("--password", to.onboard.password,
-                   "protect the recovery share with a password of your own instead of a generated code");
   command.add_flag("--same-host", to.onboard.same_host, "do not warn that an agent runs on this host");
 }
 
@@ -158,8 +156,6 @@ void add_further_key(CLI::App& app, Arguments& to) {
       ->check(CLI::ExistingDirectory);
   add_key_generation(command, to, to.key.cloud_invitation, to.key.company_invitation);
   command.get_option("--purpose")->required();
-  command.add_flag("--password", to.key.password,
-                   "protect the recovery share with a password of your own instead of a generated code");
   command.add_flag("--same-host", to.key.same_host, "do not warn that an agent runs on this host");
 }
 
@@ -268,7 +264,6 @@ Status run(const CLI::App& app, Arguments& arguments, Random& random) {
     if (!suite) return std::move(suite).error();
     arguments.onboard.suite = *suite;
     arguments.onboard.purpose = purpose_named(arguments.purpose);
-    arguments.onboard.password |= arguments.descriptors.password.has_value();
     return onboard(arguments.onboard, person, now_ms(), random);
   }
   if (app.got_subcommand("add-key")) {
@@ -276,7 +271,6 @@ Status run(const CLI::App& app, Arguments& arguments, Random& random) {
     if (!suite) return std::move(suite).error();
     arguments.key.suite = *suite;
     arguments.key.purpose = purpose_named(arguments.purpose);
-    arguments.key.password |= arguments.descriptors.password.has_value();
     return add_key(arguments.key, person, now_ms(), random);
   }
   if (auto ran = arguments.keys.run(app, person, random)) return *std::move(ran);

@@ -64,6 +64,29 @@ TEST(CommandLine, RefusesWrongUse) {
     EXPECT_EQ(run(arguments), Exit::usage) << (arguments.empty() ? "nothing" : arguments.back());
 }
 
+// A recovery key is under a generated code alone (docs/decisions/0021).
+TEST(CommandLine, KnowsNoPasswordForRecovery) {
+  const harness::Scratch scratch;
+  const std::string folder = scratch.path().string();
+  const std::vector<std::vector<std::string>> commands = {
+      {"onboard", "--tenant", "acme", "--out", folder + "/o", "--cloud-invitation", "/dev/null",
+       "--company-invitation", "/dev/null"},
+      {"add-key", "mail", "--dir", folder, "--purpose", "derive", "--cloud-invitation", "/dev/null",
+       "--company-invitation", "/dev/null"},
+      {"rotate", "--dir", folder, "--cloud-invitation", "/dev/null", "--company-invitation", "/dev/null"},
+      {"new-code", "--dir", folder, "--ca-passphrase-fd", "0"},
+  };
+  const std::vector<std::vector<std::string>> options = {{"--password"}, {"--password-fd", "0"}};
+  for (const auto& command : commands) {
+    EXPECT_NE(run(command), Exit::usage) << command.front();
+    for (const auto& option : options) {
+      std::vector<std::string> with = command;
+      with.insert(with.end(), option.begin(), option.end());
+      EXPECT_EQ(run(with), Exit::usage) << command.front() << ' ' << option.front();
+    }
+  }
+}
+
 TEST(CommandLine, RefusesAnInvitationThatIsNotOne) {
   const harness::Scratch scratch;
   ASSERT_TRUE(write_durable(scratch / "invitation", bytes_of("coprotect-invitation-1.AAAA\n"), kPrivateMode));

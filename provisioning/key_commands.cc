@@ -41,8 +41,6 @@ void add_secret_options(CLI::App& command, Operator::Descriptors& descriptors) {
   command.add_option("--show-code-fd", descriptors.show_code,
                      "write the recovery code to this file descriptor");
   command.add_option("--code-fd", descriptors.code, "read the retyped code from this file descriptor");
-  command.add_option("--password-fd", descriptors.password,
-                     "read the password from this file descriptor; implies --password");
   add_passphrase_option(command, descriptors);
 }
 
@@ -54,8 +52,6 @@ void KeyCommands::add_rotate(CLI::App& app, Operator::Descriptors& descriptors) 
   command.add_option("--name", rotate_.name, "what the new key is called; else rotation-1, rotation-2, …");
   command.add_option("--suite", suite_, "the group; else that of the first key, which rewrap needs")
       ->check(CLI::IsMember({"p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"}));
-  command.add_flag("--password", rotate_.password,
-                   "protect the recovery share with a password of your own instead of a generated code");
   command.add_flag("--same-host", rotate_.same_host, "do not warn that an agent runs on this host");
   add_secret_options(command, descriptors);
 }
@@ -106,7 +102,6 @@ std::optional<Status> KeyCommands::run(const CLI::App& app, const Operator& pers
       if (!suite) return Status(std::move(suite).error());
       rotate_.suite = *suite;
     }
-    rotate_.password |= app.get_subcommand("rotate")->count("--password-fd") > 0;
     return rotate(rotate_, person, now_ms(), random);
   }
   if (!app.got_subcommand("key-state")) return std::nullopt;

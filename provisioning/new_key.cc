@@ -7,19 +7,15 @@
 #include "provisioning/clock.h"
 #include "provisioning/credential.h"
 #include "provisioning/invitations.h"
-#include "provisioning/password.h"
 #include "provisioning/signed_lists.h"
 
 namespace coprotect::provisioning {
 namespace {
 
-Result<Secret> ask_ca_passphrase(const OnboardOptions& options, const Operator& person) {
+Result<Secret> ask_ca_passphrase(const Operator& person) {
   auto passphrase = person.new_ca_passphrase();
   if (!passphrase) return passphrase;
   if (passphrase->size() == 0) return Error(Code::denied, "the passphrase for the client CA key is empty");
-  const auto bits = password_bits(*passphrase, options.tenant);
-  if (bits && *bits < kPasswordBits)
-    person.warn("the passphrase for the client CA key can be guessed by whoever gets the file client-ca.key");
   return passphrase;
 }
 
@@ -77,10 +73,8 @@ Status stage(const std::filesystem::path& folder, const People& people, const pr
 Status make_key(const OnboardOptions& options, OnboardingDirectory& directory, std::span<InvitedAgent> agents,
                 const Operator& person, std::int64_t now_ms, Random& random) {
   if (auto valid = check_not_expired(agents, now_ms); !valid) return valid;
-  auto passphrase = ask_ca_passphrase(options, person);
+  auto passphrase = ask_ca_passphrase(person);
   if (!passphrase) return std::move(passphrase).error();
-  auto password = ask_recovery_password(options.password, options.tenant, person);
-  if (!password) return std::move(password).error();
   if (auto clear = clear_agents(agents, random); !clear) return clear;
   if (auto begun = directory.begin(); !begun) return begun;
 
@@ -90,8 +84,7 @@ Status make_key(const OnboardOptions& options, OnboardingDirectory& directory, s
                      .purpose = options.purpose,
                      .suite = options.suite,
                      .client_ca = people->ca.certificate,
-                     .ca_key = people->ca.key,
-                     .password = std::move(*password)},
+                     .ca_key = people->ca.key},
                     agents, person, random);
   if (auto prepared = ceremony.prepare(); !prepared) return prepared;
   if (auto staged = stage(directory.staging(), *people, ceremony.transcript().key_id(), *passphrase,

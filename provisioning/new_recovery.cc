@@ -7,33 +7,23 @@
 namespace coprotect::provisioning {
 
 using protocol::RecoveryBlob;
-using protocol::RecoveryKind;
 
-NewRecovery::NewRecovery(std::optional<Secret> password, const Operator& person, Random& random)
-    : password_(std::move(password)),
-      operator_(person),
-      random_(random),
-      hpke_(protocol::HpkePrivateKey::generate(random)) {}
+NewRecovery::NewRecovery(const Operator& person, Random& random)
+    : operator_(person), random_(random), hpke_(protocol::HpkePrivateKey::generate(random)) {}
 
 Status NewRecovery::seal(const protocol::KeyId& key_id, protocol::SuiteId suite) {
-  const RecoveryKind kind = password_ ? RecoveryKind::password : RecoveryKind::code;
-  std::optional<Secret> code;
-  if (password_) {
-    input_ = password_->clone();
-  } else {
-    code = protocol::generate_code(random_);
-    auto input = protocol::read_code(code->reveal());
-    if (!input) return std::move(input).error();
-    input_ = std::move(*input);
-  }
-  auto sealed = RecoveryBlob::seal(kind, *input_, key_id, suite, hpke_, random_);
+  const Secret code = protocol::generate_code(random_);
+  auto input = protocol::read_code(code.reveal());
+  if (!input) return std::move(input).error();
+  input_ = std::move(*input);
+  auto sealed = RecoveryBlob::seal(*input_, key_id, suite, hpke_, random_);
   if (!sealed) return std::move(sealed).error();
   sealed_.emplace(std::move(*sealed));
-  return code ? operator_.show_code(*code) : Status(Done{});
+  return operator_.show_code(code);
 }
 
 Status NewRecovery::reopen() {
-  auto input = password_ ? Result<Secret>(password_->clone()) : retyped_code();
+  auto input = retyped_code();
   if (!input) return std::move(input).error();
   // Read from the bytes that will be stored; open() compares the key inside with the recovery key.
   auto blob = RecoveryBlob::parse(sealed_->first.encoded());

@@ -9,12 +9,12 @@
 
 namespace coprotect::provisioning {
 
-// How a new recovery key comes under a new code or password: sealed, the code shown once, and opened again
+// How a new recovery key comes under a new code: sealed, the code shown once, and opened again
 // with what the operator typed from the paper.
 class NewRecovery {
  public:
-  // Without a password a code is generated. Operator and generator outlive it.
-  NewRecovery(std::optional<Secret> password, const Operator& person, Random& random);
+  // Operator and generator outlive it.
+  NewRecovery(const Operator& person, Random& random);
 
   const protocol::HpkePublicKey& hpke_key() const { return hpke_.public_key(); }
   Status seal(const protocol::KeyId& key_id, protocol::SuiteId suite);
@@ -32,12 +32,11 @@ class NewRecovery {
  private:
   Result<Secret> retyped_code() const;
 
-  std::optional<Secret> password_;
   const Operator& operator_;
   Random& random_;
   protocol::HpkePrivateKey hpke_;
   std::optional<protocol::HpkePrivateKey> reopened_;
-  std::optional<Secret> input_;  // the code's symbols or the password
+  std::optional<Secret> input_;  // the code's symbols
   std::optional<std::pair<protocol::RecoveryBlob, protocol::RecoveryKey>> sealed_;
 };
 

@@ -44,7 +44,7 @@ Status finish(OnboardingDirectory& directory, std::span<InvitedAgent> agents, co
   if (auto done = write_durable(staging / (bundle->tenant() + ".bundle"), bundle->encoded(), kPublicMode);
       !done)
     return done;
-  const std::string sheet = recovery_sheet(*bundle, kit->blob().kind(), bundle->tenant() + ".kit", now_ms());
+  const std::string sheet = recovery_sheet(*bundle, bundle->tenant() + ".kit", now_ms());
   if (auto done = write_durable(staging / "recovery-sheet.txt", bytes_of(sheet), kPublicMode); !done)
     return done;
   return directory.install();

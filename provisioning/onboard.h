@@ -20,7 +20,6 @@ struct OnboardOptions {
   protocol::SuiteId suite = protocol::SuiteId::p256;
   std::string administrator = "admin";
   std::uint32_t ca_memory_mib = kCaKeyMemoryMib;
-  bool password = false;  // instead of a generated code
   bool same_host = false;
 };
 

@@ -48,11 +48,7 @@ Result<Secret> Operator::retyped_code() const {
 }
 
 Result<Secret> Operator::recovery_code() const {
-  return client::ask_secret("recovery code or password: ", descriptors_.code);
-}
-
-Result<Secret> Operator::new_password() const {
-  return read_new_secret(descriptors_.password, "recovery password");
+  return client::ask_secret("recovery code: ", descriptors_.code);
 }
 
 Result<Secret> Operator::new_ca_passphrase() const {

@@ -16,7 +16,6 @@ class Operator {
   struct Descriptors {
     std::optional<int> show_code;
     std::optional<int> code;
-    std::optional<int> password;
     std::optional<int> ca_passphrase;
     std::optional<int> key_id = {};
   };
@@ -31,12 +30,11 @@ class Operator {
   Status show_code(const Secret& code) const;
   // The code as the operator typed it. Each call reads one line.
   Result<Secret> retyped_code() const;
-  // The code or password that opens a recovery kit. Each call reads one line.
+  // The code that opens a recovery kit. Each call reads one line.
   Result<Secret> recovery_code() const;
   // How often it is worth asking: a descriptor has one answer, a person three.
   int code_tries() const { return descriptors_.code ? 1 : 3; }
-  // A password for recovery, typed twice on a terminal. Code::wrong_code if the two differ.
-  Result<Secret> new_password() const;
+  // Typed twice on a terminal. Code::wrong_code if the two differ.
   Result<Secret> new_ca_passphrase() const;
   Result<Secret> ca_passphrase() const;
   Result<Secret> organisation_passphrase() const;

@@ -31,10 +31,8 @@ struct Pipe {
 TEST(Operator, ShowsAndReadsTheCodeThroughDescriptors) {
   Pipe screen;
   const Pipe keyboard;
-  const Operator person({.show_code = screen.write_end.get(),
-                         .code = keyboard.read_end.get(),
-                         .password = std::nullopt,
-                         .ca_passphrase = std::nullopt});
+  const Operator person(
+      {.show_code = screen.write_end.get(), .code = keyboard.read_end.get(), .ca_passphrase = std::nullopt});
   ASSERT_TRUE(person.show_code(Secret::copy_of(bytes_of("AAAAC-BBBBC"))));
   screen.close_writing();
   EXPECT_EQ(text_of(client::read_secret_line(screen.read_end.get())->reveal()), "AAAAC-BBBBC");
@@ -45,7 +43,7 @@ TEST(Operator, ShowsAndReadsTheCodeThroughDescriptors) {
 }
 
 TEST(Operator, SaysThatADescriptorForTheCodeIsClosed) {
-  const Operator person({.show_code = 987, .code = {}, .password = {}, .ca_passphrase = {}});
+  const Operator person({.show_code = 987, .code = {}, .ca_passphrase = {}});
   EXPECT_EQ(person.show_code(Secret(4)).error().code(), Code::unavailable);
 }
 

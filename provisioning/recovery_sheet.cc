@@ -20,22 +20,17 @@ void write_parties(std::ostream& page, const protocol::Bundle& bundle) {
   }
 }
 
-void write_place_for_secret(std::ostream& page, protocol::RecoveryKind kind) {
-  if (kind == protocol::RecoveryKind::password) {
-    page << "The recovery password was chosen by a person and is not on this page.\n"
-         << "Who keeps it: ________________________________________________________\n\n";
-    return;
-  }
+void write_place_for_code(std::ostream& page) {
   page << "The recovery code, in ink, by hand, capital letters and digits:\n\n"
        << "   _ _ _ _ _ - _ _ _ _ _ - _ _ _ _ _ - _ _ _ _ _ -\n\n"
        << "   _ _ _ _ _ - _ _ _ _ _ - _ _ _ _ _\n\n"
        << "The fifth sign of each group is a check. I and L count as 1, O as 0.\n\n";
 }
 
-void write_command(std::ostream& page, std::string_view secret, const std::string& kit) {
+void write_command(std::ostream& page, const std::string& kit) {
   page << ". On a machine that is not an agent's host, with coprotect installed:\n\n"
        << "  coprotect decrypt --recover --kit " << kit << " FILE.cop\n\n"
-       << "It asks for the " << secret << " and works with whichever agent answers:\n"
+       << "It asks for the code and works with whichever agent answers:\n"
        << "  the company's agent, if the cloud is gone or refuses;\n"
        << "  the cloud's agent, if the company lost its machines.\n";
 }
@@ -49,9 +44,7 @@ void write_derivation(std::ostream& page) {
 
 }  // namespace
 
-std::string recovery_sheet(const protocol::Bundle& bundle, protocol::RecoveryKind kind,
-                           const std::string& kit, std::int64_t made_ms) {
-  const std::string_view secret = kind == protocol::RecoveryKind::code ? "code" : "password";
+std::string recovery_sheet(const protocol::Bundle& bundle, const std::string& kit, std::int64_t made_ms) {
   std::ostringstream page;
   page << "CoProtect recovery sheet\n"
        << kRule << "Tenant   " << bundle.tenant() << '\n'
@@ -61,10 +54,10 @@ std::string recovery_sheet(const protocol::Bundle& bundle, protocol::RecoveryKin
        << in_groups(bundle.key_id(), "    ") << "\n\n";
   write_parties(page, bundle);
   page << kRule;
-  write_place_for_secret(page, kind);
-  page << kRule << "To recover you need this " << secret << ", the file " << kit << ", and one of the two\n"
+  write_place_for_code(page);
+  page << kRule << "To recover you need this code, the file " << kit << ", and one of the two\n"
        << "agents";
-  bundle.parameters()->purpose == protocol::Purpose::envelope ? write_command(page, secret, kit)
+  bundle.parameters()->purpose == protocol::Purpose::envelope ? write_command(page, kit)
                                                               : write_derivation(page);
   page << "Every use is recorded by the agent that helped.\n\n"
        << kRule << "Keep this page apart from " << kit << " and from every agent's host. Whoever has\n"

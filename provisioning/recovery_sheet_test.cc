@@ -10,18 +10,15 @@ namespace {
 
 TEST(RecoverySheet, FitsOnAPage) {
   const TestTenant tenant;
-  for (const auto kind : {protocol::RecoveryKind::code, protocol::RecoveryKind::password}) {
-    std::istringstream page(recovery_sheet(tenant.bundle, kind, "acme.kit", now_ms()));
-    std::size_t lines = 0;
-    for (std::string line; std::getline(page, line); ++lines) EXPECT_LE(line.size(), 80u) << line;
-    EXPECT_LE(lines, 66u);
-  }
+  std::istringstream page(recovery_sheet(tenant.bundle, "acme.kit", now_ms()));
+  std::size_t lines = 0;
+  for (std::string line; std::getline(page, line); ++lines) EXPECT_LE(line.size(), 80u) << line;
+  EXPECT_LE(lines, 66u);
 }
 
 TEST(RecoverySheet, SaysWhatIsNeededToRecover) {
   const TestTenant tenant;
-  const std::string page =
-      recovery_sheet(tenant.bundle, protocol::RecoveryKind::code, "acme.kit", 1'800'000'000'000);
+  const std::string page = recovery_sheet(tenant.bundle, "acme.kit", 1'800'000'000'000);
   for (const std::string& part :
        {std::string("acme"), std::string("p256"), std::string("2027-01-15T08:00:00Z"),
         std::string("https://cloud.example:8443"), std::string("https://company.example:8443"),

@@ -103,7 +103,6 @@ Status rotate(const RotateOptions& options, const Operator& person, std::int64_t
                           .company_invitation = options.company_invitation,
                           .purpose = protocol::Purpose::envelope,
                           .suite = options.suite.value_or(registry->bundle().parameters()->suite),
-                          .password = options.password,
                           .same_host = options.same_host};
   auto bundle = make_further_key(key, *registry, *agents, person, now_ms, random);
   if (!bundle) return std::move(bundle).error();

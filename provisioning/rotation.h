@@ -16,7 +16,6 @@ struct RotateOptions {
   std::filesystem::path company_invitation;
   std::optional<std::string> name;         // of the new key; else rotation-1, rotation-2, …
   std::optional<protocol::SuiteId> suite;  // else the first key's
-  bool password = false;                   // instead of a generated code
   bool same_host = false;
 };
 

@@ -53,8 +53,8 @@ struct TestTenant {
   // A blob of the least cost that is allowed, and the kit made with it.
   protocol::RecoveryKit kit() const {
     const Secret input = Secret::copy_of(bytes_of("the input"));
-    auto blob = protocol::RecoveryBlob::seal_with(protocol::RecoveryKind::code, {8, 1, 1}, {}, {}, input,
-                                                  bundle.key_id(), bundle.group().suite(), recovery);
+    auto blob = protocol::RecoveryBlob::seal_with({8, 1, 1}, {}, {}, input, bundle.key_id(),
+                                                  bundle.group().suite(), recovery);
     const auto key = protocol::SigningKey::generate(system_random());
     return protocol::RecoveryKit::seal(bundle.encoded(), blob->first,
                                        client({"coprotect:acme:recovery:recovery"}, key.public_key()).der(),

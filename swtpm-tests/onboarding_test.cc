@@ -36,12 +36,11 @@ bool keeps(const std::string& text, const std::string& part) {
 }
 
 // Onboards with other options than System::onboard().
-Finished onboard_with(const std::vector<std::string>& options, const std::string& password = "") {
+Finished onboard_with(const std::vector<std::string>& options) {
   Command command(System::program("coprotect-provision"));
   command.args({"onboard", "--tenant", "acme", "--ca-passphrase-fd", "9"})
       .args(options)
       .feed(9, "a passphrase for this test\n");
-  if (!password.empty()) command.args({"--password-fd", "10"}).feed(10, password + "\n");
   return command.retype(7, 8).args({"--show-code-fd", "7", "--code-fd", "8"}).run();
 }
 std::vector<std::string> invitations(System& system) {
@@ -121,33 +120,6 @@ TEST_F(Onboarding, SaysWhichAgentDoesNotAnswerAndCanBeRepeated) {
   EXPECT_TRUE(keeps(run.err, "company agent")) << run.err;
   ASSERT_TRUE(system_.company().start());
   EXPECT_EQ(system_.onboard().exit_code, 0);
-}
-
-TEST_F(Onboarding, TakesAPasswordOnlyIfItIsGood) {
-  const auto options = joined(invitations(system_), {"--out", system_.out().string(), "--same-host"});
-  const Finished weak = onboard_with(options, "acme-password-2026");
-  EXPECT_EQ(weak.exit_code, 3) << weak.err;
-  EXPECT_TRUE(keeps(weak.err, "can be guessed")) << weak.err;
-  EXPECT_FALSE(keeps(weak.err, "acme-password-2026")) << weak.err;
-
-  const Finished good = onboard_with(options, "trombone vexed marzipan glacier");
-  EXPECT_EQ(good.exit_code, 0) << good.err;
-  EXPECT_TRUE(keeps(good.err, "warning")) << good.err;
-  EXPECT_EQ(good.written.at(7), "") << "a code was shown";
-  EXPECT_FALSE(found_under(system_.folder(), "trombone vexed marzipan glacier"));
-
-  write_file(system_.folder() / "plain", "text");
-  const std::string sealed = (system_.folder() / "plain.cop").string();
-  ASSERT_EQ(system_.coprotect(system_.admin(), {"encrypt", (system_.folder() / "plain").string()}).exit_code,
-            0);
-  system_.cloud().stop();
-  const Finished recovered = Command(System::program("coprotect"))
-                                 .args({"decrypt", "--recover", "--kit", system_.kit().string(), "--code-fd",
-                                        "7", sealed, "-o", (system_.folder() / "again").string()})
-                                 .feed(7, "trombone vexed marzipan glacier\n")
-                                 .run();
-  EXPECT_EQ(recovered.exit_code, 0) << recovered.err;
-  EXPECT_EQ(read_file(system_.folder() / "again"), "text");
 }
 
 TEST_F(Onboarding, WarnsOnAnAgentsHost) {

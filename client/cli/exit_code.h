@@ -13,7 +13,7 @@ enum class ExitCode : int {
   unreachable = 4,  // an agent does not answer
   altered = 5,      // a file is not what its author encrypted, or not an encrypted file
   pending = 6,      // an approval is outstanding
-  wrong_code = 7,   // recovery code or password
+  wrong_code = 7,   // recovery code or passphrase
 };
 
 // For errors on the way to an open header: of agents, configuration, bundle, kit.

@@ -54,9 +54,9 @@ struct Kit {
   explicit Kit(const protocol::test::TestCeremony& ceremony, const protocol::test::TestCeremony::Run& run)
       : code(protocol::generate_code(system_random())) {
     const auto hpke = protocol::HpkePrivateKey::generate(system_random());
-    const auto [blob, recovery_key] = must(
-        protocol::RecoveryBlob::seal(protocol::RecoveryKind::code, must(protocol::read_code(code.reveal())),
-                                     run.bundle.key_id(), run.bundle.group().suite(), hpke, system_random()));
+    const auto [blob, recovery_key] =
+        must(protocol::RecoveryBlob::seal(must(protocol::read_code(code.reveal())), run.bundle.key_id(),
+                                          run.bundle.group().suite(), hpke, system_random()));
     const auto key = protocol::SigningKey::generate(system_random());
     const auto certificate = protocol::test::make_certificate(
         "recovery", protocol::CertificateUse::client, key, &ceremony.parameters->client_ca,

@@ -19,8 +19,7 @@ Result<Quorum> make_quorum(const HeldBundle& bundle, Credentials credentials, pr
 
 Result<OpenedBlob> ask_and_open(const protocol::RecoveryBlob& blob, const protocol::Bundle& bundle,
                                 const Options& options) {
-  const bool code = blob.kind() == protocol::RecoveryKind::code;
-  const auto typed = ask_secret(code ? "recovery code: " : "recovery password: ", options.code_fd);
+  const auto typed = ask_secret("recovery code: ", options.code_fd);
   if (!typed) return Error(Code::wrong_code, typed.error().message()).in("recovery code");
   return open_blob(blob, bundle, *typed);
 }

@@ -8,7 +8,7 @@
 
 namespace coprotect::client {
 
-// The longest code, password, passphrase or PIN, in bytes.
+// The longest code, passphrase or PIN, in bytes.
 inline constexpr std::size_t kMaxSecretLine = 1023;
 
 // One line, without its newline, never in ordinary memory. Takes nothing that comes after it.

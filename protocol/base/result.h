@@ -20,7 +20,7 @@ enum class Code {
   conflict,         // against the present state: exists already, wrong epoch, ceremony in another state
   altered,          // a file, header or store is not what its author wrote
   bad_proof,        // a party's cryptographic proof does not hold; the message names the party
-  wrong_code,       // recovery code, password or PIN
+  wrong_code,       // recovery code, passphrase or PIN
   locked_out,       // the token refuses further tries for now
   limited,          // a cap is reached; try again later
   unavailable,      // a token, a peer or the disk does not answer; try again

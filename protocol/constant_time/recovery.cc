@@ -19,8 +19,8 @@ void code() {
 void blob() {
   const TestBlob made(SuiteId::p256);
   const Secret input = secret_bytes(28);
-  const auto sealed = RecoveryBlob::seal_with(RecoveryKind::code, kQuickCost, {1}, {2}, input, made.key_id,
-                                              made.suite, made.hpke);
+  const auto sealed =
+      RecoveryBlob::seal_with(kQuickCost, {1}, {2}, input, made.key_id, made.suite, made.hpke);
   Bytes encoded = sealed->first.encoded();
   declassify(encoded);
   invariant(bool(RecoveryBlob::parse(encoded)->open(input)));

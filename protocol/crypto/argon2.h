@@ -14,7 +14,6 @@ struct Argon2Cost {
   std::uint8_t lanes;
 };
 constexpr Argon2Cost kCodeCost{65'536, 1, 1};
-constexpr Argon2Cost kPasswordCost{1'048'576, 3, 4};
 
 // Refuses (Code::malformed) costs outside the limits of SPEC.md §8.2, so that a hostile file cannot ask for 4
 // TiB.

@@ -27,14 +27,10 @@ Secret sealing_key(const Secret& argon2_output) {
 Result<RecoveryBlob> RecoveryBlob::parse(ByteView encoded) {
   Reader in(encoded);
   if (!in.literal(kBlobMagic) || in.u8() != kBlobVersion) return malformed_blob("not one of version 1");
-  const auto kind = in.u8();
   const auto suite_id = in.u16();
   const auto key_id = in.array<32>();
   const auto recovery_key = in.array<65>();
   if (!recovery_key) return malformed_blob("cut short");
-  if (*kind != static_cast<std::uint8_t>(RecoveryKind::code) &&
-      *kind != static_cast<std::uint8_t>(RecoveryKind::password))
-    return malformed_blob("unknown kind");
   const auto suite = parse_suite(*suite_id);
   if (!suite) return malformed_blob("unknown suite");
   if (!is_hpke_public_key(*recovery_key)) return malformed_blob("recovery key is no point on P-256");
@@ -51,8 +47,7 @@ Result<RecoveryBlob> RecoveryBlob::parse(ByteView encoded) {
   const Argon2Cost cost{.memory_kib = *memory_kib, .passes = *passes, .lanes = *lanes};
   if (auto within = check_argon2_cost(cost); !within) return std::move(within).error().in("recovery blob");
 
-  RecoveryBlob blob(static_cast<RecoveryKind>(*kind),
-                    Binding{.key_id = *key_id, .suite = *suite, .recovery_key = *recovery_key}, cost);
+  RecoveryBlob blob(Binding{.key_id = *key_id, .suite = *suite, .recovery_key = *recovery_key}, cost);
   blob.salt_ = *salt;
   blob.nonce_ = *nonce;
   blob.sealed_.assign(sealed->begin(), sealed->end());
@@ -61,25 +56,24 @@ Result<RecoveryBlob> RecoveryBlob::parse(ByteView encoded) {
   return blob;
 }
 
-Result<std::pair<RecoveryBlob, RecoveryKey>> RecoveryBlob::seal(RecoveryKind kind, const Secret& input,
-                                                                const KeyId& key_id, SuiteId suite,
-                                                                const HpkePrivateKey& hpke, Random& random) {
+Result<std::pair<RecoveryBlob, RecoveryKey>> RecoveryBlob::seal(const Secret& input, const KeyId& key_id,
+                                                                SuiteId suite, const HpkePrivateKey& hpke,
+                                                                Random& random) {
   ByteArray<16> salt;
   ByteArray<12> nonce;
   random.fill(salt);
   random.fill(nonce);
-  const Argon2Cost& cost = kind == RecoveryKind::code ? kCodeCost : kPasswordCost;
-  return seal_with(kind, cost, salt, nonce, input, key_id, suite, hpke);
+  return seal_with(kCodeCost, salt, nonce, input, key_id, suite, hpke);
 }
 
 Result<std::pair<RecoveryBlob, RecoveryKey>> RecoveryBlob::seal_with(
-    RecoveryKind kind, const Argon2Cost& cost, const ByteArray<16>& salt, const ByteArray<12>& nonce,
-    const Secret& input, const KeyId& key_id, SuiteId suite, const HpkePrivateKey& hpke) {
+    const Argon2Cost& cost, const ByteArray<16>& salt, const ByteArray<12>& nonce, const Secret& input,
+    const KeyId& key_id, SuiteId suite, const HpkePrivateKey& hpke) {
   auto argon2_output = argon2id(input.reveal(), salt, cost);
   if (!argon2_output) return std::move(argon2_output).error().in("recovery blob");
 
   Writer w;
-  w.literal(kBlobMagic).u8(kBlobVersion).u8(static_cast<std::uint8_t>(kind));
+  w.literal(kBlobMagic).u8(kBlobVersion);
   w.u16(static_cast<std::uint16_t>(suite)).bytes(key_id).bytes(hpke.public_key());
   w.u32(cost.memory_kib).u32(cost.passes).u8(cost.lanes).bytes(salt).bytes(nonce);
 
@@ -97,9 +91,7 @@ Result<RecoveryBlob::Opened> RecoveryBlob::open(const Secret& input) const {
   if (!argon2_output) return std::move(argon2_output).error().in("recovery blob");
   const ByteView aad = ByteView(encoded_).first(aad_size_);
   const auto plaintext = aead_open(sealing_key(*argon2_output).reveal(), nonce_, aad, sealed_);
-  if (!plaintext)
-    return Error(Code::wrong_code, kind_ == RecoveryKind::code ? "recovery code is not this blob's"
-                                                               : "password is not this blob's");
+  if (!plaintext) return Error(Code::wrong_code, "recovery code is not this blob's");
 
   auto hpke = HpkePrivateKey::from_scalar(plaintext->reveal());
   if (!hpke || hpke->public_key() != binding_.recovery_key)

@@ -13,27 +13,24 @@ class Blob : public testing::TestWithParam<SuiteId> {
   const TestBlob t{GetParam()};
   const Bytes encoded = t.seal()->first.encoded();
   // Where the recovery key ends and the cost begins.
-  static constexpr std::size_t cost_at = 8 + 32 + 65;
+  static constexpr std::size_t cost_at = 7 + 32 + 65;
 };
 INSTANTIATE_TEST_SUITE_P(Suites, Blob, testing::ValuesIn(kAllSuites),
                          [](const auto& suite) { return std::string(suite_name(suite.param)); });
 
 TEST_P(Blob, OpensToWhatWasSealed) {
-  for (const RecoveryKind kind : {RecoveryKind::code, RecoveryKind::password}) {
-    const auto sealed = t.seal(kind);
-    ASSERT_TRUE(sealed);
-    const auto read = RecoveryBlob::parse(sealed->first.encoded());
-    ASSERT_TRUE(read) << read.error().message();
-    EXPECT_EQ(read->encoded(), sealed->first.encoded());
-    EXPECT_EQ(read->kind(), kind);
-    EXPECT_EQ(read->binding().key_id, t.key_id);
-    EXPECT_EQ(read->binding().suite, GetParam());
-    EXPECT_EQ(read->binding().recovery_key, t.hpke.public_key());
-    const auto opened = read->open(t.input);
-    ASSERT_TRUE(opened) << opened.error().message();
-    EXPECT_EQ(opened->hpke.public_key(), t.hpke.public_key());
-    EXPECT_TRUE(equal_in_constant_time(opened->recovery_key.key, sealed->second.key));
-  }
+  const auto sealed = t.seal();
+  ASSERT_TRUE(sealed);
+  const auto read = RecoveryBlob::parse(sealed->first.encoded());
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->encoded(), sealed->first.encoded());
+  EXPECT_EQ(read->binding().key_id, t.key_id);
+  EXPECT_EQ(read->binding().suite, GetParam());
+  EXPECT_EQ(read->binding().recovery_key, t.hpke.public_key());
+  const auto opened = read->open(t.input);
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_EQ(opened->hpke.public_key(), t.hpke.public_key());
+  EXPECT_TRUE(equal_in_constant_time(opened->recovery_key.key, sealed->second.key));
 }
 
 TEST_P(Blob, RefusesAnotherCode) {
@@ -98,14 +95,23 @@ TEST_P(Blob, RefusesFieldsThatAreNotOfTheForm) {
   };
   EXPECT_FALSE(with(0, 'X'));
   EXPECT_FALSE(with(4, 2));  // version
-  EXPECT_FALSE(with(5, 0));  // kind
-  EXPECT_FALSE(with(5, 3));  //
   EXPECT_FALSE(with(6, 9));  // suite
   Bytes no_key = encoded;
-  std::fill_n(no_key.begin() + 40, 65, std::uint8_t{0xff});
+  std::fill_n(no_key.begin() + 39, 65, std::uint8_t{0xff});
   const auto read = RecoveryBlob::parse(no_key);
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code(), Code::malformed);
+}
+
+// A draft of the format had a kind after the version: 1 for a code, 2 for a password that a person chose.
+TEST_P(Blob, OfADraftThatKnewPasswordsIsRefused) {
+  for (const std::uint8_t kind : {std::uint8_t{1}, std::uint8_t{2}}) {
+    Bytes draft = encoded;
+    draft.insert(draft.begin() + 5, kind);
+    const auto read = RecoveryBlob::parse(draft);
+    ASSERT_FALSE(read) << static_cast<int>(kind);
+    EXPECT_EQ(read.error().code(), Code::malformed);
+  }
 }
 
 TEST_P(Blob, OfAnotherKeyDoesNotOpenAsThisOne) {
@@ -121,16 +127,14 @@ TEST_P(Blob, OfAnotherKeyDoesNotOpenAsThisOne) {
 
 TEST(BlobOfACode, IsSealedAtTheCostOfCodesWithFreshSaltAndNonce) {
   const TestBlob t(SuiteId::p256);
-  const auto first =
-      RecoveryBlob::seal(RecoveryKind::code, t.input, t.key_id, t.suite, t.hpke, system_random());
-  const auto second =
-      RecoveryBlob::seal(RecoveryKind::code, t.input, t.key_id, t.suite, t.hpke, system_random());
+  const auto first = RecoveryBlob::seal(t.input, t.key_id, t.suite, t.hpke, system_random());
+  const auto second = RecoveryBlob::seal(t.input, t.key_id, t.suite, t.hpke, system_random());
   ASSERT_TRUE(first && second);
   EXPECT_NE(first->first.encoded(), second->first.encoded());
   EXPECT_FALSE(equal_in_constant_time(first->second.key, second->second.key));
   Writer cost;
   cost.u32(65'536).u32(1).u8(1);
-  const ByteView written = ByteView(first->first.encoded()).subspan(8 + 32 + 65, 9);
+  const ByteView written = ByteView(first->first.encoded()).subspan(7 + 32 + 65, 9);
   EXPECT_EQ(to_hex(written), to_hex(cost.view()));
   EXPECT_TRUE(first->first.open(t.input));
 }

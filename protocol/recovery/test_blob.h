@@ -13,8 +13,8 @@ struct TestBlob {
         hpke(HpkePrivateKey::generate(system_random())),
         input(Secret::copy_of(bytes_of("0123456789ABCDEFGHJKMNPQRSTV"))) {}
 
-  Result<std::pair<RecoveryBlob, RecoveryKey>> seal(RecoveryKind kind = RecoveryKind::code) const {
-    return RecoveryBlob::seal_with(kind, kQuickCost, {4, 5, 6}, {7, 8, 9}, input, key_id, suite, hpke);
+  Result<std::pair<RecoveryBlob, RecoveryKey>> seal() const {
+    return RecoveryBlob::seal_with(kQuickCost, {4, 5, 6}, {7, 8, 9}, input, key_id, suite, hpke);
   }
 
   SuiteId suite;

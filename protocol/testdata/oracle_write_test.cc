@@ -157,8 +157,8 @@ void write_recovery(Blocks& blocks, const Group& group) {
   const Secret code = generate_code(system_random());
   const HpkePrivateKey hpke = HpkePrivateKey::generate(system_random());
   const KeyId key_id = random_digest();
-  const auto [blob, recovery_key] = *RecoveryBlob::seal(RecoveryKind::code, *read_code(code.reveal()), key_id,
-                                                        group.suite(), hpke, system_random());
+  const auto [blob, recovery_key] =
+      *RecoveryBlob::seal(*read_code(code.reveal()), key_id, group.suite(), hpke, system_random());
   const SigningKey administrator = SigningKey::generate(system_random());
   const Certificate certificate =
       self_signed("ada", CertificateUse::client, administrator, {"coprotect:acme:recovery:ada"});

@@ -45,14 +45,11 @@ void add_refresh(CLI::App& app, HandoverArguments& to) {
 void add_new_code(CLI::App& app, HandoverArguments& to, Operator::Descriptors& descriptors) {
   CLI::App& command =
       *app.add_subcommand("new-code", "make a new recovery code, whether the old one is known or not");
-  add_key_options(command, to.new_code);
-  add_plan(command, to.new_code.plan_only);
-  add_wait(command, to.new_code.wait_seconds);
-  command.add_flag("--password", to.new_code.password, "a password of your own instead of a generated code");
+  add_key_options(command, to.key);
+  add_plan(command, to.key.plan_only);
+  add_wait(command, to.key.wait_seconds);
   command.add_option("--show-code-fd", descriptors.show_code, "write the new code to this file descriptor");
   add_code_descriptor(command, descriptors);
-  command.add_option("--password-fd", descriptors.password,
-                     "read the password from this file descriptor; implies --password");
   command.add_option("--ca-passphrase-fd", descriptors.ca_passphrase,
                      "read the client CA's passphrase from this file descriptor");
 }
@@ -133,10 +130,7 @@ void add_handover_commands(CLI::App& app, HandoverArguments& to, Operator::Descr
 std::optional<Status> run_handover_command(const CLI::App& app, HandoverArguments& arguments,
                                            const Operator& person, std::int64_t now_ms, Random& random) {
   if (app.got_subcommand("refresh")) return refresh(arguments.key, person, random);
-  if (app.got_subcommand("new-code")) {
-    arguments.new_code.password |= app.get_subcommand("new-code")->count("--password-fd") > 0;
-    return new_code(arguments.new_code, person, now_ms, random);
-  }
+  if (app.got_subcommand("new-code")) return new_code(arguments.key, person, now_ms, random);
   if (app.got_subcommand("restore")) return restore(arguments.restore, person, now_ms, random);
   if (app.got_subcommand("reshare")) return reshare(arguments.reshare, person, now_ms, random);
   if (app.got_subcommand("holders")) return show_holders(arguments.key, random);

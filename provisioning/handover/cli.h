@@ -13,7 +13,6 @@ namespace coprotect::provisioning {
 // abort.
 struct HandoverArguments {
   KeyOptions key;
-  NewCodeOptions new_code;
   ReshareOptions reshare;
   RestoreOptions restore;
   std::string notice;  // that is vetoed

@@ -5,7 +5,6 @@
 #include "provisioning/credential.h"
 #include "provisioning/handover/completion.h"
 #include "provisioning/handover/draft.h"
-#include "provisioning/password.h"
 #include "provisioning/recovery_sheet.h"
 #include "provisioning/registry.h"
 #include "provisioning/report.h"
@@ -19,7 +18,7 @@ std::string recovery_uri(const KeyOptions& options, const std::string& tenant) {
 
 // The kit's recovery administrator in place of the one before, then the files in their place. May be
 // repeated.
-Status finish(const NewCodeOptions& options, KeyFolder& folder, Registry& registry, std::int64_t now_ms) {
+Status finish(const KeyOptions& options, KeyFolder& folder, Registry& registry, std::int64_t now_ms) {
   const auto kit = folder.committed();
   if (!kit) return kit.error();
   auto certificate = protocol::Certificate::parse_der((*kit)->certificate());
@@ -53,7 +52,7 @@ void summarize(const KeyFolder& folder) {
 
 }  // namespace
 
-Status new_code(const NewCodeOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
+Status new_code(const KeyOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {
   auto registry = Registry::open(options.directory, person, now_ms, random);
   if (!registry) return std::move(registry).error();
   auto folder = KeyFolder::open(options.directory, options.key);
@@ -70,10 +69,7 @@ Status new_code(const NewCodeOptions& options, const Operator& person, std::int6
     return Done{};
   }
 
-  auto password = ask_recovery_password(options.password, folder->bundle().tenant(), person);
-  if (!password) return std::move(password).error();
-  const auto kind = *password ? protocol::RecoveryKind::password : protocol::RecoveryKind::code;
-  NewRecovery recovery(*std::move(password), person, random);
+  NewRecovery recovery(person, random);
   HandoverOrder order{.t = holders->bundle().parameters()->t,
                       .agents = {},
                       .dealers = {},
@@ -104,7 +100,7 @@ Status new_code(const NewCodeOptions& options, const Operator& person, std::int6
   const auto kit = protocol::RecoveryKit::seal(handover.next().encoded(), recovery.blob(),
                                                administrator->certificate.der(), administrator->key, ca,
                                                recovery.recovery_key(), random);
-  if (auto done = folder->commit(kit, recovery_sheet(handover.next(), kind, folder->name() + ".kit", now_ms));
+  if (auto done = folder->commit(kit, recovery_sheet(handover.next(), folder->name() + ".kit", now_ms));
       !done)
     return done;
   if (auto done = complete_handover(handover.next(), {.agents = agents, .leaving = {}, .lists = {}}, person);

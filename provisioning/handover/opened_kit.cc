@@ -18,8 +18,7 @@ Result<protocol::RecoveryBlob::Opened> open_blob(const protocol::RecoveryBlob& b
     if (wrong) person.warn(wrong->message());
     auto typed = person.recovery_code();
     if (!typed) return std::move(typed).error();
-    auto input = blob.kind() == protocol::RecoveryKind::code ? protocol::read_code(typed->reveal())
-                                                             : Result<Secret>(std::move(*typed));
+    auto input = protocol::read_code(typed->reveal());
     auto opened =
         input ? blob.open(*input) : Result<protocol::RecoveryBlob::Opened>(std::move(input).error());
     if (opened || opened.error().code() != Code::wrong_code) return opened;

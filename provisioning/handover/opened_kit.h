@@ -11,7 +11,7 @@ struct OpenedKit {
   protocol::RecoveryBlob::Opened blob;
   client::Credentials administrator;
 
-  // Asks the operator for the code or password. Code::wrong_code if it is not the kit's.
+  // Asks the operator for the code. Code::wrong_code if it is not the kit's.
   static Result<OpenedKit> open(const std::filesystem::path& file, const Operator& person);
   static Result<OpenedKit> open(protocol::RecoveryKit kit, const Operator& person);
 

@@ -81,13 +81,13 @@ Result<Bytes> renewed_list(HolderGroup& holders, const People& people, std::int6
 }
 
 // Writes all that finishing needs, but the kit.
-Status stage(const std::filesystem::path& folder, const People& people, const Bundle& next,
-             protocol::RecoveryKind kind, ByteView list, const Secret& passphrase,
-             const protocol::Argon2Cost& ca_cost, std::int64_t now_ms, Random& random) {
+Status stage(const std::filesystem::path& folder, const People& people, const Bundle& next, ByteView list,
+             const Secret& passphrase, const protocol::Argon2Cost& ca_cost, std::int64_t now_ms,
+             Random& random) {
   const std::string& tenant = next.tenant();
   auto ca_key = seal_ca_key(people.ca_key, people.ca, passphrase, random, ca_cost);
   if (!ca_key) return std::move(ca_key).error();
-  const std::string sheet = recovery_sheet(next, kind, tenant + ".kit", now_ms);
+  const std::string sheet = recovery_sheet(next, tenant + ".kit", now_ms);
   if (auto done = write_durable(folder / "client-ca.pem", bytes_of(people.ca.pem()), kPublicMode); !done)
     return done;
   if (auto done = write_durable(folder / "client-ca.key", *ca_key, kPrivateMode); !done) return done;
@@ -167,7 +167,7 @@ Status make(const RestoreOptions& options, const OpenedKit& kit, HolderGroup& ho
   auto next = restored ? Result<Bundle>(holders.bundle())
                        : hand_over(kit, people->ca_key, holders, invited.front(), person, random);
   if (!next) return std::move(next).error();
-  if (auto staged = stage(directory.staging(), *people, *next, kit.kit.blob().kind(), *list, *passphrase,
+  if (auto staged = stage(directory.staging(), *people, *next, *list, *passphrase,
                           ca_key_cost(options.ca_memory_mib), now_ms, random);
       !staged)
     return staged;

@@ -203,8 +203,8 @@ void HandoverTool::make_transcript() {
   };
   if (holders_.new_recovery) {
     const Secret code = Secret::copy_of(bytes_of("ZZZZ456789ABCDEFGHJKMNPQRSTV"));
-    blob_ = must(protocol::RecoveryBlob::seal_with(protocol::RecoveryKind::code, {64, 1, 1}, {}, {}, code,
-                                                   bundle_.key_id(), bundle_.group().suite(), recovery_key_))
+    blob_ = must(protocol::RecoveryBlob::seal_with({64, 1, 1}, {}, {}, code, bundle_.key_id(),
+                                                   bundle_.group().suite(), recovery_key_))
                 .first.encoded();
     const auto signature = protocol::prove_recovery_key(plan_->sid(), protocol::sha256(blob_), recovery_key_);
     possession.assign(signature.begin(), signature.end());

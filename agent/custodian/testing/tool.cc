@@ -119,8 +119,8 @@ void Tool::prepare() {
 
 void Tool::store_blob() {
   const Secret code = Secret::copy_of(bytes_of("0123456789ABCDEFGHJKMNPQRSTV"));
-  blob_ = must(protocol::RecoveryBlob::seal_with(protocol::RecoveryKind::code, {64, 1, 1}, {}, {}, code,
-                                                 outcome_->transcript.key_id(), suite_, recovery_key_))
+  blob_ = must(protocol::RecoveryBlob::seal_with({64, 1, 1}, {}, {}, code, outcome_->transcript.key_id(),
+                                                 suite_, recovery_key_))
               .first.encoded();
   const Digest hash = protocol::sha256(blob_);
   const Bytes own =

@@ -171,7 +171,7 @@ def recovery_block(group):
     code = recovery.write_code([b % 32 for b in c.bytes(28)])
     hpke_scalar, key_id = c.scalar(hpke.CURVE.q), c.bytes(32)
     blob, k = recovery.make_blob(
-        group, 1, recovery.read_code(code), key_id, hpke_scalar, (65536, 1, 1), c.bytes(16), c.bytes(12)
+        group, recovery.read_code(code), key_id, hpke_scalar, (65536, 1, 1), c.bytes(16), c.bytes(12)
     )
     scalar = c.scalar(hpke.CURVE.q)
     cert = certificate("recovery", scalar, "recovery", scalar, ["coprotect:acme:recovery:ada"], client=True)

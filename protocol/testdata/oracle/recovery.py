@@ -11,7 +11,7 @@ from groups import H, Reader, Refused, group_by_id, hkdf, lp, lp4, require, sha2
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-Blob = namedtuple("Blob", "kind group key_id recovery_key memory passes lanes salt nonce sealed aad encoded")
+Blob = namedtuple("Blob", "group key_id recovery_key memory passes lanes salt nonce sealed aad encoded")
 Kit = namedtuple("Kit", "bundle blob certificate nonce sealed_key")
 
 
@@ -68,9 +68,9 @@ def argon2id(secret, salt, memory, passes, lanes):
     return hash_secret_raw(secret, salt, passes, memory, lanes, 32, Type.ID, 19)
 
 
-def make_blob(group, kind, secret, key_id, hpke_scalar, cost, salt, nonce):
+def make_blob(group, secret, key_id, hpke_scalar, cost, salt, nonce):
     memory, passes, lanes = cost
-    aad = b"CPRB" + u8(1) + u8(kind) + u16(group.id) + key_id + hpke.public_key(hpke_scalar)
+    aad = b"CPRB" + u8(1) + u16(group.id) + key_id + hpke.public_key(hpke_scalar)
     aad += u32(memory) + u32(passes) + u8(lanes) + salt + nonce
     k = argon2id(secret, salt, memory, passes, lanes)
     key = hkdf(b"", k, b"CPV1-BLOB", 32)
@@ -80,8 +80,6 @@ def make_blob(group, kind, secret, key_id, hpke_scalar, cost, salt, nonce):
 def parse_blob(data):
     r = Reader(data)
     r.literal(b"CPRB\x01")
-    kind = r.u8()
-    require(kind in (1, 2), "kind")
     group = group_by_id(r.u16())
     fields = [r.take(32), r.take(65)]
     memory, passes, lanes = r.u32(), r.u32(), r.u8()
@@ -90,7 +88,7 @@ def parse_blob(data):
     aad = data[: r.at]
     sealed = r.lp()
     r.end()
-    return Blob(kind, group, *fields, memory, passes, lanes, salt, nonce, sealed, aad, data)
+    return Blob(group, *fields, memory, passes, lanes, salt, nonce, sealed, aad, data)
 
 
 def open_blob(blob, secret):
