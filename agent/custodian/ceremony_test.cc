@@ -164,6 +164,27 @@ TEST_P(Ceremony, OneRecoveryBlobForAKey) {
             "bad-proof");  // not what the tool signed
 }
 
+TEST_P(Ceremony, ARecoveryBlobIsOfItsKey) {
+  pair.tool.offer();
+  pair.tool.exchange();
+  pair.tool.prepare();
+  pair.tool.store_blob();
+  const auto binding = must(protocol::RecoveryBlob::parse(pair.tool.blob())).binding();
+  const auto stored = [&](const protocol::KeyId& key_id, SuiteId suite, const protocol::HpkePrivateKey& key) {
+    const Secret code = Secret::copy_of(bytes_of("0123456789ABCDEFGHJKMNPQRSTV"));
+    const auto blob = protocol::RecoveryBlob::seal_with({64, 1, 1}, {}, {}, code, key_id, suite, key);
+    return code_of(
+        pair.tool.post(0, Route::store_blob, pair.tool.message_of_blob(must(blob).first.encoded())));
+  };
+  const auto other_suite = binding.suite == SuiteId::p256 ? SuiteId::ffdhe2048 : SuiteId::p256;
+  const auto other_key = protocol::HpkePrivateKey::generate(system_random());
+  EXPECT_EQ(stored({1}, binding.suite, pair.tool.recovery_key()), "malformed");
+  EXPECT_EQ(stored(binding.key_id, other_suite, pair.tool.recovery_key()), "malformed");
+  EXPECT_EQ(stored(binding.key_id, binding.suite, other_key), "malformed");
+  pair.tool.sign();
+  pair.tool.activate();
+}
+
 TEST_P(Ceremony, ParametersMustCarryWhatTheAgentOffered) {
   using Fields = protocol::Parameters::Fields;
   const auto refused = [&](void (*change)(Fields&)) {

@@ -114,6 +114,17 @@ TEST_P(HandoverRecovery, ANewCodeNeedsTheProofThatSomebodyHasIt) {
     tool.possession.assign(signature.begin(), signature.end());
   });
   EXPECT_EQ(code_of(of_other_blob), "bad-proof");
+  // A blob of another recovery key than the plan's, of which its maker has the code.
+  const auto blob_of_another = prepared([&](HandoverTool& tool) {
+    const auto other = HpkePrivateKey::generate(system_random());
+    const Secret code = Secret::copy_of(bytes_of("YYYY456789ABCDEFGHJKMNPQRSTV"));
+    tool.send_blob(
+        must(protocol::RecoveryBlob::seal_with({64, 1, 1}, {}, {}, code, bundle.key_id(), GetParam(), other))
+            .first.encoded());
+    const auto signature = protocol::prove_recovery_key(tool.sid(), protocol::sha256(tool.blob()), other);
+    tool.possession.assign(signature.begin(), signature.end());
+  });
+  EXPECT_EQ(code_of(blob_of_another), "malformed");
   EXPECT_EQ(why(prepared([](HandoverTool&) {})), "ok");
 }
 

@@ -232,6 +232,19 @@ TEST_P(MaliciousHandoverTest, WhatNoHandoverMayChange) {
             "");
 }
 
+// A tool that gives each agent another recovery blob gets two confirmations that make no version.
+TEST_P(MaliciousHandoverTest, AgentsThatWereGivenDifferentBlobsConfirmNoVersion) {
+  const auto made = must(handover.transcript(deals));
+  EXPECT_TRUE(key.bundle.followed_by(HandoverVersion::encode(made, handover.confirm(made))));
+  auto confirms = handover.confirm(made);
+  handover.blob_hash[0] ^= 1;
+  const auto other = must(handover.transcript(deals));
+  confirms[1] = handover.confirm(other)[1];
+  const auto refused = key.bundle.followed_by(HandoverVersion::encode(made, confirms));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::unauthenticated);
+}
+
 TEST_P(MaliciousHandoverTest, TheProofOfANewRecoveryKeyIsOfItsKeyPlanAndBlob) {
   const auto fresh = HpkePrivateKey::generate(system_random());
   const Digest blob = sha256(bytes_of("blob"));

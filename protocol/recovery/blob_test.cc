@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "protocol/base/writer.h"
+#include "protocol/crypto/aead.h"
+#include "protocol/crypto/hash.h"
 #include "protocol/recovery/test_blob.h"
 
 namespace coprotect::protocol {
@@ -31,6 +33,23 @@ TEST_P(Blob, OpensToWhatWasSealed) {
   ASSERT_TRUE(opened) << opened.error().message();
   EXPECT_EQ(opened->hpke.public_key(), t.hpke.public_key());
   EXPECT_TRUE(equal_in_constant_time(opened->recovery_key.key, sealed->second.key));
+}
+
+// Whoever makes a blob may seal another key in it than the one that it names.
+TEST_P(Blob, OpensToTheRecoveryKeyThatItNamesOnly) {
+  const std::size_t sealed_at = cost_at + 4 + 4 + 1 + 16 + 12;
+  const auto output = argon2id(t.input.reveal(), ByteArray<16>{4, 5, 6}, kQuickCost);
+  const Secret key = hkdf_sha256({}, output->reveal(), bytes_of("CPV1-BLOB"), kAeadKeySize);
+  const auto with = [&](const HpkePrivateKey& inside) {
+    const ByteView aad = ByteView(encoded).first(sealed_at);
+    Writer w;
+    w.bytes(aad).lp(aead_seal(key.reveal(), ByteArray<12>{7, 8, 9}, aad, inside.scalar().reveal()));
+    return RecoveryBlob::parse(w.view())->open(t.input);
+  };
+  EXPECT_TRUE(with(t.hpke));
+  const auto refused = with(HpkePrivateKey::generate(system_random()));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::altered);
 }
 
 TEST_P(Blob, RefusesAnotherCode) {

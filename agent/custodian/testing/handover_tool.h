@@ -63,6 +63,7 @@ class HandoverTool {
   std::vector<Bytes> consents;
   std::vector<Bytes> deals;
   Bytes possession;  // of the new recovery key
+  void send_blob(Bytes blob) { blob_ = std::move(blob); }
   Bytes version;
   std::vector<protocol::Statement> acknowledgements;
 

@@ -123,16 +123,20 @@ void Tool::store_blob() {
                                                  suite_, recovery_key_))
               .first.encoded();
   const Digest hash = protocol::sha256(blob_);
-  const Bytes own =
-      CeremonyMessage::sign(Round::stored, sid(), position(), Bytes(hash.begin(), hash.end()), identity_)
-          .encode();
   for (std::size_t i = 0; i < agents_.size(); ++i) {
-    blob_messages_.push_back(protocol::StoreBlobMessage{sid(), blob_, own}.encode());
+    blob_messages_.push_back(message_of_blob(blob_));
     const Bytes stored = must(post(i, Route::store_blob, blob_messages_[i]));
     const auto message = must(CeremonyMessage::parse(stored, Round::stored, *parameters_));
     invariant(message.sender == i &&
               std::equal(hash.begin(), hash.end(), message.body.begin(), message.body.end()));
   }
+}
+
+Bytes Tool::message_of_blob(const Bytes& blob) const {
+  const Digest hash = protocol::sha256(blob);
+  const auto own =
+      CeremonyMessage::sign(Round::stored, sid(), position(), Bytes(hash.begin(), hash.end()), identity_);
+  return protocol::StoreBlobMessage{sid(), blob, own.encode()}.encode();
 }
 
 void Tool::sign() {

@@ -26,6 +26,8 @@ class Tool {
   void exchange();  // parameters, commits, reveals, deals
   void prepare();
   void store_blob();
+  // What gives an agent this recovery blob, vouched for by the recovery party.
+  Bytes message_of_blob(const Bytes& blob) const;
   // The tool's signature; the bundle.
   void sign();
   void activate();
