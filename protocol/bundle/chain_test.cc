@@ -14,7 +14,7 @@ using test::TestKey;
 
 class ChainTest : public testing::TestWithParam<SuiteId> {
  protected:
-  TestKey key = TestKey::generate(GetParam());
+  TestKey key = TestKey::shared(GetParam());
   const Bundle generation = key.bundle;
 };
 INSTANTIATE_TEST_SUITE_P(Suites, ChainTest, test::tested_suites(), test::suite_label);

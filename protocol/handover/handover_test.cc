@@ -28,7 +28,7 @@ class HandoverTest : public testing::TestWithParam<SuiteId> {
     }
   }
 
-  TestKey key = TestKey::generate(GetParam());
+  TestKey key = TestKey::shared(GetParam());
   const Element h = key.bundle.sharing().h;
 };
 INSTANTIATE_TEST_SUITE_P(Suites, HandoverTest, test::tested_suites(), test::suite_label);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
+#include <memory>
 
 #include "protocol/crypto/hash.h"
 #include "protocol/group/test_suites.h"
@@ -38,9 +40,29 @@ class MaliciousHandoverTest : public testing::TestWithParam<SuiteId> {
     return fits ? "" : fits.error().message();
   }
 
-  TestKey key = TestKey::generate(GetParam());
-  TestHandover handover{key, default_layout(), {1, 2}};
-  std::vector<Deal> deals = handover.deal();
+  // What honest parties do, once for each suite.
+  struct Honest {
+    explicit Honest(SuiteId suite) : key(TestKey::shared(suite)) {}
+    TestKey key;
+    TestHandover handover{key, default_layout(), {1, 2}};
+    std::vector<Deal> deals = handover.deal();
+  };
+  static Honest& honest(SuiteId suite) {
+    static std::map<SuiteId, std::unique_ptr<Honest>> made;
+    auto& one = made[suite];
+    if (!one) one = std::make_unique<Honest>(suite);
+    return *one;
+  }
+  std::vector<Deal> copied_deals() const {
+    std::vector<Deal> copies;
+    for (const Deal& deal : honest(GetParam()).deals)
+      copies.push_back(must(Deal::parse(deal.encode(), handover.plan)));
+    return copies;
+  }
+
+  TestKey& key = honest(GetParam()).key;
+  TestHandover& handover = honest(GetParam()).handover;
+  std::vector<Deal> deals = copied_deals();
 };
 INSTANTIATE_TEST_SUITE_P(Suites, MaliciousHandoverTest, test::tested_suites(), test::suite_label);
 
@@ -239,6 +261,7 @@ TEST_P(MaliciousHandoverTest, AgentsThatWereGivenDifferentBlobsConfirmNoVersion)
   auto confirms = handover.confirm(made);
   handover.blob_hash[0] ^= 1;
   const auto other = must(handover.transcript(deals));
+  handover.blob_hash[0] ^= 1;
   confirms[1] = handover.confirm(other)[1];
   const auto refused = key.bundle.followed_by(HandoverVersion::encode(made, confirms));
   ASSERT_FALSE(refused);

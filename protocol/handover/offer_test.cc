@@ -36,7 +36,7 @@ class OfferTest : public testing::TestWithParam<SuiteId> {
     return TestHandover::prove(offers[1], index, now(), share);
   }
 
-  TestKey key = TestKey::generate(GetParam());
+  TestKey key = TestKey::shared(GetParam());
   TestHandover refresh{key, default_layout(), {1, 2}};
   std::vector<HandoverOffer> offers = refresh.offers();
 };

@@ -21,6 +21,31 @@ struct TestKey {
   Bundle bundle;
   Bytes parts = {};  // of epoch 0, as agents keep them
 
+  // One key for all tests of this process that need no key of their own.
+  static TestKey shared(SuiteId suite) {
+    static std::map<SuiteId, TestKey> keys;
+    const auto found = keys.find(suite);
+    return (found != keys.end() ? found : keys.emplace(suite, generate(suite)).first)->second.clone();
+  }
+  TestKey clone() const {
+    std::map<std::uint8_t, Scalar> all;
+    for (const auto& [index, share] : shares) all.emplace(index, share.clone());
+    const auto copy = [](const SigningKey& key) {
+      return must(SigningKey::from_scalar(key.scalar().reveal()));
+    };
+    const auto copies = [&copy](const std::map<std::string, SigningKey>& keys) {
+      std::map<std::string, SigningKey> made;
+      for (const auto& [name, key] : keys) made.emplace(name, copy(key));
+      return made;
+    };
+    return {.identities = copies(identities),
+            .shares = std::move(all),
+            .recovery_key = must(HpkePrivateKey::from_scalar(recovery_key.scalar().reveal())),
+            .client_ca_key = copy(client_ca_key),
+            .organisations = copies(organisations),
+            .bundle = bundle,
+            .parts = parts};
+  }
   static TestKey generate(SuiteId suite, const Layout& layout = default_layout()) {
     TestCeremony ceremony(suite, layout);
     auto run = ceremony.run();

@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include "protocol/base/bytes.h"
@@ -291,6 +292,18 @@ Finished System::recover(const std::vector<std::string>& args) const {
       .args(args)
       .feed(7, code_ + "\n")
       .run();
+}
+
+std::vector<long> deaths_that_differ(const std::string& fault_log) {
+  std::vector<long> points;
+  std::istringstream lines(fault_log);
+  bool after = false;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string name = line.substr(line.find(' ') + 1);
+    if (!after || !name.starts_with("before ")) points.push_back(std::stol(line));
+    after = name.starts_with("after ");
+  }
+  return points;
 }
 
 }  // namespace coprotect::harness

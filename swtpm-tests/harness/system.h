@@ -168,4 +168,9 @@ class System {
   std::map<std::string, std::string> codes_;  // of further keys
 };
 
+// Of the fault points that a process passed, one to a line of its COPROTECT_FAULT_LOG, the numbers of those
+// at which its death differs from that at the point before: one "before" an action right "after" another does
+// not.
+std::vector<long> deaths_that_differ(const std::string& fault_log);
+
 }  // namespace coprotect::harness

@@ -13,7 +13,7 @@ struct Case {
   std::string ceremony;  // refresh, new-code, restore, reshare
   std::string who;       // tool, cloud, company
   std::string suite;
-  long step;  // of the points every step-th one
+  std::size_t step;  // of the points every step-th one
   friend void PrintTo(const Case& c, std::ostream* out) {
     *out << c.suite << " " << c.ceremony << " " << c.who;
   }
@@ -61,8 +61,8 @@ class LifecycleKill : public testing::TestWithParam<Case> {
     return attempt;
   }
 
-  // Runs it with `who` dying at its point `at`; 0: nobody dies. The number of points passed.
-  long run_dying(const Attempt& attempt, long at) {
+  // Runs it with `who` dying at its point `at`; 0: nobody dies. The points passed.
+  std::string run_dying(const Attempt& attempt, long at) {
     const std::string& who = GetParam().who;
     const auto log = system.folder() / "faults";
     std::filesystem::remove(log);
@@ -84,8 +84,7 @@ class LifecycleKill : public testing::TestWithParam<Case> {
       dying->kill();
       EXPECT_TRUE(dying->start());
     }
-    const std::string points = read_file(log);
-    return std::count(points.begin(), points.end(), '\n');
+    return read_file(log);
   }
 
   System system{{.suite = GetParam().suite, .handover_policy = "delay_seconds = 1\n"}};
@@ -96,13 +95,13 @@ class LifecycleKill : public testing::TestWithParam<Case> {
 };
 
 TEST_P(LifecycleKill, LosesNoKeyAtAnyPoint) {
-  const long points = run_dying(begin(), 0);
-  ASSERT_GT(points, 5) << "too few fault points to be all of them";
+  const std::vector<long> points = deaths_that_differ(run_dying(begin(), 0));
+  ASSERT_GT(points.size(), 5u) << "too few fault points to be all of them";
   long deaths = 0;
-  for (long at = 1; at <= points; at += GetParam().step) {
-    SCOPED_TRACE(GetParam().who + " dies at point " + std::to_string(at));
+  for (std::size_t i = 0; i < points.size(); i += GetParam().step) {
+    SCOPED_TRACE(GetParam().who + " dies at point " + std::to_string(points[i]));
     const Attempt attempt = begin();
-    run_dying(attempt, at);
+    run_dying(attempt, points[i]);
     ++deaths;
     EXPECT_TRUE(file.opens(system.admin()) || GetParam().ceremony == "restore" ||
                 GetParam().ceremony == "reshare")
@@ -112,15 +111,16 @@ TEST_P(LifecycleKill, LosesNoKeyAtAnyPoint) {
     expect_every_quorum(file, system.admin(), *cloud, *company, system.kit(), system.code());
     if (HasFailure()) return;
   }
-  std::cout << GetParam().suite << ": " << GetParam().ceremony << ": " << GetParam().who << " has " << points
-            << " points, died at " << deaths << " of them: 0 keys lost, 0 files unreadable\n";
+  std::cout << GetParam().suite << ": " << GetParam().ceremony << ": " << GetParam().who << " has "
+            << points.size() << " points, died at " << deaths
+            << " of them: 0 keys lost, 0 files unreadable\n";
 }
 
 // The points of the dearer ceremonies are mostly those of a refresh: some of them, unless all are wanted.
-long usual_step(const std::string& ceremony, const std::string& who) {
+std::size_t usual_step(const std::string& ceremony, const std::string& who) {
   if (std::getenv("COPROTECT_EVERY_POINT") != nullptr) return 1;
   if (ceremony == "refresh") return 1;
-  return who == "tool" ? 7 : 2;
+  return who == "tool" ? 4 : 2;
 }
 
 std::vector<Case> cases() {
