@@ -126,7 +126,9 @@ std::optional<custodian::DerivePolicy> read_derive(Section& section) {
 Config::Policy::Handover read_handover(Section& section) {
   constexpr unsigned kDay = 24 * 3600;
   Config::Policy::Handover policy{
-      .delay = std::chrono::seconds(section.number("delay_seconds", kDay, 1, 90 * kDay)), .notify = {}};
+      .delay = std::chrono::seconds(section.number("delay_seconds", kDay, 1, 90 * kDay)),
+      .announced = section.flag("announced", true),
+      .notify = {}};
   policy.notify = section.optional_text("notify");
   if (policy.notify && !policy.notify->is_absolute()) section.fail("notify", "must be an absolute path");
   return policy;

@@ -37,6 +37,7 @@ struct Config {
     std::optional<custodian::DerivePolicy> derive;
     struct Handover {
       std::chrono::seconds delay;  // what a recovery administrator announces waits
+      bool announced;              // whether such a change then needs no approval of this agent's operator
       std::optional<std::filesystem::path> notify;
     } handover;
   } policy;

@@ -64,6 +64,7 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
        .requests_per_key_per_day = config.policy.requests_per_key_per_day,
        .allow_sole_holder = config.policy.sole_holder,
        .handover = {.delay_ms = std::chrono::milliseconds(config.policy.handover.delay).count(),
+                    .announced = config.policy.handover.announced,
                     .notify = notifier(config.policy.handover.notify)},
        .derive = config.policy.derive,
        .destroy_wait = config.policy.destroy_wait},

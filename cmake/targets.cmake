@@ -61,7 +61,6 @@ function(coprotect_test name)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} coprotect_test_main coprotect_warnings)
   target_compile_definitions(${name} PRIVATE COPROTECT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)  # a quarter of the compiler's time
   set(labels unit)
   if(ARG_THREADS)
     set(labels unit-threads)  # one label, which both filters of CMakePresets.json match

@@ -172,9 +172,9 @@ TEST_P(Ceremony, ARecoveryBlobIsOfItsKey) {
   const auto binding = must(protocol::RecoveryBlob::parse(pair.tool.blob())).binding();
   const auto stored = [&](const protocol::KeyId& key_id, SuiteId suite, const protocol::HpkePrivateKey& key) {
     const Secret code = Secret::copy_of(bytes_of("0123456789ABCDEFGHJKMNPQRSTV"));
-    const auto blob = protocol::RecoveryBlob::seal_with({64, 1, 1}, {}, {}, code, key_id, suite, key);
-    return code_of(
-        pair.tool.post(0, Route::store_blob, pair.tool.message_of_blob(must(blob).first.encoded())));
+    auto blob = protocol::RecoveryBlob::seal_with({64, 1, 1}, {}, {}, code, key_id, suite, key);
+    return code_of(pair.tool.post(0, Route::store_blob,
+                                  pair.tool.message_of_blob(must(std::move(blob)).first.encoded())));
   };
   const auto other_suite = binding.suite == SuiteId::p256 ? SuiteId::ffdhe2048 : SuiteId::p256;
   const auto other_key = protocol::HpkePrivateKey::generate(system_random());

@@ -3,11 +3,12 @@
 #include "agent/custodian/handovers.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/file/utc_time.h"
+#include "protocol/handover/offer.h"
 #include "protocol/handover/quorums.h"
 
 // Consent to plans that are no refresh. What an agent consents to it has parsed itself, against its own
-// bundle; who decides is its operator, who is shown the plan in words, or, where the recovery administrator
-// announced the change, the time in which nobody objected.
+// bundle; who decides is its operator, who is shown the plan in words, or, where a recovery administrator who
+// has the recovery share announced the change, the time in which nobody objected.
 namespace coprotect::agent::custodian {
 namespace {
 
@@ -27,9 +28,23 @@ std::string what_is_new(const protocol::Sharing& now, const HandoverPlan& plan) 
 
 }  // namespace
 
-Result<std::int64_t> Handovers::approved_until(const Caller& caller, const HandoverPlan& plan) const {
-  if (caller.client.identity.role == Role::recovery) {
+// Only of a plan by which the recovery share deals: whoever the client CA certified as recovery administrator
+// may announce, and agents that deal among themselves would give their shares to somebody who holds none.
+bool Handovers::announcement_decides(const Caller& caller, const Key& key, const HandoverPlan& plan) const {
+  return settings_.handover.announced && caller.client.identity.role == Role::recovery &&
+         key.sharing.recovery &&
+         std::ranges::find(plan->dealers, key.sharing.recovery->index) != plan->dealers.end();
+}
+
+Result<std::int64_t> Handovers::approved_until(const Caller& caller, const Key& key, const HandoverPlan& plan,
+                                               ByteView recovery_proof) const {
+  if (announcement_decides(caller, key, plan)) {
     if (auto announced = check_announced(caller, plan); !announced) return std::move(announced).error();
+    if (!protocol::verify_recovery_share(plan, key.sharing, recovery_proof))
+      return Error(Code::bad_proof,
+                   "the recovery share is to deal by this plan, and the request does not "
+                   "prove that anybody has it in epoch " +
+                       std::to_string(key.epoch()));
     return caller.now_ms + protocol::kMaxConsentMs;
   }
   const Digest hash = protocol::plan_hash(plan);
@@ -84,9 +99,9 @@ Result<Bytes> Handovers::consent(const Caller& caller, ByteView payload) {
   if (plan->refreshes((*key)->sharing)) return Error(Code::malformed, "a refresh needs no consent");
   if (!has_a_say(**key, *plan)) return Bytes{};
 
-  if (caller.client.identity.role != Role::recovery)
+  if (!announcement_decides(caller, **key, *plan))
     if (auto proposed = propose(caller, **key, *plan, running); !proposed) return std::move(proposed).error();
-  const auto until = approved_until(caller, *plan);
+  const auto until = approved_until(caller, **key, *plan, request->recovery_proof);
   if (!until) return until.error();
   // Asked again, it says the same.
   const Digest hash = protocol::plan_hash(*plan);
@@ -116,11 +131,12 @@ bool Handovers::has_a_say(const Key& key, const HandoverPlan& plan) const {
 // deals only with the consents of all agents that deal by it or keep a share, and its own operator may still
 // have taken back what it said.
 Status Handovers::authorize(const Caller& caller, const Key& key, const HandoverPlan& plan,
-                            const std::vector<Bytes>& consents) const {
+                            const protocol::DealRequest& request) const {
   if (plan.refreshes(key.sharing)) return Done{};
   if (caller.client.identity.role == Role::recovery || has_a_say(key, plan))
-    if (const auto until = approved_until(caller, plan); !until) return until.error();
-  return protocol::check_consents(plan, key.sharing, consents, caller.now_ms);
+    if (const auto until = approved_until(caller, key, plan, request.recovery_proof); !until)
+      return until.error();
+  return protocol::check_consents(plan, key.sharing, request.consents, caller.now_ms);
 }
 
 }  // namespace coprotect::agent::custodian

@@ -312,6 +312,51 @@ TEST_P(AnnouncedByTwo, AnnouncingEachHourDelaysNobodyElse) {
   EXPECT_EQ(consents(vetoed), "these holders were announced, and vetoed");
 }
 
+// Whoever has the client CA's key, out of an old kit even, certifies a recovery administrator and takes every
+// other client off the list, so that nobody objects. Without the recovery share it still is not dealt to.
+TEST_P(AnnouncedByTwo, WhoHasNoRecoveryShareIsDealtNothing) {
+  const auto evil = another("evilcompany");
+  HandoverTool first = restore(*evil, thief);
+  must(announce(first));
+  const protocol::Announcement what = protocol::Announcement::of(first.the_plan()->parameters);
+  must(first.ask(pair.company, HandoverStep::announce, what.encode()));
+  pair.clock->now_ms += 25 * kHourMs;
+  const int before = pair.cloud.computed() + pair.company.computed();
+
+  // The agents deal among themselves: each waits for its operator.
+  HandoverTool both(bundle, {&pair.cloud, &pair.company}, thief,
+                    {.t = 2, .agents = {{&pair.cloud, 1}, {evil.get(), 2}}, .recovery = 3}, {1, 2});
+  both.offer();
+  both.plan();
+  for (TestAgent* const agent : {&pair.cloud, &pair.company}) {
+    EXPECT_TRUE(contains(why(both.consent_at(*agent)), "waits for the operator"))
+        << why(both.consent_at(*agent));
+    EXPECT_TRUE(contains(deals(both, *agent), "waits for the operator")) << deals(both, *agent);
+  }
+  // The recovery share deals beside one of them: then somebody has to have it. Two such plans are two shares.
+  pair.clock->now_ms += 61'000;
+  HandoverTool one = restore(*evil, thief);
+  const Bytes right = one.recovery_proof;
+  const auto guess = protocol::Scalar::random(bundle.group().scalars(), system_random());
+  for (const Bytes& proof :
+       {Bytes{}, protocol::prove_recovery_share(one.the_plan(), bundle.sharing(), guess, system_random()),
+        first.recovery_proof}) {
+    one.recovery_proof = proof;
+    EXPECT_EQ(code_of(one.consent_at(pair.cloud)), "bad-proof");
+    EXPECT_EQ(code_of(one.deal_at(pair.cloud)), "bad-proof");
+  }
+  EXPECT_EQ(pair.cloud.computed() + pair.company.computed(), before + 3) << "more than three offers";
+  // Who has it is the company that lost its machines.
+  one.recovery_proof = right;
+  EXPECT_EQ(consents(one), "ok");
+  // An operator may say that nothing which is announced stands for his approval.
+  pair.cloud.announced = false;
+  pair.cloud.close();
+  pair.cloud.open();
+  HandoverTool late = restore(*evil, thief);
+  EXPECT_TRUE(contains(consents(late), "waits for the operator")) << consents(late);
+}
+
 // A refresh changes no holder: whoever may ask for one does not end the company's wait by it.
 TEST_P(AnnouncedByTwo, ARefreshLeavesWhatIsAnnounced) {
   const auto company = another("newcompany");

@@ -132,8 +132,7 @@ Result<Bytes> Handovers::deal(const Caller& caller, ByteView payload) {
 
   auto plan = admit_plan(**key, running->second, *request);
   if (!plan) return std::move(plan).error();
-  if (auto allowed = authorize(caller, **key, *plan, request->consents); !allowed)
-    return std::move(allowed).error();
+  if (auto allowed = authorize(caller, **key, *plan, *request); !allowed) return std::move(allowed).error();
   auto deals = deal_own_shares(**key, *plan);
   if (!deals) return std::move(deals).error();
   running->second.deals = *std::move(deals);

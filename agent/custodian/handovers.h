@@ -78,11 +78,14 @@ class Handovers {
   // handover_consent.cc
   Result<Bytes> consent(const Caller& caller, ByteView payload);
   Status propose(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan, Running& running);
+  // Whether the announcement of a recovery administrator decides of the plan, in the operator's place.
+  bool announcement_decides(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan) const;
   // Until when this agent may deal by the plan. Code::limited names who is waited for.
-  Result<std::int64_t> approved_until(const Caller& caller, const protocol::HandoverPlan& plan) const;
+  Result<std::int64_t> approved_until(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan,
+                                      ByteView recovery_proof) const;
   bool has_a_say(const Key& key, const protocol::HandoverPlan& plan) const;
   Status authorize(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan,
-                   const std::vector<Bytes>& consents) const;
+                   const protocol::DealRequest& request) const;
   // handover_rounds.cc
   Result<Bytes> offer(const Caller& caller);
   Result<Bytes> deal(const Caller& caller, ByteView payload);

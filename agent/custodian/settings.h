@@ -30,6 +30,7 @@ struct Notification {
 // Who may change the holders of a key, and when.
 struct HandoverPolicy {
   std::int64_t delay_ms;  // between the announcement of a recovery administrator and what was announced
+  bool announced;         // whether an announcement may stand for the approval of this agent's operator
   std::function<void(const Notification&)> notify;  // does not block; may be empty
 };
 

@@ -33,6 +33,11 @@ Digest challenge(const Digest& offer_hash, const HeldShare& held, const Element&
                                           ByteView(&held.index, 1), held.public_share.encode(), r.encode()});
 }
 
+// What the proof of a recovery share is over, in the place of an offer's hash.
+Digest recovery_statement(const HandoverPlan& plan) {
+  return tagged_hash("CPV1-RECOVERY-DEALS", {plan.sid()});
+}
+
 std::optional<std::vector<ShareProof>> read_proofs(Reader& r) {
   const auto count = r.u8();
   if (!count || *count > kMaxShares) return std::nullopt;
@@ -141,6 +146,21 @@ bool verify_share(const Digest& offer_hash, const HeldShare& held, const SharePr
   if (!r || !z) return false;
   const Digest c = challenge(offer_hash, held, *r);
   return group.generator().power_times_inverse_power(z->bytes().reveal(), held.public_share, c) == *r;
+}
+
+Bytes prove_recovery_share(const HandoverPlan& plan, const Sharing& now, const Scalar& share,
+                           Random& random) {
+  const std::uint8_t index = now.recovery->index;
+  return prove_share(recovery_statement(plan), {now.key_id, now.epoch, index, now.public_share(index)}, share,
+                     random)
+      .proof;
+}
+
+bool verify_recovery_share(const HandoverPlan& plan, const Sharing& now, ByteView proof) {
+  if (!now.recovery) return false;
+  const std::uint8_t index = now.recovery->index;
+  return verify_share(recovery_statement(plan), {now.key_id, now.epoch, index, now.public_share(index)},
+                      {.index = index, .proof = Bytes(proof.begin(), proof.end())});
 }
 
 Status check_offers(const HandoverPlan& plan, const Sharing& now, std::span<const HandoverOffer> offers) {

@@ -47,6 +47,13 @@ struct HeldShare {
 ShareProof prove_share(const Digest& offer_hash, const HeldShare& held, const Scalar& share, Random& random);
 bool verify_share(const Digest& offer_hash, const HeldShare& held, const ShareProof& proof);
 
+// That somebody holds the recovery share of the present epoch, for a plan by which it deals: R ‖ z of the
+// same proof, over the plan. Agents ask for it before they deal by a plan that was announced only, because
+// they deal first: who is certified as recovery administrator and has neither kit nor code gets nothing.
+Bytes prove_recovery_share(const HandoverPlan& plan, const Sharing& now, const Scalar& share, Random& random);
+// False, too, if there is no recovery share.
+bool verify_recovery_share(const HandoverPlan& plan, const Sharing& now, ByteView proof);
+
 // Whether every agent of the plan offered the keys that the plan names for it: one offer of each, in the
 // plan's order, for the version that the plan follows, signed by its identity key. Who holds shares in `now`
 // proves every one of them; an agent that lost its share can only join under another identity key. The error

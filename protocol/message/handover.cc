@@ -251,6 +251,7 @@ Bytes DealRequest::encode() const {
   w.literal(kDeal).lp4(plan).u8(static_cast<std::uint8_t>(offers.size()));
   for (const HandoverOffer& offer : offers) w.lp4(offer.encode());
   write_list(w, consents);
+  w.lp(recovery_proof);
   return std::move(w).take();
 }
 
@@ -267,8 +268,10 @@ Result<DealRequest> DealRequest::parse(ByteView encoded) {
     request.offers.push_back(*std::move(offer));
   }
   auto consents = read_list(r);
-  if (!consents || !r.empty()) return malformed_handover("a request to deal");
+  const auto recovery_proof = r.lp();
+  if (!consents || !recovery_proof || !r.empty()) return malformed_handover("a request to deal");
   request.consents = *std::move(consents);
+  request.recovery_proof = to_bytes(*recovery_proof);
   return request;
 }
 

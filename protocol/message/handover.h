@@ -81,6 +81,7 @@ struct DealRequest {
   Bytes plan;
   std::vector<HandoverOffer> offers;  // of each agent of the plan, in its order
   std::vector<Bytes> consents;        // of all agents that deal, if it is no refresh (consent.h)
+  Bytes recovery_proof = {};          // prove_recovery_share() (offer.h), of an announced plan; else empty
 
   Bytes encode() const;
   static Result<DealRequest> parse(ByteView encoded);

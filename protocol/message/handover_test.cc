@@ -173,7 +173,8 @@ TEST_F(HandoverMessageTest, OfferHash) {
 }
 
 TEST_F(HandoverMessageTest, DealRequest) {
-  const DealRequest request{.plan = {1, 2, 3}, .offers = {offer(), offer()}, .consents = {{4}, {}}};
+  const DealRequest request{
+      .plan = {1, 2, 3}, .offers = {offer(), offer()}, .consents = {{4}, {}}, .recovery_proof = {5}};
   expect_read_back(request);
   expect_read_back(DealRequest{.plan = {1}, .offers = {}, .consents = {}});
   const auto parsed = must(DealRequest::parse(request.encode()));

@@ -228,6 +228,8 @@ Status Handover::make_plan() {
   if (auto fits = plan->follows(now_.sharing(), now_.newest_hash()); !fits) return fits;
   if (auto offered = protocol::check_offers(*plan, now_.sharing(), offers_); !offered) return offered;
   plan_.emplace(*std::move(plan));
+  if (const auto& dealer = order_.recovery_dealer)
+    recovery_proof_ = protocol::prove_recovery_share(*plan_, now_.sharing(), dealer->share, random_);
   return Done{};
 }
 
@@ -254,7 +256,8 @@ void Handover::keep_joiners_waiting() {
 
 // Asks every agent. Code::limited names one whose operator has not approved.
 Status Handover::ask_for_consents(const std::vector<NewHolder>& agents, std::set<std::string>& told) {
-  const protocol::DealRequest request{.plan = plan_->encoded(), .offers = offers_, .consents = {}};
+  const protocol::DealRequest request{
+      .plan = plan_->encoded(), .offers = offers_, .consents = {}, .recovery_proof = recovery_proof_};
   std::optional<Error> waits;
   consents_.clear();
   for (const NewHolder& agent : agents) {
@@ -295,7 +298,8 @@ Status Handover::gather_consents() {
 }
 
 Status Handover::deal() {
-  const protocol::DealRequest request{.plan = plan_->encoded(), .offers = offers_, .consents = consents_};
+  const protocol::DealRequest request{
+      .plan = plan_->encoded(), .offers = offers_, .consents = consents_, .recovery_proof = recovery_proof_};
   for (const NewHolder& agent : asked()) {
     const auto encoded = agent.holder->deal(request);
     if (!encoded) return encoded.error();

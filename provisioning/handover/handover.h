@@ -85,6 +85,7 @@ class Handover {
   std::vector<protocol::HandoverOffer> offers_;  // of order_.agents
   std::optional<protocol::HandoverPlan> plan_;
   std::vector<Bytes> consents_;  // of all agents that deal
+  Bytes recovery_proof_;         // that the recovery share deals, if it does
   std::vector<protocol::Deal> deals_;
   Bytes possession_;
   std::optional<protocol::Bundle> next_;

@@ -5,6 +5,7 @@
 #include "protocol/base/reader.h"
 #include "protocol/base/test_must.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/handover/offer.h"
 #include "protocol/message/onboarding.h"
 
 namespace coprotect::agent::custodian::testing {
@@ -134,6 +135,9 @@ void HandoverTool::plan() {
                                              .previous = bundle_.newest_hash(),
                                              .dealers = dealers_,
                                              .parameters = must(protocol::Parameters::make(*fields_))}));
+  if (recovery_dealer_)
+    recovery_proof =
+        protocol::prove_recovery_share(*plan_, bundle_.sharing(), recovery_dealer_->second, system_random());
 }
 
 bool HandoverTool::keeps_a_share(const TestAgent& agent) const {
@@ -148,12 +152,14 @@ bool HandoverTool::deals_now(const TestAgent& agent) const {
 }
 
 Result<Bytes> HandoverTool::deal_at(TestAgent& agent) {
-  const protocol::DealRequest request{.plan = plan_->encoded(), .offers = offers, .consents = consents};
+  const protocol::DealRequest request{
+      .plan = plan_->encoded(), .offers = offers, .consents = consents, .recovery_proof = recovery_proof};
   return ask(agent, HandoverStep::deal, request.encode());
 }
 
 Result<protocol::Consent> HandoverTool::consent_at(TestAgent& agent) {
-  const protocol::DealRequest request{.plan = plan_->encoded(), .offers = offers, .consents = {}};
+  const protocol::DealRequest request{
+      .plan = plan_->encoded(), .offers = offers, .consents = {}, .recovery_proof = recovery_proof};
   const auto answer = ask(agent, HandoverStep::consent, request.encode());
   if (!answer) return answer.error();
   return protocol::Consent::parse(*answer);

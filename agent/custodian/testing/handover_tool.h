@@ -61,6 +61,7 @@ class HandoverTool {
   std::uint32_t epoch;                          // the new one
   std::vector<protocol::HandoverOffer> offers;  // in the plan's order
   std::vector<Bytes> consents;
+  Bytes recovery_proof;  // that the recovery share deals; plan() makes it
   std::vector<Bytes> deals;
   Bytes possession;  // of the new recovery key
   void send_blob(Bytes blob) { blob_ = std::move(blob); }

@@ -125,7 +125,7 @@ Status TestAgent::try_open() {
                     .allow_recover = allow_recover,
                     .requests_per_key_per_day = requests_per_key_per_day,
                     .allow_sole_holder = allow_sole_holder,
-                    .handover = {.delay_ms = handover_delay_ms, .notify = notify},
+                    .handover = {.delay_ms = handover_delay_ms, .announced = announced, .notify = notify},
                     .derive = derive,
                     .destroy_wait = destroy_wait,
                     .now_ms = [clock = clock_] { return clock->now_ms.load(); },

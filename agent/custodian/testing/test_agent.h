@@ -80,6 +80,7 @@ class TestAgent {
   bool allow_recover = true;
   bool allow_sole_holder = false;
   std::int64_t handover_delay_ms = 24 * 3600 * 1000;
+  bool announced = true;  // HandoverPolicy::announced
   std::function<void(const Notification&)> notify;
   std::chrono::milliseconds destroy_wait = std::chrono::days(30);
   std::optional<DerivePolicy> derive = DerivePolicy{.tenants = {"acme"}};
