@@ -10,6 +10,7 @@
 #include <memory>
 #include <thread>
 
+#include "hsm/token_label.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
 #include "swtpm-tests/harness/soft_tpm.h"
@@ -350,7 +351,8 @@ TEST(TokenOnAHangingTpm, IsUnavailableInTimeAndRecovers) {
 TEST(Token, RefusesUrisThatNoBackendUnderstands) {
   for (const char* uri :
        {"", "tpm", "tpm:", "file:/x", "tpm:swtpm:path=/x?pin=1", "pkcs11:color=red", "pkcs11:token=%zz",
-        "pkcs11:token=x?pin-value=1234", "tpm:swtpm:path=/x?pin-source=relative"}) {
+        "pkcs11:token=x?pin-value=1234", "pkcs11:color=red?pin-value=1234&pin-value=1234",
+        "tpm:?pin-value=1234", "x?pin-value=1234", "tpm:swtpm:path=/x?pin-source=relative"}) {
     const auto probed = Token({.uri = uri, .helper = COPROTECT_TOKEN}).probe();
     ASSERT_FALSE(probed) << uri;
     EXPECT_EQ(probed.error().code(), Code::malformed) << uri << ": " << probed.error().message();
@@ -359,6 +361,13 @@ TEST(Token, RefusesUrisThatNoBackendUnderstands) {
   const auto probed = Token({.uri = "tpm:" + std::string(2'000, 'x'), .helper = COPROTECT_TOKEN}).probe();
   ASSERT_FALSE(probed);
   EXPECT_EQ(probed.error().code(), Code::malformed);
+}
+
+// The agent and the tool name their token in front of what went wrong with it.
+TEST(Token, IsNamedWithoutThePinThatDoesNotBelongThere) {
+  EXPECT_EQ(token_label("pkcs11:token=x?pin-source=file:/p"), "token \"pkcs11:token=x?pin-source=file:/p\"");
+  EXPECT_EQ(token_label("pkcs11:token=x?pin-value=1234&module-path=/m?pin-value=5678"),
+            "token \"pkcs11:token=x?pin-value=…&module-path=/m?pin-value=…\"");
 }
 
 TEST(Token, IsUnavailableWithoutItsHelperOrModule) {

@@ -119,7 +119,10 @@ Result<Bundle> make_further_key(const AddKeyOptions& options, Registry& registry
   auto directory = OnboardingDirectory::open(folder, options.name);
   if (!directory) return std::move(directory).error();
   if (directory->committed()) {
-    person.progress("an earlier run made the key; finishing what it left. The code that it showed is valid");
+    person.progress(
+        "an earlier run made the key; finishing what it left. The code that it showed is valid, unless "
+        "new-code made "
+        "another one since");
   } else if (auto made = make_key(options, *directory, registry, agents, person, now_ms, random); !made) {
     return std::move(made).error();
   }

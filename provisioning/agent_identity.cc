@@ -2,6 +2,7 @@
 
 #include <toml++/toml.h>
 
+#include "hsm/token_label.h"
 #include "provisioning/durable.h"
 
 namespace coprotect::provisioning {
@@ -44,7 +45,7 @@ Result<AgentIdentity> AgentIdentity::open(const std::filesystem::path& folder,
   const hsm::Token device(
       {.uri = *token, .helper = token_helper, .refused_pin = folder / hsm::kRefusedPinFile});
   auto keyring = hsm::Keyring::open(device, folder / "keyring");
-  if (!keyring) return std::move(keyring).error().in("token \"" + *token + "\"");
+  if (!keyring) return std::move(keyring).error().in(hsm::token_label(*token));
   if (keyring->identity().public_key() != certificate->key())
     return Error(Code::altered, "\"" + folder.string() + "\": identity.pem is not of the key in the keyring");
   auto organisation = read_organisation(folder);

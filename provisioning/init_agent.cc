@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "hsm/token_label.h"
 #include "protocol/x509/issue.h"
 #include "provisioning/agent_invitation.h"
 #include "provisioning/agent_tls.h"
@@ -52,7 +53,7 @@ Result<AgentIdentity> make_identity(const fs::path& folder, const AgentSetup& se
                                     Random& random) {
   const hsm::Token token({.uri = setup.token, .helper = setup.token_helper});
   auto keyring = hsm::Keyring::create(token, folder / "keyring", random);
-  if (!keyring) return std::move(keyring).error().in("token \"" + setup.token + "\"");
+  if (!keyring) return std::move(keyring).error().in(hsm::token_label(setup.token));
   auto certificate =
       issue_certificate({.common_name = "coprotect " + setup.role + " agent",
                          .use = protocol::CertificateUse::authority,

@@ -80,7 +80,10 @@ Status onboard(const OnboardOptions& options, const Operator& person, std::int64
   auto directory = OnboardingDirectory::open(options.out, options.tenant);
   if (!directory) return std::move(directory).error();
   if (directory->committed()) {
-    person.progress("an earlier run made the key; finishing what it left. The code that it showed is valid");
+    person.progress(
+        "an earlier run made the key; finishing what it left. The code that it showed is valid, unless "
+        "new-code made "
+        "another one since");
   } else if (auto made = make_key(options, *directory, *agents, person, now_ms, random); !made) {
     return made;
   }

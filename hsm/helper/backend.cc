@@ -3,6 +3,7 @@
 #include <string>
 
 #include "hsm/pkcs11/backend.h"
+#include "hsm/token_label.h"
 #include "hsm/tpm2/backend.h"
 
 namespace coprotect::hsm {
@@ -10,7 +11,7 @@ namespace coprotect::hsm {
 Result<std::unique_ptr<Backend>> open_backend(const WantedToken& wanted) {
   if (wanted.uri.starts_with("tpm:")) return tpm2::open(wanted);
   if (wanted.uri.starts_with("pkcs11:")) return pkcs11::open(wanted);
-  return Error(Code::malformed, "token \"" + wanted.uri + "\": neither a tpm: nor a pkcs11: URI");
+  return Error(Code::malformed, token_label(wanted.uri) + ": neither a tpm: nor a pkcs11: URI");
 }
 
 Error another_token(std::string_view found, std::string_view wanted) {

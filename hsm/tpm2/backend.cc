@@ -11,6 +11,7 @@
 
 #include "hsm/helper/message.h"
 #include "hsm/helper/pin.h"
+#include "hsm/token_label.h"
 #include "hsm/tpm2/root.h"
 #include "hsm/tpm2/storage_key.h"
 #include "protocol/base/random.h"
@@ -240,13 +241,11 @@ Result<std::unique_ptr<Backend>> open(const WantedToken& wanted) {
   const std::string_view rest = uri.substr(kScheme.size());
   const std::size_t query = rest.find('?');
   const std::string tcti(rest.substr(0, query));
-  if (tcti.empty())
-    return Error(Code::malformed, "token \"" + std::string(uri) + "\": no TCTI after \"tpm:\"");
+  if (tcti.empty()) return Error(Code::malformed, token_label(uri) + ": no TCTI after \"tpm:\"");
   std::optional<PinFile> pin;
   if (query != std::string_view::npos) {
     if (!rest.substr(query).starts_with(kPinSource))
-      return Error(Code::malformed,
-                   "token \"" + std::string(uri) + "\": only pin-source is known after \"?\"");
+      return Error(Code::malformed, token_label(uri) + ": only pin-source is known after \"?\"");
     auto opened = PinFile::open(rest.substr(query + kPinSource.size()), wanted.refused);
     if (!opened) return std::move(opened).error();
     pin.emplace(*std::move(opened));
