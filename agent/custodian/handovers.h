@@ -81,8 +81,8 @@ class Handovers {
   // Whether the announcement of a recovery administrator decides of the plan, in the operator's place.
   bool announcement_decides(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan) const;
   // Until when this agent may deal by the plan. Code::limited names who is waited for.
-  Result<std::int64_t> approved_until(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan,
-                                      ByteView recovery_proof) const;
+  Result<std::int64_t> approved_until(const Caller& caller, const Key& key,
+                                      const protocol::HandoverPlan& plan, ByteView recovery_proof) const;
   bool has_a_say(const Key& key, const protocol::HandoverPlan& plan) const;
   Status authorize(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan,
                    const protocol::DealRequest& request) const;
