@@ -72,12 +72,16 @@ function(coprotect_test name)
     add_dependencies(unit_tests ${name})
   endif()
   set(filter *)
+  set(cost 0)
+  if(ARG_AGENTS)
+    set(cost 50)  # the dearest begin first
+  endif()
   if(ARG_AGENTS AND CMAKE_CXX_FLAGS MATCHES -fsanitize)
     set(filter -*ffdhe*)
   endif()
   foreach(shard RANGE 3)
     add_test(NAME ${name}/${shard} COMMAND ${name} --gtest_brief=1)
-    set_tests_properties(${name}/${shard} PROPERTIES LABELS "${labels}" TIMEOUT 900
+    set_tests_properties(${name}/${shard} PROPERTIES LABELS "${labels}" TIMEOUT 900 COST ${cost}
       ENVIRONMENT "GTEST_TOTAL_SHARDS=4;GTEST_SHARD_INDEX=${shard};GTEST_FILTER=${filter}")
   endforeach()
 endfunction()
