@@ -109,6 +109,10 @@ Status Service::run(const Fd& signals) {
     if (Clock::now() - swept >= kSweep) {
       custodian_.sweep();
       swept = Clock::now();
+      if (const std::string& now = custodian_.not_erased(); now != not_erased_) {
+        not_erased_ = now;
+        if (!now.empty()) log_warning("erasure: " + now);
+      }
     }
   }
 }

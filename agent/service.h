@@ -59,6 +59,7 @@ class Service {
   KeptProcess relay_;
   bool was_ready_ = false;  // some front was ready once
   bool stopping_ = false;
+  std::string not_erased_;  // as it was logged last
   Clock::time_point stop_deadline_{};
 };
 

@@ -13,9 +13,10 @@
 namespace coprotect::hsm {
 namespace {
 
-constexpr std::uint8_t kTableVersion = 1;
+constexpr std::uint8_t kTableVersion = 2;
 constexpr std::size_t kEpochKeySize = 32;
-constexpr std::size_t kEntrySize = sizeof(protocol::KeyId) + 4 + kEpochKeySize;
+constexpr std::size_t kMarkSize = sizeof(protocol::KeyId) + 4;
+constexpr std::size_t kEntrySize = kMarkSize + kEpochKeySize;
 constexpr std::size_t kMaxTable = std::size_t{16} << 20;
 constexpr std::size_t kMaxDoomed = 8;
 
@@ -34,8 +35,9 @@ RootId fresh_root_id() {
 EpochKeys::EpochKeys(Token token, std::filesystem::path file)
     : token_(std::move(token)), file_(std::move(file)) {}
 
-Status EpochKeys::recover() {
+Status EpochKeys::recover(Sealed sealed) {
   const std::lock_guard lock(mutex_);
+  must_exist_ |= sealed == Sealed::before;
   if (auto done = load(); !done) return done;
   return destroy_doomed();
 }
@@ -43,10 +45,18 @@ Status EpochKeys::recover() {
 Result<Secret> EpochKeys::get_or_make(const EpochId& epoch) {
   const std::lock_guard lock(mutex_);
   if (auto done = load(); !done) return std::move(done).error();
+  // No table that is older opens by the time that the key is used.
+  if (auto done = destroy_doomed(); !done) return std::move(done).error();
   if (const auto found = keys_.find(epoch); found != keys_.end()) return found->second.clone();
   if (auto made = make_first_root(); !made) return std::move(made).error();
   Secret key(kEpochKeySize);
   system_random().fill(key.fill());
+  if (was_destroyed(epoch)) {
+    auto made = switch_root([&] { keys_.emplace(epoch, key.clone()); });
+    if (made) made = destroy_doomed();
+    if (!made) return std::move(made).error();
+    return key;
+  }
   keys_.emplace(epoch, key.clone());
   if (auto written = write(*root_, doomed_); !written) {
     loaded_ = false;  // the disk knows what there is
@@ -59,31 +69,59 @@ Result<Secret> EpochKeys::get(const EpochId& epoch) {
   const std::lock_guard lock(mutex_);
   if (auto done = load(); !done) return std::move(done).error();
   const auto found = keys_.find(epoch);
-  if (found == keys_.end())
-    return Error(Code::altered, "the sealing key of " + label_of(epoch) + " was destroyed: \"" +
-                                    file_.string() + "\" has none, and what it sealed is erased");
-  return found->second.clone();
+  if (found != keys_.end()) return found->second.clone();
+  const std::string name = "the sealing key of " + label_of(epoch);
+  if (was_destroyed(epoch)) return Error(Code::altered, name + " was destroyed: what it sealed is erased");
+  return Error(Code::altered, name + " is not in \"" + file_.string() +
+                                  "\", which does not say that it was destroyed: that file is an older copy");
 }
 
 Status EpochKeys::destroy(std::span<const EpochId> epochs) {
   const std::lock_guard lock(mutex_);
   if (auto done = load(); !done) return done;
-  if (std::ranges::any_of(epochs, [&](const EpochId& epoch) { return keys_.contains(epoch); })) {
-    auto next = make_root();
-    if (!next) return std::move(next).error();
-    for (const EpochId& epoch : epochs) keys_.erase(epoch);
-    std::vector<RootId> doomed = doomed_;
-    std::erase(doomed, next->id);
-    doomed.push_back(root_->id);
-    if (auto written = write(*next, doomed); !written) {
-      loaded_ = false;
-      return written;
-    }
-    root_.emplace(*std::move(next));
-    doomed_ = std::move(doomed);
-    fault_point("epochs: under the new root");
+  const auto kept = [&](const EpochId& epoch) { return keys_.contains(epoch); };
+  const auto unknown = std::ranges::find_if(
+      epochs, [&](const EpochId& epoch) { return !kept(epoch) && !was_destroyed(epoch); });
+  std::optional<Error> failure;
+  if (unknown != epochs.end())
+    failure =
+        Error(Code::altered, "the sealing key of " + label_of(*unknown) + " is not in \"" + file_.string() +
+                                 "\", which does not say that it was destroyed: copies may open still. "
+                                 "Put back the newest copy of that file");
+  if (std::ranges::any_of(epochs, kept)) {
+    auto switched = switch_root([&] {
+      for (const EpochId& epoch : epochs) {
+        if (keys_.erase(epoch) == 0) continue;
+        std::uint32_t& mark = marks_.try_emplace(epoch.key_id, epoch.epoch).first->second;
+        mark = std::max(mark, epoch.epoch);
+      }
+    });
+    if (!switched) return switched;
   }
-  return destroy_doomed();
+  if (auto destroyed = destroy_doomed(); !destroyed) return destroyed;
+  return failure ? Status(*std::move(failure)) : Done{};
+}
+
+bool EpochKeys::was_destroyed(const EpochId& epoch) const {
+  const auto mark = marks_.find(epoch.key_id);
+  return mark != marks_.end() && epoch.epoch <= mark->second && !keys_.contains(epoch);
+}
+
+Status EpochKeys::switch_root(const std::function<void()>& change) {
+  auto next = make_root();
+  if (!next) return std::move(next).error();
+  change();
+  std::vector<RootId> doomed = doomed_;
+  std::erase(doomed, next->id);
+  doomed.push_back(root_->id);
+  if (auto written = write(*next, doomed); !written) {
+    loaded_ = false;
+    return written;
+  }
+  root_.emplace(*std::move(next));
+  doomed_ = std::move(doomed);
+  fault_point("epochs: under the new root");
+  return Done{};
 }
 
 // A key that is held nowhere else is not lost by an error here: all is read again from the disk.
@@ -91,15 +129,23 @@ Status EpochKeys::load() {
   if (loaded_) return Done{};
   root_.reset();
   doomed_.clear();
+  marks_.clear();
   keys_.clear();
   const auto content = read_file(file_, kMaxTable);
+  if (!content && content.error().code() == Code::not_found && must_exist_)
+    return Error(Code::altered,
+                 "\"" + file_.string() +
+                     "\" is missing: it opens what this agent's shares are sealed with, and only with it can "
+                     "they be erased. Put that file back, or restore the newest backup");
   if (!content && content.error().code() != Code::not_found) return content.error();
   if (content)
     if (auto read = read_table(*content); !read) {
       root_.reset();
+      marks_.clear();
       keys_.clear();
       return std::move(read).error().in("\"" + file_.string() + "\"");
     }
+  must_exist_ |= bool(content);
   loaded_ = true;
   return Done{};
 }
@@ -125,8 +171,16 @@ Status EpochKeys::read_table(ByteView content) {
   if (!key) return std::move(key).error();
   const auto table = protocol::aead_open(key->reveal(), *nonce, content.first(content.size() - reader.size()),
                                          reader.rest());
-  if (!table || table->size() % kEntrySize != 0) return altered;
+  if (!table) return altered;
   Reader entries(table->reveal());
+  const auto marks = entries.u32();
+  for (std::uint32_t i = 0; marks && i < *marks; ++i) {
+    const auto key_id = entries.array<32>();
+    const auto epoch = entries.u32();
+    if (!key_id || !epoch) return altered;
+    marks_.insert_or_assign(*key_id, *epoch);
+  }
+  if (!marks || entries.size() % kEntrySize != 0) return altered;
   while (!entries.empty()) {
     const auto key_id = entries.array<32>();
     const auto epoch = entries.u32();
@@ -140,8 +194,11 @@ Status EpochKeys::read_table(ByteView content) {
 }
 
 Status EpochKeys::write(const Root& root, const std::vector<RootId>& doomed) {
-  Secret table(keys_.size() * kEntrySize);
-  auto place = table.fill().begin();
+  Writer marks;
+  marks.u32(static_cast<std::uint32_t>(marks_.size()));
+  for (const auto& [key_id, epoch] : marks_) marks.bytes(key_id).u32(epoch);
+  Secret table(marks.view().size() + keys_.size() * kEntrySize);
+  auto place = std::ranges::copy(marks.view(), table.fill().begin()).out;
   for (const auto& [epoch, key] : keys_) {
     Writer id;
     id.bytes(epoch.key_id).u32(epoch.epoch);
@@ -156,7 +213,9 @@ Status EpochKeys::write(const Root& root, const std::vector<RootId>& doomed) {
   writer.lp(root.sealed).bytes(nonce);
   const Bytes ciphertext = protocol::aead_seal(root.key.reveal(), nonce, writer.view(), table.reveal());
   writer.bytes(ciphertext);
-  return replace_file(file_, writer.view());
+  auto written = replace_file(file_, writer.view());
+  must_exist_ |= bool(written);
+  return written;
 }
 
 // There is no file yet in which it could be written down what is about to be made: a crash at this moment,

@@ -102,8 +102,8 @@ TEST_P(EpochKeysOn, StayUntilTheyAreDestroyed) {
   EXPECT_EQ(get({"1:0", "1:1", "2:0"}), made);
   EXPECT_EQ(get({"1:2"}).front(), "altered");
 
-  // Several at once, of which one never was.
-  const Finished destroyed = run("destroy", {"1:0", "2:0", "3:9"});
+  // Several at once.
+  const Finished destroyed = run("destroy", {"1:0", "2:0"});
   EXPECT_EQ(destroyed.exit_code, 0) << destroyed.err;
   EXPECT_EQ(get({"1:0", "1:1", "2:0"}), (std::vector<std::string>{"altered", made[1], "altered"}));
   EXPECT_FALSE(some_copy_has("1:0"));
@@ -176,6 +176,56 @@ TEST_P(EpochKeysOn, GoOnWhenTheTokensHelperIsKilled) {
   EXPECT_EQ(recovered.exit_code, 0) << recovered.err;
   EXPECT_FALSE(some_copy_has("1:0"));
   EXPECT_EQ(get({"1:1"}), kept);
+}
+
+// That an epoch is not in the table is no proof that its key is nowhere.
+TEST_P(EpochKeysOn, DestroyNothingThatTheTableDoesNotKnow) {
+  make({"1:0", "2:0"});
+  const Finished unknown = run("destroy", {"1:0", "3:9"});
+  EXPECT_EQ(unknown.exit_code, 1);
+  EXPECT_NE(unknown.err.find("epoch 9 of key 0303"), std::string::npos) << unknown.err;
+  EXPECT_NE(unknown.err.find(table().string()), std::string::npos) << unknown.err;
+  EXPECT_EQ(get({"1:0"}).front(), "altered") << "the other one is destroyed all the same";
+
+  // An older copy, which the same root opens, and which has not got epoch 1.
+  const auto older = scratch_ / "older";
+  std::filesystem::copy_file(table(), older);
+  make({"2:1"});
+  keep_copy();
+  std::filesystem::copy_file(older, table(), std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(run("destroy", {"2:1"}).exit_code, 1);
+  EXPECT_TRUE(some_copy_has("2:1"));
+  std::filesystem::copy_file(copies_.back(), table(), std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(run("destroy", {"2:1"}).exit_code, 0);
+  EXPECT_FALSE(some_copy_has("2:1"));
+  EXPECT_EQ(run("destroy", {"2:1"}).exit_code, 0);
+
+  // One that says that the epoch was destroyed, from before its key was made again.
+  std::filesystem::copy_file(table(), older, std::filesystem::copy_options::overwrite_existing);
+  make({"2:1"});
+  keep_copy();
+  std::filesystem::copy_file(older, table(), std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(run("destroy", {"2:1"}).exit_code, 1);
+  std::filesystem::copy_file(copies_.back(), table(), std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(run("destroy", {"2:1"}).exit_code, 0);
+  EXPECT_FALSE(some_copy_has("2:1"));
+}
+
+TEST_P(EpochKeysOn, AreNotTakenToBeGoneWithTheirTable) {
+  EXPECT_EQ(run("recover", {}).exit_code, 0) << "nothing was sealed yet";
+  EXPECT_EQ(run("destroy", {"1:0"}).exit_code, 1);
+  const auto made = make({"1:0"});
+  EXPECT_EQ(run("go-on", {}).exit_code, 0);
+  const auto away = scratch_ / "away";
+  std::filesystem::rename(table(), away);
+  const Finished missing = run("go-on", {});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_NE(missing.err.find("\"" + table().string() + "\" is missing"), std::string::npos) << missing.err;
+  EXPECT_EQ(run("destroy", {"1:0"}).exit_code, 1);
+  EXPECT_FALSE(std::filesystem::exists(table()));
+  std::filesystem::rename(away, table());
+  EXPECT_EQ(get({"1:0"}), made);
+  EXPECT_EQ(run("go-on", {}).exit_code, 0);
 }
 
 TEST_P(EpochKeysOn, RefuseATableWithAnyByteChangedOrMissing) {

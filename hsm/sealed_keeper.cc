@@ -85,7 +85,7 @@ class SealedKeeper final : public ShareKeeper {
     return destroyed;
   }
 
-  Status recover() override { return epochs_.recover(); }
+  Status recover(Sealed sealed) override { return epochs_.recover(sealed); }
 
   void sweep() override { shares_.sweep(); }
 

@@ -204,7 +204,7 @@ TEST_P(SealedKeeperOnATpm, OpensNothingOfADestroyedEpoch) {
   const auto with_old_disk =
       make_sealed_keeper(Token({.uri = tpm_.uri(), .helper = COPROTECT_TOKEN}), scratch_ / "old", 0ms);
   EXPECT_TRUE(case_.fails(*with_old_disk, case_.id, *record, Code::altered));
-  EXPECT_FALSE(with_old_disk->recover());
+  EXPECT_FALSE(with_old_disk->recover(Sealed::before));
 }
 
 TEST_P(SealedKeeperOnATpm, SealsBytesOfAnEpochThatEndWithIt) {

@@ -52,10 +52,12 @@ class ShareKeeper {
   // Code::altered if the record is not the one of this epoch and `what`, or the epoch was destroyed.
   virtual Result<Secret> open_bytes(const EpochId& epoch, std::string_view what, ByteView record) = 0;
   // Destroys these epochs: no record of one opens again, wherever a copy of it is. After an error some may
-  // open still; call it again. An epoch of which nothing was sealed is no error.
+  // open still; call it again. Code::altered if it is not known that an epoch's records open nowhere; the
+  // other epochs are destroyed all the same.
   virtual Status destroy_epochs(std::span<const EpochId> epochs) = 0;
-  // Finishes what a crash interrupted. Called once, before anything else.
-  virtual Status recover() = 0;
+  // Finishes what a crash interrupted. Called once, before anything else. Code::altered if the caller has
+  // records that were sealed before, and what opens them is missing.
+  virtual Status recover(Sealed sealed) = 0;
   // Drops unwrapped shares that were idle for longer than `hold`; called about once a second.
   virtual void sweep() = 0;
   virtual Status probe() = 0;

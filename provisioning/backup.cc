@@ -71,7 +71,8 @@ Status copy_store_and_epoch_keys(const fs::path& from, const fs::path& to) {
 
 // A backup is worth something as long as the token has the root of its sealing keys.
 Status check_epoch_keys(const fs::path& folder, const AgentIdentity& agent) {
-  if (auto usable = hsm::EpochKeys(agent.token, folder / hsm::kEpochKeysFile).recover(); !usable)
+  if (auto usable = hsm::EpochKeys(agent.token, folder / hsm::kEpochKeysFile).recover(hsm::Sealed::never);
+      !usable)
     return with_hint(std::move(usable).error(),
                      "shares were erased since this backup was made, by a refresh for example, and no backup "
                      "from before opens any more; use a newer backup");

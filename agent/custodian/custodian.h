@@ -48,6 +48,8 @@ class Custodian {
   void on_trust_change(std::function<void()> changed) { trust_changed_ = std::move(changed); }
   // Forgets what is over: held shares, ceremonies, nonces, destroyed keys' shares. Once a second.
   void sweep();
+  // What the last sweep could not erase, and why; empty if all is well. From the thread that sweeps.
+  const std::string& not_erased() const { return not_erased_; }
 
   // For tests that fill the disk.
   Store& store() { return *store_; }
@@ -56,6 +58,7 @@ class Custodian {
   Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hsm::ShareKeeper> keeper,
             std::unique_ptr<Store> store);
   Status load();
+  Result<hsm::Sealed> sealed_before();
 
   // What a call comes to, unless it is not even judged.
   struct Outcome {
@@ -131,6 +134,7 @@ class Custodian {
   PartsChecks parts_checks_;
   Health health_;
   std::function<void()> trust_changed_;
+  std::string not_erased_;
   std::int64_t pruned_ms_ = 0;   // of the wall clock
   std::int64_t counted_ms_ = 0;  // of the running time
 };

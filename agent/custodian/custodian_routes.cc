@@ -110,7 +110,7 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       caps_(settings_),
       refusals_(*store_, log_),
       offers_(keyring_, *keeper_),
-      epochs_(*keeper_, *store_, keys_),
+      epochs_(settings_, *keeper_, *store_, keys_, key_lists_, log_),
       ceremonies_(settings_, keyring_, *keeper_, offers_, *store_, keys_, log_, epochs_),
       handovers_(settings_, keyring_, *keeper_, offers_, *store_, keys_, running_, log_, epochs_, peers_),
       erasure_(epochs_, *store_, keys_, key_lists_, log_),
@@ -123,10 +123,22 @@ Result<std::unique_ptr<Custodian>> Custodian::open(Settings settings, hsm::Keyri
   if (!store) return std::move(store).error();
   auto custodian = std::unique_ptr<Custodian>(
       new Custodian(std::move(settings), std::move(keyring), std::move(keeper), *std::move(store)));
-  if (auto recovered = custodian->keeper_->recover(); !recovered) return std::move(recovered).error();
   if (auto loaded = custodian->load(); !loaded) return std::move(loaded).error();
+  const auto sealed = custodian->sealed_before();
+  if (!sealed) return sealed.error();
+  if (auto recovered = custodian->keeper_->recover(*sealed); !recovered) return std::move(recovered).error();
   static_cast<void>(custodian->erasure_.run(custodian->settings_.now_ms()));  // sweep() tries again
   return custodian;
+}
+
+// A row is there once its share was sealed, and stays, or is to be erased, until the share is.
+Result<hsm::Sealed> Custodian::sealed_before() {
+  if (!keys_.empty()) return hsm::Sealed::before;
+  auto transaction = store_->begin();
+  if (!transaction) return std::move(transaction).error();
+  const auto due = keys_.epochs_due(*transaction);
+  if (!due) return due.error();
+  return due->empty() ? hsm::Sealed::never : hsm::Sealed::before;
 }
 
 Status Custodian::load() {
@@ -333,7 +345,8 @@ void Custodian::sweep() {
   handovers_.sweep(now);
   parts_checks_.run(now);
   refusals_.sweep(now);
-  static_cast<void>(erasure_.run(now));
+  const auto erased = erasure_.run(now);
+  not_erased_ = erased ? "" : erased.error().message();
   if (const std::int64_t total = running_.total_ms(); total - counted_ms_ >= kPruneEveryMs) {
     counted_ms_ = total;
     if (auto transaction = store_->begin(); transaction && running_.save(*transaction))

@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "agent/custodian/testing/old_disks.h"
 #include "agent/custodian/testing/test_handover.h"
+#include "hsm/epoch_keys.h"
 #include "protocol/message/key_list.h"
 #include "swtpm-tests/harness/soft_tpm.h"
 
@@ -30,6 +33,24 @@ class EndedEpoch : public testing::HandoverFixture, public ::testing::WithParamI
     tool.offer();
     tool.plan();
     tool.deal();
+  }
+
+  std::filesystem::path table() const { return pair.cloud.folder() / hsm::kEpochKeysFile; }
+  // The key is destroyed, and its waiting time is over.
+  void destroy_key() {
+    const std::int64_t now = pair.clock->now_ms;
+    const protocol::KeyList list{.tenant = "acme",
+                                 .serial = 1,
+                                 .time_ms = now,
+                                 .keys = {{bundle.key_id(), protocol::KeyUse::destroyed, now}}};
+    must(pair.cloud.call(ipc::Route::key_list_put, "acme", pair.admin.certificate.der(),
+                         list.sign(pair.acme.ca_key())));
+    pair.cloud.custodian().sweep();
+  }
+  bool said_to_be_erased() {
+    const auto entries = testing::read_log(pair.cloud, bundle, pair.admin);
+    return std::ranges::any_of(
+        entries, [](const auto& entry) { return entry.detail == "the destroyed key's shares are erased"; });
   }
 
   OldDisks old_disks{pair.cloud};
@@ -86,15 +107,8 @@ TEST_P(EndedEpoch, OpensNowhereOnceItsKeyIsDestroyed) {
   old_disks.take();
   EXPECT_TRUE(old_disks.all_open(0));
   EXPECT_TRUE(old_disks.all_open(1));
-  const std::int64_t now = pair.clock->now_ms;
-  const Bytes list = protocol::KeyList{
-      .tenant = "acme",
-      .serial = 1,
-      .time_ms = now,
-      .keys = {{bundle.key_id(), protocol::KeyUse::destroyed,
-                now}}}.sign(pair.acme.ca_key());
-  must(pair.cloud.call(ipc::Route::key_list_put, "acme", pair.admin.certificate.der(), list));
-  pair.cloud.custodian().sweep();
+  destroy_key();
+  EXPECT_TRUE(said_to_be_erased());
   for (const std::uint32_t epoch : {0U, 1U}) {
     ASSERT_EQ(old_disks.records_of(epoch), 1U);
     EXPECT_FALSE(old_disks.some_open(epoch));
@@ -154,6 +168,36 @@ TEST_P(EndedEpoch, IsErasedByTheNextStart) {
   EXPECT_TRUE(old_disks.some_open(0));
   pair.cloud.open();
   EXPECT_FALSE(old_disks.some_open(0));
+}
+
+// Somebody took the table of epochs' keys away, to have the key when it is thought to be destroyed.
+TEST_P(EndedEpoch, IsNotSaidToBeErasedWithoutTheTableThatHasIt) {
+  pair.cloud.close();
+  pair.cloud.destroy_wait = std::chrono::seconds(0);
+  const auto away = scratch / "away";
+  std::filesystem::rename(table(), away);
+  const auto missing = pair.cloud.try_open();
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code(), Code::altered);
+  EXPECT_TRUE(contains(missing.error().message(), "\"" + table().string() + "\" is missing"))
+      << missing.error().message();
+  pair.cloud.close();
+
+  // Another table in its place, of the same token.
+  const hsm::Token own(pair.cloud.token());
+  const auto keyring = must(hsm::Keyring::open(own, pair.cloud.folder() / "keyring"));
+  must(hsm::EpochKeys(own.named(keyring.token_name()), table()).get_or_make({.key_id = {9}, .epoch = 0}));
+  pair.cloud.open();
+  destroy_key();
+  EXPECT_FALSE(said_to_be_erased());
+  pair.cloud.close();
+  EXPECT_TRUE(old_disks.some_open(0));
+
+  std::filesystem::copy_file(away, table(), std::filesystem::copy_options::overwrite_existing);
+  pair.cloud.open();
+  EXPECT_TRUE(said_to_be_erased());
+  EXPECT_FALSE(old_disks.some_open(0));
+  reopen(pair.cloud);
 }
 
 // Whoever writes to the store can say that an epoch is to be erased. The present one is not, for all that.

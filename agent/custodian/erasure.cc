@@ -6,6 +6,16 @@
 
 namespace coprotect::agent::custodian {
 
+protocol::LogEntry destruction_entry(const Key& key, const SignedKeyList& list, std::int64_t now_ms,
+                                     std::string detail) {
+  auto entry = entry_of(protocol::EntryKind::key_list, key.tenant(), now_ms);
+  entry.key_id = key.key_id();
+  entry.request_hash = protocol::sha256(list.encoded);
+  entry.operation = static_cast<std::uint8_t>(protocol::Recorded::nothing);
+  entry.detail = std::move(detail);
+  return entry;
+}
+
 Status Erasure::run(std::int64_t now_ms) {
   Status status = Done{};
   for (const KeyPtr& key : keys_.all_with_shares()) {
@@ -25,11 +35,8 @@ Status Erasure::erase(const Key& key, std::int64_t now_ms) {
   tombstone.shares.clear();
   tombstone.recovery_blob.clear();
   tombstone.recovery_parts.clear();
-  auto entry = entry_of(protocol::EntryKind::key_list, key.tenant(), now_ms);
-  entry.key_id = key.key_id();
-  entry.request_hash = protocol::sha256(lists_.of_tenant(key.tenant())->encoded);
-  entry.operation = static_cast<std::uint8_t>(protocol::Recorded::nothing);  // nobody asked for it now
-  entry.detail = "the destroyed key's shares are erased";
+  auto entry = destruction_entry(key, *lists_.of_tenant(key.tenant()), now_ms,
+                                 "the destroyed key's shares are removed from the store");
   // Of a handover that was not finished nothing need stay.
   auto gone = key.state == KeyState::prepared
                   ? keys_.remove(*transaction, key)

@@ -6,9 +6,13 @@
 
 namespace coprotect::agent::custodian {
 
+// What the log says of a destroyed key's shares: nobody asked for it at that time.
+protocol::LogEntry destruction_entry(const Key& key, const SignedKeyList& list, std::int64_t now_ms,
+                                     std::string detail);
+
 // Erases the shares of all epochs and the recovery blob of keys that are destroyed, once their waiting time
-// is over. One transaction takes them out of the key's row and says so in the log; then their epochs end
-// (epoch_erasure.h). A crash anywhere is made good by the next run.
+// is over. One transaction takes them out of the key's row and says so in the log; then their epochs end, and
+// the log says that they are erased (epoch_erasure.h). A crash anywhere is made good by the next run.
 class Erasure {
  public:
   Erasure(EpochErasure& epochs, Store& store, Keys& keys, const KeyLists& lists, Log& log)

@@ -97,7 +97,7 @@ Result<Bytes> Handovers::retire(const Caller& caller, ByteView payload) {
   const auto request = protocol::RetireRequest::parse(payload);
   if (!request) return request.error();
   if (const KeyPtr left = keys_.left(caller.key_id()); left != nullptr && is_of(request->version, *left))
-    return erased();
+    return erased(caller);
   const auto key = active(caller);
   if (!key) return key.error();
   if (!is_of(request->version, **key)) {
@@ -109,17 +109,17 @@ Result<Bytes> Handovers::retire(const Caller& caller, ByteView payload) {
   if (auto all = check_acknowledged(*(*key)->bundle, request->acknowledgements); !all)
     return std::move(all).error();
   const auto older = keys_.superseded(caller.key_id());
-  if (older.empty()) return erased();
+  if (older.empty()) return erased(caller);
   if (auto durable = replace_keys(
-          caller, {}, older, "handover: erased the shares before epoch " + std::to_string((*key)->epoch()));
+          caller, {}, older, "handover: removed the shares before epoch " + std::to_string((*key)->epoch()));
       !durable)
     return std::move(durable).error();
-  return erased();
+  return erased(caller);
 }
 
 // The answer that says that the shares which were removed are erased.
-Result<Bytes> Handovers::erased() {
-  if (auto finished = epochs_.finish(); !finished) return std::move(finished).error();
+Result<Bytes> Handovers::erased(const Caller& caller) {
+  if (auto finished = epochs_.finish(caller.key_id()); !finished) return std::move(finished).error();
   return Bytes{};
 }
 
@@ -142,12 +142,12 @@ Result<Bytes> Handovers::leave(const Caller& caller, const Key& key, Bundle bund
                                                     .decided = bundle.epoch(),
                                                     .self = kNowhere});
   const std::string what =
-      "handed the key over to others; erased the shares of epoch " + std::to_string(key.epoch());
+      "handed the key over to others; removed the shares of epoch " + std::to_string(key.epoch());
   if (auto durable = replace_keys(caller, {left}, gone, "handover: " + what); !durable)
     return std::move(durable).error();
   forget_running(caller.key_id());
   notify(caller, "left", caller.uri() + " " + what);
-  return erased();
+  return erased(caller);
 }
 
 // Before this agent confirmed, it need only say that it never will. Afterwards the others may have what
@@ -204,7 +204,7 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   const auto running = running_.find(caller.key_id());
   if (running != running_.end() && running->second.plan && running->second.plan->sid() == plan->sid())
     forget_running(caller.key_id());
-  if (auto done = erased(); !done) return done;
+  if (auto done = erased(caller); !done) return done;
   return protocol::encode_signature(protocol::void_handover(plan->sid(), keyring_.identity()));
 }
 
@@ -229,7 +229,7 @@ Result<Bytes> Handovers::revert(const Caller& caller, const Key& key, const Hand
                                   "aborted " + handover_label(plan) + ", which was active here alone");
       !durable)
     return std::move(durable).error();
-  if (auto done = erased(); !done) return done;
+  if (auto done = erased(caller); !done) return done;
   return protocol::encode_signature(protocol::void_handover(plan.sid(), keyring_.identity()));
 }
 

@@ -195,7 +195,7 @@ TEST_P(Handover, EachStepStandsInTheLog) {
   const std::string label = "handover " + to_hex(ByteView(tool.sid()).first(8)) + " to epoch 1";
   EXPECT_EQ(said[said.size() - 3], "prepared " + label);
   EXPECT_EQ(said[said.size() - 2], "handover: activated epoch 1");
-  EXPECT_EQ(said[said.size() - 1], "handover: erased the shares before epoch 1");
+  EXPECT_EQ(said[said.size() - 1], "handover: removed the shares before epoch 1");
   int intents = 0;
   std::vector<std::uint8_t> steps;
   for (const auto& entry : testing::read_log(pair.cloud, bundle, pair.admin)) {

@@ -98,7 +98,7 @@ class Handovers {
   // handover_states.cc
   Result<Bytes> activate(const Caller& caller, ByteView version);
   Result<Bytes> retire(const Caller& caller, ByteView payload);
-  Result<Bytes> erased();
+  Result<Bytes> erased(const Caller& caller);
   Result<Bytes> leave(const Caller& caller, const Key& key, protocol::Bundle bundle);
   Result<Bytes> abort(const Caller& caller, ByteView payload);
   Result<Bytes> revert(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan);

@@ -212,8 +212,10 @@ TEST_F(KeyListOfAnAgent, ErasesADestroyedKeysSharesWhenItsTimeHasCome) {
   EXPECT_FALSE(on_disk(ByteView(shares).last(24)));
   EXPECT_FALSE(on_disk(ByteView(blob).last(24)));
   EXPECT_EQ(decrypts(), "denied: the key is destroyed");
-  EXPECT_EQ(key_list_entries(),
-            (std::vector<std::string>{"serial 1, 1 keys", "the destroyed key's shares are erased"}));
+  EXPECT_EQ(
+      key_list_entries(),
+      (std::vector<std::string>{"serial 1, 1 keys", "the destroyed key's shares are removed from the store",
+                                "the destroyed key's shares are erased"}));
 
   // For good, also after a restart, whatever the clock says and whoever asks.
   pair.cloud.close();

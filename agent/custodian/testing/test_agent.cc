@@ -51,7 +51,7 @@ class CountingKeeper : public hsm::ShareKeeper {
   Status destroy_epochs(std::span<const hsm::EpochId> epochs) override {
     return keeper_->destroy_epochs(epochs);
   }
-  Status recover() override { return keeper_->recover(); }
+  Status recover(hsm::Sealed sealed) override { return keeper_->recover(sealed); }
   void sweep() override { keeper_->sweep(); }
   Status probe() override { return keeper_->probe(); }
 
