@@ -42,6 +42,12 @@ Status EpochKeys::recover(Sealed sealed) {
   return destroy_doomed();
 }
 
+Status EpochKeys::check(Sealed sealed) {
+  const std::lock_guard lock(mutex_);
+  must_exist_ |= sealed == Sealed::before;
+  return load();
+}
+
 Result<Secret> EpochKeys::get_or_make(const EpochId& epoch) {
   const std::lock_guard lock(mutex_);
   if (auto done = load(); !done) return std::move(done).error();

@@ -58,6 +58,9 @@ class EpochKeys {
   // Reads the file, and finishes what a crash interrupted. Code::altered if the file is not this token's, is
   // from before something was destroyed, or is missing although something was sealed before.
   Status recover(Sealed sealed);
+  // Whether the token opens the file; recover() without what it finishes. Nothing changes, in the file and in
+  // the token: of a copy, the roots that must not exist may be those that the original lives under.
+  Status check(Sealed sealed);
   // The key of an epoch, made and on the disk if there was none.
   Result<Secret> get_or_make(const EpochId& epoch);
   // Code::altered if there is none: what was sealed with it opens nowhere here.

@@ -1,8 +1,8 @@
 // The program that epoch_keys_test.cc kills: one operation with a table of epochs' keys. Arguments: token
 // URI, the token's name, coprotect-token, the table's file, then "name" (prints the token's name), "recover",
-// "go-on" (the same of an owner who sealed before), or one of "make", "get" and "destroy" with epochs
-// "KEY:EPOCH", KEY being one byte's number. For each epoch that it makes or gets it prints a line: the first
-// bytes of a hash of its key, or the error. The exit status is 1 if the operation failed.
+// "go-on" (the same of an owner who sealed before), "check", or one of "make", "get" and "destroy" with
+// epochs "KEY:EPOCH", KEY being one byte's number. For each epoch that it makes or gets it prints a line: the
+// first bytes of a hash of its key, or the error. The exit status is 1 if the operation failed.
 
 #include <cstdio>
 #include <cstdlib>
@@ -47,6 +47,7 @@ int run(const std::vector<std::string>& arguments) {
   EpochKeys keys(token, arguments[3]);
   if (operation == "recover") return done_or_failed(keys.recover(Sealed::never));
   if (operation == "go-on") return done_or_failed(keys.recover(Sealed::before));
+  if (operation == "check") return done_or_failed(keys.check(Sealed::before));
   std::vector<EpochId> epochs;
   for (std::size_t i = 5; i < arguments.size(); ++i)
     if (arguments[i] != "-") epochs.push_back(epoch_of(arguments[i]));

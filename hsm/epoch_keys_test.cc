@@ -228,6 +228,31 @@ TEST_P(EpochKeysOn, AreNotTakenToBeGoneWithTheirTable) {
   EXPECT_EQ(run("go-on", {}).exit_code, 0);
 }
 
+// A copy from the middle of a switch names the new root as one that must not exist. By now the table lives
+// under it, because the old one could not be destroyed yet.
+TEST_P(EpochKeysOn, AreNotTouchedByTheCheckOfACopy) {
+  const auto kept = make({"1:1", "1:0"});
+  const std::string calls = (scratch_ / "calls").string();
+  const auto copy = scratch_ / "copy";
+  // The calls are: unseal, make the new root, destroy the old one.
+  const auto helper =
+      harness::helper_script(scratch_, "failing",
+                             "echo call >> " + calls +
+                                 "\n"
+                                 "case $(wc -l < " +
+                                 calls + ") in 2) cp " + table().string() + " " + copy.string() +
+                                 ";; 3) exit 1;; esac\n"
+                                 "exec " COPROTECT_TOKEN);
+  EXPECT_EQ(run("destroy", {"1:0"}, 0, helper).exit_code, 1);
+  const std::string before = harness::read_file(copy);
+  EXPECT_EQ(run_on(copy, "check", {}).exit_code, 0);
+  EXPECT_EQ(harness::read_file(copy), before);
+  EXPECT_EQ(get({"1:1"}).front(), kept.front());
+  EXPECT_EQ(run("recover", {}).exit_code, 0);
+  EXPECT_EQ(run_on(copy, "check", {}).exit_code, 1) << "its root is destroyed now";
+  EXPECT_EQ(get({"1:1"}).front(), kept.front());
+}
+
 TEST_P(EpochKeysOn, RefuseATableWithAnyByteChangedOrMissing) {
   make({"1:0"});
   const std::string content = harness::read_file(table());

@@ -87,6 +87,14 @@ Result<std::uint64_t> last_log_entry(const fs::path& store) {
   return std::strtoull(last->c_str(), nullptr, 10);
 }
 
+Result<bool> has_keys(const fs::path& store) {
+  auto database = open_store(store, 0);
+  if (!database) return std::move(database).error();
+  const auto any = ask(database->get(), store, "SELECT EXISTS(SELECT 1 FROM keys)");
+  if (!any) return any.error();
+  return *any == "1";
+}
+
 Result<StoreLock> StoreLock::acquire(const fs::path& store) {
   const std::string name = store.string() + ".lock";
   Fd lock(open(name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600));

@@ -17,6 +17,8 @@ Status copy_store(const std::filesystem::path& from, const std::filesystem::path
 
 // The number of the last entry of its log; 0 for a new one. Code::altered if the file is damaged.
 Result<std::uint64_t> last_log_entry(const std::filesystem::path& store);
+// Whether it has a key, in any state: then something was sealed.
+Result<bool> has_keys(const std::filesystem::path& store);
 
 // Keeps agents from opening a store, for as long as it lives.
 class StoreLock {

@@ -69,9 +69,13 @@ Status copy_store_and_epoch_keys(const fs::path& from, const fs::path& to) {
   return Error(Code::unavailable, "the agent changes its keys all the time: try again later");
 }
 
-// A backup is worth something as long as the token has the root of its sealing keys.
+// A backup is worth something as long as the token has the root of its sealing keys. The agent that was saved
+// may still live in another folder: nothing is changed in the token.
 Status check_epoch_keys(const fs::path& folder, const AgentIdentity& agent) {
-  if (auto usable = hsm::EpochKeys(agent.token, folder / hsm::kEpochKeysFile).recover(hsm::Sealed::never);
+  const auto sealed = has_keys(folder / kStore);
+  if (!sealed) return sealed.error();
+  if (auto usable = hsm::EpochKeys(agent.token, folder / hsm::kEpochKeysFile)
+                        .check(*sealed ? hsm::Sealed::before : hsm::Sealed::never);
       !usable)
     return with_hint(std::move(usable).error(),
                      "shares were erased since this backup was made, by a refresh for example, and no backup "
