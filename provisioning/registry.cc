@@ -1,5 +1,7 @@
 #include "provisioning/registry.h"
 
+#include <limits>
+
 #include "provisioning/ca_key_file.h"
 #include "provisioning/client_directory.h"
 #include "provisioning/clock.h"
@@ -115,6 +117,12 @@ Status Registry::withdraw(Published& published, Bytes before) {
 template <typename List>
 Status Registry::sign_and_give(Published& published, List list, std::int64_t now_ms) {
   Bytes before = published.newest;
+  if (list.serial == std::numeric_limits<std::uint64_t>::max())
+    return with_hint(
+        Error(Code::conflict, "no list can follow the present " + std::string(published.lists.kind().name) +
+                                  ": it has the last serial number there is"),
+        "an agent takes no such leap: the list was signed by other means, or is in this folder "
+        "only; find out who has the client CA's key");
   ++list.serial;
   list.time_ms = now_ms;
   published.newest = list.sign(ca_key_);

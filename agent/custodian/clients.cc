@@ -32,12 +32,13 @@ Status ClientLists::load(Transaction& transaction, const Keys& keys) {
   });
 }
 
-Status ClientLists::put(Transaction& transaction, EnrolledClientsPtr clients) {
+Status ClientLists::put(Transaction& transaction, EnrolledClientsPtr clients, BroughtBy by) {
   const std::string& tenant = clients->list.tenant;
-  if (const auto present = of_tenant(tenant); present && clients->list.serial <= present->list.serial)
-    return Error(Code::conflict,
-                 "client list of tenant \"" + tenant + "\": serial " + std::to_string(clients->list.serial) +
-                     " is not greater than the present " + std::to_string(present->list.serial));
+  const auto present = of_tenant(tenant);
+  if (auto follows = check_serial("client list of tenant \"" + tenant + "\"",
+                                  present == nullptr ? 0 : present->list.serial, clients->list.serial, by);
+      !follows)
+    return follows;
   const Digest row_mac = mac(tenant, clients->encoded);
   const auto written =
       transaction.query("INSERT OR REPLACE INTO client_lists(tenant, list, mac) VALUES(?, ?, ?)")

@@ -5,6 +5,7 @@
 #include <shared_mutex>
 
 #include "agent/custodian/keys.h"
+#include "agent/custodian/list_serial.h"
 #include "protocol/message/client_list.h"
 
 namespace coprotect::agent::custodian {
@@ -23,8 +24,8 @@ class ClientLists {
 
   // Reads every row. Code::altered names a row whose MAC does not hold or that has no key.
   Status load(Transaction& transaction, const Keys& keys);
-  // Code::conflict unless the list's serial is greater than the present one's.
-  Status put(Transaction& transaction, EnrolledClientsPtr clients);
+  // Code::conflict unless the list's serial may follow the present one's (list_serial.h).
+  Status put(Transaction& transaction, EnrolledClientsPtr clients, BroughtBy by);
 
   // Null if the tenant has no list yet.
   EnrolledClientsPtr of_tenant(std::string_view tenant) const;

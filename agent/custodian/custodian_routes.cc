@@ -304,7 +304,9 @@ Result<Bytes> Custodian::get_client_list(const ipc::Call& call, const Peer& peer
 Result<Bytes> Custodian::put_client_list(const ipc::Call& call, const Peer& peer) {
   const KeyPtr key = keys_.of_tenant(call.subject);
   if (key == nullptr || !peer.of_tenant(call.subject)) return not_known("tenant", "\"" + call.subject + "\"");
-  if (auto taken = take_client_list(*store_, clients_, log_, *key, call.body, settings_.now_ms()); !taken)
+  if (auto taken =
+          take_client_list(*store_, clients_, log_, *key, call.body, BroughtBy::client, settings_.now_ms());
+      !taken)
     return std::move(taken).error();
   return Bytes{};
 }
@@ -320,7 +322,9 @@ Result<Bytes> Custodian::get_key_list(const ipc::Call& call, const Peer& peer) c
 Result<Bytes> Custodian::put_key_list(const ipc::Call& call, const Peer& peer) {
   const KeyPtr key = keys_.of_tenant(call.subject);
   if (key == nullptr || !peer.of_tenant(call.subject)) return not_known("tenant", "\"" + call.subject + "\"");
-  if (auto taken = take_key_list(*store_, key_lists_, log_, *key, call.body, settings_.now_ms()); !taken)
+  if (auto taken =
+          take_key_list(*store_, key_lists_, log_, *key, call.body, BroughtBy::client, settings_.now_ms());
+      !taken)
     return std::move(taken).error();
   return Bytes{};
 }

@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "agent/custodian/list_serial.h"
 #include "agent/custodian/testing/pair.h"
 #include "protocol/base/test_must.h"
 #include "protocol/message/key_list.h"
@@ -108,6 +109,21 @@ TEST_F(KeyListOfAnAgent, OnlyGoesForward) {
   EXPECT_EQ(shorter.error().message(),
             "key list of tenant \"acme\": key " + to_hex(protocol::KeyId{9}) + " is left out");
   must(put(list(5, {{key_id(), KeyUse::decrypt_only, 0}, {{9}, KeyUse::disabled, 0}})));
+}
+
+// Whoever has the CA's key for a moment uses up no numbers.
+TEST_F(KeyListOfAnAgent, DoesNotLeapToWhereNothingFollows) {
+  const auto leap = put(UINT64_MAX, KeyUse::decrypt_only);
+  ASSERT_FALSE(leap);
+  EXPECT_EQ(leap.error().code(), Code::conflict);
+  EXPECT_EQ(leap.error().message(),
+            "key list of tenant \"acme\": serial 18446744073709551615 is more than 1048576 above the present "
+            "0: such a leap would leave no numbers for later lists");
+  must(put(5, KeyUse::decrypt_only));
+  EXPECT_EQ(code_of(put(5 + kMaxSerialStep + 1, KeyUse::disabled)), Code::conflict);
+  EXPECT_EQ(decrypts(), "ok");
+  must(put(5 + kMaxSerialStep, KeyUse::disabled));
+  must(put(6 + kMaxSerialStep, KeyUse::encrypts));
 }
 
 TEST_F(KeyListOfAnAgent, IsTheTenantsOwn) {

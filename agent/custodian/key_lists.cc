@@ -139,9 +139,6 @@ bool KeyLists::is_final(const KeyList::Entry& entry, std::int64_t now_ms) const 
 
 // A key once listed stays listed: leaving it out would make it as it was before.
 Status KeyLists::check_successor(const KeyList& present, const KeyList& next, std::int64_t now_ms) const {
-  if (next.serial <= present.serial)
-    return Error(Code::conflict, list_of(next) + "serial " + std::to_string(next.serial) +
-                                     " is not greater than the present " + std::to_string(present.serial));
   for (const KeyList::Entry& entry : present.keys) {
     const KeyList::Entry* const after = next.find(entry.key_id);
     if (after == nullptr) return Error(Code::conflict, list_of(next) + named(entry) + " is left out");
@@ -174,9 +171,13 @@ Status KeyLists::check_purposes(const KeyList& next) const {
   return Done{};
 }
 
-Status KeyLists::put(Transaction& transaction, SignedKeyListPtr keys, std::int64_t now_ms) {
+Status KeyLists::put(Transaction& transaction, SignedKeyListPtr keys, BroughtBy by, std::int64_t now_ms) {
   const KeyList& next = keys->list;
   const auto present = of_tenant(next.tenant);
+  if (auto follows = check_serial("key list of tenant \"" + next.tenant + "\"",
+                                  present == nullptr ? 0 : present->list.serial, next.serial, by);
+      !follows)
+    return follows;
   if (present != nullptr)
     if (auto follows = check_successor(present->list, next, now_ms); !follows) return follows;
   if (auto waits = check_waiting(present ? &present->list : nullptr, next, now_ms); !waits) return waits;

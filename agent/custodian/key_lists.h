@@ -6,6 +6,7 @@
 #include <shared_mutex>
 
 #include "agent/custodian/keys.h"
+#include "agent/custodian/list_serial.h"
 #include "agent/custodian/running_time.h"
 #include "protocol/message/key_list.h"
 #include "protocol/message/request.h"
@@ -29,10 +30,10 @@ class KeyLists {
 
   // Reads every row. Code::altered names a row whose MAC does not hold or that has no key.
   Status load(Transaction& transaction);
-  // Code::conflict if the list's serial is not greater than the present one's, it leaves out a key, or it
-  // brings back one that is destroyed for good; Code::denied if it destroys a key without the waiting time;
-  // Code::malformed if a key is to encrypt that is not for files.
-  Status put(Transaction& transaction, SignedKeyListPtr keys, std::int64_t now_ms);
+  // Code::conflict if the list's serial may not follow the present one's (list_serial.h), it leaves out a
+  // key, or it brings back one that is destroyed for good; Code::denied if it destroys a key without the
+  // waiting time; Code::malformed if a key is to encrypt that is not for files.
+  Status put(Transaction& transaction, SignedKeyListPtr keys, BroughtBy by, std::int64_t now_ms);
 
   // Null if the tenant has no list.
   SignedKeyListPtr of_tenant(std::string_view tenant) const;

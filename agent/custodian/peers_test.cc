@@ -152,6 +152,20 @@ TEST_F(PutBack, BringsNoRemovedClientBack) {
   expect_refused(pair.cloud, Code::unauthenticated, "not enrolled");
 }
 
+// What came step by step is more than one step for who missed all of them.
+TEST_F(PutBack, CatchesUpWithSeveralLeapsOfAList) {
+  save(pair.cloud);
+  pair.acme.remove(pair.alice);
+  std::uint64_t serial = 1;
+  for (int leaps = 0; leaps < 2; ++leaps) {
+    const Bytes list = pair.acme.list(serial += kMaxSerialStep);
+    for (testing::TestAgent* const agent : {&pair.cloud, &pair.company})
+      must(agent->call(ipc::Route::client_list_put, "acme", pair.admin.certificate.der(), list));
+  }
+  give_and_put_back(ipc::Route::client_list_put, pair.acme.list(serial + kMaxSerialStep));
+  expect_refused(pair.cloud, Code::unauthenticated, "not enrolled");
+}
+
 TEST_F(PutBack, BringsNoDisabledKeyBack) {
   save(pair.cloud);
   const std::int64_t now = pair.cloud.now_ms();

@@ -38,7 +38,7 @@ protocol::LogEntry entry_for(EntryKind kind, const List& list, ByteView encoded,
 }  // namespace
 
 Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key& key, ByteView encoded,
-                        std::int64_t now_ms) {
+                        BroughtBy by, std::int64_t now_ms) {
   auto list = protocol::ClientList::parse(encoded, key.client_ca());
   if (!list) return std::move(list).error();
   if (list->tenant != key.tenant()) return Error(Code::malformed, "the client list is of another tenant");
@@ -50,10 +50,10 @@ Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key&
   auto enrolled =
       std::make_shared<const EnrolledClients>(*std::move(list), Bytes(encoded.begin(), encoded.end()));
   return make_durable(store, log, std::move(entry),
-                      [&](Transaction& t) { return clients.put(t, std::move(enrolled)); });
+                      [&](Transaction& t) { return clients.put(t, std::move(enrolled), by); });
 }
 
-Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, ByteView encoded,
+Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, ByteView encoded, BroughtBy by,
                      std::int64_t now_ms) {
   auto list = protocol::KeyList::parse(encoded, key.client_ca());
   if (!list) return std::move(list).error();
@@ -65,13 +65,14 @@ Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, By
       entry_for(EntryKind::key_list, *list, encoded, std::to_string(list->keys.size()) + " keys", now_ms);
   auto keys = std::make_shared<const SignedKeyList>(*std::move(list), Bytes(encoded.begin(), encoded.end()));
   return make_durable(store, log, std::move(entry),
-                      [&](Transaction& t) { return lists.put(t, std::move(keys), now_ms); });
+                      [&](Transaction& t) { return lists.put(t, std::move(keys), by, now_ms); });
 }
 
 Status take_list(protocol::ListKind kind, Store& store, TenantLists lists, Log& log, const Key& key,
                  ByteView encoded, std::int64_t now_ms) {
-  return kind == protocol::ListKind::keys ? take_key_list(store, lists.keys, log, key, encoded, now_ms)
-                                          : take_client_list(store, lists.clients, log, key, encoded, now_ms);
+  return kind == protocol::ListKind::keys
+             ? take_key_list(store, lists.keys, log, key, encoded, BroughtBy::agent, now_ms)
+             : take_client_list(store, lists.clients, log, key, encoded, BroughtBy::agent, now_ms);
 }
 
 }  // namespace coprotect::agent::custodian
