@@ -185,6 +185,8 @@ void add_clients(CLI::App& app, Arguments& to) {
   remove.add_option("--dir", to.remove.directory, "the folder that onboard made")
       ->required()
       ->check(CLI::ExistingDirectory);
+  remove.add_flag("--without-recovery", to.remove.without_recovery,
+                  "remove the recovery administrator without asking: kit and code open nothing then");
   remove.add_option("--ca-passphrase-fd", to.descriptors.ca_passphrase,
                     "read the client CA's passphrase from this file descriptor");
 }

@@ -145,6 +145,15 @@ Status remove_client(const RemoveClientOptions& options, const Operator& person,
     std::cout << "\"" << options.name << "\" is not on the list; both agents have the newest list now\n";
     return Done{};
   }
+  if (found.front().starts_with(prefix + "recovery:") && !options.without_recovery) {
+    std::cout << "\"" << found.front()
+              << "\" is whom the recovery kit acts as. Without it kit and code open nothing: no file by "
+                 "decrypt --recover,\nno restore, and no announcement of other holders. If one agent is lost "
+                 "then, the files are lost.\nnew-code makes a new kit and code, and enrols its own recovery "
+                 "administrator.\n";
+    if (auto sure = person.confirm("type \"without recovery\" to remove it: ", "without recovery"); !sure)
+      return with_hint(std::move(sure).error(), "a script says so by --without-recovery");
+  }
   std::erase_if(list->clients, [&](const auto& client) { return client.second == found.front(); });
   if (auto done = registry->publish(std::move(*list), now_ms); !done) return done;
   std::cout << "removed \"" << found.front() << "\": both agents refuse it from now on\n";

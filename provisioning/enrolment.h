@@ -30,10 +30,12 @@ Status add_client(const AddClientOptions& options, const Operator& person, std::
 struct RemoveClientOptions {
   std::string name;  // of a user or administrator, or a whole identity URI
   std::filesystem::path directory;
+  bool without_recovery = false;  // does not ask before it removes the recovery administrator
 };
 
 // Takes a client off the list at both agents, which refuse it from then on. Code::not_found if neither they
-// nor the folder know it.
+// nor the folder know it. The client of role recovery is removed only if its words are typed, or were given
+// as an option: with it, kit and code end.
 Status remove_client(const RemoveClientOptions& options, const Operator& person, std::int64_t now_ms,
                      Random& random);
 

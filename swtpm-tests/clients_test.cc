@@ -55,6 +55,17 @@ TEST_F(Clients, AreServedFromEnrolmentToRemoval) {
   EXPECT_EQ(provision("remove-client", "nobody").exit_code, 3);
 }
 
+TEST_F(Clients, OfRoleRecoveryAreRemovedByTheirWordsOnly) {
+  const std::string recovery = "coprotect:acme:recovery:recovery";
+  const Finished asked = provision("remove-client", recovery);
+  EXPECT_NE(asked.exit_code, 0) << "nobody was there to type it";
+  EXPECT_NE(asked.out.find("kit and code open nothing"), std::string::npos) << asked.out;
+  EXPECT_NE(asked.err.find("--without-recovery"), std::string::npos) << asked.err;
+  const Finished removed = provision("remove-client", recovery, {"--without-recovery"});
+  EXPECT_EQ(removed.exit_code, 0) << removed.err;
+  EXPECT_EQ(provision("remove-client", recovery).exit_code, 3) << "it was still enrolled until then";
+}
+
 TEST_F(Clients, AreEnrolledOnceUnderOneKey) {
   ASSERT_EQ(add("alice").exit_code, 0);
   EXPECT_EQ(add("alice").exit_code, 0) << "the same folder again";

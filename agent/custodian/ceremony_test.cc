@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "agent/custodian/testing/pair.h"
 #include "protocol/base/test_must.h"
 #include "swtpm-tests/harness/scratch.h"
@@ -318,6 +320,39 @@ TEST_P(Ceremony, ClientListsNeedTheAuthorityAndAGreaterSerial) {
   EXPECT_EQ(get("acme", invited), "denied");
   EXPECT_EQ(get("acme", pair.acme.certify("coprotect:acme:user:eve").certificate.der()), "not-found");
   EXPECT_EQ(get("other", admin), "not-found");
+}
+
+// Kit and code are of no use from then on, and somebody has to learn of it.
+TEST_P(Ceremony, SaysWhenNobodyIsEnrolledForRecovery) {
+  pair.onboard();
+  const auto recovery = [&] {
+    const Bytes report = must(pair.cloud.call(Route::health, "", pair.admin.certificate.der(), {}));
+    return nlohmann::json::parse(text_of(report))["recovery"].get<std::string>();
+  };
+  EXPECT_EQ(recovery(), "ok");
+  pair.acme.remove(pair.rescuer);
+  const auto eve = pair.acme.enrol("user", "eve");
+  must(pair.cloud.call(Route::client_list_put, "acme", pair.admin.certificate.der(), pair.acme.next_list()));
+  EXPECT_EQ(recovery(),
+            "nobody of tenant \"acme\" is enrolled with role recovery: kit and code open nothing");
+  std::string said;
+  for (const auto& entry : testing::read_log(pair.cloud, pair.bundle(), pair.admin))
+    if (entry.kind == protocol::EntryKind::client_list) said = entry.detail;
+  EXPECT_NE(said.find("; removed 1: " + pair.rescuer.uri + "; added 1: " + eve.uri), std::string::npos)
+      << said;
+  // Many that come and go at once do not hide whom it matters to see.
+  pair.acme.remove(pair.admin);
+  for (int i = 0; i < 9; ++i) pair.acme.enrol("user", "u" + std::to_string(i));
+  pair.acme.remove(eve);
+  pair.acme.remove(pair.alice);
+  const auto safe = pair.acme.enrol("recovery", "safe");
+  const auto root = pair.acme.enrol("admin", "root2");
+  must(pair.cloud.call(Route::client_list_put, "acme", pair.admin.certificate.der(), pair.acme.next_list()));
+  for (const auto& entry : testing::read_log(pair.cloud, pair.bundle(), root))
+    if (entry.kind == protocol::EntryKind::client_list) said = entry.detail;
+  EXPECT_NE(said.find(": " + pair.admin.uri + " "), std::string::npos) << said;
+  EXPECT_NE(said.find("; added 11: " + safe.uri + " " + root.uri + " "), std::string::npos) << said;
+  EXPECT_TRUE(said.ends_with(" …")) << said;
 }
 
 TEST_P(Ceremony, HealthSaysWhatWorks) {

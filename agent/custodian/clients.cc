@@ -1,5 +1,6 @@
 #include "agent/custodian/clients.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "protocol/base/writer.h"
@@ -66,6 +67,14 @@ bool ClientLists::enrolled(const protocol::ClientIdentity& identity,
   if (clients == nullptr) return false;
   const auto entry = clients->list.clients.find(certificate.key_hash());
   return entry != clients->list.clients.end() && entry->second == identity.uri;
+}
+
+bool ClientLists::recovery_enrolled(const std::string& tenant) const {
+  const auto clients = of_tenant(tenant);
+  const std::string prefix = "coprotect:" + tenant + ":recovery:";
+  return clients != nullptr && std::ranges::any_of(clients->list.clients, [&](const auto& client) {
+           return client.second.starts_with(prefix);
+         });
 }
 
 }  // namespace coprotect::agent::custodian

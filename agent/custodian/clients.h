@@ -31,6 +31,8 @@ class ClientLists {
   EnrolledClientsPtr of_tenant(std::string_view tenant) const;
   // Whether the certificate's key is enrolled under this identity.
   bool enrolled(const protocol::ClientIdentity& identity, const protocol::Certificate& certificate) const;
+  // Whether anybody is enrolled with role recovery: without, kit and code open nothing.
+  bool recovery_enrolled(const std::string& tenant) const;
 
  private:
   Digest mac(std::string_view tenant, ByteView list) const;

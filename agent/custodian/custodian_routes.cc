@@ -273,6 +273,9 @@ Bytes Custodian::health(const Peer& peer) {
       parts.add(state->verified_ms);
       code.add(drills_.code_opened_ms(key->key_id()));
       if (!state->problem.empty()) facts.recovery = state->problem;
+      if (!clients_.recovery_enrolled(key->tenant()))
+        facts.recovery = "nobody of tenant \"" + key->tenant() +
+                         "\" is enrolled with role recovery: kit and code open nothing";
     }
     const auto fit = peers_.check(*key, Operation::partial_decrypt);
     if (newest && !fit) facts.store = fit.error().message();

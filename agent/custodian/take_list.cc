@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 
 #include "agent/custodian/record.h"
 #include "protocol/base/fault.h"
@@ -35,6 +36,37 @@ protocol::LogEntry entry_for(EntryKind kind, const List& list, ByteView encoded,
   return entry;
 }
 
+// Enough to say who it was, and never so many that those who matter most are cut off: of each sort the
+// clients of role recovery come first, then administrators.
+constexpr std::size_t kNamed = 3;
+
+using Clients = std::map<Digest, std::string>;
+
+std::string named(std::string_view what, const Clients& of, const Clients& missing_in,
+                  const std::string& tenant) {
+  std::vector<std::string> found;
+  for (const auto& client : of)
+    if (const auto same = missing_in.find(client.first);
+        same == missing_in.end() || same->second != client.second)
+      found.push_back(client.second);
+  if (found.empty()) return "";
+  const auto rank = [&](const std::string& uri) {
+    const std::string_view role = std::string_view(uri).substr(std::min(uri.size(), tenant.size() + 11));
+    return role.starts_with("recovery:") ? 0 : role.starts_with("admin:") ? 1 : 2;
+  };
+  std::ranges::stable_sort(found, {}, rank);
+  std::string text = "; " + std::string(what) + " " + std::to_string(found.size()) + ":";
+  for (std::size_t i = 0; i < std::min(kNamed, found.size()); ++i) text += " " + found[i];
+  return found.size() > kNamed ? text + " …" : text;
+}
+
+std::string changes(const EnrolledClientsPtr& before, const protocol::ClientList& after) {
+  const Clients none;
+  const Clients& old = before == nullptr ? none : before->list.clients;
+  return named("removed", old, after.clients, after.tenant) +
+         named("added", after.clients, old, after.tenant);
+}
+
 }  // namespace
 
 Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key& key, ByteView encoded,
@@ -42,11 +74,10 @@ Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key&
   auto list = protocol::ClientList::parse(encoded, key.client_ca());
   if (!list) return std::move(list).error();
   if (list->tenant != key.tenant()) return Error(Code::malformed, "the client list is of another tenant");
-  if (const auto present = clients.of_tenant(key.tenant());
-      present && std::ranges::equal(present->encoded, encoded))
-    return Done{};
+  const auto present = clients.of_tenant(key.tenant());
+  if (present && std::ranges::equal(present->encoded, encoded)) return Done{};
   auto entry = entry_for(EntryKind::client_list, *list, encoded,
-                         std::to_string(list->clients.size()) + " clients", now_ms);
+                         std::to_string(list->clients.size()) + " clients" + changes(present, *list), now_ms);
   auto enrolled =
       std::make_shared<const EnrolledClients>(*std::move(list), Bytes(encoded.begin(), encoded.end()));
   return make_durable(store, log, std::move(entry),
