@@ -62,7 +62,7 @@ struct AgentClient::State {
   // Of the call under way.
   Bytes answer;
   bool too_long = false;
-  bool tls_alert = false;  // TLS failed on one side, and not the network under it
+  bool tls_alert = false;  // one side refused the other in TLS
 
   // `problem` reads an answer that is not 2xx.
   Result<Bytes> call(const char* method, std::string_view path, const ByteView* body,
@@ -113,6 +113,8 @@ CURLcode AgentClient::State::prepare_tls(CURL*, void* ssl_ctx, void* self) {
 
 void AgentClient::State::watch_tls(const SSL* ssl, int where, int value) {
   if ((where & SSL_CB_ALERT) == 0 || value >> 8 != SSL3_AL_FATAL) return;
+  // A side that has no memory or no descriptor says so with this one: nobody is refused.
+  if ((value & 0xff) == SSL_AD_INTERNAL_ERROR) return;
   static_cast<State*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), state_index()))->tls_alert = true;
 }
 
@@ -172,6 +174,12 @@ Error AgentClient::State::failure(CURLcode code, std::string reason) const {
   const auto error = [](Code kind, const std::string& why) {
     return Error(kind, std::string(code_name(kind)) + ": " + why);
   };
+  if (code == CURLE_PEER_FAILED_VERIFICATION) {
+    long verified = X509_V_OK;
+    static_cast<void>(curl_easy_getinfo(curl.get(), CURLINFO_SSL_VERIFYRESULT, &verified));
+    if (verified == X509_V_ERR_OUT_OF_MEM)
+      return error(Code::unavailable, "its certificate cannot be verified: no memory left");
+  }
   if (tls_alert || code == CURLE_PEER_FAILED_VERIFICATION) return error(Code::unauthenticated, reason);
   switch (code) {
     case CURLE_WRITE_ERROR:

@@ -1,12 +1,19 @@
 #include "client/agent_client.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "client/tls_server.h"
+#include "protocol/base/fd.h"
 #include "protocol/x509/issue.h"
 #include "swtpm-tests/harness/scratch.h"
 
@@ -121,6 +128,28 @@ TEST_F(AgentClientTest, GivesTheAgentsErrors) {
                 "it could not be asked: an answer that it did not sign says \"denied: policy says no"),
             std::string::npos)
       << asked.error().message();
+}
+
+// A side that lacks memory or descriptors says "internal error" in TLS: neither refused the other.
+TEST_F(AgentClientTest, TakesAnInternalErrorForNoRefusal) {
+  const Fd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(bind(listener.get(), generic, size), 0);
+  ASSERT_EQ(listen(listener.get(), 1), 0);
+  ASSERT_EQ(getsockname(listener.get(), generic, &size), 0);
+  std::jthread server([&] {
+    const Fd accepted(accept(listener.get(), nullptr, nullptr));
+    std::array<char, 4096> hello{};
+    static_cast<void>(read(accepted.get(), hello.data(), hello.size()));
+    constexpr std::string_view kFatalInternalError("\x15\x03\x03\x00\x02\x02\x50", 7);
+    EXPECT_EQ(write(accepted.get(), kFatalInternalError.data(), kFatalInternalError.size()), 7);
+  });
+  expect_error(client("https://127.0.0.1:" + std::to_string(ntohs(address.sin_port))).get("/"),
+               Code::unavailable, "internal error");
 }
 
 TEST_F(AgentClientTest, RefusesAServerOfAnotherIdentity) {

@@ -2,6 +2,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/param_build.h>
@@ -11,6 +12,7 @@
 #include <array>
 #include <string_view>
 
+#include "protocol/crypto/machine_failure.h"
 #include "protocol/crypto/p256.h"
 
 namespace coprotect::protocol {
@@ -90,14 +92,17 @@ int give_passphrase(char* into, int room, int, void* secret) {
   return static_cast<int>(passphrase.size());
 }
 
-// Null if there is no private key in the text, or `password` does not open it.
-EvpKey read_pem(ByteView pem, pem_password_cb* password, void* data) {
+// Null if there is no private key in the text, or `password` does not open it. Code::unavailable if that
+// could not be found out.
+Result<EvpKey> read_pem(ByteView pem, pem_password_cb* password, void* data) {
   // OpenSSL takes no buffer without bytes, nor one whose size is no int.
-  if (pem.empty() || pem.size() > kMaxPem) return nullptr;
+  if (pem.empty() || pem.size() > kMaxPem) return EvpKey();
+  ERR_clear_error();
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   invariant(bio != nullptr);
   EvpKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, password, data));
-  ERR_clear_error();
+  if (machine_failed() && key == nullptr)
+    return Error(Code::unavailable, "cannot read a private key: no memory or descriptors left");
   return key;
 }
 
@@ -150,10 +155,15 @@ bool VerifyKey::verify(const Digest& digest, ByteView signature) const {
   const int size = i2d_ECDSA_SIG(pair.get(), &end);
   const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
   invariant(size > 0 && context != nullptr && EVP_PKEY_verify_init(context.get()) == 1);
-  const bool holds = EVP_PKEY_verify(context.get(), der.data(), static_cast<std::size_t>(size), digest.data(),
-                                     digest.size()) == 1;
-  if (!holds) ERR_clear_error();
-  return holds;
+  ERR_clear_error();
+  const int holds = EVP_PKEY_verify(context.get(), der.data(), static_cast<std::size_t>(size), digest.data(),
+                                    digest.size());
+  if (holds == 1) return true;
+  // Below 0 is an error of the library, but for one that the signer can bring about: u1·G + u2·Q is infinity.
+  // As everywhere here, what the machine lacks ends the process.
+  invariant(holds == 0 || ERR_GET_REASON(ERR_peek_last_error()) == EC_R_POINT_AT_INFINITY);
+  ERR_clear_error();
+  return false;
 }
 
 SigningKey SigningKey::generate(Random& random) {
@@ -169,21 +179,23 @@ Result<SigningKey> SigningKey::from_scalar(ByteView scalar) {
 }
 
 Result<SigningKey> SigningKey::from_pem(ByteView pem) {
-  const EvpKey key = read_pem(pem, no_password, nullptr);
-  if (!is_p256(key.get())) {
+  const auto key = read_pem(pem, no_password, nullptr);
+  if (!key) return key.error();
+  if (!is_p256(key->get())) {
     ERR_clear_error();
     return Error(Code::malformed, "not an unencrypted P-256 private key in PEM");
   }
-  return from_scalar(private_scalar(key.get()).reveal());
+  return from_scalar(private_scalar(key->get()).reveal());
 }
 
 Result<SigningKey> SigningKey::from_encrypted_pem(ByteView pem, const Secret& passphrase) {
   if (!is_encrypted_pem(pem)) return Error(Code::malformed, "not an encrypted private key in PEM");
   // The callback only reads through this pointer.
-  const EvpKey key = read_pem(pem, give_passphrase, const_cast<Secret*>(&passphrase));
-  if (key == nullptr) return Error(Code::wrong_code, "the passphrase does not open it");
-  if (!is_p256(key.get())) return Error(Code::malformed, "not a P-256 private key");
-  return from_scalar(private_scalar(key.get()).reveal());
+  const auto key = read_pem(pem, give_passphrase, const_cast<Secret*>(&passphrase));
+  if (!key) return key.error();
+  if (*key == nullptr) return Error(Code::wrong_code, "the passphrase does not open it");
+  if (!is_p256(key->get())) return Error(Code::malformed, "not a P-256 private key");
+  return from_scalar(private_scalar(key->get()).reveal());
 }
 
 bool SigningKey::is_encrypted_pem(ByteView pem) {

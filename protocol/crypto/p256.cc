@@ -1,11 +1,13 @@
 #include "protocol/crypto/p256.h"
 
+#include <openssl/err.h>
 #include <openssl/obj_mac.h>
 
 #include <algorithm>
 
 #include "protocol/base/declassify.h"
 #include "protocol/base/result.h"
+#include "protocol/crypto/machine_failure.h"
 
 namespace coprotect::protocol::p256 {
 namespace {
@@ -48,8 +50,10 @@ Point decode(ByteView encoded) {
   const bool uncompressed = encoded.size() == 65 && encoded[0] == 4;
   if (!compressed && !uncompressed) return nullptr;
   Point point = new_point();
-  if (EC_POINT_oct2point(group(), point.get(), encoded.data(), encoded.size(), nullptr) != 1) return nullptr;
-  return point;
+  ERR_clear_error();
+  if (EC_POINT_oct2point(group(), point.get(), encoded.data(), encoded.size(), nullptr) == 1) return point;
+  invariant(!machine_failed());  // or a valid point would be taken for none
+  return nullptr;
 }
 
 // Not EC_POINT_point2oct, whose time depends on leading zero bytes: a public key is a secret until it leaves.

@@ -9,6 +9,7 @@
 
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/crypto/machine_failure.h"
 
 namespace coprotect::protocol {
 namespace {
@@ -24,8 +25,10 @@ constexpr ByteArray<26> kP256Info = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0
                                      0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
                                      0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
 
+// Of a certificate that was read since ERR_clear_error().
 Error malformed(std::string why) {
-  ERR_clear_error();
+  if (machine_failed())
+    return {Code::unavailable, "cannot read a certificate: no memory or descriptors left"};
   return {Code::malformed, "certificate: " + std::move(why)};
 }
 
@@ -62,6 +65,7 @@ std::optional<std::int64_t> milliseconds(const ASN1_TIME* time) {
 }  // namespace
 
 Result<Certificate> Certificate::parse_der(ByteView der) {
+  ERR_clear_error();
   if (der.size() > kMaxCertificate) return malformed("too long");
   const std::uint8_t* in = der.data();
   Owned<X509, X509_free> x509(d2i_X509(nullptr, &in, static_cast<long>(der.size())));
@@ -87,6 +91,7 @@ Result<Certificate> Certificate::parse_der(ByteView der) {
 }
 
 Result<Certificate> Certificate::parse_pem(ByteView pem) {
+  ERR_clear_error();
   if (pem.empty() || pem.size() > 2 * kMaxCertificate) return malformed("not PEM");
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   invariant(bio != nullptr);

@@ -2,6 +2,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include "protocol/crypto/machine_failure.h"
 #include "protocol/x509/certificate.h"
 
 namespace coprotect::protocol {
@@ -51,9 +52,14 @@ Status verify_client_chain(std::span<const Certificate> chain, const Certificate
   X509_VERIFY_PARAM_set_time(param, now_ms / 1000);
   X509_VERIFY_PARAM_set_depth(param, static_cast<int>(chain.size()) - 1);
   X509_VERIFY_PARAM_set_auth_level(param, kSecurityLevel);
-  if (X509_verify_cert(context.get()) != 1)
-    return refused_chain(X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())));
-  return Done{};
+  ERR_clear_error();
+  const int verdict = X509_verify_cert(context.get());
+  if (verdict == 1) return Done{};
+  const int why = X509_STORE_CTX_get_error(context.get());
+  const char* const words = X509_verify_cert_error_string(why);
+  if (machine_failed() || verdict < 0 || why == X509_V_ERR_OUT_OF_MEM || why == X509_V_ERR_UNSPECIFIED)
+    return Error(Code::unavailable, std::string("cannot verify a client certificate: ") + words);
+  return refused_chain(words);
 }
 
 }  // namespace coprotect::protocol
