@@ -2,6 +2,7 @@
 
 #include "agent/custodian/ceremonies.h"
 #include "agent/custodian/sole_holder.h"
+#include "protocol/handover/quorums.h"
 
 // The rounds of a key generation that leave nothing behind: offer, parameters, commit, reveal, deal.
 namespace coprotect::agent::custodian {
@@ -83,6 +84,9 @@ Result<Bytes> Ceremonies::parameters(const Caller& caller, const Sid& sid, ByteV
   if (auto fits = running->second.offer->check_is_for({}, {}); !fits) return std::move(fits).error();
   if (auto own = check_own_party(*parsed, *running->second.offer); !own) return std::move(own).error();
   if (auto split = check_that_nobody_suffices(settings_, *parsed); !split) return std::move(split).error();
+  // A key that is born with more could have no new code: the agents would refuse the plan.
+  if (auto few = protocol::check_quorum_count(protocol::PartShares::of(*parsed)); !few)
+    return std::move(few).error().in("parameters");
 
   const std::size_t self = *parsed->position_of(keyring_.identity().public_key());
   auto dealer = Dealer::start(*std::move(parsed), self, keyring_.identity(),

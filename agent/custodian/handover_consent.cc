@@ -21,8 +21,7 @@ std::string short_hash(const Digest& plan_hash) {
   return to_hex(ByteView(plan_hash).first(8));
 }
 
-std::string what_is_new(const protocol::Sharing& now, const HandoverPlan& plan) {
-  const std::string news = protocol::allowance(now.parameters, plan->parameters);
+std::string what_is_new(const std::string& news) {
   return news.empty() ? "no quorum is new" : "NEW quorums: " + news;
 }
 
@@ -60,8 +59,30 @@ Result<std::int64_t> Handovers::approved_until(const Caller& caller, const Key& 
   return std::min((*approval)->not_after_ms, caller.now_ms + protocol::kMaxConsentMs);
 }
 
+// Without the lock: whatever is asked for, only its asker waits until it is in words.
+Result<Handovers::Proposal> Handovers::read_proposal(const Caller& caller, ByteView payload) const {
+  auto request = protocol::DealRequest::parse(payload);
+  if (!request) return std::move(request).error();
+  if (!request->consents.empty())
+    return Error(Code::malformed, "a request for consent that holds consents already");
+  const auto key = active(caller);
+  if (!key) return key.error();
+  const auto plan = HandoverPlan::parse(request->plan);
+  if (!plan) return plan.error();
+  const protocol::Sharing& now = (*key)->sharing;
+  if (auto fits = plan->follows(now, (*key)->bundle->newest_hash()); !fits) return std::move(fits).error();
+  if (plan->refreshes(now)) return Error(Code::malformed, "a refresh needs no consent");
+  auto words = protocol::plan_in_words(now, *plan);
+  if (!words) return std::move(words).error();
+  return Proposal{.key = *key,
+                  .request = *std::move(request),
+                  .words = std::move(words->text),
+                  .news = what_is_new(words->news)};
+}
+
 // Leaves the plan where the operator finds it, once.
-Status Handovers::propose(const Caller& caller, const Key& key, const HandoverPlan& plan, Running& running) {
+Status Handovers::propose(const Caller& caller, const HandoverPlan& plan, const Proposal& proposal,
+                          Running& running) {
   const Digest hash = protocol::plan_hash(plan);
   if (running.proposed == hash) return Done{};
   if (auto forgotten = approvals_.forget(caller.key_id()); !forgotten) return forgotten;
@@ -70,11 +91,11 @@ Status Handovers::propose(const Caller& caller, const Key& key, const HandoverPl
                                          .epoch = plan->epoch,
                                          .client = caller.uri(),
                                          .proposed_ms = caller.now_ms,
-                                         .words = protocol::describe_plan(key.sharing, plan)});
+                                         .words = proposal.words});
       !put)
     return put;
-  const std::string text = caller.uri() + " proposes " + handover_label(plan) + ", plan " + to_hex(hash) +
-                           "; " + what_is_new(key.sharing, plan);
+  const std::string text =
+      caller.uri() + " proposes " + handover_label(plan) + ", plan " + to_hex(hash) + "; " + proposal.news;
   const auto nothing = [](Transaction&) -> Status { return Done{}; };
   if (auto durable = make_durable(caller, nothing, "handover: " + text); !durable) return durable;
   running.proposed = hash;
@@ -82,36 +103,31 @@ Status Handovers::propose(const Caller& caller, const Key& key, const HandoverPl
   return Done{};
 }
 
-Result<Bytes> Handovers::consent(const Caller& caller, ByteView payload) {
-  const auto request = protocol::DealRequest::parse(payload);
-  if (!request) return request.error();
-  if (!request->consents.empty())
-    return Error(Code::malformed, "a request for consent that holds consents already");
-  const auto key = active(caller);
+Result<Bytes> Handovers::consent(const Caller& caller, const Proposal& proposal) {
+  const auto key = still_active(caller, proposal.key);
   if (!key) return key.error();
   const auto found = running_.find(caller.key_id());
   if (found == running_.end() || found->second.client != caller.uri())
     return Error(Code::conflict, "handover plan without an offer");
   Running& running = found->second;
   running.touched_ms = caller.now_ms;
-  const auto plan = admit_plan(**key, running, *request);
+  const auto plan = admit_plan(**key, running, proposal.request);
   if (!plan) return plan.error();
-  if (plan->refreshes((*key)->sharing)) return Error(Code::malformed, "a refresh needs no consent");
   if (!has_a_say(**key, *plan)) return Bytes{};
 
   if (!announcement_decides(caller, **key, *plan))
-    if (auto proposed = propose(caller, **key, *plan, running); !proposed) return std::move(proposed).error();
-  const auto until = approved_until(caller, **key, *plan, request->recovery_proof);
+    if (auto proposed = propose(caller, *plan, proposal, running); !proposed)
+      return std::move(proposed).error();
+  const auto until = approved_until(caller, **key, *plan, proposal.request.recovery_proof);
   if (!until) return until.error();
   // Asked again, it says the same.
   const Digest hash = protocol::plan_hash(*plan);
   if (running.consent && running.consent->plan_hash == hash && running.consent->not_after_ms <= *until &&
       running.consent->not_after_ms > caller.now_ms)
     return running.consent->encode();
-  const Consent consent =
-      Consent::make(*plan, *until, protocol::describe_plan((*key)->sharing, *plan), keyring_.identity());
+  const Consent consent = Consent::make(*plan, *until, proposal.words, keyring_.identity());
   const std::string text = "consents to " + handover_label(*plan) + ", plan " + to_hex(hash) + ", until " +
-                           protocol::format_utc_time(*until) + "; " + what_is_new((*key)->sharing, *plan);
+                           protocol::format_utc_time(*until) + "; " + proposal.news;
   const auto nothing = [](Transaction&) -> Status { return Done{}; };
   if (auto durable = make_durable(caller, nothing, "handover: " + text); !durable)
     return std::move(durable).error();

@@ -95,7 +95,7 @@ TEST_P(ConsentOfAgents, TheOperatorIsShownWhatTheAgentParsed) {
   ASSERT_EQ(pending.size(), 1u);
   EXPECT_EQ(to_hex(pending[0].plan_hash), hash);
   EXPECT_EQ(pending[0].client, pair.admin.uri);
-  EXPECT_EQ(pending[0].words, protocol::describe_plan(bundle.sharing(), tool.the_plan()));
+  EXPECT_EQ(pending[0].words, must(protocol::plan_in_words(bundle.sharing(), tool.the_plan())).text);
   EXPECT_TRUE(contains(pending[0].words, "NEW: agent of provider alone")) << pending[0].words;
   EXPECT_TRUE(contains(pending[0].words, "cloud-b [1] (index 3): JOINS")) << pending[0].words;
   EXPECT_TRUE(contains(ceremonies(pair.company).back(), "NEW quorums: agent of provider alone"));

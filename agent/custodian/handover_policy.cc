@@ -28,20 +28,24 @@ std::string describe(const Announcement& what) {
   return text;
 }
 
-// Who could use the key then and cannot today.
-std::string announced_news(const protocol::Parameters& now, const protocol::Layout& layout) {
-  protocol::PartShares next{.shares = {}, .t = layout.t};
+protocol::PartShares shares_of(const protocol::Layout& layout) {
+  protocol::PartShares shares{.shares = {}, .t = layout.t};
   for (const auto& holder : layout.holders)
-    next.shares[{holder.organisation, holder.identity_key ? protocol::OrganisationKind::agent
-                                                          : protocol::OrganisationKind::recovery}] +=
+    shares.shares[{holder.organisation, holder.identity_key ? protocol::OrganisationKind::agent
+                                                            : protocol::OrganisationKind::recovery}] +=
         holder.indices.size();
-  const std::string news = protocol::news_in_words(now, next);
-  return news.empty() ? "no quorum is new" : "NEW quorums: " + news;
+  return shares;
+}
+
+// Whom a veto names, as `coprotect-provision veto` takes it.
+std::string veto_command(const HandoverNotice& notice) {
+  return "coprotect-provision veto --dir FOLDER " + to_hex(ByteView(notice.hash()).first(8));
 }
 
 }  // namespace
 
-Result<Bytes> Handovers::announce(const Caller& caller, ByteView payload) {
+// Without the lock: whatever is announced, only its announcer waits until it is in words.
+Result<Handovers::Announced> Handovers::read_announcement(const Caller& caller, ByteView payload) const {
   // Nobody else carries one out.
   if (caller.client.identity.role != Role::recovery)
     return Error(Code::denied, "an announcement needs a certificate of role recovery");
@@ -49,23 +53,35 @@ Result<Bytes> Handovers::announce(const Caller& caller, ByteView payload) {
   if (!what) return std::move(what).error();
   const auto key = active(caller);
   if (!key) return key.error();
+  const protocol::PartShares next = shares_of(what->layout);
+  if (auto few = protocol::check_quorum_count(next); !few) return std::move(few).error().in("announcement");
+  const std::string news = protocol::news_in_words((*key)->parameters(), next);
+  std::string words =
+      (news.empty() ? "no quorum is new" : "NEW quorums: " + news) + "; holders: " + describe(*what);
+  if (auto few = protocol::check_word_count(words); !few) return std::move(few).error().in("announcement");
+  return Announced{.key = *key, .what = *std::move(what), .words = std::move(words)};
+}
+
+Result<Bytes> Handovers::announce(const Caller& caller, Announced announced) {
+  if (const auto key = still_active(caller, announced.key); !key) return key.error();
   const Digest& announcer = caller.client.key_hash;
   // Said again, it goes on waiting; others' announcements are not touched by it.
-  if (const auto own = announcements_.of(caller.key_id(), announcer); own && own->what == *what) {
+  if (const auto own = announcements_.of(caller.key_id(), announcer); own && own->what == announced.what) {
     if (own->vetoed) return Error(Code::denied, "these holders were announced, and vetoed");
     return own->encode();
   }
 
-  HandoverNotice notice{.what = *std::move(what),
+  HandoverNotice notice{.what = std::move(announced.what),
                         .announcer = announcer,
                         .client = caller.uri(),
                         .not_before_ms = caller.now_ms + settings_.handover.delay_ms,
                         .running_left_ms = settings_.handover.delay_ms,
                         .vetoed = false};
+  // What somebody needs who has to act stands first: the log keeps the beginning of a long text.
   const std::string text = caller.uri() + " announces new holders, from " +
-                           protocol::format_utc_time(notice.not_before_ms) + " on: " + describe(notice.what) +
-                           "; " + announced_news((*key)->parameters(), notice.what.layout) + "; notice " +
-                           to_hex(notice.hash());
+                           protocol::format_utc_time(notice.not_before_ms) + " on; notice " +
+                           to_hex(notice.hash()) + "; to object: " + veto_command(notice) + "; " +
+                           announced.words;
   const auto put = [&](Transaction& t) { return announcements_.put(t, caller.key_id(), notice); };
   if (auto durable = make_durable(caller, put, "handover: " + text); !durable)
     return std::move(durable).error();

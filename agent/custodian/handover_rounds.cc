@@ -3,6 +3,7 @@
 #include "agent/custodian/handover_shares.h"
 #include "agent/custodian/handovers.h"
 #include "agent/custodian/sole_holder.h"
+#include "protocol/handover/quorums.h"
 #include "protocol/message/onboarding.h"
 
 // The rounds of a handover: offer, plan and deal, which leave nothing behind; and prepare, which does.
@@ -96,6 +97,10 @@ Result<HandoverPlan> Handovers::admit_plan(const Key& key, const Running& runnin
   auto plan = HandoverPlan::parse(request.plan);
   if (!plan) return plan;
   if (auto fits = check_plan(key, running, *plan); !fits) return std::move(fits).error();
+  // A refresh brings nobody anything to judge.
+  if (!plan->refreshes(key.sharing))
+    if (auto few = protocol::check_quorum_count(protocol::PartShares::of((*plan)->parameters)); !few)
+      return std::move(few).error().in("handover plan");
   if (auto offered = protocol::check_offers(*plan, key.sharing, request.offers); !offered)
     return std::move(offered).error();
   if (auto shared = check_that_nobody_suffices(settings_, (*plan)->parameters); !shared)

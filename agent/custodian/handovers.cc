@@ -25,18 +25,31 @@ Status Handovers::load(Transaction& transaction) {
 
 Result<Bytes> Handovers::answer(const Client& client, const protocol::HandoverBody& step,
                                 std::int64_t now_ms) {
-  const std::lock_guard lock(mutex_);
   auto answer = run({client, now_ms}, step);
   fault_point("agent-reply");
   return answer;
 }
 
 Result<Bytes> Handovers::run(const Caller& caller, const protocol::HandoverBody& step) {
+  std::optional<Announced> announced;
+  if (step.step == HandoverStep::announce) {
+    auto read = read_announcement(caller, step.payload);
+    if (!read) return std::move(read).error();
+    announced = *std::move(read);
+  }
+  std::optional<Proposal> proposal;
+  if (step.step == HandoverStep::consent) {
+    auto read = read_proposal(caller, step.payload);
+    if (!read) return std::move(read).error();
+    proposal = *std::move(read);
+  }
+
+  const std::lock_guard lock(mutex_);
   switch (step.step) {
     case HandoverStep::status:
       return status(caller);
     case HandoverStep::announce:
-      return announce(caller, step.payload);
+      return announce(caller, *std::move(announced));
     case HandoverStep::offer:
       return offer(caller);
     case HandoverStep::deal:
@@ -52,7 +65,7 @@ Result<Bytes> Handovers::run(const Caller& caller, const protocol::HandoverBody&
     case HandoverStep::veto:
       return veto(caller, step.payload);
     case HandoverStep::consent:
-      return consent(caller, step.payload);
+      return consent(caller, *proposal);
   }
   return Error(Code::malformed, "unknown step of a handover");
 }
@@ -94,6 +107,13 @@ Result<Bytes> Handovers::status(const Caller& caller) {
 Result<KeyPtr> Handovers::active(const Caller& caller) const {
   KeyPtr key = keys_.active(caller.key_id());
   if (key == nullptr) return Error(Code::not_found, "key " + to_hex(caller.key_id()) + " is not active here");
+  return key;
+}
+
+Result<KeyPtr> Handovers::still_active(const Caller& caller, const KeyPtr& then) const {
+  auto key = active(caller);
+  if (key && (*key)->bundle->newest_hash() != then->bundle->newest_hash())
+    return Error(Code::conflict, "the key is in epoch " + std::to_string((*key)->epoch()) + " by now");
   return key;
 }
 

@@ -68,16 +68,33 @@ class Handovers {
     std::int64_t touched_ms;
   };
 
+  // What a step asks people to judge: read and put in words before the lock is taken, so that nobody waits
+  // for it, and judged again under the lock.
+  struct Proposal {
+    KeyPtr key;  // as it was then
+    protocol::DealRequest request;
+    std::string words;  // what the operator is to read
+    std::string news;   // in one line
+  };
+  struct Announced {
+    KeyPtr key;
+    protocol::Announcement what;
+    std::string words;  // who is to hold the key, in one line; what is news first
+  };
+
   Result<Bytes> run(const Caller& caller, const protocol::HandoverBody& step);
   // handovers.cc
   Result<Bytes> status(const Caller& caller);
   // handover_policy.cc
-  Result<Bytes> announce(const Caller& caller, ByteView payload);
+  Result<Announced> read_announcement(const Caller& caller, ByteView payload) const;
+  Result<Bytes> announce(const Caller& caller, Announced announced);
   Result<Bytes> veto(const Caller& caller, ByteView payload);
   Status check_announced(const Caller& caller, const protocol::HandoverPlan& plan) const;
   // handover_consent.cc
-  Result<Bytes> consent(const Caller& caller, ByteView payload);
-  Status propose(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan, Running& running);
+  Result<Proposal> read_proposal(const Caller& caller, ByteView payload) const;
+  Result<Bytes> consent(const Caller& caller, const Proposal& proposal);
+  Status propose(const Caller& caller, const protocol::HandoverPlan& plan, const Proposal& proposal,
+                 Running& running);
   // Whether the announcement of a recovery administrator decides of the plan, in the operator's place.
   bool announcement_decides(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan) const;
   // Until when this agent may deal by the plan. Code::limited names who is waited for.
@@ -104,6 +121,8 @@ class Handovers {
   Result<Bytes> revert(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan);
 
   Result<KeyPtr> active(const Caller& caller) const;
+  // The key, if it is still in the epoch that it was in `then`; Code::conflict if not.
+  Result<KeyPtr> still_active(const Caller& caller, const KeyPtr& then) const;
   // Code::conflict unless the agent may still confirm or void a handover to the plan's epoch.
   Status check_undecided(const Key& key, const protocol::HandoverPlan::Fields& plan) const;
   void forget_running(const KeyId& key_id);

@@ -1,7 +1,6 @@
 #include "protocol/handover/quorums.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "protocol/crypto/hash.h"
 
@@ -21,6 +20,43 @@ bool can_use(const OrganisationQuorum& quorum, const PartShares& epoch) {
   }
   return held >= epoch.t;
 }
+
+// Finds minimal quorums, and stops when it has more than kMaxQuorums. Parts are added in descending order of
+// their shares: a set that reaches t with a part needs that part, which holds least, so that it is minimal.
+// What cannot reach t any more is left, so that every branch that is followed finds a quorum.
+class MinimalQuorums {
+ public:
+  explicit MinimalQuorums(const PartShares& epoch) : t_(epoch.t) {
+    for (const auto& [part, shares] : epoch.shares)
+      if (shares > 0) parts_.emplace_back(part, shares);
+    std::ranges::stable_sort(parts_, std::ranges::greater{}, &Part::second);
+    left_.resize(parts_.size() + 1);
+    for (std::size_t i = parts_.size(); i-- > 0;) left_[i] = left_[i + 1] + parts_[i].second;
+  }
+  std::set<OrganisationQuorum> take() && {
+    if (t_ > 0) add_from(0, 0);
+    return std::move(found_);
+  }
+
+ private:
+  using Part = std::pair<OrganisationPart, std::size_t>;
+  void add_from(std::size_t next, std::size_t held) {
+    for (std::size_t i = next; i < parts_.size(); ++i) {
+      if (held + left_[i] < t_ || found_.size() > kMaxQuorums) return;
+      chosen_.push_back(parts_[i].first);
+      if (held + parts_[i].second >= t_)
+        found_.emplace(chosen_.begin(), chosen_.end());
+      else
+        add_from(i + 1, held + parts_[i].second);
+      chosen_.pop_back();
+    }
+  }
+  std::size_t t_;
+  std::vector<Part> parts_;
+  std::vector<std::size_t> left_;  // what this part and those after it hold
+  std::vector<OrganisationPart> chosen_;
+  std::set<OrganisationQuorum> found_;
+};
 
 std::string grouped(ByteView digest) {
   constexpr std::size_t kGroup = 4;
@@ -162,6 +198,16 @@ std::vector<std::string> new_dangers(const Parameters& now, const Parameters& ne
   return dangers;
 }
 
+// The sentence of allowance().
+std::string news_of(const Parameters& now, const Parameters& next, const QuorumChange& change) {
+  const Organisations organisations(now, next);
+  std::string text;
+  const auto add = [&](const std::string& sentence) { text += (text.empty() ? "" : "; ") + sentence; };
+  for (const OrganisationQuorum& quorum : change.gained) add(organisations.phrase(quorum));
+  for (const std::string& danger : new_dangers(now, next)) add(danger);
+  return text;
+}
+
 std::string leavers(const Parameters& now, const Parameters& next) {
   std::string text;
   for (const Party& party : now->parties)
@@ -179,31 +225,30 @@ PartShares PartShares::of(const Parameters& parameters) {
 }
 
 std::set<OrganisationQuorum> minimal_quorums(const PartShares& epoch) {
-  const std::vector<std::pair<OrganisationPart, std::size_t>> parts(epoch.shares.begin(), epoch.shares.end());
-  std::set<OrganisationQuorum> minimal;
-  // There are at most 16 parties.
-  for (std::uint32_t subset = 1; subset < std::uint32_t{1} << parts.size(); ++subset) {
-    OrganisationQuorum quorum;
-    std::size_t held = 0;
-    std::size_t least = std::numeric_limits<std::size_t>::max();
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      if ((subset >> i & 1u) == 0) continue;
-      quorum.insert(parts[i].first);
-      held += parts[i].second;
-      least = std::min(least, parts[i].second);
-    }
-    // Minimal: without the part that holds least it is none.
-    if (held >= epoch.t && held - least < epoch.t) minimal.insert(std::move(quorum));
-  }
-  return minimal;
+  return MinimalQuorums(epoch).take();
+}
+
+Status check_quorum_count(const PartShares& epoch) {
+  if (minimal_quorums(epoch).size() <= kMaxQuorums) return Done{};
+  return Error(Code::denied, "more than " + std::to_string(kMaxQuorums) +
+                                 " quorums of organisations could use the key: nobody could judge them");
+}
+
+Status check_word_count(std::string_view words) {
+  if (words.size() <= kMaxWords) return Done{};
+  return Error(Code::denied, "the change takes " + std::to_string(words.size()) +
+                                 " bytes of words, of which " + std::to_string(kMaxWords) +
+                                 " are allowed: nobody could judge it");
 }
 
 QuorumChange quorum_change(const PartShares& now, const PartShares& next) {
   QuorumChange change{.after = minimal_quorums(next), .gained = {}, .lost = {}};
   for (const OrganisationQuorum& quorum : change.after)
     if (!can_use(quorum, now)) change.gained.insert(quorum);
-  for (const OrganisationQuorum& quorum : minimal_quorums(now))
+  const auto before = minimal_quorums(now);
+  for (const OrganisationQuorum& quorum : before)
     if (!can_use(quorum, next)) change.lost.insert(quorum);
+  change.more_lost = before.size() > kMaxQuorums;
   return change;
 }
 
@@ -216,23 +261,15 @@ std::string news_in_words(const Parameters& now, const PartShares& next) {
 }
 
 std::string allowance(const Parameters& now, const Parameters& next) {
-  const Organisations organisations(now, next);
-  std::vector<std::string> sentences;
-  for (const OrganisationQuorum& quorum : quorum_change(PartShares::of(now), PartShares::of(next)).gained)
-    sentences.push_back(organisations.phrase(quorum));
-  for (std::string& danger : new_dangers(now, next)) sentences.push_back(std::move(danger));
-  std::string text;
-  for (const std::string& sentence : sentences) text += (text.empty() ? "" : "; ") + sentence;
-  return text;
+  return news_of(now, next, quorum_change(PartShares::of(now), PartShares::of(next)));
 }
 
 namespace {
 
 // `to` says to which epoch; the dealers are indices of the present one.
 std::string describe(const Sharing& now, const Parameters& next, const std::string& to,
-                     const std::vector<std::uint8_t>& dealers) {
+                     const std::vector<std::uint8_t>& dealers, const QuorumChange& change) {
   const Organisations organisations(now.parameters, next);
-  const QuorumChange change = quorum_change(PartShares::of(now.parameters), PartShares::of(next));
   std::string text = "key " + to_hex(now.key_id) + " of " + next->tenant + '\n';
   text += "from epoch " + std::to_string(now.epoch) + ", " + threshold(now.parameters) + '\n';
   text += "to " + to + ", " + threshold(next) + '\n';
@@ -253,6 +290,9 @@ std::string describe(const Sharing& now, const Parameters& next, const std::stri
   text += quorum_lines("who can use the key then", change.after, organisations);
   text += quorum_lines("NEWS: these cannot use the key today", change.gained, organisations, "NEW: ");
   text += quorum_lines("these can use the key today, and cannot then", change.lost, organisations);
+  if (change.more_lost)
+    text +=
+        "more than " + std::to_string(kMaxQuorums) + " quorums can use the key today: not all are named\n";
   for (const std::string& danger : new_dangers(now.parameters, next)) text += "NEWS: " + danger + '\n';
   return text;
 }
@@ -260,12 +300,20 @@ std::string describe(const Sharing& now, const Parameters& next, const std::stri
 }  // namespace
 
 std::string describe_change(const Sharing& now, const Parameters& next) {
-  return describe(now, next, "the next epoch", {});
+  return describe(now, next, "the next epoch", {},
+                  quorum_change(PartShares::of(now.parameters), PartShares::of(next)));
 }
 
-std::string describe_plan(const Sharing& now, const HandoverPlan& plan) {
-  return "plan " + grouped(sha256(plan.encoded())) + '\n' +
-         describe(now, plan->parameters, "epoch " + std::to_string(plan->epoch), plan->dealers);
+Result<PlanInWords> plan_in_words(const Sharing& now, const HandoverPlan& plan) {
+  const PartShares next = PartShares::of(plan->parameters);
+  if (auto few = check_quorum_count(next); !few) return std::move(few).error().in("handover plan");
+  const QuorumChange change = quorum_change(PartShares::of(now.parameters), next);
+  PlanInWords words{
+      .text = "plan " + grouped(sha256(plan.encoded())) + '\n' +
+              describe(now, plan->parameters, "epoch " + std::to_string(plan->epoch), plan->dealers, change),
+      .news = news_of(now.parameters, plan->parameters, change)};
+  if (auto few = check_word_count(words.text); !few) return std::move(few).error().in("handover plan");
+  return words;
 }
 
 }  // namespace coprotect::protocol

@@ -24,10 +24,23 @@ struct PartShares {
   std::map<OrganisationPart, std::size_t> shares;
   std::size_t t;
   static PartShares of(const Parameters& parameters);
+  friend bool operator==(const PartShares&, const PartShares&) = default;
 };
 
-// The minimal quorums of an epoch: none of them can do without any of its parts.
+// What a person who is to judge a change is given to read has a limit, and so has the work of writing it: an
+// epoch that a handover makes has at most so many minimal quorums, and its words at most so many bytes
+// (SPEC.md §13.7).
+constexpr std::size_t kMaxQuorums = 64;
+constexpr std::size_t kMaxWords = std::size_t{48} << 10;
+
+// The minimal quorums of an epoch: none of them can do without any of its parts. If there are more than
+// kMaxQuorums, kMaxQuorums + 1 of them; the others are not looked for.
 std::set<OrganisationQuorum> minimal_quorums(const PartShares& epoch);
+
+// Code::denied if the epoch has more than kMaxQuorums minimal quorums.
+Status check_quorum_count(const PartShares& epoch);
+// Code::denied if a text that describes a change is longer than kMaxWords.
+Status check_word_count(std::string_view words);
 
 // What a plan changes about who can use the key.
 struct QuorumChange {
@@ -36,6 +49,7 @@ struct QuorumChange {
   std::set<OrganisationQuorum> gained;
   // Minimal quorums of the present epoch that cannot use the key in the plan's.
   std::set<OrganisationQuorum> lost;
+  bool more_lost = false;  // `lost` may not be all: the present epoch has more than kMaxQuorums
 };
 QuorumChange quorum_change(const PartShares& now, const PartShares& next);
 
@@ -49,11 +63,18 @@ std::string news_in_words(const Parameters& now, const PartShares& next);
 // unknown, by its whole fingerprint.
 std::string allowance(const Parameters& now, const Parameters& next);
 
-// The plan in words, as everybody sees it who is asked to consent: organisations with their whole
-// fingerprints, holders and what becomes of them, the recovery code, and the quorums. Lines of printable
-// ASCII, each ended by a line feed; equal for all agents that hold the key.
-std::string describe_plan(const Sharing& now, const HandoverPlan& plan);
-// The same before there is a plan: nonces and ceremony keys of `next` count for nothing.
+// A plan in words.
+struct PlanInWords {
+  // As everybody sees it who is asked to consent: organisations with their whole fingerprints, holders and
+  // what becomes of them, the recovery code, and the quorums. Lines of printable ASCII, each ended by a line
+  // feed; equal for all agents that hold the key.
+  std::string text;
+  std::string news;  // allowance()
+};
+// Code::denied if its epoch has more quorums, or its words more bytes, than people read. The plan follows
+// `now`.
+Result<PlanInWords> plan_in_words(const Sharing& now, const HandoverPlan& plan);
+// The text of the same before there is a plan: nonces and ceremony keys of `next` count for nothing.
 std::string describe_change(const Sharing& now, const Parameters& next);
 
 }  // namespace coprotect::protocol

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 
 #include "protocol/handover/test_handover.h"
 
@@ -101,6 +102,32 @@ TEST(Quorums, AnAgentAndARecoveryCodeOfOneOrganisationAreTwoParts) {
   EXPECT_EQ(minimal_quorums(layout).size(), 3u);
 }
 
+// So many parts of one share each.
+PartShares equal_parts(std::uint8_t parts, std::size_t t) {
+  PartShares layout{.shares = {}, .t = t};
+  for (std::uint8_t i = 0; i < parts; ++i) layout.shares.emplace(part(i), 1);
+  return layout;
+}
+
+// 16 organisations and t = 8 have 12870. Nobody is made to count or to read them.
+TEST(Quorums, AreNotCountedFurtherThanPeopleRead) {
+  for (const std::size_t parts : {8u, 9u, 16u, 255u}) {
+    const PartShares many = equal_parts(static_cast<std::uint8_t>(parts), parts / 2);
+    const auto began = std::chrono::steady_clock::now();
+    EXPECT_EQ(minimal_quorums(many).size(), kMaxQuorums + 1) << parts;
+    EXPECT_FALSE(check_quorum_count(many)) << parts;
+    EXPECT_EQ(check_quorum_count(many).error().code(), Code::denied);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(200)) << parts;
+  }
+  EXPECT_EQ(minimal_quorums(equal_parts(8, 3)).size(), 56u);
+  EXPECT_TRUE(check_quorum_count(equal_parts(8, 3)));
+  EXPECT_TRUE(check_quorum_count(equal_parts(16, 16)));
+  EXPECT_TRUE(check_quorum_count(equal_parts(16, 0)));
+  const QuorumChange change = quorum_change(equal_parts(16, 8), equal_parts(2, 2));
+  EXPECT_TRUE(change.more_lost);
+  EXPECT_FALSE(quorum_change(equal_parts(8, 3), equal_parts(2, 2)).more_lost);
+}
+
 class PlanInWords : public testing::Test {
  protected:
   const Sharing& now() const { return key.bundle.sharing(); }
@@ -132,7 +159,7 @@ TEST_F(PlanInWords, TheProviderAloneIsNews) {
   const test::Layout layout{2, {{"cloud", {1}}, {"cloud-b", {2}}, {"company", {3}}, {"recovery", {4}}}};
   const test::TestHandover next(key, layout, {1, 2});
   EXPECT_EQ(allowed(next), "agent of provider alone");
-  const std::string text = describe_plan(now(), next.plan);
+  const std::string text = must(plan_in_words(now(), next.plan)).text;
   EXPECT_TRUE(contains(text, "NEW: agent of provider alone")) << text;
   EXPECT_TRUE(contains(text, "cloud-b [1] (index 2): JOINS: proves no share of the present epoch")) << text;
   EXPECT_FALSE(contains(text, "UNKNOWN")) << text;
@@ -147,7 +174,7 @@ TEST_F(PlanInWords, AnUnknownOrganisationIsNamedByItsWholeFingerprint) {
   const std::string allowed_text = allowed(next);
   EXPECT_TRUE(contains(allowed_text, stranger)) << allowed_text;
   EXPECT_TRUE(contains(allowed_text, "and ")) << allowed_text;
-  const std::string text = describe_plan(now(), next.plan);
+  const std::string text = must(plan_in_words(now(), next.plan)).text;
   EXPECT_TRUE(contains(text, "\"company \", UNKNOWN organisation")) << text;
   // Two agents of the company's own, certified by its CA, are known.
   EXPECT_TRUE(contains(text, "the company: its client CA")) << text;
@@ -157,7 +184,7 @@ TEST_F(PlanInWords, ItSaysWhoLeavesWhoMovesAndThatTheCodeIsNew) {
   test::Layout layout{2, {{"company", {1}}, {"cloud-b", {2}}, {"recovery", {3}}}};
   layout.urls = {{"company", "https://elsewhere.example:1"}};
   const test::TestHandover next(key, layout, {1, 2}, true);
-  const std::string text = describe_plan(now(), next.plan);
+  const std::string text = must(plan_in_words(now(), next.plan)).text;
   EXPECT_TRUE(contains(text, "cloud: LEAVES, identity ")) << text;
   EXPECT_TRUE(contains(text, "MOVES, from https://company.example:8443")) << text;
   EXPECT_TRUE(contains(text, "a NEW recovery code")) << text;
@@ -174,9 +201,37 @@ TEST_F(PlanInWords, TheLossOfRecoveryOrOfReserveIsNews) {
   const test::Layout all_needed{3, {{"cloud", {1}}, {"company", {2}}, {"recovery", {3}}}};
   const test::TestHandover next(key, all_needed, {1, 2});
   EXPECT_EQ(allowed(next), "the loss of one holder loses the key");
-  const std::string text = describe_plan(now(), next.plan);
+  const std::string text = must(plan_in_words(now(), next.plan)).text;
   EXPECT_TRUE(contains(text, "NEWS: the loss of one holder loses the key")) << text;
   EXPECT_TRUE(contains(text, "these can use the key today, and cannot then")) << text;
+}
+
+// So many strangers, each an organisation of its own.
+test::Layout strangers(std::uint8_t count, std::uint8_t t) {
+  test::Layout layout{t, {}};
+  for (std::uint8_t i = 1; i <= count; ++i) {
+    const std::string name = "agent-" + std::to_string(i);
+    layout.parties.push_back({name, {i}});
+    layout.organisations.emplace(name, "organisation " + std::to_string(i));
+  }
+  return layout;
+}
+
+TEST_F(PlanInWords, MoreThanAPersonReadsIsRefused) {
+  const test::TestHandover many(key, strangers(9, 5), {1, 2});  // 126 quorums
+  const auto refused = plan_in_words(now(), many.plan);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::denied);
+  EXPECT_TRUE(contains(refused.error().message(), "more than 64 quorums")) << refused.error().message();
+  // 55 quorums, which take more bytes than people read.
+  const test::TestHandover wordy(key, strangers(11, 9), {1, 2});
+  const auto too_long = plan_in_words(now(), wordy.plan);
+  ASSERT_FALSE(too_long);
+  EXPECT_EQ(too_long.error().code(), Code::denied);
+  EXPECT_TRUE(contains(too_long.error().message(), "bytes of words")) << too_long.error().message();
+  const test::TestHandover readable(key, strangers(8, 3), {1, 2});  // 56
+  EXPECT_LE(must(plan_in_words(now(), readable.plan)).text.size(), kMaxWords);
+  EXPECT_EQ(must(plan_in_words(now(), readable.plan)).news, allowed(readable));
 }
 
 // A name cannot end the quotes and go on as if the tool spoke.
@@ -184,7 +239,7 @@ TEST_F(PlanInWords, NamesStayInTheirQuotes) {
   test::Layout layout{2, {{"cloud-b", {1}}, {"company", {2}}, {"recovery", {3}}}};
   layout.organisations = {{"cloud-b", "x\", the company: its client CA\\"}};
   const test::TestHandover next(key, layout, {1, 2});
-  const std::string text = describe_plan(now(), next.plan);
+  const std::string text = must(plan_in_words(now(), next.plan)).text;
   EXPECT_TRUE(contains(text, "\"x\\\", the company: its client CA\\\\\", UNKNOWN")) << text;
 }
 

@@ -84,6 +84,10 @@ Result<Parameters> draft(const protocol::Bundle& now, const HandoverOrder& order
 }
 
 Status check_quorums(const protocol::Bundle& now, const Parameters& next, const std::string& allowed) {
+  // A refresh leaves them as they are; by anything else no agent deals if there are too many.
+  const auto shares = protocol::PartShares::of(next);
+  if (shares != protocol::PartShares::of(now.parameters()))
+    if (auto few = protocol::check_quorum_count(shares); !few) return few;
   const std::string sentence = protocol::allowance(now.parameters(), next);
   if (sentence.empty() || sentence == allowed) return Done{};
   return with_hint(
