@@ -4,9 +4,10 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <memory>
 #include <string>
+
+#include "protocol/base/text.h"
 
 namespace coprotect::agent {
 namespace {
@@ -36,10 +37,7 @@ std::shared_ptr<spdlog::logger> make_logger() {
 
 void write(spdlog::level::level_enum level, std::string_view text) {
   static const std::shared_ptr<spdlog::logger> logger = make_logger();
-  std::string line(text);
-  std::ranges::replace_if(
-      line, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-  logger->log(level, line);
+  logger->log(level, printable(text));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "protocol/base/text.h"
+
 namespace coprotect::client {
 namespace {
 
@@ -36,18 +38,10 @@ Error unexplained(long status) {
 
 }  // namespace
 
-// C1 controls are C2 80 to C2 9F.
 std::string shown(const std::string& text) {
-  std::string clean;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const bool c1 = byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (c1) ++i;
-    const bool lead = (byte & 0xc0) != 0x80;  // never cut inside a character
-    if (lead && clean.size() >= kMaxDetail) return clean + "…";
-    clean += c1 || byte < 0x20 || byte == 0x7f ? '?' : text[i];
-  }
-  return clean;
+  const std::string clean = printable(text);
+  if (clean.size() <= kMaxDetail) return clean;
+  return std::string(beginning_of(clean, kMaxDetail)) + "…";
 }
 
 Error read_problem(long status, ByteView body) {

@@ -17,7 +17,7 @@ Error read_problem(long status, ByteView body);
 // Code::unavailable, with what it says.
 Error read_unsigned_problem(long status, ByteView body);
 
-// Another side's text (UTF-8) as it may be shown: shortened and freed of control characters.
+// Another side's text (UTF-8) as it may be shown: shortened, and as printable() gives it.
 std::string shown(const std::string& text);
 
 }  // namespace coprotect::client

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "hsm/plan_approvals.h"
+#include "protocol/base/text.h"
 #include "provisioning/agent_identity.h"
 #include "provisioning/clock.h"
 #include "provisioning/report.h"

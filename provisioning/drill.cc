@@ -6,6 +6,7 @@
 #include "client/agents.h"
 #include "client/bundle_update.h"
 #include "client/recovery.h"
+#include "protocol/base/text.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/message/drill_signature.h"
 #include "provisioning/canary.h"
@@ -247,7 +248,7 @@ Result<Exit> Drill::run(const Operator& person) {
   std::cout << "  evidence: " << file->string() << '\n';
   bool kit_renewed = true;
   if (auto done = look_after_kit(); !done) {
-    person.warn(printable("the kit is not renewed: " + done.error().message()));
+    person.warn("the kit is not renewed: " + done.error().message());
     kit_renewed = false;
   }
 
@@ -255,7 +256,7 @@ Result<Exit> Drill::run(const Operator& person) {
   for (const protocol::Party& one : bundle_.parameters()->parties) {
     if (!one.is_agent()) continue;
     if (auto done = tell(one, protocol::sha256(bytes_of(json))); !done) {
-      person.warn(printable("it could not be told of the drill: " + done.error().message()));
+      person.warn("it could not be told of the drill: " + done.error().message());
       told = false;
     }
   }

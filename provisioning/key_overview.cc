@@ -4,6 +4,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "protocol/base/text.h"
 #include "provisioning/client_directory.h"
 #include "provisioning/clock.h"
 #include "provisioning/key_states.h"

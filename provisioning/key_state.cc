@@ -2,12 +2,12 @@
 
 #include <iostream>
 
+#include "protocol/base/text.h"
 #include "provisioning/affected_files.h"
 #include "provisioning/clock.h"
 #include "provisioning/key_overview.h"
 #include "provisioning/key_states.h"
 #include "provisioning/registry.h"
-#include "provisioning/report.h"
 
 namespace coprotect::provisioning {
 namespace {

@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "protocol/base/text.h"
 #include "protocol/file/policy.h"
 #include "provisioning/clock.h"
-#include "provisioning/report.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -80,7 +80,7 @@ std::string log_as_table(const VerifiedLog& log) {
 
 std::string log_as_json(const VerifiedLog& log) {
   const auto line = [](const nlohmann::ordered_json& object) {
-    return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    return object.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
   };
   std::string text;
   for (const LogEntry& entry : log.entries) {

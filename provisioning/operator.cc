@@ -5,6 +5,7 @@
 #include "client/files/fd.h"
 #include "client/terminal/secret_line.h"
 #include "client/terminal/terminal.h"
+#include "protocol/base/text.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -25,7 +26,7 @@ void Operator::progress(std::string_view text) const {
 }
 
 void Operator::warn(std::string_view text) const {
-  std::cerr << "coprotect-provision: warning: " << text << '\n';
+  std::cerr << "coprotect-provision: warning: " << printable(text) << '\n';
 }
 
 Status Operator::show_code(const Secret& code) const {

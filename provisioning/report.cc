@@ -2,6 +2,8 @@
 
 #include <iostream>
 
+#include "protocol/base/text.h"
+
 namespace coprotect::provisioning {
 
 Exit exit_for(Code code) {
@@ -32,13 +34,6 @@ Exit exit_for(Code code) {
 
 Error with_hint(Error error, std::string_view hint) {
   return {error.code(), error.message() + "\n" + std::string(hint)};
-}
-
-std::string printable(std::string_view text) {
-  std::string clean(text);
-  for (char& c : clean)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return clean;
 }
 
 Exit report(const Error& error) {

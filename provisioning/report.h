@@ -22,9 +22,6 @@ Exit exit_for(Code code);
 // This error with a hint, which report() puts on a line of its own.
 Error with_hint(Error error, std::string_view hint);
 
-// Other parties' words on their way to a terminal: control characters become question marks.
-std::string printable(std::string_view text);
-
 // Prints "coprotect-provision: error: …" and the hint, if there is one, to stderr and gives the exit status.
 Exit report(const Error& error);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/base/reader.h"
+#include "protocol/base/text.h"
 #include "protocol/crypto/hash.h"
 
 namespace coprotect::agent::custodian {
@@ -60,11 +61,7 @@ Digest plan_named_by(ByteView payload) {
 }  // namespace
 
 std::string shortened(std::string_view text) {
-  if (text.size() <= kMaxDetail) return std::string(text);
-  std::size_t end = kMaxDetail;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
-    --end;  // not within a UTF-8 sequence
-  return std::string(text.substr(0, end));
+  return std::string(beginning_of(text, kMaxDetail));
 }
 
 LogEntry entry_of(EntryKind kind, const std::string& tenant, std::int64_t now_ms) {

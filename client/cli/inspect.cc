@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client/files/encrypted_file.h"
+#include "protocol/base/text.h"
 #include "protocol/file/policy.h"
 
 namespace coprotect::client {
@@ -101,7 +102,7 @@ ExitCode inspect(const Options& options, Report& report) {
     }
     report.succeeded();
     if (options.json) {
-      std::cout << to_json(file, *inspected, *bundle).dump(-1, ' ', false, Json::error_handler_t::replace)
+      std::cout << to_json(file, *inspected, *bundle).dump(-1, ' ', true, Json::error_handler_t::replace)
                 << std::endl;
     } else {
       print(file, *inspected, *bundle);

@@ -3,25 +3,19 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "protocol/base/text.h"
+
 namespace coprotect::client {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 void print_line(const Json& json) {
-  // A file's name need not be UTF-8.
-  std::cout << json.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+  // A file's name need not be UTF-8; what is not ASCII is escaped, since a terminal may be there.
+  std::cout << json.dump(-1, ' ', true, Json::error_handler_t::replace) << std::endl;
 }
 
 }  // namespace
-
-std::string printable(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return out;
-}
 
 void Report::say(const std::string& kind, const std::string& text) {
   if (progress_ != nullptr) progress_->clear();

@@ -10,9 +10,6 @@
 
 namespace coprotect::client {
 
-// Text as it may go to a terminal: control characters become '?'.
-std::string printable(std::string_view text);
-
 // Of a file and of what became of it, where they are known.
 struct FileSizes {
   std::optional<std::uint64_t> input = {};

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "client/joint_public_key.h"
+#include "protocol/base/text.h"
 #include "protocol/crypto/x963.h"
 
 namespace coprotect::keyhelper {
@@ -13,7 +14,7 @@ using keyclient::Kdf;
 using protocol::X963Hash;
 
 void say(const Error& error) {
-  std::cerr << "coprotect-keyd: " + error.message() + "\n" << std::flush;
+  std::cerr << "coprotect-keyd: " + printable(error.message()) + "\n" << std::flush;
 }
 
 // The agents' refusals, whatever their reason, are one to a program; so are their defects. What was altered

@@ -1,5 +1,6 @@
 #include "protocol/message/refusal.h"
 
+#include "protocol/base/text.h"
 #include "protocol/message/fields.h"
 
 namespace coprotect::protocol {
@@ -13,14 +14,7 @@ std::optional<Code> read_code(Reader& r) {
 }
 
 std::string printable_detail(std::string_view message) {
-  if (!valid_utf8(message)) return "?";
-  std::string detail;
-  for (const char c : message) {
-    const bool lead = (static_cast<unsigned char>(c) & 0xc0) != 0x80;  // never cut inside a character
-    if (lead && detail.size() + 4 > kMaxRefusalDetail) break;
-    detail += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  }
-  return detail;
+  return std::string(beginning_of(printable(message), kMaxRefusalDetail));
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ struct Refusal {
   std::string detail;       // UTF-8, at most kMaxRefusalDetail bytes
   ByteArray<8> request_id;  // under which the agent has it in its log
 
-  // Control characters are replaced in the error's message and its end is cut off if it is too long.
+  // The error's message as printable() gives it, without its end if it is too long.
   static Refusal of(const Error& error, const ByteArray<8>& request_id);
   // code (text) ‖ detail (text) ‖ request_id.
   Bytes encode() const;

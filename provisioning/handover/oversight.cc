@@ -3,6 +3,7 @@
 #include <iostream>
 #include <set>
 
+#include "protocol/base/text.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/handover/transcript.h"
 #include "provisioning/clock.h"
