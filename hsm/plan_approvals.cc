@@ -71,7 +71,11 @@ Status PlanApprovals::write(const fs::path& file, const Bytes& content) const {
 }
 
 Status PlanApprovals::put_pending(const PendingPlan& plan) const {
-  return write(pending_ / to_hex(plan.key_id), plan.encode());
+  const Bytes content = plan.encode();
+  if (content.size() > kMaxPlanFile - kMacSize)
+    return Error(Code::denied, "the plan takes " + std::to_string(content.size()) +
+                                   " bytes in words: its operator could not be shown it");
+  return write(pending_ / to_hex(plan.key_id), content);
 }
 
 Result<PendingPlan> PlanApprovals::pending(const protocol::KeyId& key_id) const {
@@ -80,8 +84,8 @@ Result<PendingPlan> PlanApprovals::pending(const protocol::KeyId& key_id) const 
   return PendingPlan::parse(*content);
 }
 
-Result<std::vector<PendingPlan>> PlanApprovals::all_pending() const {
-  std::vector<PendingPlan> all;
+Result<PlanApprovals::Pending> PlanApprovals::all_pending() const {
+  Pending all;
   std::error_code failure;
   for (fs::directory_iterator entry(pending_, failure), end; !failure && entry != end;
        entry.increment(failure)) {
@@ -89,10 +93,15 @@ Result<std::vector<PendingPlan>> PlanApprovals::all_pending() const {
     if (entry->path().filename().string().starts_with('.')) continue;
     const auto content = read(entry->path());
     if (!content && content.error().code() == Code::not_found) continue;
-    if (!content) return content.error();
+    if (!content) {
+      all.unreadable.push_back(content.error());
+      continue;
+    }
     auto plan = PendingPlan::parse(*content);
-    if (!plan) return std::move(plan).error().in("\"" + entry->path().string() + "\"");
-    all.push_back(*std::move(plan));
+    if (plan)
+      all.plans.push_back(*std::move(plan));
+    else
+      all.unreadable.push_back(std::move(plan).error().in("\"" + entry->path().string() + "\""));
   }
   if (failure && failure != std::errc::no_such_file_or_directory)
     return Error(Code::unavailable, "cannot read \"" + pending_.string() + "\": " + failure.message());
@@ -101,9 +110,27 @@ Result<std::vector<PendingPlan>> PlanApprovals::all_pending() const {
 
 Status PlanApprovals::forget(const protocol::KeyId& key_id) const {
   const auto plan = pending(key_id);
-  if (plan)
+  if (plan) {
     if (auto removed = remove_file(approvals_ / to_hex(plan->plan_hash)); !removed) return removed;
+  } else if (plan.error().code() != Code::not_found) {
+    if (auto removed = forget_approvals_of(key_id); !removed) return removed;
+  }
   return remove_file(pending_ / to_hex(key_id));
+}
+
+// If the plan cannot be read that says which one it is.
+Status PlanApprovals::forget_approvals_of(const protocol::KeyId& key_id) const {
+  std::error_code failure;
+  for (const auto& entry : fs::directory_iterator(approvals_, failure)) {
+    const auto content = read(entry.path());
+    const auto approval =
+        content ? OperatorApproval::parse(*content) : Result<OperatorApproval>(content.error());
+    if (!approval || approval->key_id != key_id) continue;
+    if (auto removed = remove_file(entry.path()); !removed) return removed;
+  }
+  if (failure && failure != std::errc::no_such_file_or_directory)
+    return Error(Code::unavailable, "cannot read \"" + approvals_.string() + "\": " + failure.message());
+  return Done{};
 }
 
 Status PlanApprovals::forget_all() const {

@@ -18,12 +18,16 @@ class PlanApprovals {
   PlanApprovals(const std::filesystem::path& agent_folder, const Keyring& keyring)
       : pending_(agent_folder / "pending"), approvals_(agent_folder / "approvals"), keyring_(keyring) {}
 
-  // One plan a key: the newest that was proposed.
+  // One plan a key: the newest that was proposed. Code::denied for one that is too long to be read back.
   Status put_pending(const protocol::PendingPlan& plan) const;
   // Code::not_found if none waits.
   Result<protocol::PendingPlan> pending(const protocol::KeyId& key_id) const;
-  // All that wait. Code::altered names a file that does not hold.
-  Result<std::vector<protocol::PendingPlan>> all_pending() const;
+  // All that wait, and for each file that cannot be read, or does not hold, an error that names it.
+  struct Pending {
+    std::vector<protocol::PendingPlan> plans;
+    std::vector<Error> unreadable;
+  };
+  Result<Pending> all_pending() const;
   // Forgets the plan of a key, and what the operator said of it. Nothing to forget is fine.
   Status forget(const protocol::KeyId& key_id) const;
   // Forgets all of them: the offers that the plans were made for ended with the process that made them.
@@ -39,6 +43,7 @@ class PlanApprovals {
   Bytes with_mac(Bytes content) const;
   Result<Bytes> read(const std::filesystem::path& file) const;
   Status write(const std::filesystem::path& file, const Bytes& content) const;
+  Status forget_approvals_of(const protocol::KeyId& key_id) const;
 
   std::filesystem::path pending_;
   std::filesystem::path approvals_;

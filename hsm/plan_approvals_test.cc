@@ -42,12 +42,12 @@ TEST_F(PlanApprovalsTest, AgentAndOperatorReadEachOther) {
   ASSERT_TRUE(own) << own.error().message();
   const PlanApprovals at(scratch_.path(), *own);
   ASSERT_TRUE(at.all_pending());
-  EXPECT_TRUE(at.all_pending()->empty());
+  EXPECT_TRUE(at.all_pending()->plans.empty());
   EXPECT_EQ(code_of(at.pending({1})), Code::not_found);
   ASSERT_TRUE(at.put_pending(plan(1, 10)));
   ASSERT_TRUE(at.put_pending(plan(2, 20)));
   ASSERT_TRUE(at.put_pending(plan(1, 11)));  // in the first one's place
-  EXPECT_EQ(at.all_pending()->size(), 2u);
+  EXPECT_EQ(at.all_pending()->plans.size(), 2u);
   EXPECT_EQ(at.pending({1})->plan_hash, Digest{11});
 
   EXPECT_FALSE(*at.approval_of({11}));
@@ -62,10 +62,10 @@ TEST_F(PlanApprovalsTest, AgentAndOperatorReadEachOther) {
   ASSERT_TRUE(at.forget({1}));
   ASSERT_TRUE(at.forget({1}));
   EXPECT_FALSE(*at.approval_of({11}));
-  EXPECT_EQ(at.all_pending()->size(), 1u);
+  EXPECT_EQ(at.all_pending()->plans.size(), 1u);
   ASSERT_TRUE(at.approve(approval(2, 20)));
   ASSERT_TRUE(at.forget_all());
-  EXPECT_TRUE(at.all_pending()->empty());
+  EXPECT_TRUE(at.all_pending()->plans.empty());
   EXPECT_FALSE(*at.approval_of({20}));
 }
 
@@ -88,7 +88,50 @@ TEST_F(PlanApprovalsTest, AnotherHandIsNoticed) {
                           scratch_ / "approvals" / to_hex(Digest{10}));
   EXPECT_FALSE(at.approval_of({10}));
   std::ofstream(scratch_ / "pending" / to_hex(protocol::KeyId{1})) << "x";
-  EXPECT_EQ(code_of(at.all_pending()), Code::altered);
+  const auto all = at.all_pending();
+  ASSERT_TRUE(all);
+  EXPECT_TRUE(all->plans.empty());
+  ASSERT_EQ(all->unreadable.size(), 1u);
+  EXPECT_EQ(all->unreadable[0].code(), Code::altered);
+}
+
+// One key's plan that nobody can read keeps nobody from the others, and says which file it is.
+TEST_F(PlanApprovalsTest, AnUnreadablePlanIsNamedAndTheOthersAreListed) {
+  const auto own = keyring("keyring");
+  ASSERT_TRUE(own);
+  const PlanApprovals at(scratch_.path(), *own);
+  ASSERT_TRUE(at.put_pending(plan(1, 10)));
+  ASSERT_TRUE(at.put_pending(plan(2, 20)));
+  ASSERT_TRUE(at.put_pending(plan(3, 30)));
+  ASSERT_TRUE(at.approve(approval(2, 20)));
+  ASSERT_TRUE(at.approve(approval(3, 30)));
+  const auto file = scratch_ / "pending" / to_hex(protocol::KeyId{2});
+  std::ofstream(file) << std::string(std::size_t{5} << 20, 'x');
+  const auto all = at.all_pending();
+  ASSERT_TRUE(all) << all.error().message();
+  EXPECT_EQ(all->plans.size(), 2u);
+  ASSERT_EQ(all->unreadable.size(), 1u);
+  EXPECT_NE(all->unreadable[0].message().find(file.string()), std::string::npos)
+      << all->unreadable[0].message();
+  // It is forgotten with the approval that it had; the others' stay.
+  ASSERT_TRUE(at.forget({2}));
+  EXPECT_TRUE(at.all_pending()->unreadable.empty());
+  EXPECT_FALSE(*at.approval_of({20}));
+  EXPECT_TRUE(*at.approval_of({30}));
+}
+
+TEST_F(PlanApprovalsTest, APlanThatCouldNotBeReadBackIsNotWritten) {
+  const auto own = keyring("keyring");
+  ASSERT_TRUE(own);
+  const PlanApprovals at(scratch_.path(), *own);
+  auto long_one = plan(1, 10);
+  long_one.words = std::string(std::size_t{256} << 10, 'x');
+  EXPECT_EQ(code_of(at.put_pending(long_one)), Code::denied);
+  EXPECT_EQ(code_of(at.pending({1})), Code::not_found);
+  // The longest one is read back.
+  long_one.words.resize(long_one.words.size() - 32 - (long_one.encode().size() - long_one.words.size()));
+  ASSERT_TRUE(at.put_pending(long_one));
+  EXPECT_EQ(at.pending({1})->words, long_one.words);
 }
 
 }  // namespace

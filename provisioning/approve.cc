@@ -52,10 +52,13 @@ Status approve(const ApproveOptions& options, const Operator& person, std::int64
   const auto agent = AgentIdentity::open(options.directory, options.token_helper);
   if (!agent) return agent.error();
   const PlanApprovals approvals(options.directory, agent->keyring);
-  const auto pending = approvals.all_pending();
-  if (!pending) return pending.error();
+  const auto all = approvals.all_pending();
+  if (!all) return all.error();
+  for (const Error& unreadable : all->unreadable)
+    person.warn("a plan cannot be shown: " + unreadable.message());
+  const auto* const pending = &all->plans;
   if (options.plan.empty()) {
-    if (pending->empty()) std::cout << "no plan waits at this agent\n";
+    if (pending->empty() && all->unreadable.empty()) std::cout << "no plan waits at this agent\n";
     for (const PendingPlan& plan : *pending) {
       show_pending(approvals, plan, now_ms);
       std::cout << "  approve it    coprotect-provision approve --dir " << options.directory.string() << ' '

@@ -178,7 +178,7 @@ void TestAgent::withdraw(const protocol::HandoverPlan& plan) const {
 
 std::vector<protocol::PendingPlan> TestAgent::pending() const {
   const auto own = keyring();
-  return must(hsm::PlanApprovals(folder_, own).all_pending());
+  return must(hsm::PlanApprovals(folder_, own).all_pending()).plans;
 }
 
 HeldInvitation TestAgent::invite(std::int64_t valid_ms, const std::string& tenant) {
