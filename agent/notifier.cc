@@ -6,6 +6,7 @@
 
 #include <array>
 #include <chrono>
+#include <system_error>
 #include <thread>
 
 #include "agent/log.h"
@@ -31,12 +32,13 @@ std::optional<int> wait_for(pid_t pid) {
   return std::nullopt;
 }
 
-void run(const std::filesystem::path& command, const custodian::Notification& notification) {
+// Whether it ended with status 0.
+bool run(const std::filesystem::path& command, const custodian::Notification& notification) {
   const std::string name = "notification \"" + notification.event + "\" by \"" + command.string() + "\"";
   std::array<int, 2> ends{-1, -1};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     log_error(name + " failed: no socket");
-    return;
+    return false;
   }
   const Fd ours(ends[0]);
   const Fd its(ends[1]);
@@ -46,23 +48,36 @@ void run(const std::filesystem::path& command, const custodian::Notification& no
                               {}, its.get(), kItsChannel);
   if (!pid) {
     log_error(name + " failed: " + pid.error().message());
-    return;
+    return false;
   }
   const auto status = wait_for(*pid);
   if (!status)
     log_error(name + " was killed after a minute");
   else if (*status != 0)
     log_error(name + " ended with status " + std::to_string(*status));
+  return status == 0;
 }
 
 }  // namespace
 
-std::function<void(const custodian::Notification&)> notifier(
+std::function<std::future<bool>(const custodian::Notification&)> notifier(
     const std::optional<std::filesystem::path>& command) {
   if (!command) return nullptr;
   // A thread of its own for each: they are rare, and nobody waits for them.
   return [command = *command](const custodian::Notification& notification) {
-    std::thread(run, command, notification).detach();
+    std::promise<bool> told;
+    auto answer = told.get_future();
+    try {
+      std::thread([command, notification, told = std::move(told)]() mutable {
+        told.set_value(run(command, notification));
+      }).detach();
+    } catch (const std::system_error& failure) {
+      log_error("notification \"" + notification.event + "\" failed: no thread: " + failure.what());
+      std::promise<bool> failed;
+      failed.set_value(false);
+      return failed.get_future();
+    }
+    return answer;
   };
 }
 

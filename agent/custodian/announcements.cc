@@ -1,11 +1,15 @@
 #include "agent/custodian/announcements.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "protocol/base/writer.h"
 
 namespace coprotect::agent::custodian {
 namespace {
+
+// More time than an agent can run: whoever does not know the value waits for ever.
+constexpr std::int64_t kNotBegun = std::numeric_limits<std::int64_t>::max();
 
 template <std::size_t N>
 std::optional<ByteArray<N>> array_of(const Bytes& bytes) {
@@ -65,7 +69,7 @@ Result<std::optional<Announcements::Place>> Announcements::to_give_way(const Pla
                                   "those that nobody means to carry out");
 }
 
-Status Announcements::put(Transaction& transaction, const KeyId& key_id, HandoverNotice notice) {
+Status Announcements::put(Transaction& transaction, const KeyId& key_id, HandoverNotice notice, Wait wait) {
   const Place place{key_id, notice.announcer};
   const auto gives_way = to_give_way(place);
   if (!gives_way) return gives_way.error();
@@ -76,7 +80,9 @@ Status Announcements::put(Transaction& transaction, const KeyId& key_id, Handove
                              .run();
     if (!removed) return removed;
   }
-  const Waiting waiting{.notice = notice, .running_ms = running_.total_ms() + notice.running_left_ms};
+  const Waiting waiting{
+      .notice = notice,
+      .running_ms = wait == Wait::begun ? running_.total_ms() + notice.running_left_ms : kNotBegun};
   const Bytes encoded = notice.encode();
   const Digest row_mac = mac(place, encoded, waiting.running_ms);
   const auto written = transaction
@@ -108,8 +114,23 @@ Status Announcements::remove(Transaction& transaction, const KeyId& key_id) {
   return Done{};
 }
 
+Announcements::Wait Announcements::wait_of(const Place& place) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = waiting_.find(place);
+  return found != waiting_.end() && found->second.running_ms != kNotBegun ? Wait::begun : Wait::not_begun;
+}
+
+std::vector<Announcements::Place> Announcements::not_begun() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Place> places;
+  for (const auto& [place, waiting] : waiting_)
+    if (waiting.running_ms == kNotBegun) places.push_back(place);
+  return places;
+}
+
 HandoverNotice Announcements::with_time_left(const Waiting& waiting) const {
   HandoverNotice notice = waiting.notice;
+  if (waiting.running_ms == kNotBegun) return notice;
   notice.running_left_ms = std::max<std::int64_t>(0, waiting.running_ms - running_.total_ms());
   return notice;
 }

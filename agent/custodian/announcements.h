@@ -18,9 +18,19 @@ class Announcements {
       : keyring_(keyring), running_(running) {}
 
   Status load(Transaction& transaction);
+  // A key, and whose announcement.
+  using Place = std::pair<protocol::KeyId, Digest>;
+  // Whether a wait goes on, or begins only when the contacts were told.
+  enum class Wait { begun, not_begun };
+
   // Puts it in the place of the announcer's own, and, if there is no room, of one that was vetoed. The agent
-  // has to run for `notice.running_left_ms` from now on. Code::limited if there is no room.
-  Status put(Transaction& transaction, const protocol::KeyId& key_id, protocol::HandoverNotice notice);
+  // has to run for `notice.running_left_ms` from now on, or from the beginning of the wait on. Code::limited
+  // if there is no room.
+  Status put(Transaction& transaction, const protocol::KeyId& key_id, protocol::HandoverNotice notice,
+             Wait wait);
+  Wait wait_of(const Place& place) const;
+  // The places of those whose wait has not begun.
+  std::vector<Place> not_begun() const;
   // Those of a key.
   Status remove(Transaction& transaction, const protocol::KeyId& key_id);
   // With what is left of the time that the agent has to run.
@@ -30,9 +40,9 @@ class Announcements {
  private:
   struct Waiting {
     protocol::HandoverNotice notice;
-    std::int64_t running_ms;  // the counted running time from which on it may be carried out
+    // The counted running time from which on it may be carried out; kNotBegun if the wait has not begun.
+    std::int64_t running_ms;
   };
-  using Place = std::pair<protocol::KeyId, Digest>;
   Digest mac(const Place& place, ByteView notice, std::int64_t running_ms) const;
   protocol::HandoverNotice with_time_left(const Waiting& waiting) const;
   // A vetoed one to give way, if there is no room; Code::limited if there is none.

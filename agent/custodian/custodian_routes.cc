@@ -277,6 +277,8 @@ Bytes Custodian::health(const Peer& peer) {
         facts.recovery = "nobody of tenant \"" + key->tenant() +
                          "\" is enrolled with role recovery: kit and code open nothing";
     }
+    if (handovers_.contacts_fail(key->key_id()))
+      facts.contacts = "the notification command failed: the contacts could not be told of a handover yet";
     const auto fit = peers_.check(*key, Operation::partial_decrypt);
     if (newest && !fit) facts.store = fit.error().message();
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "agent/custodian/handovers.h"
+#include "agent/custodian/record.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/file/utc_time.h"
 #include "protocol/handover/quorums.h"
@@ -37,12 +38,20 @@ protocol::PartShares shares_of(const protocol::Layout& layout) {
   return shares;
 }
 
-// Whom a veto names, as `coprotect-provision veto` takes it.
-std::string veto_command(const HandoverNotice& notice) {
-  return "coprotect-provision veto --dir FOLDER " + to_hex(ByteView(notice.hash()).first(8));
+// What somebody needs who has to act stands first: the log keeps the beginning of a long text.
+std::string announcement_text(const HandoverNotice& notice, const std::string& words) {
+  const std::string hash = to_hex(notice.hash());
+  return notice.client + " announces new holders, from " + protocol::format_utc_time(notice.not_before_ms) +
+         " on; notice " + hash + "; to object: coprotect-provision veto --dir FOLDER " + hash.substr(0, 16) +
+         "; " + words;
 }
 
 }  // namespace
+
+std::string announced_words(const protocol::Parameters& now, const Announcement& what) {
+  const std::string news = protocol::news_in_words(now, shares_of(what.layout));
+  return (news.empty() ? "no quorum is new" : "NEW quorums: " + news) + "; holders: " + describe(what);
+}
 
 // Without the lock: whatever is announced, only its announcer waits until it is in words.
 Result<Handovers::Announced> Handovers::read_announcement(const Caller& caller, ByteView payload) const {
@@ -53,11 +62,9 @@ Result<Handovers::Announced> Handovers::read_announcement(const Caller& caller, 
   if (!what) return std::move(what).error();
   const auto key = active(caller);
   if (!key) return key.error();
-  const protocol::PartShares next = shares_of(what->layout);
-  if (auto few = protocol::check_quorum_count(next); !few) return std::move(few).error().in("announcement");
-  const std::string news = protocol::news_in_words((*key)->parameters(), next);
-  std::string words =
-      (news.empty() ? "no quorum is new" : "NEW quorums: " + news) + "; holders: " + describe(*what);
+  if (auto few = protocol::check_quorum_count(shares_of(what->layout)); !few)
+    return std::move(few).error().in("announcement");
+  std::string words = announced_words((*key)->parameters(), *what);
   if (auto few = protocol::check_word_count(words); !few) return std::move(few).error().in("announcement");
   return Announced{.key = *key, .what = *std::move(what), .words = std::move(words)};
 }
@@ -77,16 +84,58 @@ Result<Bytes> Handovers::announce(const Caller& caller, Announced announced) {
                         .not_before_ms = caller.now_ms + settings_.handover.delay_ms,
                         .running_left_ms = settings_.handover.delay_ms,
                         .vetoed = false};
-  // What somebody needs who has to act stands first: the log keeps the beginning of a long text.
-  const std::string text = caller.uri() + " announces new holders, from " +
-                           protocol::format_utc_time(notice.not_before_ms) + " on; notice " +
-                           to_hex(notice.hash()) + "; to object: " + veto_command(notice) + "; " +
-                           announced.words;
-  const auto put = [&](Transaction& t) { return announcements_.put(t, caller.key_id(), notice); };
-  if (auto durable = make_durable(caller, put, "handover: " + text); !durable)
+  // Nobody's time runs before the contacts know of it.
+  const auto wait = contacts_.exist() ? Announcements::Wait::not_begun : Announcements::Wait::begun;
+  const auto put = [&](Transaction& t) { return announcements_.put(t, caller.key_id(), notice, wait); };
+  if (auto durable = make_durable(caller, put, "handover: " + announcement_text(notice, announced.words));
+      !durable)
     return std::move(durable).error();
-  notify(caller, "announced", text);
-  return notice.encode();
+  tell_of({caller.key_id(), announcer}, std::move(announced.words));
+  begin_waits(caller.now_ms);
+  return announcements_.of(caller.key_id(), announcer).value_or(notice).encode();
+}
+
+void Handovers::tell_of(const Announcements::Place& place, std::string words) {
+  contacts_.tell_of(place, [this, place, words = std::move(words)]() -> std::optional<Notification> {
+    auto notice = announcements_.of(place.first, place.second);
+    const KeyPtr key = keys_.active(place.first);
+    if (!notice || notice->vetoed || key == nullptr) return std::nullopt;
+    notice->not_before_ms = settings_.now_ms() + notice->running_left_ms;
+    return Notification{.event = "announced",
+                        .tenant = key->tenant(),
+                        .key_id = place.first,
+                        .text = announcement_text(*notice, words)};
+  });
+}
+
+void Handovers::begin_waits(std::int64_t now_ms) {
+  // If the operator took the command away, nobody is to be told.
+  for (const auto& place : contacts_.exist() ? contacts_.settle() : announcements_.not_begun()) {
+    const auto notice = announcements_.of(place.first, place.second);
+    if (notice && announcements_.wait_of(place) == Announcements::Wait::not_begun) {
+      auto transaction = store_.begin();
+      // What cannot be written is tried again: until then the wait has not begun.
+      if (!transaction || !begin_wait(*transaction, place.first, *notice, now_ms) || !transaction->commit())
+        continue;
+    }
+    contacts_.forget(place);
+  }
+}
+
+Status Handovers::begin_wait(Transaction& transaction, const KeyId& key_id, HandoverNotice notice,
+                             std::int64_t now_ms) {
+  notice.not_before_ms = now_ms + notice.running_left_ms;
+  const KeyPtr key = keys_.active(key_id);
+  if (key != nullptr) {
+    auto line = entry_of(protocol::EntryKind::ceremony, key->tenant(), now_ms);
+    line.key_id = key_id;
+    line.detail = (contacts_.exist() ? "handover: the contacts were told of notice "
+                                     : "handover: there is no command any more to tell of notice ") +
+                  to_hex(notice.hash()) + ", which may be carried out from " +
+                  protocol::format_utc_time(notice.not_before_ms) + " on";
+    if (auto recorded = log_.append(transaction, std::move(line)); !recorded) return recorded;
+  }
+  return announcements_.put(transaction, key_id, std::move(notice), Announcements::Wait::begun);
 }
 
 Result<Bytes> Handovers::veto(const Caller& caller, ByteView payload) {
@@ -101,9 +150,13 @@ Result<Bytes> Handovers::veto(const Caller& caller, ByteView payload) {
   notice.vetoed = true;
   const std::string text =
       caller.uri() + " vetoes what " + notice.client + " announced; notice " + to_hex(notice.hash());
-  const auto put = [&](Transaction& t) { return announcements_.put(t, caller.key_id(), notice); };
+  const Announcements::Place place{caller.key_id(), notice.announcer};
+  const auto put = [&](Transaction& t) {
+    return announcements_.put(t, caller.key_id(), notice, announcements_.wait_of(place));
+  };
   if (auto durable = make_durable(caller, put, "handover: " + text); !durable)
     return std::move(durable).error();
+  contacts_.forget(place);
   notify(caller, "vetoed", text);
   return Bytes{};
 }
@@ -116,6 +169,10 @@ Status Handovers::check_announced(const Caller& caller, const protocol::Handover
     return Error(Code::denied,
                  "these holders, with this recovery key, were not announced with this certificate");
   if (notice->vetoed) return Error(Code::denied, "these holders were announced, and vetoed");
+  if (announcements_.wait_of({caller.key_id(), notice->announcer}) == Announcements::Wait::not_begun)
+    return Error(
+        Code::limited,
+        "the agent could not tell the contacts of these holders yet: the time to object has not begun");
   if (caller.now_ms < notice->not_before_ms)
     return Error(Code::limited,
                  "announced handover may begin at " + protocol::format_utc_time(notice->not_before_ms + 999));

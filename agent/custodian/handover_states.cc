@@ -89,6 +89,7 @@ Result<Bytes> Handovers::activate(const Caller& caller, ByteView version) {
   };
   if (auto durable = make_durable(caller, change, "handover: " + what); !durable)
     return std::move(durable).error();
+  if (!refreshed) contacts_.forget(caller.key_id());
   notify(caller, "activated", caller.uri() + " " + what);
   return protocol::encode_signature(acknowledgement_of(*activated, keyring_.identity()));
 }

@@ -116,5 +116,100 @@ TEST_P(WordsForPeople, WhatIsNeededToObjectStandsFirst) {
   EXPECT_TRUE(contains(told, "holders: 3 of: cloud (")) << told;
 }
 
+// Contacts whom the operator's command does not reach, at first.
+class Unreachable : public testing::HandoverFixture, public ::testing::WithParamInterface<SuiteId> {
+ protected:
+  Unreachable() : HandoverFixture(GetParam()) {
+    *pair.cloud.notifies = false;
+    pair.cloud.close();
+    pair.cloud.notify = [this](const Notification& n) { heard.push_back(n.event); };
+    pair.cloud.open();
+  }
+  // The company's share is restored into another agent.
+  HandoverTool restore() {
+    HandoverTool tool(bundle, {&pair.cloud}, pair.rescuer,
+                      {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
+    tool.deal_with(3, pair.tool.recovery_share());
+    tool.offer();
+    tool.plan();
+    return tool;
+  }
+  Bytes announce() {
+    HandoverTool tool = restore();
+    const auto what = protocol::Announcement::of(tool.the_plan()->parameters).encode();
+    const Digest hash =
+        must(protocol::HandoverNotice::parse(must(tool.ask(pair.cloud, HandoverStep::announce, what))))
+            .hash();
+    return {hash.begin(), hash.end()};
+  }
+  std::string consents() {
+    HandoverTool tool = restore();
+    return why(tool.consent_at(pair.cloud));
+  }
+  std::string health() {
+    const auto answer = must(pair.cloud.call(ipc::Route::health, "", pair.admin.certificate.der(), {}));
+    return std::string(text_of(answer));
+  }
+  void pass(std::int64_t ms) {
+    pair.clock->now_ms += ms;
+    pair.cloud.custodian().sweep();
+  }
+  std::unique_ptr<TestAgent> company = another("newcompany");
+  std::vector<std::string> heard;
+};
+INSTANTIATE_TEST_SUITE_P(Suites, Unreachable, ::testing::Values(SuiteId::p256, SuiteId::ffdhe3072),
+                         [](const auto& tested) { return std::string(protocol::suite_name(tested.param)); });
+
+TEST_P(Unreachable, NoTimeRunsBeforeTheContactsKnow) {
+  const std::string not_begun = "the time to object has not begun";
+  const Bytes notice = announce();
+  pass(25 * kHourMs);
+  EXPECT_TRUE(contains(consents(), not_begun)) << consents();
+  EXPECT_TRUE(contains(health(), "the contacts could not be told")) << health();
+  EXPECT_TRUE(contains(health(), "degraded")) << health();
+  // A restart does not lose it.
+  reopen(pair.cloud);
+  pass(kHourMs);
+  EXPECT_TRUE(contains(consents(), not_begun)) << consents();
+  EXPECT_TRUE(heard.empty());
+
+  *pair.cloud.notifies = true;
+  pass(kHourMs);
+  EXPECT_EQ(heard, std::vector<std::string>{"announced"});
+  EXPECT_FALSE(contains(health(), "could not be told")) << health();
+  EXPECT_TRUE(contains(ceremonies(pair.cloud).back(), "the contacts were told of notice " + to_hex(notice)));
+  HandoverTool waits = restore();
+  const auto announced = waits.status(pair.cloud).announced.at(0);
+  EXPECT_EQ(announced.not_before_ms, pair.clock->now_ms + 24 * kHourMs);
+  EXPECT_EQ(to_hex(announced.hash()), to_hex(notice));
+  pass(24 * kHourMs - 1);
+  EXPECT_TRUE(contains(consents(), "may begin")) << consents();
+  pass(1);
+  EXPECT_EQ(consents(), "ok");
+  EXPECT_EQ(heard.size(), 1u);
+}
+
+TEST_P(Unreachable, WhatWasVetoedIsNotToldAfterwards) {
+  const Bytes notice = announce();
+  HandoverTool admin = refresh();
+  must(admin.ask(pair.cloud, HandoverStep::veto, notice));
+  *pair.cloud.notifies = true;
+  pass(kHourMs);
+  EXPECT_EQ(heard, std::vector<std::string>{"vetoed"});
+  EXPECT_EQ(consents(), "these holders were announced, and vetoed");
+}
+
+// An operator who takes the command away waits for nobody.
+TEST_P(Unreachable, WithoutACommandTheWaitBegins) {
+  announce();
+  pair.cloud.close();
+  pair.cloud.notify = nullptr;
+  pair.cloud.open();
+  pass(0);
+  EXPECT_TRUE(contains(consents(), "may begin")) << consents();
+  pass(24 * kHourMs);
+  EXPECT_EQ(consents(), "ok");
+}
+
 }  // namespace
 }  // namespace coprotect::agent::custodian

@@ -20,7 +20,14 @@ std::string handover_label(const protocol::HandoverPlan& plan) {
 
 Status Handovers::load(Transaction& transaction) {
   if (auto forgotten = approvals_.forget_all(); !forgotten) return forgotten;
-  return announcements_.load(transaction);
+  if (auto loaded = announcements_.load(transaction); !loaded) return loaded;
+  // What the contacts were not told of before the agent stopped, they are told now.
+  for (const auto& place : announcements_.not_begun()) {
+    const auto notice = announcements_.of(place.first, place.second);
+    const KeyPtr key = keys_.active(place.first);
+    if (notice && key != nullptr) tell_of(place, announced_words(key->parameters(), notice->what));
+  }
+  return Done{};
 }
 
 Result<Bytes> Handovers::answer(const Client& client, const protocol::HandoverBody& step,
@@ -72,6 +79,7 @@ Result<Bytes> Handovers::run(const Caller& caller, const protocol::HandoverBody&
 
 void Handovers::sweep(std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
+  begin_waits(now_ms);
   std::vector<KeyId> over;
   for (const auto& [key_id, running] : running_)
     if (now_ms - running.touched_ms > kIdleMs) over.push_back(key_id);
@@ -144,12 +152,11 @@ Status Handovers::replace_keys(const Caller& caller, const std::vector<KeyPtr>& 
   return make_durable(caller, change, what);
 }
 
-void Handovers::notify(const Caller& caller, std::string event, std::string text) const {
-  if (settings_.handover.notify)
-    settings_.handover.notify({.event = std::move(event),
-                               .tenant = caller.client.key->tenant(),
-                               .key_id = caller.key_id(),
-                               .text = std::move(text)});
+void Handovers::notify(const Caller& caller, std::string event, std::string text) {
+  contacts_.tell({.event = std::move(event),
+                  .tenant = caller.client.key->tenant(),
+                  .key_id = caller.key_id(),
+                  .text = std::move(text)});
 }
 
 }  // namespace coprotect::agent::custodian

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "agent/custodian/announcements.h"
+#include "agent/custodian/contacts.h"
 #include "agent/custodian/epoch_erasure.h"
 #include "agent/custodian/identify.h"
 #include "agent/custodian/log.h"
@@ -36,14 +37,17 @@ class Handovers {
         epochs_(epochs),
         peers_(peers),
         approvals_(settings.state, keyring),
-        announcements_(keyring, running) {}
+        announcements_(keyring, running),
+        contacts_(settings) {}
 
   // At the start: offers are gone, and with them the plans that waited for the operator.
   Status load(Transaction& transaction);
 
   // A step that an administrator asks for, by a request that was judged and recorded.
   Result<Bytes> answer(const Client& client, const protocol::HandoverBody& step, std::int64_t now_ms);
-  // Drops what nobody went on with.
+  // Whether the contacts could not be told something about this key: the operator's command failed.
+  bool contacts_fail(const protocol::KeyId& key_id) const { return contacts_.fail(key_id); }
+  // Drops what nobody went on with; tells the contacts what they could not be told.
   void sweep(std::int64_t now_ms);
 
  private:
@@ -88,6 +92,12 @@ class Handovers {
   // handover_policy.cc
   Result<Announced> read_announcement(const Caller& caller, ByteView payload) const;
   Result<Bytes> announce(const Caller& caller, Announced announced);
+  // Tells the contacts of an announcement, until they were told.
+  void tell_of(const Announcements::Place& place, std::string words);
+  // Begins the waits of those of which they were told.
+  void begin_waits(std::int64_t now_ms);
+  Status begin_wait(Transaction& transaction, const KeyId& key_id, protocol::HandoverNotice notice,
+                    std::int64_t now_ms);
   Result<Bytes> veto(const Caller& caller, ByteView payload);
   Status check_announced(const Caller& caller, const protocol::HandoverPlan& plan) const;
   // handover_consent.cc
@@ -132,7 +142,7 @@ class Handovers {
   // The same for rows of keys that shall be as given, and others that shall go.
   Status replace_keys(const Caller& caller, const std::vector<KeyPtr>& put, const std::vector<KeyPtr>& remove,
                       std::string_view what);
-  void notify(const Caller& caller, std::string event, std::string text) const;
+  void notify(const Caller& caller, std::string event, std::string text);
 
   const Settings& settings_;
   const hsm::Keyring& keyring_;
@@ -145,10 +155,13 @@ class Handovers {
   const Peers& peers_;
   hsm::PlanApprovals approvals_;
   Announcements announcements_;
+  Contacts contacts_;
   std::mutex mutex_;
   std::map<KeyId, Running> running_;
 };
 
+// Who is to hold the key, and what is news of it, in one line.
+std::string announced_words(const protocol::Parameters& now, const protocol::Announcement& what);
 // How log and errors name an epoch that a handover makes.
 std::string handover_label(const protocol::HandoverPlan& plan);
 

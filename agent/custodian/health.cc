@@ -20,13 +20,14 @@ Bytes Health::report(const Facts& facts, std::int64_t now_ms) {
   const auto age = [&](const std::optional<std::int64_t>& then_ms) {
     return then_ms ? nlohmann::json(std::max<std::int64_t>(now_ms - *then_ms, 0) / 1000) : nlohmann::json();
   };
-  const bool ok = token_ == "ok" && facts.store == "ok" && facts.recovery == "ok";
+  const bool ok = token_ == "ok" && facts.store == "ok" && facts.recovery == "ok" && facts.contacts == "ok";
   const nlohmann::json report = {{"status", ok ? "ok" : "degraded"},
                                  {"role", role_},
                                  {"version", COPROTECT_VERSION},
                                  {"token", token_},
                                  {"store", facts.store},
                                  {"recovery", facts.recovery},
+                                 {"contacts", facts.contacts},
                                  {"recovery_parts_age_seconds", age(facts.parts_verified_ms)},
                                  {"recovery_code_age_seconds", age(facts.code_opened_ms)},
                                  {"last_drill_age_seconds", age(facts.last_drill_ms)},

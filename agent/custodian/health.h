@@ -16,6 +16,7 @@ class Health {
   // What the asker may know of the active keys.
   struct Facts {
     std::size_t keys = 0;
+    std::string contacts = "ok";                // or that they could not be told something
     std::string store = "ok";                   // or why it serves nothing, or not all of them
     std::optional<std::int64_t> last_drill_ms;  // of the key whose last one is longest ago; none: never
     // Of the recovery share, likewise: whether its parts hold here, when they were verified, and when its

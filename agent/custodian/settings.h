@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <optional>
 #include <string>
 
@@ -21,7 +22,7 @@ std::int64_t steady_clock_ms();
 
 // Something that the people of a tenant should hear of while they can still do something about it.
 struct Notification {
-  std::string event;  // "announced", "vetoed", "activated"
+  std::string event;  // "proposed", "announced", "vetoed", "activated", "left"
   std::string tenant;
   protocol::KeyId key_id;
   std::string text;  // one line
@@ -31,7 +32,9 @@ struct Notification {
 struct HandoverPolicy {
   std::int64_t delay_ms;  // between the announcement of a recovery administrator and what was announced
   bool announced;         // whether an announcement may stand for the approval of this agent's operator
-  std::function<void(const Notification&)> notify;  // does not block; may be empty
+  // Tells the contacts, without blocking; the future says whether they were told. Empty: nobody is to be
+  // told.
+  std::function<std::future<bool>(const Notification&)> notify;
 };
 
 // What the custodian is told by the agent's configuration.

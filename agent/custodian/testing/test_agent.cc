@@ -116,20 +116,31 @@ protocol::SigningKey TestAgent::stolen_identity() const {
   return must(SigningKey::from_scalar(keyring().identity().scalar().reveal()));
 }
 
+std::function<std::future<bool>(const Notification&)> TestAgent::notifying() const {
+  if (!notify) return nullptr;
+  return [tell = notify, works = notifies](const Notification& notification) {
+    if (*works) tell(notification);
+    std::promise<bool> told;
+    told.set_value(*works);
+    return told.get_future();
+  };
+}
+
 Status TestAgent::try_open() {
-  Settings settings{.role = role_,
-                    .url = url(),
-                    .identity_certificate = *identity_certificate_,
-                    .organisation = organisation,
-                    .state = folder_,
-                    .allow_recover = allow_recover,
-                    .requests_per_key_per_day = requests_per_key_per_day,
-                    .allow_sole_holder = allow_sole_holder,
-                    .handover = {.delay_ms = handover_delay_ms, .announced = announced, .notify = notify},
-                    .derive = derive,
-                    .destroy_wait = destroy_wait,
-                    .now_ms = [clock = clock_] { return clock->now_ms.load(); },
-                    .steady_ms = [clock = clock_] { return clock->now_ms - clock->set_forward_ms; }};
+  Settings settings{
+      .role = role_,
+      .url = url(),
+      .identity_certificate = *identity_certificate_,
+      .organisation = organisation,
+      .state = folder_,
+      .allow_recover = allow_recover,
+      .requests_per_key_per_day = requests_per_key_per_day,
+      .allow_sole_holder = allow_sole_holder,
+      .handover = {.delay_ms = handover_delay_ms, .announced = announced, .notify = notifying()},
+      .derive = derive,
+      .destroy_wait = destroy_wait,
+      .now_ms = [clock = clock_] { return clock->now_ms.load(); },
+      .steady_ms = [clock = clock_] { return clock->now_ms - clock->set_forward_ms; }};
   auto own = keyring();
   auto keeper = hsm::make_sealed_keeper(hsm::Token(token_).named(own.token_name()),
                                         folder_ / hsm::kEpochKeysFile, std::chrono::minutes(5));

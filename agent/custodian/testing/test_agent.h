@@ -82,6 +82,8 @@ class TestAgent {
   std::int64_t handover_delay_ms = 24 * 3600 * 1000;
   bool announced = true;  // HandoverPolicy::announced
   std::function<void(const Notification&)> notify;
+  // Whether the command that calls it ends with status 0. May be changed at any time.
+  std::shared_ptr<std::atomic<bool>> notifies = std::make_shared<std::atomic<bool>>(true);
   std::chrono::milliseconds destroy_wait = std::chrono::days(30);
   std::optional<DerivePolicy> derive = DerivePolicy{.tenants = {"acme"}};
   // Takes a chain's message to its next party.
@@ -89,6 +91,7 @@ class TestAgent {
 
  private:
   hsm::Keyring keyring() const;
+  std::function<std::future<bool>(const Notification&)> notifying() const;
 
   std::filesystem::path folder_;
   std::string role_;
