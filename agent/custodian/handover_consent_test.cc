@@ -357,6 +357,20 @@ TEST_P(AnnouncedByTwo, WhoHasNoRecoveryShareIsDealtNothing) {
   EXPECT_TRUE(contains(consents(late), "waits for the operator")) << consents(late);
 }
 
+// To quorums by organisations the company's new agent is the company: whoever is told hears of the agent.
+TEST_P(AnnouncedByTwo, AnotherAgentOfTheSameOrganisationIsNamed) {
+  const auto company = another("newcompany");
+  HandoverTool own = restore(*company, pair.rescuer, true);
+  must(announce(own));
+  const std::string said = ceremonies(pair.cloud).back();
+  EXPECT_TRUE(contains(said, "no quorum is new; ANOTHER agent: newcompany; ANOTHER recovery key")) << said;
+  pair.clock->now_ms += 61'000;
+  HandoverTool same = restore(pair.company, pair.rescuer);
+  must(announce(same));
+  const std::string again = ceremonies(pair.cloud).back();
+  EXPECT_TRUE(contains(again, "no quorum is new; holders: ")) << again;
+}
+
 // A refresh changes no holder: whoever may ask for one does not end the company's wait by it.
 TEST_P(AnnouncedByTwo, ARefreshLeavesWhatIsAnnounced) {
   const auto company = another("newcompany");

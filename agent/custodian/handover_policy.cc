@@ -29,6 +29,20 @@ std::string describe(const Announcement& what) {
   return text;
 }
 
+// What no quorum by organisations tells: another agent of the same organisation, another recovery key.
+std::string replaced(const protocol::Parameters& now, const Announcement& what) {
+  std::string text;
+  for (const auto& holder : what.layout.holders) {
+    const auto is_it = [&](const protocol::Party& party) {
+      return party.is_agent() && party.identity_key.bytes() == *holder.identity_key;
+    };
+    if (holder.identity_key && std::ranges::none_of(now->parties, is_it))
+      text += "; ANOTHER agent: " + holder.name;
+  }
+  if (what.recovery_key != now->recovery_key) text += "; ANOTHER recovery key";
+  return text;
+}
+
 protocol::PartShares shares_of(const protocol::Layout& layout) {
   protocol::PartShares shares{.shares = {}, .t = layout.t};
   for (const auto& holder : layout.holders)
@@ -50,7 +64,8 @@ std::string announcement_text(const HandoverNotice& notice, const std::string& w
 
 std::string announced_words(const protocol::Parameters& now, const Announcement& what) {
   const std::string news = protocol::news_in_words(now, shares_of(what.layout));
-  return (news.empty() ? "no quorum is new" : "NEW quorums: " + news) + "; holders: " + describe(what);
+  return (news.empty() ? "no quorum is new" : "NEW quorums: " + news) + replaced(now, what) +
+         "; holders: " + describe(what);
 }
 
 // Without the lock: whatever is announced, only its announcer waits until it is in words.
