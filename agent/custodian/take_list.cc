@@ -78,8 +78,8 @@ Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key&
   if (present && std::ranges::equal(present->encoded, encoded)) return Done{};
   auto entry = entry_for(EntryKind::client_list, *list, encoded,
                          std::to_string(list->clients.size()) + " clients" + changes(present, *list), now_ms);
-  auto enrolled =
-      std::make_shared<const EnrolledClients>(*std::move(list), Bytes(encoded.begin(), encoded.end()));
+  auto enrolled = std::make_shared<const EnrolledClients>(
+      EnrolledClients{*std::move(list), Bytes(encoded.begin(), encoded.end())});
   return make_durable(store, log, std::move(entry),
                       [&](Transaction& t) { return clients.put(t, std::move(enrolled), by); });
 }
@@ -94,7 +94,8 @@ Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, By
     return Done{};
   auto entry =
       entry_for(EntryKind::key_list, *list, encoded, std::to_string(list->keys.size()) + " keys", now_ms);
-  auto keys = std::make_shared<const SignedKeyList>(*std::move(list), Bytes(encoded.begin(), encoded.end()));
+  auto keys = std::make_shared<const SignedKeyList>(
+      SignedKeyList{*std::move(list), Bytes(encoded.begin(), encoded.end())});
   return make_durable(store, log, std::move(entry),
                       [&](Transaction& t) { return lists.put(t, std::move(keys), by, now_ms); });
 }

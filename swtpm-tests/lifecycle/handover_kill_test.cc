@@ -77,14 +77,17 @@ class LifecycleKill : public testing::TestWithParam<Case> {
     }
     const Finished run = system.hand_over(attempt.args, attempt.new_code,
                                           System::fault_program("coprotect-provision"), environment);
+    const std::string points = read_file(log);
+    // It asks operators again and again, so that a run may have fewer points than the one that was counted.
+    const bool reached = at > 0 && std::count(points.begin(), points.end(), '\n') >= at;
     if (at == 0 || who == "tool") {
-      EXPECT_EQ(run.exit_code, at == 0 ? 0 : 128 + SIGKILL) << run.out << run.err;
+      EXPECT_EQ(run.exit_code, reached ? 128 + SIGKILL : 0) << run.out << run.err;
     }
     if (dying != nullptr) {
       dying->kill();
       EXPECT_TRUE(dying->start());
     }
-    return read_file(log);
+    return points;
   }
 
   System system{{.suite = GetParam().suite, .handover_policy = "delay_seconds = 1\n"}};
