@@ -69,9 +69,9 @@ Registry::Registry(DirectoryLock lock, fs::path directory, Bundle bundle, Signin
       ca_key_(std::move(ca_key)),
       session_key_(std::make_unique<SigningKey>(std::move(session.key))),
       clients_(std::make_unique<Published>(
-          SignedLists(kClientLists, bundle_, {session.certificate}, *session_key_), Bytes{})),
-      keys_(std::make_unique<Published>(SignedLists(kKeyLists, bundle_, {session.certificate}, *session_key_),
-                                        Bytes{})) {}
+          Published{SignedLists(kClientLists, bundle_, {session.certificate}, *session_key_), Bytes{}})),
+      keys_(std::make_unique<Published>(
+          Published{SignedLists(kKeyLists, bundle_, {session.certificate}, *session_key_), Bytes{}})) {}
 
 Result<Registry> Registry::open(const fs::path& directory, const Operator& person, std::int64_t now_ms,
                                 Random& random) {
