@@ -99,7 +99,7 @@ TEST(Refusal, DetailIsShortAndPrintable) {
   };
   EXPECT_EQ(detail("cannot connect"), "cannot connect");
   EXPECT_EQ(detail("two\nlines\x1b[31m"), "two?lines?[31m");
-  EXPECT_EQ(detail("\xff\xfe"), "?");
+  EXPECT_EQ(detail("\xff\xfe"), "??");
   std::string long_text;
   for (int i = 0; i < 1000; ++i) long_text += "€";
   EXPECT_LE(detail(long_text).size(), kMaxRefusalDetail);
