@@ -243,12 +243,6 @@ class AnnouncedByTwo : public ConsentOfAgents {
     tool.plan();
     return tool;
   }
-  Result<protocol::HandoverNotice> announce(HandoverTool& tool) {
-    const auto answer = tool.ask(pair.cloud, HandoverStep::announce,
-                                 protocol::Announcement::of(tool.the_plan()->parameters).encode());
-    if (!answer) return answer.error();
-    return protocol::HandoverNotice::parse(*answer);
-  }
   static Bytes hash_of(const protocol::HandoverNotice& notice) {
     const Digest hash = notice.hash();
     return {hash.begin(), hash.end()};

@@ -49,12 +49,6 @@ class WordsForPeople : public testing::HandoverFixture, public ::testing::WithPa
     tool.plan();
     return tool;
   }
-  Result<protocol::HandoverNotice> announce(HandoverTool& tool) {
-    const auto answer = tool.ask(pair.cloud, HandoverStep::announce,
-                                 protocol::Announcement::of(tool.the_plan()->parameters).encode());
-    if (!answer) return answer.error();
-    return protocol::HandoverNotice::parse(*answer);
-  }
   // The cloud's agent with a command that tells the contacts.
   void tell_by(std::function<void(const Notification&)> notify) {
     pair.cloud.close();

@@ -37,6 +37,13 @@ class HandoverFixture : public ::testing::Test {
     agent->open();
     return agent;
   }
+  // Announces the tool's plan at the cloud's agent.
+  Result<protocol::HandoverNotice> announce(HandoverTool& tool) {
+    const auto answer = tool.ask(pair.cloud, protocol::HandoverStep::announce,
+                                 protocol::Announcement::of(tool.the_plan()->parameters).encode());
+    if (!answer) return answer.error();
+    return protocol::HandoverNotice::parse(*answer);
+  }
   NewHolders same_holders(bool new_recovery = false) {
     return {.t = 2,
             .agents = {{&pair.cloud, 1}, {&pair.company, 2}},
