@@ -34,21 +34,64 @@ void Chains::begin(Waiting waiting) {
   advance(std::move(waiting));
 }
 
+void Chains::use(const Limits& limits) {
+  const std::lock_guard lock(mutex_);
+  limits_ = limits;
+}
+
+Status Chains::may_wait(const Waiting& waiting, std::size_t weight) {
+  const auto& turn = waiting.turn;
+  std::size_t of_tenant = 0;
+  std::size_t of_client = 0;
+  for (const auto& [id, asked] : asked_) {
+    if (asked.waiting.turn.tenant != turn.tenant) continue;
+    ++of_tenant;
+    if (asked.waiting.turn.client == turn.client) ++of_client;
+  }
+  if (of_client >= limits_.of_client) {
+    ++hits_.of_client;
+    return Error(Code::limited, "this agent passes too many requests of this client on at once");
+  }
+  if (of_tenant >= limits_.of_tenant) {
+    ++hits_.of_tenant;
+    return Error(Code::limited, "this agent passes too many requests of this client's tenant on at once");
+  }
+  if (asked_.size() == kMaxAsked || weight > kMaxWeight - weight_) {
+    ++hits_.of_all;
+    return Error(Code::limited, "this agent passes too many requests on at once");
+  }
+  return Done{};
+}
+
+std::vector<LimitUse> Chains::uses() const {
+  const std::lock_guard lock(mutex_);
+  std::map<std::string, std::uint64_t> tenants;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> clients;
+  LimitUse client{"relay", "requests_per_client", limits_.of_client, 0, hits_.of_client};
+  LimitUse tenant{"relay", "requests_per_tenant", limits_.of_tenant, 0, hits_.of_tenant};
+  for (const auto& [id, asked] : asked_) {
+    const auto& turn = asked.waiting.turn;
+    tenant.use = std::max(tenant.use, ++tenants[turn.tenant]);
+    client.use = std::max(client.use, ++clients[{turn.tenant, turn.client}]);
+  }
+  return {
+      std::move(client), std::move(tenant), {"relay", "requests", kMaxAsked, asked_.size(), hits_.of_all}};
+}
+
 Result<Chains::Question> Chains::remember(Waiting& waiting, milliseconds patience) {
   const std::size_t weight = waiting.chain.weight();
   const std::lock_guard lock(mutex_);
   if (patience.count() == 0) return Error(Code::unavailable, "no time was left to ask it");
   if (relay_ == nullptr) return Error(Code::unavailable, "this agent's relay does not run");
-  if (asked_.size() == kMaxAsked || weight > kMaxWeight - weight_)
-    return Error(Code::limited, "this agent passes too many requests on at once");
+  if (auto may = may_wait(waiting, weight); !may) return std::move(may).error();
   const std::uint64_t id = next_id_++;
   const auto now = Clock::now();
-  weight_ += weight;
   asked_.emplace(id, Asked{.waiting = std::move(waiting),
                            .relay = relay_,
                            .give_up = now + patience,
                            .since = now,
                            .weight = weight});
+  weight_ += weight;
   return Question{relay_, id};
 }
 

@@ -1,13 +1,12 @@
 #include "agent/child_process.h"
 
-#include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <cerrno>
-#include <cstring>
+#include <new>
+#include <system_error>
 #include <utility>
 
+#include "agent/ipc/messages.h"
 #include "agent/log.h"
 #include "hsm/spawn.h"
 
@@ -18,14 +17,6 @@ constexpr int kChannel = 3;  // the child's number for its end
 // A process that takes no bytes for this long is given up; the workers must not wait for it.
 constexpr std::chrono::seconds kSendLimit(10);
 
-// glibc 2.36 declares its functions for these two without extern "C".
-int open_handle(pid_t pid) {
-  return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-}
-void kill_by_handle(int handle) {
-  syscall(SYS_pidfd_send_signal, handle, SIGKILL, nullptr, 0);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<ChildProcess>> ChildProcess::start(std::string name,
@@ -35,43 +26,107 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(std::string name,
   if (!ends) return std::move(ends).error();
   auto channel = std::make_shared<ipc::Channel>(std::move(ends->first));
   if (auto limited = channel->limit_send(kSendLimit); !limited) return std::move(limited).error();
-  const auto pid = hsm::spawn(arguments.front(), arguments, {}, ends->second.get(), kChannel);
-  if (!pid) return pid.error();
+  auto spawned = hsm::spawn(arguments.front(), arguments, {}, ends->second.get(), kChannel);
+  if (!spawned) return std::move(spawned).error();
   std::unique_ptr<ChildProcess> process(
-      new ChildProcess(std::move(name), *pid, Fd(open_handle(*pid)), std::move(channel)));
-  if (!process->handle_) return Error(Code::internal, std::string("pidfd_open: ") + std::strerror(errno));
+      new ChildProcess(std::move(name), *std::move(spawned), std::move(channel)));
   process->reader_ = std::jthread([raw = process.get(), take = std::move(take)] { raw->read(take); });
   return process;
 }
 
 ChildProcess::~ChildProcess() {
+  pinger_.request_stop();
   channel_->shutdown();
-  if (pid_ > 0) {
-    kill(pid_, SIGKILL);
-    reap();
-  }
+  if (reaped_) return;
+  kill();
+  reap();
+}
+
+// Once it is reaped, its number may be another process's.
+void ChildProcess::kill() {
+  const std::lock_guard lock(end_mutex_);
+  if (!reaped_) hsm::kill_group(process_);
 }
 
 std::string ChildProcess::reap() {
-  int status = 0;
-  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  std::optional<int> status;
+  {
+    const std::lock_guard lock(end_mutex_);
+    status = hsm::reap(process_);
+    reaped_ = true;
   }
-  pid_ = -1;
   channel_->shutdown();
-  if (WIFSIGNALED(status)) return "was killed by signal " + std::to_string(WTERMSIG(status));
-  return "ended with status " + std::to_string(WEXITSTATUS(status));
+  if (!status) return "ended";
+  if (WIFSIGNALED(*status)) return "was killed by signal " + std::to_string(WTERMSIG(*status));
+  return "ended with status " + std::to_string(WEXITSTATUS(*status));
 }
 
 void ChildProcess::read(const Take& take) {
-  for (;;) {
-    const auto frame = channel_->receive();
-    if (!frame && frame.error().code() == Code::unavailable) return;
-    if (frame && take(channel_, *frame)) continue;
-    log_error("the " + name_ + " sends what no " + name_ + " sends; it is ended");
-    channel_->shutdown();
-    kill_by_handle(handle_.get());  // unlike pid_, the handle never is another process
-    return;
+  while (read_one(take)) {
   }
+}
+
+// False once there is nothing more to be read.
+bool ChildProcess::read_one(const Take& take) {
+  std::optional<Result<Bytes>> frame;
+  try {
+    frame = channel_->receive();
+    if (!*frame && frame->error().code() == Code::unavailable) return false;
+    if (*frame && (take_pong(**frame) || take(channel_, **frame))) return true;
+    log_error("the " + name_ + " sends what no " + name_ + " sends; it is ended");
+  } catch (const std::bad_alloc&) {
+    // What a whole frame asked for is not done, and whoever asked hears so when its time is over. After a
+    // part of one, nothing that comes makes sense.
+    if (frame) return true;
+  }
+  channel_->shutdown();
+  kill();
+  return false;
+}
+
+bool ChildProcess::take_pong(ByteView frame) {
+  const auto pong = ipc::Ping::parse(ipc::Kind::pong, frame);
+  const std::lock_guard lock(ping_mutex_);
+  if (!pong || awaited_ != pong->number) return false;
+  awaited_.reset();
+  ++answered_pings_;
+  pong_came_.notify_all();
+  return true;
+}
+
+Status ChildProcess::ping(const Pings& pings) {
+  try {
+    pinger_ = std::jthread([this, pings](const std::stop_token& stop) { run_pings(stop, pings); });
+  } catch (const std::system_error&) {
+    return Error(Code::unavailable, "the system gives no thread");
+  }
+  return Done{};
+}
+
+// In a thread of its own: a process that hangs takes no bytes any more, and whoever sends it some waits.
+void ChildProcess::run_pings(const std::stop_token& stop, const Pings& pings) {
+  std::unique_lock lock(ping_mutex_);
+  for (std::uint64_t number = 1;; ++number) {
+    pong_came_.wait_for(lock, stop, pings.every, [] { return false; });
+    if (stop.stop_requested()) return;
+    awaited_ = number;
+    const auto deadline = std::chrono::steady_clock::now() + pings.answered_within;
+    lock.unlock();
+    try {
+      if (!channel_->send(ipc::Ping{number}.encode(ipc::Kind::ping))) channel_->shutdown();
+    } catch (const std::bad_alloc&) {  // no memory for a ping: it is our own lack
+      lock.lock();
+      awaited_.reset();
+      continue;
+    }
+    lock.lock();
+    if (pong_came_.wait_until(lock, stop, deadline, [&] { return !awaited_; })) continue;
+    if (stop.stop_requested()) return;
+    break;
+  }
+  const auto limit = std::chrono::duration_cast<std::chrono::seconds>(pings.answered_within);
+  log_error("the " + name_ + " has not answered for " + std::to_string(limit.count()) + " s; it is killed");
+  kill();
 }
 
 }  // namespace coprotect::agent

@@ -1,14 +1,19 @@
 #pragma once
 
-#include <sys/types.h>
-
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "agent/ipc/channel.h"
+#include "hsm/spawn.h"
 
 namespace coprotect::agent {
 
@@ -26,24 +31,45 @@ class ChildProcess {
                                                      const std::vector<std::string>& arguments, Take take);
   ~ChildProcess();
 
-  pid_t pid() const { return pid_; }
+  // How a process shows that it does not hang.
+  struct Pings {
+    std::chrono::milliseconds every{5'000};
+    std::chrono::milliseconds answered_within{30'000};
+  };
+  // From now on it is sent pings, and killed (SIGKILL) if it does not answer one in time. Once, after the
+  // frames that it expects first.
+  Status ping(const Pings& pings);
+  std::uint64_t answered_pings() const { return answered_pings_; }
+
+  pid_t pid() const { return process_.pid; }
   // Readable once the process has ended.
-  int handle() const { return handle_.get(); }
+  int handle() const { return process_.handle.get(); }
   const std::shared_ptr<ipc::Channel>& channel() const { return channel_; }
   // Waits for its end. What happened to it, for the log: "ended with status 1", "was killed by signal 9".
   std::string reap();
 
  private:
-  ChildProcess(std::string name, pid_t pid, Fd handle, std::shared_ptr<ipc::Channel> channel)
-      : name_(std::move(name)), pid_(pid), handle_(std::move(handle)), channel_(std::move(channel)) {}
+  ChildProcess(std::string name, hsm::Spawned process, std::shared_ptr<ipc::Channel> channel)
+      : name_(std::move(name)), process_(std::move(process)), channel_(std::move(channel)) {}
   // Reads until the channel ends. A process that sends anything but what it may is killed.
   void read(const Take& take);
+  bool read_one(const Take& take);
+  void kill();
+  void run_pings(const std::stop_token& stop, const Pings& pings);
+  // False if the frame is not the answer to the ping that was sent last.
+  bool take_pong(ByteView frame);
 
   std::string name_;
-  pid_t pid_;  // −1 once reaped
-  Fd handle_;
+  hsm::Spawned process_;
+  std::mutex end_mutex_;
+  bool reaped_ = false;
   std::shared_ptr<ipc::Channel> channel_;
+  std::mutex ping_mutex_;  // guards the next two
+  std::condition_variable_any pong_came_;
+  std::optional<std::uint64_t> awaited_;
+  std::atomic<std::uint64_t> answered_pings_ = 0;
   std::jthread reader_;
+  std::jthread pinger_;
 };
 
 }  // namespace coprotect::agent

@@ -134,6 +134,15 @@ Config::Policy::Handover read_handover(Section& section) {
   return policy;
 }
 
+custodian::RequestCaps read_caps(Section& policy) {
+  constexpr unsigned kMost = 1'000'000'000;
+  return {.per_key = policy.number("requests_per_key_per_day", 100'000, 1, kMost),
+          .per_client = policy.number("requests_per_client_per_day", 20'000, 1, kMost),
+          .recoveries_per_key = policy.number("recoveries_per_key_per_day", 100'000, 1, kMost),
+          .refreshes_per_key = policy.number("refreshes_per_key_per_day", 8, 1, kMost),
+          .voids_per_client = policy.number("voids_per_client_per_day", 16, 1, kMost)};
+}
+
 std::chrono::seconds read_destroy_wait(Section& policy) {
   constexpr unsigned kMostDays = 3650;
   if (policy.has("destroy_seconds")) {
@@ -143,9 +152,36 @@ std::chrono::seconds read_destroy_wait(Section& policy) {
   return std::chrono::days(policy.number("destroy_days", 30, 0, kMostDays));
 }
 
-Config read(const toml::table& table, const std::filesystem::path& folder, std::optional<Error>& error) {
+Config::Limits read_limits(Section& section) {
+  constexpr Config::Limits kDefault;
+  constexpr unsigned kMost = 100'000;
+  const auto number = [&section](const char* key, unsigned fallback, unsigned least, unsigned most) {
+    return section.number(key, fallback, least, most);
+  };
+  return {.request_seconds = number("request_seconds", kDefault.request_seconds, 1, 3600),
+          .idle_seconds = number("idle_seconds", kDefault.idle_seconds, 1, 3600),
+          .connections = number("connections", kDefault.connections, 2, kMost),
+          .handshake_seconds = number("handshake_seconds", kDefault.handshake_seconds, 1, 3600),
+          .connections_for_strangers =
+              number("connections_for_strangers", kDefault.connections_for_strangers, 1, kMost),
+          .connections_per_address =
+              number("connections_per_address", kDefault.connections_per_address, 1, kMost),
+          .connections_for_peers = number("connections_for_peers", kDefault.connections_for_peers, 1, kMost),
+          .requests = number("requests", kDefault.requests, 1, kMost),
+          .requests_per_client = number("requests_per_client", kDefault.requests_per_client, 1, kMost),
+          .requests_per_peer = number("requests_per_peer", kDefault.requests_per_peer, 1, kMost),
+          .requests_per_tenant = number("requests_per_tenant", kDefault.requests_per_tenant, 1, kMost),
+          .body_mib = number("body_mib", kDefault.body_mib, 8, kMost),  // one body of the largest size
+          .body_mib_per_client = number("body_mib_per_client", kDefault.body_mib_per_client, 8, kMost),
+          .body_mib_per_tenant = number("body_mib_per_tenant", kDefault.body_mib_per_tenant, 8, kMost),
+          .hang_seconds = number("hang_seconds", kDefault.hang_seconds, 2, 3600)};
+}
+
+Config read(const toml::table& table, const std::filesystem::path& file, std::optional<Error>& error) {
+  const std::filesystem::path folder = file.parent_path();
   Section top(&table, "", error);
-  Config config{.folder = folder,
+  Config config{.file = file,
+                .folder = folder,
                 .role = top.text("role"),
                 .url = top.text("url"),
                 .listen = top.text("listen"),
@@ -160,14 +196,13 @@ Config read(const toml::table& table, const std::filesystem::path& folder, std::
   Section tls = top.section("tls");
   config.tls = {.certificate = folder / tls.text("certificate"), .key = folder / tls.text("key")};
   Section limits = top.section("limits");
-  config.limits = {.request_seconds = limits.number("request_seconds", 30, 1, 3600),
-                   .idle_seconds = limits.number("idle_seconds", 60, 1, 3600),
-                   .connections = limits.number("connections", 1000, 2, 100'000)};
+  config.limits = read_limits(limits);
   Section policy = top.section("policy");
   config.policy = {
       .recover = policy.flag("recover", true),
       .sole_holder = policy.flag("sole_holder", false),
-      .requests_per_key_per_day = policy.number("requests_per_key_per_day", 100'000, 1, 1'000'000'000),
+      .agents_of_new_keys = static_cast<std::uint8_t>(policy.number("agents_of_new_keys", 2, 1, 16)),
+      .requests = read_caps(policy),
       .destroy_wait = read_destroy_wait(policy),
       .derive = {},
       .handover = {}};
@@ -195,7 +230,7 @@ Result<Config> Config::load(const std::filesystem::path& file) {
                                       std::string(why.description()));
   }
   std::optional<Error> error;
-  Config config = read(parsed.table(), std::filesystem::absolute(file).parent_path(), error);
+  Config config = read(parsed.table(), std::filesystem::absolute(file), error);
   if (error) return std::move(*error).in(name);
   return config;
 }

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <utility>
+#include <vector>
 
 #include "swtpm-tests/harness/scratch.h"
 
@@ -65,8 +67,11 @@ TEST_F(ConfigTest, HasDefaults) {
   EXPECT_EQ(config->peers_every, std::chrono::seconds(60));
   EXPECT_EQ(config->limits.idle_seconds, 60u);
   EXPECT_EQ(config->limits.connections, 1000u);
+  EXPECT_EQ(config->limits, Config::Limits{});
   EXPECT_TRUE(config->policy.recover);
-  EXPECT_EQ(config->policy.requests_per_key_per_day, 100'000u);
+  EXPECT_EQ(config->policy.requests.per_key, 100'000u);
+  EXPECT_EQ(config->policy.requests.per_client, 20'000u);
+  EXPECT_EQ(config->policy.requests.recoveries_per_key, 100'000u);
   EXPECT_FALSE(config->policy.derive);
   EXPECT_EQ(config->policy.handover.delay, std::chrono::hours(24));
   EXPECT_FALSE(config->policy.handover.notify);
@@ -122,16 +127,63 @@ TEST_F(ConfigTest, RefusesAMistakeAboutWhoMayDerive) {
 TEST_F(ConfigTest, ReadsWhatIsGiven) {
   const auto config = load("hold_seconds = 0\n" + std::string(kMinimal) +
                            "[limits]\nrequest_seconds = 1\nidle_seconds = 2\nconnections = 3\n"
-                           "[policy]\nrecover = false\nrequests_per_key_per_day = 4\nsole_holder = true\n");
+                           "[policy]\nrecover = false\nrequests_per_key_per_day = 4\n"
+                           "requests_per_client_per_day = 3\nrecoveries_per_key_per_day = 2\n"
+                           "refreshes_per_key_per_day = 5\nvoids_per_client_per_day = 6\n"
+                           "sole_holder = true\nagents_of_new_keys = 3\n");
   ASSERT_TRUE(config) << config.error().message();
   EXPECT_EQ(config->hold, std::chrono::seconds(0));
   EXPECT_EQ(config->limits.request_seconds, 1u);
   EXPECT_EQ(config->limits.idle_seconds, 2u);
   EXPECT_EQ(config->limits.connections, 3u);
   EXPECT_FALSE(config->policy.recover);
-  EXPECT_EQ(config->policy.requests_per_key_per_day, 4u);
+  EXPECT_EQ(config->policy.requests.per_key, 4u);
+  EXPECT_EQ(config->policy.requests.per_client, 3u);
+  EXPECT_EQ(config->policy.requests.recoveries_per_key, 2u);
+  EXPECT_EQ(config->policy.requests.refreshes_per_key, 5u);
+  EXPECT_EQ(config->policy.requests.voids_per_client, 6u);
   EXPECT_TRUE(config->policy.sole_holder);
   EXPECT_FALSE(load(kMinimal)->policy.sole_holder);
+  EXPECT_EQ(config->policy.agents_of_new_keys, 3);
+  EXPECT_EQ(load(kMinimal)->policy.agents_of_new_keys, 2);
+}
+
+TEST_F(ConfigTest, ReadsEveryLimit) {
+  using Limits = Config::Limits;
+  const std::vector<std::pair<std::string, std::uint32_t Limits::*>> all = {
+      {"request_seconds", &Limits::request_seconds},
+      {"idle_seconds", &Limits::idle_seconds},
+      {"connections", &Limits::connections},
+      {"handshake_seconds", &Limits::handshake_seconds},
+      {"connections_for_strangers", &Limits::connections_for_strangers},
+      {"connections_per_address", &Limits::connections_per_address},
+      {"connections_for_peers", &Limits::connections_for_peers},
+      {"requests", &Limits::requests},
+      {"requests_per_client", &Limits::requests_per_client},
+      {"requests_per_peer", &Limits::requests_per_peer},
+      {"requests_per_tenant", &Limits::requests_per_tenant},
+      {"body_mib", &Limits::body_mib},
+      {"body_mib_per_client", &Limits::body_mib_per_client},
+      {"body_mib_per_tenant", &Limits::body_mib_per_tenant},
+      {"hang_seconds", &Limits::hang_seconds}};
+  ASSERT_EQ(sizeof(Limits), all.size() * sizeof(std::uint32_t)) << "a limit is missing here";
+  // Each with a value of its own.
+  Limits expected;
+  std::string content = kMinimal + std::string("[limits]\n");
+  std::uint32_t value = 10;
+  for (const auto& [name, limit] : all) {
+    expected.*limit = ++value;
+    content += name + " = " + std::to_string(value) + "\n";
+  }
+  const auto config = load(content);
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->limits, expected);
+  refuses(kMinimal + std::string("[limits]\nbody_mib_per_tenant = 7\n"),
+          "\"limits.body_mib_per_tenant\" must be a number from 8");
+  refuses(kMinimal + std::string("[limits]\nbody_mib_per_client = 7\n"),
+          "\"limits.body_mib_per_client\" must be a number from 8");
+  refuses(kMinimal + std::string("[limits]\nhandshake_seconds = 0\n"),
+          "\"limits.handshake_seconds\" must be a number from 1");
 }
 
 TEST_F(ConfigTest, ReadsHowLongAKeyWaitsForItsDestruction) {

@@ -1,6 +1,7 @@
 #include "agent/exchanges.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -51,10 +52,14 @@ milliseconds Exchanges::due_within(milliseconds most) {
 }
 
 void Exchanges::ask() {
-  auto questions = custodian_.peers().ask();
-  if (!questions) log_warning("peers: " + questions.error().message());
-  if (questions)
-    for (auto& question : *questions) send(std::move(question), 0);
+  try {
+    auto questions = custodian_.peers().ask();
+    if (!questions) log_warning("peers: " + questions.error().message());
+    if (questions)
+      for (auto& question : *questions) send(std::move(question), 0);
+  } catch (const std::bad_alloc&) {
+    log_warning("peers: no memory to ask them all; they are asked again");
+  }
   const std::lock_guard lock(mutex_);
   asking_ = false;
   round_over_ |= asked_.empty() && concluding_ == 0;

@@ -11,13 +11,7 @@ std::vector<std::string> front_arguments(const std::filesystem::path& executable
           "--certificate",
           config.tls.certificate.string(),
           "--key",
-          config.tls.key.string(),
-          "--request-seconds",
-          std::to_string(config.limits.request_seconds),
-          "--idle-seconds",
-          std::to_string(config.limits.idle_seconds),
-          "--connections",
-          std::to_string(config.limits.connections)};
+          config.tls.key.string()};
 }
 
 Result<std::unique_ptr<ChildProcess>> start_front(const std::vector<std::string>& arguments,
@@ -26,6 +20,14 @@ Result<std::unique_ptr<ChildProcess>> start_front(const std::vector<std::string>
                                                  ByteView frame) {
     if (auto call = ipc::Call::parse(frame)) {
       events.call(channel, std::move(*call));
+      return true;
+    }
+    if (const auto given_up = ipc::GivenUp::parse(frame)) {
+      events.given_up(channel, *given_up);
+      return true;
+    }
+    if (const auto usage = ipc::Usage::parse(frame)) {
+      events.usage(*usage);
       return true;
     }
     const auto ready = ipc::Ready::parse(frame);

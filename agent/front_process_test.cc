@@ -6,16 +6,20 @@
 #include <poll.h>
 
 #include <atomic>
+#include <chrono>
 
 namespace coprotect::agent {
 namespace {
+
+using namespace std::chrono_literals;
 
 class HostileFront : public testing::Test {
  protected:
   // A "front" that runs this script; descriptor 3 is its end of the channel.
   void start(const std::string& script) {
     auto started = start_front({"/bin/sh", "-c", script}, {.call = [this](auto, auto) { ++calls_; },
-                                                           .ready = [this](auto) { ++readies_; }});
+                                                           .ready = [this](auto) { ++readies_; },
+                                                           .given_up = [](auto, auto) {}});
     ASSERT_TRUE(started) << started.error().message();
     front_ = std::move(*started);
   }
@@ -72,8 +76,45 @@ TEST_F(HostileFront, IsKilledWithItsObject) {
   EXPECT_NE(kill(pid, 0), 0);
 }
 
+class HangingProcess : public testing::Test {
+ protected:
+  // How a process that runs this script ends, if it is sent pings.
+  std::string end_of(const std::string& script) {
+    auto started = ChildProcess::start("x", {"/bin/sh", "-c", script}, [](auto&&...) { return false; });
+    if (!started) return started.error().message();
+    if (auto pinged = (*started)->ping({.every = 10ms, .answered_within = kPatience}); !pinged)
+      return pinged.error().message();
+    pollfd event{(*started)->handle(), POLLIN, 0};
+    return poll(&event, 1, 20'000) == 1 ? (*started)->reap() : "still runs";
+  }
+  static constexpr std::chrono::milliseconds kPatience{1'000};
+};
+
+TEST_F(HangingProcess, IsKilled) {
+  EXPECT_EQ(end_of("exec sleep 1000"), "was killed by signal 9");
+  EXPECT_EQ(end_of("exec 3>&-; exec sleep 1000"), "was killed by signal 9");  // a channel that is closed
+}
+
+TEST_F(HangingProcess, IsKilledForAnAnswerToNoQuestion) {
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(end_of(R"(printf '\000\000\000\011\013\377\377\377\377\377\377\377\377' >&3; exec sleep 1000)"),
+            "was killed by signal 9");
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 20s);
+}
+
+// The frame of a ping differs from that of its answer in its kind alone.
+TEST_F(HangingProcess, IsNoneThatAnswers) {
+  EXPECT_EQ(end_of(R"(for i in 1 2 3 4 5 6 7 8 9; do
+                        /bin/dd bs=13 count=1 <&3 2>/dev/null >/dev/null || exit 1
+                        printf "\000\000\000\011\013\000\000\000\000\000\000\000\00$i" >&3
+                        [ $i -lt 7 ] || exit 9
+                      done)"),
+            "ended with status 9");
+}
+
 TEST(FrontProcess, SaysWhyAProgramDoesNotStart) {
-  const auto started = start_front({"/nowhere/coprotect-front"}, {[](auto, auto) {}, [](auto) {}});
+  const auto started =
+      start_front({"/nowhere/coprotect-front"}, {[](auto, auto) {}, [](auto) {}, [](auto, auto) {}});
   ASSERT_FALSE(started);
   EXPECT_NE(started.error().message().find("/nowhere/coprotect-front"), std::string::npos);
 }

@@ -1,11 +1,14 @@
 #include "agent/notifier.h"
 
-#include <signal.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <exception>
 #include <system_error>
 #include <thread>
 
@@ -19,17 +22,21 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kLimit{60};
-constexpr std::chrono::milliseconds kPoll{50};
 constexpr int kItsChannel = 3;
 
 // Its exit status, or nothing if it had to be killed.
-std::optional<int> wait_for(pid_t pid) {
-  int status = 0;
-  for (const auto end = Clock::now() + kLimit; Clock::now() < end; std::this_thread::sleep_for(kPoll))
-    if (waitpid(pid, &status, WNOHANG) == pid) return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-  kill(-pid, SIGKILL);
-  waitpid(pid, &status, 0);
-  return std::nullopt;
+std::optional<int> wait_for(const hsm::Spawned& command) {
+  pollfd ended{.fd = command.handle.get(), .events = POLLIN, .revents = 0};
+  const auto end = Clock::now() + kLimit;
+  int ready = 0;
+  do {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+    ready = poll(&ended, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+  } while (ready < 0 && errno == EINTR);
+  if (ready <= 0) hsm::kill_group(command);
+  const auto status = hsm::reap(command);
+  if (ready <= 0) return std::nullopt;
+  return status && WIFEXITED(*status) ? WEXITSTATUS(*status) : 128;
 }
 
 // Whether it ended with status 0.
@@ -42,15 +49,15 @@ bool run(const std::filesystem::path& command, const custodian::Notification& no
   }
   const Fd ours(ends[0]);
   const Fd its(ends[1]);
-  const auto pid = hsm::spawn(command,
-                              {command.string(), notification.event, notification.tenant,
-                               to_hex(notification.key_id), notification.text},
-                              {}, its.get(), kItsChannel);
-  if (!pid) {
-    log_error(name + " failed: " + pid.error().message());
+  const auto started = hsm::spawn(command,
+                                  {command.string(), notification.event, notification.tenant,
+                                   to_hex(notification.key_id), notification.text},
+                                  {}, its.get(), kItsChannel);
+  if (!started) {
+    log_error(name + " failed: " + started.error().message());
     return false;
   }
-  const auto status = wait_for(*pid);
+  const auto status = wait_for(*started);
   if (!status)
     log_error(name + " was killed after a minute");
   else if (*status != 0)
@@ -69,7 +76,13 @@ std::function<std::future<bool>(const custodian::Notification&)> notifier(
     auto answer = told.get_future();
     try {
       std::thread([command, notification, told = std::move(told)]() mutable {
-        told.set_value(run(command, notification));
+        bool done = false;
+        try {
+          done = run(command, notification);
+        } catch (const std::exception&) {
+          log_error("a notification failed: no memory");
+        }
+        told.set_value(done);
       }).detach();
     } catch (const std::system_error& failure) {
       log_error("notification \"" + notification.event + "\" failed: no thread: " + failure.what());

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <chrono>
+#include <filesystem>
+#include <optional>
 #include <string_view>
 
 namespace coprotect::agent {
@@ -8,6 +11,14 @@ namespace coprotect::agent {
 // none. Written out here because libsystemd would bring a dozen libraries into the process that holds the
 // shares.
 void notify_supervisor(std::string_view state);
+
+// How often the service manager expects WATCHDOG=1 (WatchdogSec=, sd_watchdog_enabled(3)); none if it does
+// not.
+std::optional<std::chrono::microseconds> watchdog_period();
+
+// The folder that the service manager made for this service as long as it runs (RuntimeDirectory=); none if
+// it did not.
+std::optional<std::filesystem::path> runtime_folder();
 
 // As notify_supervisor("RELOADING=1"), with the clock that systemd wants along with it.
 void notify_reloading();

@@ -52,6 +52,24 @@ TEST(SupervisorNotice, ReachesAnAbstractSocket) {
   EXPECT_EQ(supervisor.heard(), "STOPPING=1");
 }
 
+TEST(SupervisorNotice, KnowsHowOftenItIsExpected) {
+  unsetenv("WATCHDOG_PID");
+  unsetenv("WATCHDOG_USEC");
+  EXPECT_FALSE(watchdog_period());
+  for (const char* const none : {"", "0", "x", "3s", "-1", "99999999999999999999"}) {
+    setenv("WATCHDOG_USEC", none, 1);
+    EXPECT_FALSE(watchdog_period()) << none;
+  }
+  setenv("WATCHDOG_USEC", "60000000", 1);
+  EXPECT_EQ(watchdog_period(), std::chrono::minutes(1));
+  setenv("WATCHDOG_PID", std::to_string(getpid()).c_str(), 1);
+  EXPECT_EQ(watchdog_period(), std::chrono::minutes(1));
+  setenv("WATCHDOG_PID", "1", 1);  // of another process
+  EXPECT_FALSE(watchdog_period());
+  unsetenv("WATCHDOG_PID");
+  unsetenv("WATCHDOG_USEC");
+}
+
 TEST(SupervisorNotice, WithoutSupervisorIsNothing) {
   unsetenv("NOTIFY_SOCKET");
   notify_supervisor("READY=1");

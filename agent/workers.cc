@@ -1,6 +1,9 @@
 #include "agent/workers.h"
 
+#include <exception>
 #include <utility>
+
+#include "agent/log.h"
 
 namespace coprotect::agent {
 
@@ -18,8 +21,8 @@ void Workers::submit(std::size_t weight, std::function<void()> job) {
   changed_.wait(lock, [&] {
     return waiting_.empty() || (waiting_.size() < capacity_ && weight_ + weight <= max_weight_);
   });
-  weight_ += weight;
   waiting_.push_back({weight, std::move(job)});
+  weight_ += weight;
   if (waiting_.size() > idle_ && threads_.size() < max_threads_) threads_.emplace_back([this] { run(); });
   changed_.notify_all();
 }
@@ -38,7 +41,11 @@ void Workers::run() {
       weight_ -= job.weight;
       changed_.notify_all();
     }
-    job.work();
+    try {
+      job.work();
+    } catch (const std::exception&) {
+      log_error("a job was given up for want of memory");
+    }
   }
 }
 

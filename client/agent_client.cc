@@ -1,19 +1,29 @@
 #include "client/agent_client.h"
 
 #include <curl/curl.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
+#include <cerrno>
+#include <optional>
+#include <thread>
 
+#include "client/own_certificate.h"
 #include "client/problem.h"
 #include "protocol/base/owned.h"
 
 namespace coprotect::client {
 namespace {
 
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t kMaxAnswer = std::size_t{9} << 20;
+// Handshakes that end without a word, in a row: an agent that is short of places drops the oldest ones.
+constexpr int kMostHandshakes = 3;
+constexpr milliseconds kLeastPause(100);
 
 using Curl = Owned<CURL, curl_easy_cleanup>;
 using Headers = Owned<curl_slist, curl_slist_free_all>;
@@ -44,6 +54,19 @@ std::string address_of(std::string_view url) {
   return std::string(url.substr(0, url.find('/')));
 }
 
+std::int64_t system_time_ms() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<milliseconds>(since).count();
+}
+
+// Between the time and half as much again, so that those who were turned away together do not come back
+// together.
+milliseconds with_jitter(milliseconds time) {
+  std::uint16_t random = 0;
+  invariant(RAND_bytes(reinterpret_cast<unsigned char*>(&random), sizeof random) == 1);
+  return time + time * random / (2 * 65'536);
+}
+
 int state_index() {
   static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
   invariant(index >= 0);
@@ -63,11 +86,29 @@ struct AgentClient::State {
   Bytes answer;
   bool too_long = false;
   bool tls_alert = false;  // one side refused the other in TLS
+  bool tls_ended = false;  // by an alert of whichever kind
+  int refusal = -1;        // the alert, if it was the agent that refused
+  bool was_dropped = false;
 
   // `problem` reads an answer that is not 2xx.
   Result<Bytes> call(const char* method, std::string_view path, const ByteView* body,
                      Error (*problem)(long status, ByteView body) = read_problem);
-  void configure(const std::string& url, std::array<char, CURL_ERROR_SIZE>& reason);
+  // One try, and how long to wait before the next one would help; nothing if it would not.
+  struct Try {
+    Result<Bytes> answer;
+    std::optional<milliseconds> pause{};
+  };
+  Try attempt(const char* method, std::string_view path, const ByteView* body,
+              Error (*problem)(long status, ByteView body), milliseconds left);
+  std::optional<milliseconds> asked_to_wait(long status) const;
+  const protocol::Certificate* own_certificate() const {
+    return credentials.chain.empty() ? nullptr : &credentials.chain.front();
+  }
+  void configure(const std::string& url, std::array<char, CURL_ERROR_SIZE>& reason, milliseconds left);
+  // Whether the agent ended the connection before TLS stood, and without an alert.
+  bool dropped(CURLcode code) const;
+  // Whether it ended a new connection, as far as this side's TLS stood, without a word.
+  bool ended_unanswered(CURLcode code) const;
   Error failure(CURLcode code, std::string reason) const;
   Error named(Error error) const {
     if (endpoint.party.empty()) return error;
@@ -113,12 +154,16 @@ CURLcode AgentClient::State::prepare_tls(CURL*, void* ssl_ctx, void* self) {
 
 void AgentClient::State::watch_tls(const SSL* ssl, int where, int value) {
   if ((where & SSL_CB_ALERT) == 0 || value >> 8 != SSL3_AL_FATAL) return;
+  auto& state = *static_cast<State*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), state_index()));
+  state.tls_ended = true;
   // A side that has no memory or no descriptor says so with this one: nobody is refused.
   if ((value & 0xff) == SSL_AD_INTERNAL_ERROR) return;
-  static_cast<State*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), state_index()))->tls_alert = true;
+  state.tls_alert = true;
+  if ((where & SSL_CB_READ) != 0) state.refusal = value & 0xff;
 }
 
-void AgentClient::State::configure(const std::string& url, std::array<char, CURL_ERROR_SIZE>& reason) {
+void AgentClient::State::configure(const std::string& url, std::array<char, CURL_ERROR_SIZE>& reason,
+                                   milliseconds left) {
   curl_easy_reset(curl.get());  // keeps the connection
   set(curl, CURLOPT_ERRORBUFFER, reason.data());
   set(curl, CURLOPT_URL, url.c_str());
@@ -128,7 +173,7 @@ void AgentClient::State::configure(const std::string& url, std::array<char, CURL
   set(curl, CURLOPT_PROXY, "");  // none, not even one of the environment
   set(curl, CURLOPT_NOSIGNAL, 1L);
   set(curl, CURLOPT_TIMEOUT_MS,
-      static_cast<long>(std::max<std::int64_t>(deadline.count(), 1)));  // 0 would be none
+      static_cast<long>(std::max<std::int64_t>(left.count(), 1)));  // 0 would be none
   set(curl, CURLOPT_WRITEFUNCTION, receive);
   set(curl, CURLOPT_WRITEDATA, static_cast<void*>(this));
 
@@ -144,13 +189,25 @@ void AgentClient::State::configure(const std::string& url, std::array<char, CURL
   set(curl, CURLOPT_SSL_CTX_DATA, static_cast<void*>(this));
 }
 
-Result<Bytes> AgentClient::State::call(const char* method, std::string_view path, const ByteView* body,
-                                       Error (*problem)(long, ByteView)) {
+std::optional<milliseconds> AgentClient::State::asked_to_wait(long status) const {
+  if (status != 429 && status != 503) return std::nullopt;
+  curl_off_t seconds = 0;  // also if the header is missing; "0" tells nobody anything
+  invariant(curl_easy_getinfo(curl.get(), CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK);
+  if (seconds <= 0) return std::nullopt;
+  return std::chrono::seconds(std::min<curl_off_t>(seconds, 86'400));
+}
+
+AgentClient::State::Try AgentClient::State::attempt(const char* method, std::string_view path,
+                                                    const ByteView* body, Error (*problem)(long, ByteView),
+                                                    milliseconds left) {
   answer.clear();
   too_long = false;
   tls_alert = false;
+  tls_ended = false;
+  refusal = -1;
+  was_dropped = false;
   std::array<char, CURL_ERROR_SIZE> reason{};
-  configure(endpoint.url + std::string(path), reason);
+  configure(endpoint.url + std::string(path), reason, left);
   // Expect: no round trip before the body.
   const Headers headers(
       curl_slist_append(curl_slist_append(nullptr, "Content-Type: application/octet-stream"), "Expect:"));
@@ -162,11 +219,53 @@ Result<Bytes> AgentClient::State::call(const char* method, std::string_view path
     set(curl, CURLOPT_HTTPHEADER, headers.get());
   }
   const CURLcode code = curl_easy_perform(curl.get());
-  if (code != CURLE_OK) return named(failure(code, reason.data()));
+  if (code != CURLE_OK) {
+    Try failed{.answer = named(failure(code, reason.data()))};
+    was_dropped = dropped(code) || ended_unanswered(code);
+    if (dropped(code) || (was_dropped && body == nullptr)) failed.pause = kLeastPause;
+    return failed;
+  }
   long status = 0;
   invariant(curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status) == CURLE_OK);
-  if (status < 200 || status > 299) return named(problem(status, answer));
-  return std::move(answer);
+  if (status < 200 || status > 299)
+    return {.answer = named(problem(status, answer)), .pause = asked_to_wait(status)};
+  return {.answer = std::move(answer)};
+}
+
+Result<Bytes> AgentClient::State::call(const char* method, std::string_view path, const ByteView* body,
+                                       Error (*problem)(long, ByteView)) {
+  if (const auto* const own = own_certificate())
+    if (auto valid = check_own_dates(*own, system_time_ms()); !valid)
+      return Error(valid.error().code(),
+                   std::string(code_name(valid.error().code())) + ": " + valid.error().message());
+  const Clock::time_point end = Clock::now() + deadline;
+  milliseconds left = deadline;
+  for (int handshakes = 1;; ++handshakes) {
+    Try tried = attempt(method, path, body, problem, left);
+    if (tried.answer || !tried.pause) return std::move(tried.answer);
+    if (*tried.pause == kLeastPause && handshakes == kMostHandshakes) return std::move(tried.answer);
+    const milliseconds pause = with_jitter(*tried.pause);
+    left = std::chrono::duration_cast<milliseconds>(end - Clock::now() - pause);
+    if (left.count() <= 0) return std::move(tried.answer);
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+bool AgentClient::State::dropped(CURLcode code) const {
+  if (code == CURLE_SSL_CONNECT_ERROR) return !tls_ended;
+  if (code != CURLE_COULDNT_CONNECT) return false;
+  long cause = 0;  // it may be dropped before libcurl has seen that it stood
+  static_cast<void>(curl_easy_getinfo(curl.get(), CURLINFO_OS_ERRNO, &cause));
+  return cause == ECONNRESET || cause == ENOTCONN;
+}
+
+bool AgentClient::State::ended_unanswered(CURLcode code) const {
+  if (code != CURLE_GOT_NOTHING && code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR) return false;
+  long connects = 0;
+  long answered = 0;
+  invariant(curl_easy_getinfo(curl.get(), CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK);
+  invariant(curl_easy_getinfo(curl.get(), CURLINFO_HEADER_SIZE, &answered) == CURLE_OK);
+  return !tls_ended && connects > 0 && answered == 0;
 }
 
 Error AgentClient::State::failure(CURLcode code, std::string reason) const {
@@ -180,6 +279,9 @@ Error AgentClient::State::failure(CURLcode code, std::string reason) const {
     if (verified == X509_V_ERR_OUT_OF_MEM)
       return error(Code::unavailable, "its certificate cannot be verified: no memory left");
   }
+  if (refusal >= 0)
+    if (const std::string meaning = meaning_of_alert(refusal, own_certificate()); !meaning.empty())
+      return error(Code::unauthenticated, meaning);
   if (tls_alert || code == CURLE_PEER_FAILED_VERIFICATION) return error(Code::unauthenticated, reason);
   switch (code) {
     case CURLE_WRITE_ERROR:
@@ -227,6 +329,10 @@ Result<Bytes> AgentClient::ask(std::string_view path, ByteView request) {
 }
 Result<Bytes> AgentClient::put(std::string_view path, ByteView body) {
   return state_->call("PUT", path, &body);
+}
+
+bool AgentClient::was_dropped() const {
+  return state_->was_dropped;
 }
 
 void AgentClient::set_deadline(std::chrono::milliseconds deadline) {

@@ -38,7 +38,8 @@ class AgentClient {
 
   // The body of a 2xx answer. Errors carry the agent's code and read `company agent "host:port": denied: …
   // (request 7f3a…)`; Code::unavailable if it cannot be reached or does not answer in time,
-  // Code::unauthenticated if TLS fails on either side.
+  // Code::unauthenticated if TLS fails on either side, which says why, or if the client's own certificate has
+  // expired. An answer 429 or 503 with Retry-After is tried again, as long as the deadline allows.
   Result<Bytes> get(std::string_view path);
   Result<Bytes> post(std::string_view path, ByteView body);
   Result<Bytes> put(std::string_view path, ByteView body);
@@ -46,6 +47,11 @@ class AgentClient {
   // else proves nothing about the request: Code::unavailable says that the agent could not be asked.
   Result<Bytes> ask(std::string_view path, ByteView request);
 
+  // Whether the last call failed because a new connection of it ended before a byte of an answer came. An
+  // agent that is short of places ends connections whose handshake it has not finished, and in TLS 1.3 a
+  // client has finished first and sent its request by then. The request may have arrived, so another one has
+  // to be signed.
+  bool was_dropped() const;
   // Of each call from now on.
   void set_deadline(std::chrono::milliseconds deadline);
   const Endpoint& endpoint() const;

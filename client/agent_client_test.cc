@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "client/tls_server.h"
 #include "protocol/base/fd.h"
+#include "protocol/file/utc_time.h"
 #include "protocol/x509/issue.h"
 #include "swtpm-tests/harness/scratch.h"
 
@@ -69,6 +71,19 @@ class AgentClientTest : public testing::Test {
   AgentClient client(const std::string& url, std::chrono::milliseconds deadline = 30s) const {
     return AgentClient({.party = "company", .url = url, .identity_certificate = identity.certificate},
                        {.chain = {client_certificate}, .key = &client_key}, deadline);
+  }
+  // Whose certificate is valid from and to this many milliseconds from now.
+  AgentClient client_valid(const std::string& url, std::int64_t from, std::int64_t to,
+                           const char* uri) const {
+    auto wanted = Authority::request("alice", CertificateUse::client);
+    wanted.uris = {uri};
+    wanted.not_before_ms = now_ms() + from;
+    wanted.not_after_ms = now_ms() + to;
+    return AgentClient({.party = "company", .url = url, .identity_certificate = identity.certificate},
+                       {.chain = {*issue_certificate(wanted, client_key.public_key(), &clients.certificate,
+                                                     clients.key, system_random())},
+                        .key = &client_key},
+                       30s);
   }
   static std::string ok(const std::string&) {
     return http_answer("200 OK", "application/octet-stream", "done");
@@ -187,7 +202,107 @@ TEST_F(AgentClientTest, SaysIfTheServerRefusesTheCertificate) {
   TlsServer::Settings strict = settings();
   strict.client_ca = &others.certificate;
   TlsServer server(strict, ok);
-  expect_error(client(server.url()).get("/"), Code::unauthenticated, "alert");
+  expect_error(client(server.url()).get("/"), Code::unauthenticated, "does not know the authority");
+}
+
+TEST_F(AgentClientTest, SaysIfItHasNoCertificate) {
+  TlsServer server(settings(), ok);
+  AgentClient agent({.party = "company", .url = server.url(), .identity_certificate = identity.certificate},
+                    {.chain = {}, .key = nullptr}, 30s);
+  expect_error(agent.get("/"), Code::unauthenticated, "it asks for a client certificate");
+}
+
+// It is told before anybody is asked, so that it is no agent that seems to be away.
+TEST_F(AgentClientTest, SaysIfItsOwnCertificateHasExpired) {
+  TlsServer server(settings(), ok);
+  for (const auto& [uri, renewal] :
+       {std::pair("coprotect:acme:user:alice", "coprotect-provision add-client alice --replace"),
+        std::pair("coprotect:acme:admin:root", "coprotect-provision add-client root --replace"),
+        std::pair("coprotect:acme:recovery:kit", "coprotect-provision drill --renew-kit")}) {
+    AgentClient agent = client_valid(server.url(), -7'200'000, -3'600'000, uri);
+    expect_error(
+        agent.get("/"), Code::unauthenticated,
+        "your certificate expired on " + protocol::format_utc_time(now_ms() - 3'600'000).substr(0, 11));
+    expect_error(agent.get("/"), Code::unauthenticated, renewal);
+  }
+  AgentClient early = client_valid(server.url(), 3'600'000, 7'200'000, "coprotect:acme:user:alice");
+  expect_error(early.get("/"), Code::unauthenticated, "clock");
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST_F(AgentClientTest, WaitsAsLongAsItIsAskedTo) {
+  for (const char* const status : {"429 Too Many Requests", "503 Service Unavailable"}) {
+    std::atomic<int> requests = 0;
+    TlsServer server(settings(), [&](const std::string& request) {
+      if (++requests == 3) return ok(request);
+      std::string busy = http_answer(status, "application/problem+json", R"({"code":"limited"})");
+      return busy.insert(busy.find("\r\n") + 2, "Retry-After: 1\r\n");
+    });
+    const auto begin = std::chrono::steady_clock::now();
+    const auto answer = client(server.url()).post("/v1/x", bytes_of("x"));
+    EXPECT_TRUE(answer) << answer.error().message();
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, 2s);
+    EXPECT_EQ(requests, 3);
+  }
+}
+
+TEST_F(AgentClientTest, WaitsNoLongerThanItsDeadline) {
+  std::atomic<int> requests = 0;
+  TlsServer server(settings(), [&](const std::string&) {
+    ++requests;
+    std::string busy =
+        http_answer("429 Too Many Requests", "application/problem+json", R"({"code":"limited"})");
+    return busy.insert(busy.find("\r\n") + 2, "Retry-After: 60\r\n");
+  });
+  expect_error(client(server.url()).post("/v1/x", {}), Code::limited, "limited");
+  EXPECT_EQ(requests, 1);
+}
+
+TEST_F(AgentClientTest, DoesNotWaitUnasked) {
+  std::atomic<int> requests = 0;
+  TlsServer server(settings(), [&](const std::string&) {
+    ++requests;
+    return http_answer("429 Too Many Requests", "application/problem+json", R"({"code":"limited"})");
+  });
+  expect_error(client(server.url()).post("/v1/x", {}), Code::limited, "limited");
+  EXPECT_EQ(requests, 1);
+}
+
+// An agent that is short of places drops handshakes.
+TEST_F(AgentClientTest, TriesADroppedHandshakeAgain) {
+  TlsListener listener;
+  const std::string url = listener.url();
+  const Fd dropped = Fd(dup(listener.fd.get()));
+  std::optional<TlsServer> server;
+  std::jthread dropper([&] {
+    for (int i = 0; i < 2; ++i) {
+      const Fd accepted(accept(dropped.get(), nullptr, nullptr));
+      const linger none{.l_onoff = 1, .l_linger = 0};
+      setsockopt(accepted.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    }
+    server.emplace(settings(), ok, std::move(listener));
+  });
+  const auto answer = client(url).get("/");
+  EXPECT_TRUE(answer) << answer.error().message();
+  dropper.join();
+}
+
+// The same, when the client's part of the handshake is over. What was sent may have arrived.
+TEST_F(AgentClientTest, TriesAgainIfANewConnectionEndsWithoutAnAnswer) {
+  std::atomic<int> hang_ups = 2;
+  TlsServer server(settings(), [&](const std::string& request) {
+    return hang_ups-- > 0 ? std::string(kHangUp) : ok(request);
+  });
+  EXPECT_TRUE(client(server.url()).get("/"));
+  hang_ups = 1;
+  AgentClient agent = client(server.url());
+  EXPECT_FALSE(agent.was_dropped());
+  const auto answer = agent.ask("/v1/x", bytes_of("x"));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code(), Code::unavailable);
+  EXPECT_TRUE(agent.was_dropped());
+  EXPECT_TRUE(agent.ask("/v1/x", bytes_of("x")));
+  EXPECT_FALSE(agent.was_dropped());
 }
 
 TEST_F(AgentClientTest, RefusesAKeyThatIsNotTheCertificates) {

@@ -6,16 +6,9 @@
 
 #include <fcntl.h>
 
-#include <filesystem>
-#include <fstream>
-
 #include "client/bundle_file.h"
 #include "client/derivation.h"
-#include "client/files/small_file.h"
-#include "client/quorum.h"
-#include "client/test_agents.h"
-#include "protocol/group/test_suites.h"
-#include "swtpm-tests/harness/scratch.h"
+#include "client/test_following.h"
 
 namespace coprotect::client {
 namespace {
@@ -25,54 +18,7 @@ using protocol::Bundle;
 using protocol::SuiteId;
 using test::TestAgents;
 
-class BundleUpdateTest : public testing::TestWithParam<SuiteId> {
- protected:
-  Result<Bundle> fetch(const Bundle& own) { return fetch_newest(own, agents_.credentials(), 10s); }
-  void expect_refused(const Bundle& own, Code code, const std::string& part) {
-    const auto fetched = fetch(own);
-    ASSERT_FALSE(fetched);
-    EXPECT_EQ(fetched.error().code(), code) << fetched.error().message();
-    EXPECT_NE(fetched.error().message().find(part), std::string::npos) << fetched.error().message();
-  }
-  std::string agent_at(const std::string& name) const {
-    return name + " agent \"" + agents_.url(name).substr(8) + "\"";
-  }
-  const Bundle& at(std::uint32_t epoch) const { return agents_.epoch(epoch).bundle; }
-  void hand_over_to_all(std::uint32_t epochs) {
-    for (std::uint32_t i = 0; i < epochs; ++i) agents_.hand_over(agents_.first_layout());
-    for (const char* const name : {"cloud", "company"}) agents_.put(name, {agents_.newest().epoch()});
-  }
-  std::filesystem::path write(const Bundle& bundle) const {
-    std::ofstream(file_, std::ios::binary) << text_of(bundle.encoded());
-    return file_;
-  }
-  Bytes in_file() const { return must(read_small_file(file_, kMaxBundleSize)); }
-
-  // A client with the first bundle in a file.
-  Quorum quorum(Via via = {}) {
-    return Quorum(HeldBundle(at(0), write(at(0)), warn()), agents_.credentials(), protocol::Action::view,
-                  "test", 10s, std::nullopt, std::move(via));
-  }
-  HeldBundle::Warn warn() {
-    return [this](const Error& error) { warnings_.push_back(error.message()); };
-  }
-  // Encrypts a file and opens it.
-  Result<Secret> open(Quorum& quorum) {
-    const auto made = must(protocol::Header::create(at(0).public_key(), at(0).key_id(), {}, system_random()));
-    const LockedFile locked{.header = &made.first, .stanza = must(made.first.stanza_for(at(0).key_id()))};
-    auto opened = quorum.open(std::span(&locked, 1));
-    if (!opened.front()) return std::move(opened.front()).error();
-    auto key = made.first.unlock(*opened.front());
-    if (!key) return std::move(key).error();
-    EXPECT_TRUE(equal_in_constant_time(key->reveal(), made.second.reveal()));
-    return key;
-  }
-
-  TestAgents agents_{GetParam()};
-  const harness::Scratch scratch_;
-  const std::filesystem::path file_ = scratch_ / "acme.bundle";
-  std::vector<std::string> warnings_;
-};
+class BundleUpdateTest : public test::FollowingTest {};
 INSTANTIATE_TEST_SUITE_P(Suites, BundleUpdateTest, protocol::test::tested_suites(),
                          protocol::test::suite_label);
 
@@ -81,17 +27,20 @@ class BundleFetchTest : public BundleUpdateTest {};
 INSTANTIATE_TEST_SUITE_P(Suites, BundleFetchTest, testing::Values(SuiteId::p256),
                          protocol::test::suite_label);
 
-TEST_P(BundleUpdateTest, TakesTheNewestThatGoesOn) {
-  EXPECT_EQ(must(fetch(at(0))).encoded(), at(0).encoded());
+TEST_P(BundleUpdateTest, TakesTheNewestThatAQuorumShows) {
+  expect_shown(at(0), at(0));
   hand_over_to_all(2);
-  EXPECT_EQ(must(fetch(at(0))).encoded(), at(2).encoded());
-  EXPECT_EQ(must(fetch(at(2))).encoded(), at(2).encoded());
-  // One agent is behind, or goes back: the others are heard.
+  expect_shown(at(0), at(2));
+  expect_shown(at(2), at(2));
+  // One agent is behind, or goes back: what the other shows is a candidate.
   agents_.put("cloud", {0});
-  EXPECT_EQ(must(fetch(at(0))).encoded(), at(2).encoded());
-  EXPECT_EQ(must(fetch(at(1))).encoded(), at(2).encoded());
+  expect_shown(at(0), at(0), {at(2)});
+  expect_shown(at(1), at(1), {at(2)});
+  // Both show what is before the one and is the other.
+  agents_.put("cloud", {1});
+  expect_shown(at(0), at(1), {at(2)});
   agents_.put("company", {1});
-  EXPECT_EQ(must(fetch(at(2))).encoded(), at(2).encoded());
+  expect_shown(at(2), at(2));
 }
 
 TEST_P(BundleFetchTest, FollowsTheKeyToOtherAgents) {
@@ -99,8 +48,28 @@ TEST_P(BundleFetchTest, FollowsTheKeyToOtherAgents) {
   agents_.hand_over(agents_.other_layout());
   agents_.leave("company", 1);
   agents_.put("site", {2});
+  agents_.put("cloud", {2});
+  expect_shown(at(0), at(2));
+  // Who left counts for nothing.
   agents_.stop("cloud");
-  EXPECT_EQ(must(fetch(at(0))).encoded(), at(2).encoded());
+  expect_shown(at(0), at(0), {at(2), at(1)});
+}
+
+TEST_P(BundleFetchTest, ANewKeyBeginsWithWhatAQuorumShows) {
+  const Bundle fork = agents_.fork();
+  hand_over_to_all(2);
+  const auto agent = [&](const char* const name) {
+    const auto& parameters = at(0).parameters();
+    return parameters->parties[parameters.position_of(name).value()].identity_key.bytes();
+  };
+  const auto first = [&](const Bundle& cloud, const Bundle& company) {
+    return first_bundle({{agent("cloud"), cloud}, {agent("company"), company}}).encoded();
+  };
+  EXPECT_EQ(first(at(2), at(2)), at(2).encoded());
+  EXPECT_EQ(first(at(2), at(1)), at(1).encoded());
+  EXPECT_EQ(first(fork, at(2)), at(0).encoded());
+  EXPECT_EQ(first_bundle({{agent("cloud"), fork}}).encoded(), at(0).encoded());
+  EXPECT_EQ(first_bundle({{agent("cloud"), fork}, {agent("cloud"), fork}}).encoded(), at(0).encoded());
 }
 
 // A header's MAC that does not hold with m of a batch: the file is asked for alone, before it is called
@@ -135,10 +104,10 @@ TEST_P(BundleUpdateTest, TakesNothingOfAFork) {
   agents_.agent("company").shows = fork.encoded();
   // The client is on the one branch, or before it.
   expect_refused(at(1), Code::altered, agent_at("company") + " shows another history of the key");
-  expect_refused(at(0), Code::altered,
-                 agent_at("company") + " shows another history of the key than " + agent_at("cloud"));
-  write(at(0));
-  EXPECT_FALSE(update_bundle({.key_id = at(0).key_id(), .bundle = file_}, agents_.credentials(), 10s));
+  expect_shown(at(0), at(0), {at(1), fork});
+  const HeldBundle held(at(0), write(at(0)), warn());
+  must(held.ask(agents_.credentials(), 10s));
+  EXPECT_EQ(held.current()->encoded(), at(0).encoded());
   EXPECT_EQ(in_file(), at(0).encoded());
 }
 
@@ -151,7 +120,7 @@ TEST_P(BundleFetchTest, NamesWhoShowsWhatIsNoBundleOfTheKey) {
   // Others may have a newer one all the same.
   agents_.hand_over(agents_.first_layout());
   agents_.put("company", {1});
-  EXPECT_EQ(must(fetch(at(0))).encoded(), at(1).encoded());
+  expect_shown(at(0), at(0), {at(1)});
 }
 
 TEST_P(BundleFetchTest, SaysWhyNobodyShowsAny) {
@@ -160,19 +129,6 @@ TEST_P(BundleFetchTest, SaysWhyNobodyShowsAny) {
   expect_refused(at(0), Code::not_found, "not known here");
   for (const char* const name : {"cloud", "company"}) agents_.stop(name);
   expect_refused(at(0), Code::unavailable, "cannot connect");
-}
-
-TEST_P(BundleFetchTest, KeepsTheBundleOfAConfiguredKey) {
-  hand_over_to_all(1);
-  write(at(0));
-  const ConfiguredKey key{.key_id = at(0).key_id(), .bundle = file_};
-  EXPECT_EQ(must(update_bundle(key, agents_.credentials(), 10s)).epoch(), 1u);
-  EXPECT_EQ(in_file(), at(1).encoded());
-  ConfiguredKey other = key;
-  other.key_id[0] ^= 1;
-  const auto refused = update_bundle(other, agents_.credentials(), 10s);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), Code::unauthenticated);
 }
 
 TEST_P(BundleUpdateTest, AQuorumGoesOnWithTheKey) {
@@ -202,6 +158,21 @@ TEST_P(BundleFetchTest, AQuorumAsksOnceMoreIfAgentsAreInDifferentEpochs) {
   EXPECT_EQ(everyday.bundle().epoch(), 1u);
 }
 
+// As one does that is short of places. Each request is signed anew, since the one before may have arrived.
+TEST_P(BundleFetchTest, AQuorumAsksAgainIfAnAgentEndsANewConnection) {
+  agents_.agent("cloud").hangs_up = 2;
+  Quorum everyday = quorum();
+  must(open(everyday));
+  EXPECT_EQ(agents_.agent("cloud").asked, 1);
+  EXPECT_EQ(agents_.agent("company").asked, 1);
+  Quorum other = quorum();
+  agents_.agent("cloud").hangs_up = 3;
+  const auto refused = open(other);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::unavailable);
+  EXPECT_EQ(agents_.agent("cloud").hangs_up, 0);
+}
+
 TEST_P(BundleFetchTest, AQuorumFollowsTheKeyAlongAChain) {
   for (const char* const first : {"cloud", "company"}) {
     Quorum chain = quorum({.chain = true, .first = first});
@@ -218,16 +189,31 @@ TEST_P(BundleFetchTest, AQuorumFollowsTheKeyAlongAChain) {
   }
 }
 
-TEST_P(BundleFetchTest, AQuorumSaysThatAnAgentForks) {
+// Who can reach one agent alone sees what that one shows.
+TEST_P(BundleFetchTest, AQuorumAlongAChainKeepsWhatOneAgentShows) {
+  Quorum chain = quorum({.chain = true, .first = "cloud"});
+  hand_over_to_all(2);
+  agents_.agent("company").shows.reset();
+  must(open(chain));
+  EXPECT_EQ(chain.bundle().epoch(), 2u);
+  EXPECT_EQ(in_file(), at(2).encoded());
+}
+
+TEST_P(BundleFetchTest, AQuorumPassesOverAForkThatAnAgentShows) {
   const Bundle fork = agents_.fork();
   Quorum everyday = quorum();
   hand_over_to_all(1);
   agents_.agent("company").shows = fork.encoded();
+  must(open(everyday));
+  EXPECT_EQ(everyday.bundle().encoded(), at(1).encoded());
+  EXPECT_EQ(in_file(), at(1).encoded());
+  // Nothing of it is taken by who was there already, who is told.
+  agents_.agent("cloud").serves = {7};
   const auto opened = open(everyday);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code(), Code::altered);
   EXPECT_NE(opened.error().message().find(agent_at("company")), std::string::npos);
-  EXPECT_EQ(in_file(), at(0).encoded());
+  EXPECT_EQ(in_file(), at(1).encoded());
 }
 
 TEST_P(BundleFetchTest, AQuorumSaysWhatAgentsSayIfThereIsNoNewerBundle) {
@@ -260,8 +246,8 @@ TEST_P(BundleFetchTest, ThreadsGoOnTogether) {
   std::atomic<int> went_on = 0;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
-      const auto newest = held.newest(agents_.credentials(), 10s);
-      went_on += newest && (*newest)->epoch() == 1 && held.current()->epoch() == 1 ? 1 : 0;
+      const auto history = held.ask(agents_.credentials(), 10s);
+      went_on += history && history->confirmed.epoch() == 1 && held.current()->epoch() == 1 ? 1 : 0;
     });
   }
   threads.clear();

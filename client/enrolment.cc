@@ -1,6 +1,7 @@
 #include "client/enrolment.h"
 
 #include "client/files/small_file.h"
+#include "protocol/base/dead_stack.h"
 
 namespace coprotect::client {
 namespace {
@@ -57,6 +58,7 @@ Result<Credentials> load_credentials(const Config& config, const AskPassphrase& 
   if (!certificate_pem) return Error(certificate_pem.error()).in("certificate");
   auto certificate = protocol::Certificate::parse_pem(*certificate_pem);
   if (!certificate) return std::move(certificate).error().in("certificate " + quoted(config.certificate));
+  const WipesDeadStack nothing_left;
   const auto key_pem = read_secret_file(config.key, kMaxPemSize);
   if (!key_pem) return Error(key_pem.error()).in("key");
   auto key = read_key(key_pem->reveal(), ask);

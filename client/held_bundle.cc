@@ -3,9 +3,14 @@
 #include <mutex>
 
 #include "client/bundle_file.h"
-#include "client/bundle_update.h"
+#include "client/files/output_file.h"
 
 namespace coprotect::client {
+namespace {
+
+constexpr mode_t kCandidateMode = 0644;
+
+}  // namespace
 
 struct HeldBundle::State {
   std::filesystem::path file;  // empty: none
@@ -13,17 +18,23 @@ struct HeldBundle::State {
   std::mutex updating;         // one asks the agents, for all
   std::mutex mutex;            // of what follows
   std::shared_ptr<const protocol::Bundle> bundle;
+  std::shared_ptr<const protocol::Bundle> candidate;  // null: none
 
   std::shared_ptr<const protocol::Bundle> current() {
     const std::lock_guard lock(mutex);
     return bundle;
   }
-  // What is held then: this, unless something newer is held already.
-  std::shared_ptr<const protocol::Bundle> hold(protocol::Bundle newer) {
+  // Unless something newer is held already.
+  void hold(const protocol::Bundle& newer) {
     const std::lock_guard lock(mutex);
-    if (newer.extends(*bundle)) bundle = std::make_shared<const protocol::Bundle>(std::move(newer));
-    return bundle;
+    if (newer.extends(*bundle)) bundle = std::make_shared<const protocol::Bundle>(newer);
   }
+  // A candidate is one only while it goes on from what is held.
+  std::shared_ptr<const protocol::Bundle> preferred() {
+    const std::lock_guard lock(mutex);
+    return candidate && candidate->extends(*bundle) ? candidate : bundle;
+  }
+  std::filesystem::path candidate_file() const { return file.string() + ".candidate"; }
   void keep(const protocol::Bundle& newer) {
     if (file.empty()) return;
     const auto kept = keep_bundle(newer, file);
@@ -38,30 +49,60 @@ HeldBundle::HeldBundle(protocol::Bundle bundle, std::filesystem::path file, Warn
   state_->file = std::move(file);
   state_->warn = std::move(warn);
   state_->bundle = std::make_shared<const protocol::Bundle>(std::move(bundle));
+  if (state_->file.empty()) return;
+  auto candidate = load_bundle(state_->candidate_file(), state_->bundle->key_id());
+  if (candidate) state_->candidate = std::make_shared<const protocol::Bundle>(*std::move(candidate));
 }
 
 std::shared_ptr<const protocol::Bundle> HeldBundle::current() const {
   return state_->current();
 }
 
-Result<std::shared_ptr<const protocol::Bundle>> HeldBundle::newest(const Credentials& credentials,
-                                                                   std::chrono::milliseconds deadline) const {
+std::shared_ptr<const protocol::Bundle> HeldBundle::preferred() const {
+  return state_->preferred();
+}
+
+void HeldBundle::prefer(const protocol::Bundle& candidate) const {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->candidate = std::make_shared<const protocol::Bundle>(candidate);
+    if (state_->file.empty()) return;
+    if (state_->bundle->extends(candidate)) {
+      std::error_code ignored;
+      std::filesystem::remove(state_->candidate_file(), ignored);
+      return;
+    }
+  }
+  // Without it the next program asks once more.
+  auto output = OutputFile::create(state_->candidate_file(), true, kCandidateMode);
+  if (output && write_all(output->fd(), candidate.encoded())) static_cast<void>(output->commit());
+}
+
+Result<ShownHistory> HeldBundle::ask(const Credentials& credentials,
+                                     std::chrono::milliseconds deadline) const {
   const std::uint32_t before = state_->current()->epoch();
   const std::lock_guard one_at_a_time(state_->updating);
-  auto held = state_->current();
-  if (held->epoch() > before) return held;  // another thread asked while this one waited
-  auto fetched = fetch_newest(*held, credentials, deadline);
-  if (!fetched) return std::move(fetched).error();
-  if (fetched->epoch() == held->epoch()) return held;
-  state_->keep(*fetched);
-  return state_->hold(*std::move(fetched));
+  const auto held = state_->current();
+  // Another thread asked while this one waited.
+  if (held->epoch() > before) return ShownHistory{.confirmed = *held, .candidates = {}};
+  auto history = ask_history(*held, credentials, deadline);
+  if (!history || history->confirmed.epoch() == held->epoch()) return history;
+  state_->keep(history->confirmed);
+  state_->hold(history->confirmed);
+  return history;
+}
+
+void HeldBundle::confirm(const protocol::Bundle& candidate) const {
+  const std::lock_guard one_at_a_time(state_->updating);
+  state_->keep(candidate);
+  state_->hold(candidate);
 }
 
 bool HeldBundle::follow_file() const {
   const auto held = state_->current();
-  auto in_file = load_bundle(state_->file, held->key_id());
+  const auto in_file = load_bundle(state_->file, held->key_id());
   if (!in_file || !in_file->extends(*held)) return false;
-  state_->hold(*std::move(in_file));
+  state_->hold(*in_file);
   return true;
 }
 

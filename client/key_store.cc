@@ -5,6 +5,8 @@
 #include "client/enrolment.h"
 #include "client/files/output_file.h"
 #include "client/files/small_file.h"
+#include "protocol/handover/quorums.h"
+#include "protocol/message/list_serial.h"
 
 namespace coprotect::client {
 namespace {
@@ -102,6 +104,25 @@ Result<Bundle> KeyStore::check(const KeyId& key_id, ByteView encoded) const {
   return bundle;
 }
 
+// Nor may he and one agent. A key of some of the agents may be meant, but a list does not say so.
+Status KeyStore::check_encrypts_like_first(const Bundle& bundle) const {
+  const KeyId key_id = bundle.key_id();
+  const bool configured =
+      std::ranges::any_of(configured_, [&](const auto& key) { return key.second.key_id == key_id; });
+  if (key_id == first_id_ || configured) return Done{};
+  const auto refused = [&](const std::string& what) {
+    return Error(Code::denied, "key " + to_hex(key_id) + " is to encrypt, says the key list, but " + what +
+                                   ": if that is meant, name its bundle in the configuration");
+  };
+  for (const protocol::Party& party : first().parameters()->parties)
+    if (party.is_agent() && !has_agent(bundle, party))
+      return refused("the " + party.name + " agent has no share of it");
+  const auto change = protocol::quorum_change(protocol::PartShares::of(first().parameters()),
+                                              protocol::PartShares::of(bundle.parameters()));
+  if (!change.gained.empty()) return refused("fewer organisations can use it than the first key");
+  return Done{};
+}
+
 Status KeyStore::keep(Bundle bundle) {
   const KeyId key_id = bundle.key_id();
   const Bytes encoded = bundle.encoded();
@@ -123,6 +144,8 @@ Status KeyStore::keep(ByteView encoded) {
                                      (list->serial == list_->serial
                                           ? " is another list than the known one"
                                           : " is older than the known " + std::to_string(list_->serial)));
+  if (const std::uint64_t present = list_ ? list_->serial : 0; protocol::leaps(present, list->serial))
+    return protocol::check_serial("key list", present, list->serial);
   list_ = *std::move(list);
   encoded_list_.assign(encoded.begin(), encoded.end());
   return known ? Status(Done{}) : write_file(list_file(), encoded);

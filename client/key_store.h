@@ -35,8 +35,13 @@ class KeyStore {
   // A bundle as an agent gave it for a key of the list. Code::unauthenticated if it is not this tenant's, of
   // this key, or of other agents than those of the first key.
   Result<protocol::Bundle> check(const protocol::KeyId& key_id, ByteView bundle) const;
+  // Whether files may be encrypted to this key because a list says so: all agents of the first key hold
+  // shares of it, and no organisations can use it that cannot use the first one. Code::denied otherwise; a
+  // key that the configuration names may.
+  Status check_encrypts_like_first(const protocol::Bundle& bundle) const;
   // Known from now on, and durable: a bundle; a list, after the bundles that it needs. Code::conflict for a
-  // list that is older than the one that is known, or another of the same serial number. If the folder cannot
+  // list that is older than the one that is known, or another of the same serial number, or one that leaps
+  // (protocol/message/list_serial.h). If the folder cannot
   // be written, both are known to this object all the same.
   Status keep(protocol::Bundle bundle);
   Status keep(ByteView list);

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "protocol/dkg/test_ceremony.h"
+#include "protocol/message/list_serial.h"
 #include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::client {
@@ -59,6 +60,19 @@ TEST_F(KeyStoreTest, KeepsAListAndOnlyGoesForward) {
   EXPECT_EQ(again.encrypting().error().code(), Code::denied);
 }
 
+// Whoever has the CA's key and an agent ends no later list at a client.
+TEST_F(KeyStoreTest, DoesNotLeapToWhereNothingFollows) {
+  KeyStore store = open();
+  const auto put = [&](std::uint64_t serial) {
+    return store.keep(list(serial, {{first(), KeyUse::decrypt_only, 1}}));
+  };
+  EXPECT_EQ(put(UINT64_MAX).error().code(), Code::conflict);
+  ASSERT_TRUE(put(5));
+  EXPECT_EQ(put(5 + protocol::kMaxSerialStep + 1).error().code(), Code::conflict);
+  ASSERT_TRUE(put(5 + protocol::kMaxSerialStep));
+  ASSERT_TRUE(put(6 + protocol::kMaxSerialStep));
+}
+
 TEST_F(KeyStoreTest, TakesNoOtherList) {
   KeyStore store = open();
   const auto other = protocol::SigningKey::generate(system_random());
@@ -81,6 +95,32 @@ TEST_F(KeyStoreTest, TakesBundlesOfTheSameAgentsAndCaOnly) {
   const auto refused = store.check(made.bundle.key_id(), made.bundle.encoded());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Code::unauthenticated);
+}
+
+// The CA's key and one agent are not enough to have clients encrypt to a key of that agent alone.
+TEST_F(KeyStoreTest, EncryptsToNoKeyThatFewerHold) {
+  using protocol::test::Layout;
+  const auto refuses = [&](const Layout& layout) {
+    const auto made = TestCeremony(ceremony_, layout).run();
+    EXPECT_TRUE(open().check(made.bundle.key_id(), made.bundle.encoded()));
+    const auto checked = open().check_encrypts_like_first(made.bundle);
+    return !checked && checked.error().code() == Code::denied;
+  };
+  EXPECT_FALSE(refuses(protocol::test::default_layout()));
+  EXPECT_FALSE(refuses({2, {{"cloud", {1}}, {"company", {2}}}}));
+  EXPECT_FALSE(refuses({3, {{"cloud", {1, 2}}, {"company", {3, 4}}, {"recovery", {5}}}}));
+  EXPECT_TRUE(refuses({1, {{"cloud", {1}}}}));
+  EXPECT_TRUE(refuses({2, {{"cloud", {1, 3}}, {"company", {2}}}}));
+  EXPECT_TRUE(refuses({1, {{"cloud", {1}}, {"company", {2}}, {"recovery", {3}}}}));
+  EXPECT_TRUE(refuses({2, {{"cloud", {1}}, {"recovery", {2}}}}));
+  // An agent of the first key in the name of another organisation.
+  Layout renamed = protocol::test::default_layout();
+  renamed.organisations = {{"cloud", "company"}};
+  EXPECT_TRUE(refuses(renamed));
+  // Whoever means it names it.
+  const auto meant = TestCeremony(ceremony_, {1, {{"cloud", {1}}}}).run();
+  config_.keys["mail"] = {.key_id = meant.bundle.key_id(), .bundle = folder_ / "mail.bundle"};
+  EXPECT_TRUE(open().check_encrypts_like_first(meant.bundle));
 }
 
 TEST_F(KeyStoreTest, KeepsBundles) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "client/agents.h"
+#include "client/bundle_update.h"
+#include "protocol/message/list_serial.h"
 
 namespace coprotect::client {
 namespace {
@@ -17,11 +19,14 @@ class AgentsOfFirstKey {
   AgentsOfFirstKey(const KeyStore& store, const Credentials& credentials, std::chrono::milliseconds deadline)
       : store_(store) {
     for (const protocol::Party& party : store.first().parameters()->parties)
-      if (party.is_agent()) links_.push_back(connect(party, credentials, deadline));
+      if (party.is_agent()) {
+        links_.push_back(connect(party, credentials, deadline));
+        identities_.push_back(party.identity_key.bytes());
+      }
   }
 
-  // The newest list; nothing if those that answer have none.
-  Result<std::optional<Bytes>> newest_list() {
+  // The newest list; nothing if those that answer have none. `disputed` if there are two of its number.
+  Result<std::optional<Bytes>> newest_list(std::optional<Error>& disputed) {
     std::optional<Bytes> newest;
     std::uint64_t serial = 0;
     bool answered = false;
@@ -32,14 +37,28 @@ class AgentsOfFirstKey {
         why = std::move(encoded).error();
         continue;
       }
-      answered = true;
-      if (!encoded) continue;
+      if (!encoded) {
+        answered = true;
+        continue;
+      }
       const auto list = store_.parse(*encoded);
-      if (!list) return Error(list.error()).in(link.endpoint().party + " agent");
+      if (!list) {
+        why = Error(list.error()).in(link.endpoint().party + " agent");
+        continue;
+      }
+      // No agent took such a list: the others' counts (protocol/message/list_serial.h).
+      const std::uint64_t present = store_.list() == nullptr ? 0 : store_.list()->serial;
+      if (protocol::leaps(present, list->serial)) {
+        why = protocol::check_serial(link.endpoint().party + " agent's key list", present, list->serial)
+                  .error();
+        continue;
+      }
+      answered = true;
       if (newest && list->serial == serial && *newest != *encoded)
-        return Error(Code::conflict,
-                     "the agents have different key lists with serial " + std::to_string(serial));
+        disputed = Error(Code::conflict, "the agents have different key lists with serial " +
+                                             std::to_string(serial) + ": the keys stay as they were here");
       if (newest && list->serial <= serial) continue;
+      disputed.reset();
       serial = list->serial;
       newest = *std::move(encoded);
     }
@@ -47,22 +66,27 @@ class AgentsOfFirstKey {
     return newest;
   }
 
-  // From whichever agent gives one that holds.
+  // first_bundle() of what they show. Whoever uses the key goes on from there.
   Result<Bundle> bundle(const KeyId& key_id) {
+    std::vector<ShownBundle> shown;
     Error why(Code::unavailable, "the key has no agents");
-    for (AgentClient& link : links_) {
-      const auto encoded = link.get("/v1/keys/" + to_hex(key_id));
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+      const auto encoded = links_[i].get("/v1/keys/" + to_hex(key_id));
       auto bundle = encoded ? store_.check(key_id, *encoded) : Result<Bundle>(encoded.error());
-      if (bundle) return bundle;
-      why = encoded ? std::move(bundle).error().in(link.endpoint().party + " agent")
-                    : std::move(bundle).error();
+      if (bundle)
+        shown.push_back({.agent = identities_[i], .bundle = *std::move(bundle)});
+      else
+        why = encoded ? std::move(bundle).error().in(links_[i].endpoint().party + " agent")
+                      : std::move(bundle).error();
     }
-    return why;
+    if (shown.empty()) return why;
+    return store_.check(key_id, first_bundle(shown).encoded());
   }
 
  private:
   const KeyStore& store_;
   std::vector<AgentClient> links_;
+  std::vector<protocol::PublicKeyBytes> identities_;
 };
 
 }  // namespace
@@ -70,19 +94,29 @@ class AgentsOfFirstKey {
 Result<KeyUpdate> update_keys(KeyStore& store, const Credentials& credentials,
                               std::chrono::milliseconds deadline) {
   AgentsOfFirstKey agents(store, credentials, deadline);
-  auto encoded = agents.newest_list();
-  if (!encoded) return std::move(encoded).error();
   KeyUpdate update;
-  if (!*encoded) {
+  auto encoded = agents.newest_list(update.disputed);
+  if (!encoded) return std::move(encoded).error();
+  if (!update.disputed && !*encoded) {
     if (store.list() == nullptr) return update;
     return Error(Code::conflict, "no agent that answers has a key list, but one is known here");
   }
-  const auto list = store.parse(**encoded);
+  const std::uint64_t present = store.list() == nullptr ? 0 : store.list()->serial;
+  if (!update.disputed) {
+    const auto told = store.parse(**encoded);
+    if (!told) return told.error();
+    if (told->serial < present)
+      return Error(Code::conflict, "the agents that answer have an older key list (serial " +
+                                       std::to_string(told->serial) + ") than this client (serial " +
+                                       std::to_string(present) + ")");
+    // Of the number that is known here, only the same list.
+    if (told->serial == present && store.list() != nullptr)
+      if (auto same = store.keep(**encoded); !same && same.error().code() == Code::conflict)
+        update.disputed = std::move(same).error();
+  }
+  if (update.disputed && store.list() == nullptr) return update;
+  const auto list = update.disputed ? Result<KeyList>(*store.list()) : store.parse(**encoded);
   if (!list) return list.error();
-  if (store.list() != nullptr && list->serial < store.list()->serial)
-    return Error(Code::conflict, "the agents that answer have an older key list (serial " +
-                                     std::to_string(list->serial) + ") than this client (serial " +
-                                     std::to_string(store.list()->serial) + ")");
 
   std::vector<Bundle> bundles;
   for (const KeyList::Entry& entry : list->keys) {
@@ -92,11 +126,19 @@ Result<KeyUpdate> update_keys(KeyStore& store, const Credentials& credentials,
     update.learnt.push_back(entry.key_id);
     bundles.push_back(*std::move(bundle));
   }
-  update.newer_list = store.list() == nullptr || list->serial > store.list()->serial;
+  // Otherwise the list and the key that encrypts stay as they are.
+  if (const KeyList::Entry* const encrypts = list->encrypting()) {
+    const auto learnt = std::ranges::find(bundles, encrypts->key_id, &Bundle::key_id);
+    const auto bundle = learnt != bundles.end() ? Result<Bundle>(*learnt) : store.bundle(encrypts->key_id);
+    if (!bundle) return bundle.error();
+    if (auto held = store.check_encrypts_like_first(*bundle); !held) return std::move(held).error();
+  }
+  update.newer_list = store.list() == nullptr || list->serial > present;
   // The list last: once it lies there, every bundle that it needs does.
   for (Bundle& bundle : bundles)
     if (auto kept = store.keep(std::move(bundle)); !kept && !update.not_kept)
       update.not_kept = std::move(kept).error();
+  if (update.disputed) return update;
   auto kept = store.keep(**encoded);
   if (!kept && kept.error().code() == Code::conflict) return std::move(kept).error();
   if (!kept && !update.not_kept) update.not_kept = std::move(kept).error();

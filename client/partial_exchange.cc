@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "client/agents.h"
 #include "client/signed_call.h"
 #include "protocol/crypto/hash.h"
 
@@ -29,6 +30,13 @@ int weight(Code code) {
     default:
       return 2;
   }
+}
+
+// Of a request as a whole: "altered" is said of something at the agent then, since of a file it would have to
+// be shown (is_sound()). It must not outweigh what others say of the files.
+Error of_no_file(Error refusal) {
+  if (refusal.code() != Code::altered) return refusal;
+  return {Code::unavailable, refusal.message()};
 }
 
 }  // namespace
@@ -177,7 +185,7 @@ Result<std::vector<PartialAnswer>> PartialExchange::read(std::size_t position, B
   if (!content)
     return reading.wrong("sent a reply that is not its own to this request: " + content.error().message());
   if (const auto* const refusal = std::get_if<protocol::Refusal>(&*content))
-    return std::vector<PartialAnswer>(size(), refused_by(party, *refusal));
+    return std::vector<PartialAnswer>(size(), of_no_file(refused_by(party, *refusal)));
   const auto replies = protocol::parse_partial_replies(std::get<Secret>(*content).reveal(), bundle_.group());
   if (!replies) return reading.wrong("sent a malformed reply: " + replies.error().message());
   if (replies->size() != party.indices.size()) return reading.wrong("leaves out indices");
@@ -206,7 +214,8 @@ Result<std::vector<IndexedPartial>> choose_quorum(const protocol::Bundle& bundle
       partials.insert(partials.end(), (*answer)->begin(), (*answer)->end());
     } else if (!why || weight(answer->error().code()) > weight(why->code())) {
       why = answer->error();
-    } else if (answer->error().code() == why->code() && why->code() != Code::altered) {
+    } else if (answer->error().code() == why->code() && why->code() != Code::altered &&
+               answer->error().message() != why->message()) {
       why = Error(why->code(), why->message() + "; " + answer->error().message());
     }
   }
@@ -219,22 +228,29 @@ Result<std::vector<IndexedPartial>> choose_quorum(const protocol::Bundle& bundle
   return Error(Code::unavailable, "not enough agents were asked");
 }
 
-std::vector<std::uint8_t> differing_indices(std::span<const PartialAnswer* const> before,
-                                            std::span<const PartialAnswer* const> after) {
+Status check_same_partials(const protocol::Bundle& bundle, std::span<const PartialAnswer* const> in_batch,
+                           std::span<const PartialAnswer* const> alone) {
   std::map<std::uint8_t, const protocol::Element*> known;
-  for (const PartialAnswer* const answer : before) {
+  for (const PartialAnswer* const answer : in_batch) {
     if (!*answer) continue;
     for (const IndexedPartial& partial : **answer) known.emplace(partial.index, &partial.value);
   }
-  std::set<std::uint8_t> differing;
-  for (const PartialAnswer* const answer : after) {
+  std::set<std::size_t> parties;
+  for (const PartialAnswer* const answer : alone) {
     if (!*answer) continue;
     for (const IndexedPartial& partial : **answer) {
       const auto earlier = known.find(partial.index);
-      if (earlier != known.end() && !(*earlier->second == partial.value)) differing.insert(partial.index);
+      if (earlier != known.end() && !(*earlier->second == partial.value))
+        parties.insert(bundle.parameters().holder_of(partial.index));
     }
   }
-  return {differing.begin(), differing.end()};
+  if (parties.empty()) return Done{};
+  std::string who;
+  for (const std::size_t party : parties)
+    who += (who.empty() ? "" : ", ") + agent_name(bundle.parameters()->parties[party]);
+  return Error(Code::bad_proof, who +
+                                    " sent different partial decryptions of one file, in a batch and "
+                                    "alone; do not trust it before it is repaired");
 }
 
 Result<protocol::Element> combine_answers(const protocol::Bundle& bundle, const protocol::Stanza& stanza,

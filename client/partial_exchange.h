@@ -96,10 +96,11 @@ class PartialExchange {
 // quorum, the error that says most about why: the file is altered, a party refuses, a party is not reachable.
 Result<std::vector<protocol::IndexedPartial>> choose_quorum(const protocol::Bundle& bundle,
                                                             std::span<const PartialAnswer* const> answers);
-// The indices whose partials for one item differ between two sets of answers, ascending. All of them were
-// proven, so whoever holds such an index made two proofs that contradict each other.
-std::vector<std::uint8_t> differing_indices(std::span<const PartialAnswer* const> before,
-                                            std::span<const PartialAnswer* const> after);
+// Compares the partials for one file in two sets of answers, first in a batch and then alone. Code::bad_proof
+// names the parties whose partials differ: all of them were proven, so such a party made two proofs that
+// contradict each other.
+Status check_same_partials(const protocol::Bundle& bundle, std::span<const PartialAnswer* const> in_batch,
+                           std::span<const PartialAnswer* const> alone);
 // m of a file from the answers.
 Result<protocol::Element> combine_answers(const protocol::Bundle& bundle, const protocol::Stanza& stanza,
                                           std::span<const PartialAnswer* const> answers);

@@ -55,11 +55,15 @@ Error read_problem(long status, ByteView body) {
 
   std::string detail = member(problem, "detail");
   if (detail.empty()) detail = member(problem, "title");
-  std::string message = name;
+  std::string message(code_name(code_of_agent(*code)));
   if (!detail.empty()) message += ": " + shown(detail);
   const std::string id = member(problem, "request_id");
   if (is_request_id(id)) message += " (request " + id + ")";
-  return {*code, std::move(message)};
+  return {code_of_agent(*code), std::move(message)};
+}
+
+Code code_of_agent(Code code) {
+  return code == Code::wrong_code ? Code::locked_out : code;
 }
 
 Error read_unsigned_problem(long status, ByteView body) {

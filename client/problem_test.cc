@@ -18,12 +18,19 @@ TEST(Problem, IsReadWithItsCodeAndRequest) {
 
 TEST(Problem, KnowsEveryCode) {
   for (const Code code : {Code::malformed, Code::unauthenticated, Code::denied, Code::replayed, Code::stale,
-                          Code::not_found, Code::conflict, Code::altered, Code::bad_proof, Code::wrong_code,
-                          Code::locked_out, Code::limited, Code::unavailable, Code::internal}) {
+                          Code::not_found, Code::conflict, Code::altered, Code::bad_proof, Code::locked_out,
+                          Code::limited, Code::unavailable, Code::internal}) {
     const std::string name(code_name(code));
     EXPECT_EQ(problem("{\"code\":\"" + name + "\"}").code(), code);
     EXPECT_EQ(problem("{\"code\":\"" + name + "\"}").message(), name);
   }
+}
+
+// The user would be told that the recovery code is wrong.
+TEST(Problem, IsNotAboutACodeThatTheUserTyped) {
+  const Error error = problem(R"({"code":"wrong-code","detail":"the PIN is wrong"})", 422);
+  EXPECT_EQ(error.code(), Code::locked_out);
+  EXPECT_EQ(error.message(), "locked-out: the PIN is wrong");
 }
 
 TEST(Problem, IsUnexplainedIfItIsNone) {

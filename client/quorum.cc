@@ -1,16 +1,21 @@
 #include "client/quorum.h"
 
 #include <algorithm>
+#include <set>
 #include <thread>
 
 #include "client/agents.h"
 #include "client/problem.h"
+#include "protocol/base/dead_stack.h"
 
 namespace coprotect::client {
 
 using protocol::IndexedPartial;
 
 namespace {
+
+// Requests to one agent in a row, each signed anew, whose connections it ends without a word.
+constexpr int kMostTries = 3;
 
 std::vector<const PartialAnswer*> of_item(const std::vector<std::vector<PartialAnswer>>& answers,
                                           std::size_t item) {
@@ -23,13 +28,42 @@ bool says_why(Code code) {
   return code == Code::altered || code == Code::bad_proof || code == Code::wrong_code;
 }
 
+bool is_elsewhere(const PartialAnswer& answer) {
+  return !answer && (answer.error().code() == Code::conflict || answer.error().code() == Code::not_found);
+}
+
+// How much a reason says about why a quorum did not answer, when it was asked in several epochs.
+int weight_of(Code code) {
+  if (code == Code::conflict || code == Code::not_found) return 0;
+  return code == Code::unavailable ? 1 : 2;
+}
+
+// Why there is no quorum for any item.
+std::vector<PartialAnswer> reasons(const protocol::Bundle& bundle,
+                                   const std::vector<std::vector<PartialAnswer>>& answers) {
+  std::vector<PartialAnswer> errors;
+  for (std::size_t i = 0; i < answers.front().size(); ++i)
+    errors.emplace_back(choose_quorum(bundle, of_item(answers, i)).error());
+  return errors;
+}
+
+// Of the first item that lacks a quorum.
+int weight(const protocol::Bundle& bundle, const std::vector<std::vector<PartialAnswer>>& answers) {
+  for (std::size_t i = 0; i < answers.front().size(); ++i)
+    if (const auto chosen = choose_quorum(bundle, of_item(answers, i)); !chosen)
+      return weight_of(chosen.error().code());
+  return 2;
+}
+
 }  // namespace
 
 Quorum::Quorum(HeldBundle bundle, std::shared_ptr<const Credentials> credentials, protocol::Action action,
                std::string reason, std::chrono::milliseconds deadline, std::optional<LocalShare> local,
                Via via)
     : held_(std::move(bundle)),
-      bundle_(*held_.current()),
+      bundle_(!local          ? *held_.preferred()
+              : local->bundle ? *local->bundle
+                              : *held_.current()),
       credentials_(std::move(credentials)),
       asker_{.certificate = &credentials_->certificate,
              .key = &credentials_->key,
@@ -51,35 +85,41 @@ void Quorum::connect_agents() {
 }
 
 bool Quorum::key_moved(const std::vector<Answers>& answers) const {
-  const auto elsewhere = [](const PartialAnswer& answer) {
-    return !answer && (answer.error().code() == Code::conflict || answer.error().code() == Code::not_found);
-  };
+  // In a candidate's epoch there may be nobody to say so.
+  const bool confirmed = held_.current()->extends(bundle_);
   for (std::size_t i = 0; i < answers.front().size(); ++i) {
     const auto of_parties = of_item(answers, i);
-    if (std::ranges::any_of(of_parties, [&](const auto* answer) { return elsewhere(*answer); }) &&
-        !choose_quorum(bundle_, of_parties))
-      return true;
+    const bool refused =
+        std::ranges::any_of(of_parties, [](const auto* answer) { return is_elsewhere(*answer); });
+    if ((refused || !confirmed) && !choose_quorum(bundle_, of_parties)) return true;
   }
   return false;
 }
 
-Result<bool> Quorum::go_on() {
-  const auto newest = held_.newest(*credentials_, deadline_);
-  if (!newest) return newest.error();
-  if ((*newest)->epoch() == bundle_.epoch()) return false;
-  if (local_) {
-    if (!local_->renew) return false;
-    auto share = local_->renew(**newest, *credentials_);
-    if (!share) return std::move(share).error();
-    local_ = *std::move(share);
-  }
-  use(**newest);
-  return true;
+bool Quorum::has_quorum(const std::vector<Answers>& answers) const {
+  for (std::size_t i = 0; i < answers.front().size(); ++i)
+    if (choose_quorum(bundle_, of_item(answers, i))) return true;
+  return false;
 }
 
-void Quorum::use(const protocol::Bundle& newer) {
-  bundle_ = newer;
+void Quorum::use(const protocol::Bundle& bundle) {
+  bundle_ = bundle;
   connect_agents();
+}
+
+Result<std::optional<LocalShare>> Quorum::renewed(const protocol::Bundle& bundle) const {
+  if (!local_) return std::optional<LocalShare>();
+  if (!local_->renew) return Error(Code::conflict, "the local share is of another epoch");
+  auto share = local_->renew(bundle, *credentials_);
+  if (!share) return std::move(share).error();
+  return std::optional(*std::move(share));
+}
+
+std::vector<protocol::Bundle> Quorum::to_try(const Result<ShownHistory>& history) const {
+  std::vector<protocol::Bundle> bundles{*held_.current()};
+  if (history) bundles.insert(bundles.end(), history->candidates.begin(), history->candidates.end());
+  std::erase_if(bundles, [&](const auto& bundle) { return bundle.newest_hash() == bundle_.newest_hash(); });
+  return bundles;
 }
 
 Quorum::Answers Quorum::ask(Agent& agent, const PartialExchange& exchange) {
@@ -121,9 +161,12 @@ std::vector<Quorum::Answers> Quorum::ask_each(std::span<const Item> items) {
   std::vector<std::jthread> threads;
   for (std::size_t i = 0; i < agents_.size(); ++i) {
     threads.emplace_back([this, i, items, &answers] {
-      const auto exchange =
-          PartialExchange::make(bundle_, agents_[i].party, items, asker_, now_ms(), system_random());
-      answers[i] = ask(agents_[i], exchange);
+      const WipesDeadStack partials;
+      for (int tries = 1; tries == 1 || (agents_[i].client.was_dropped() && tries <= kMostTries); ++tries) {
+        const auto exchange =
+            PartialExchange::make(bundle_, agents_[i].party, items, asker_, now_ms(), system_random());
+        answers[i] = ask(agents_[i], exchange);
+      }
     });
   }
   threads.clear();
@@ -203,15 +246,78 @@ std::vector<Quorum::Answers> Quorum::read_list(const PartialExchange& exchange, 
 template <typename Item>
 std::vector<Quorum::Answers> Quorum::ask_all(std::span<const Item> items) {
   // Another user of the same bundle may have gone on already.
-  if (const auto held = held_.current(); !local_ && held->epoch() > bundle_.epoch()) use(*held);
+  if (const auto preferred = held_.preferred(); !local_ && preferred->newest_hash() != bundle_.newest_hash())
+    use(*preferred);
   auto answers = ask_once(items);
   if (items.empty() || !key_moved(answers)) return answers;
-  const auto moved = go_on();
-  if (moved && *moved) return ask_once(items);
+  return follow(items, std::move(answers));
+}
+
+template <typename Item>
+std::vector<Quorum::Answers> Quorum::follow(std::span<const Item> items, std::vector<Answers> answers) {
+  const auto history = held_.ask(*credentials_, deadline_);
+  std::vector<Answers> best = std::move(answers);
+  int best_weight = weight(bundle_, best);
   // Who answers for a key that it does not show truly is the reason; who cannot be asked is not.
-  if (!moved && says_why(moved.error().code()))
-    answers.insert(answers.begin(), Answers(items.size(), moved.error()));
-  return answers;
+  const auto add_reason = [&](const Error& error) {
+    if (!says_why(error.code())) return;
+    best.insert(best.begin(), Answers(items.size(), error));
+    best_weight = std::max(best_weight, weight_of(error.code()));
+  };
+  if (!history) add_reason(history.error());
+  const protocol::Bundle first = bundle_;
+  std::optional<LocalShare> first_local;
+  for (const protocol::Bundle& bundle : to_try(history)) {
+    auto local = renewed(bundle);
+    if (!local) {
+      add_reason(local.error());
+      continue;
+    }
+    std::swap(local_, *local);
+    if (bundle_.newest_hash() == first.newest_hash()) first_local = *std::move(local);
+    use(bundle);
+    const auto now = ask_once(items);
+    if (has_quorum(now)) {
+      if (!held_.current()->extends(bundle)) confirm(items, now);
+      if (!local_) held_.prefer(bundle);
+      return now;
+    }
+    if (const int said = weight(bundle, now); said > best_weight) {
+      best = {reasons(bundle, now)};
+      best_weight = said;
+    }
+  }
+  if (bundle_.newest_hash() != first.newest_hash()) {
+    local_ = std::move(first_local);
+    use(first);
+  }
+  return best;
+}
+
+template <typename Item>
+void Quorum::confirm(std::span<const Item> items, const std::vector<Answers>& answers) {
+  // Once for each bundle, since who still serves the epoch before answers this request, too.
+  if (bundle_.versions() == 0 || unconfirmed_ == bundle_.newest_hash()) return;
+  unconfirmed_ = bundle_.newest_hash();
+  const auto agents_that = [&](const std::vector<Answers>& said, const auto& say) {
+    std::set<protocol::PublicKeyBytes> agents;
+    for (std::size_t i = 0; i < agents_.size(); ++i)
+      if (std::ranges::any_of(said[i], say)) agents.insert(party(agents_[i]).identity_key.bytes());
+    return agents;
+  };
+  const auto answered = agents_that(answers, [](const PartialAnswer& answer) { return bool{answer}; });
+  const protocol::Bundle candidate = bundle_;
+  const protocol::Bundle before = candidate.with_versions(candidate.versions() - 1);
+  use(before);
+  const auto refused = agents_that(ask_once(items.first(1)), [](const PartialAnswer& answer) {
+    return !answer && answer.error().code() == Code::conflict;
+  });
+  use(candidate);
+  std::size_t shares = 0;
+  for (const protocol::Party& one : before.parameters()->parties)
+    if (answered.contains(one.identity_key.bytes()) && refused.contains(one.identity_key.bytes()))
+      shares += one.indices.size();
+  if (shares >= before.parameters()->t) held_.confirm(candidate);
 }
 
 template <typename Item>
@@ -222,6 +328,7 @@ std::vector<Quorum::Answers> Quorum::ask_once(std::span<const Item> items) {
 }
 
 std::vector<Result<protocol::Element>> Quorum::open(std::span<const LockedFile> files) {
+  const WipesDeadStack messages;
   const auto answers = ask_all(files);
   std::vector<Result<protocol::Element>> opened;
   std::size_t asked_alone = 0;
@@ -239,21 +346,12 @@ Result<protocol::Element> Quorum::open_alone(const LockedFile& file,
                                              std::span<const PartialAnswer* const> in_batch) {
   const auto answers = ask_once(std::span<const LockedFile>(&file, 1));
   const auto alone = of_item(answers, 0);
-  std::string who;
-  for (const std::uint8_t index : differing_indices(in_batch, alone)) {
-    const auto& parties = bundle_.parameters()->parties;
-    const auto holder = std::ranges::find_if(parties, [index](const protocol::Party& party) {
-      return std::ranges::find(party.indices, index) != party.indices.end();
-    });
-    if (holder != parties.end()) who += (who.empty() ? "" : ", ") + agent_name(*holder);
-  }
-  if (!who.empty())
-    return Error(Code::bad_proof, who + " sent different partial decryptions of one file, in a batch and " +
-                                      "alone; do not trust it before it is repaired");
+  if (auto same = check_same_partials(bundle_, in_batch, alone); !same) return std::move(same).error();
   return combine_answers(bundle_, *file.stanza, alone);
 }
 
 std::vector<Result<Secret>> Quorum::derive(std::span<const protocol::Element> peers) {
+  const WipesDeadStack powers;
   const auto answers = ask_all(peers);
   std::vector<Result<Secret>> derived;
   for (std::size_t i = 0; i < peers.size(); ++i) {

@@ -18,11 +18,14 @@ struct LocalShare {
   std::uint8_t index;
   protocol::Scalar share;
   Renew renew = {};
+  std::optional<protocol::Bundle> bundle = {};  // whose epoch it is of; none: of the one that is held
 };
 
 // All agents of a key, asked together. Connections are kept between calls. One caller at a time. If too few
-// answer because the key is in another epoch or at other parties now, the quorum goes on to them, and asks
-// once more.
+// answer because the key is in another epoch or at other parties now, the quorum asks the agents for the
+// key's history and tries what they show, one bundle after another, until a quorum answers: at most
+// kMaxCandidates + 1 requests more. It goes on from the bundle that is held, whatever it tries, so an agent
+// that shows a version which nobody serves costs a request and no more.
 class Quorum {
  public:
   // With a local share, one agent less is needed. A party that `via` names is an agent of the bundle.
@@ -77,11 +80,24 @@ class Quorum {
   Answers own_part(std::span<const protocol::Element> peers) const;
 
   void connect_agents();
-  // Whether an item lacks answers, and an agent says that the key is not with it in this epoch.
+  // Whether an item lacks answers, and an agent says that the key is not with it in this epoch, or the epoch
+  // is a candidate's.
   bool key_moved(const std::vector<Answers>& answers) const;
-  // To the newest epoch; false if this is it.
-  Result<bool> go_on();
-  void use(const protocol::Bundle& newer);
+  // Whether an item has enough answers.
+  bool has_quorum(const std::vector<Answers>& answers) const;
+  // `answers` lacks a quorum, since the key moved. What a quorum says in another epoch, or what says most
+  // about why none does.
+  template <typename Item>
+  std::vector<Answers> follow(std::span<const Item> items, std::vector<Answers> answers);
+  // What follow() tries: the bundle that is held by now, then candidates. Not the one in use.
+  std::vector<protocol::Bundle> to_try(const Result<ShownHistory>& history) const;
+  // Confirms the bundle in use, in which `answers` were given, if agents with t shares refuse the epoch
+  // before it: they erased that one, which they do once all agents acknowledged this one.
+  template <typename Item>
+  void confirm(std::span<const Item> items, const std::vector<Answers>& answers);
+  void use(const protocol::Bundle& bundle);
+  // The local share in the bundle's epoch; nothing if there is no local share.
+  Result<std::optional<LocalShare>> renewed(const protocol::Bundle& bundle) const;
 
   HeldBundle held_;
   protocol::Bundle bundle_;                         // as this quorum uses it
@@ -91,6 +107,7 @@ class Quorum {
   Via via_;
   std::vector<Agent> agents_;
   std::optional<LocalShare> local_;
+  std::optional<Digest> unconfirmed_;  // the newest_hash of what confirm() was tried with last
 };
 
 }  // namespace coprotect::client

@@ -1,7 +1,10 @@
 #include "client/recovery.h"
 
+#include <optional>
+
 #include "client/signed_call.h"
 #include "protocol/base/reader.h"
+#include "protocol/crypto/hash.h"
 #include "protocol/dkg/recovery_parts.h"
 #include "protocol/recovery/code.h"
 
@@ -15,12 +18,13 @@ struct Kept {
 };
 
 Result<Kept> fetch_from(const protocol::Party& party, const protocol::Bundle& bundle,
-                        const Credentials& credentials, std::chrono::milliseconds deadline) {
+                        const Credentials& credentials, std::chrono::milliseconds deadline,
+                        Digest* sent = nullptr) {
   AgentClient agent = connect(party, credentials, deadline);
   const auto plaintext =
       ask(agent, bundle, party, credentials,
           {.endpoint = "recovery-share", .body = protocol::RecoveryShareBody{}, .reason = "recovery"},
-          system_random());
+          system_random(), sent);
   if (!plaintext) return plaintext.error();
   Reader reader(plaintext->reveal());
   const auto encoded = reader.lp4();
@@ -43,13 +47,29 @@ Status check_binding(const protocol::RecoveryBlob::Binding& binding, const proto
 Result<protocol::RecoveryBlob> fetch_blob(const protocol::Bundle& bundle, const Credentials& credentials,
                                           std::chrono::milliseconds deadline) {
   Error error(Code::unavailable, "the key has no agents");
+  const auto& named = bundle.sharing().blob_hash;
+  std::optional<protocol::RecoveryBlob> blob;
   for (const protocol::Party& party : bundle.parameters()->parties) {
     if (!party.is_agent()) continue;
     auto kept = fetch_from(party, bundle, credentials, deadline);
-    if (kept) return std::move(kept->blob);
-    error = std::move(kept).error();
+    if (!kept) {
+      error = std::move(kept).error();
+    } else if (named && protocol::sha256(kept->blob.encoded()) != *named) {
+      error = Error(Code::altered,
+                    agent_name(party) + " keeps another recovery blob than the key's newest version names");
+    } else if (named) {
+      return std::move(kept->blob);
+    } else if (blob && blob->encoded() != kept->blob.encoded()) {
+      return Error(Code::altered,
+                   agent_name(party) +
+                       " keeps another recovery blob than another agent, and no version of the "
+                       "key says yet which is right: use the kit, which has it, too");
+    } else {
+      blob = std::move(kept->blob);
+    }
   }
-  return error;
+  if (!blob) return error;
+  return *std::move(blob);
 }
 
 Result<OpenedBlob> open_blob(const protocol::RecoveryBlob& blob, const protocol::Bundle& bundle,
@@ -64,23 +84,25 @@ Result<OpenedBlob> open_blob(const protocol::RecoveryBlob& blob, const protocol:
                     .recovery_key = std::move(recovery_key)};
 }
 
-LocalShare RecoveryShare::local(std::uint8_t index, protocol::Scalar share,
+LocalShare RecoveryShare::local(std::uint8_t index, protocol::Scalar share, const protocol::Bundle& bundle,
                                 std::chrono::milliseconds deadline) const {
-  const auto renew = [again = *this, deadline](const protocol::Bundle& bundle,
+  const auto renew = [again = *this, deadline](const protocol::Bundle& other,
                                                const Credentials& credentials) {
-    return again.in(bundle, credentials, deadline);
+    return again.in(other, credentials, deadline);
   };
-  return {.index = index, .share = std::move(share), .renew = renew};
+  return {.index = index, .share = std::move(share), .renew = renew, .bundle = bundle};
 }
 
 Result<LocalShare> RecoveryShare::from_agent(const protocol::Party& party, const protocol::Bundle& bundle,
                                              const Credentials& credentials,
-                                             std::chrono::milliseconds deadline) const {
-  const auto kept = fetch_from(party, bundle, credentials, deadline);
+                                             std::chrono::milliseconds deadline, Digest* sent) const {
+  const auto kept = fetch_from(party, bundle, credentials, deadline, sent);
   if (!kept) return kept.error();
-  if (kept->blob.encoded() != state_->blob.encoded())
-    return Error(Code::wrong_code, "the recovery code is an older one: " + agent_name(party) +
-                                       " keeps what was made with another one since");
+  // Which code is the newest the bundle says, and no agent.
+  const auto& newest = bundle.parameters()->recovery_key;
+  if (newest && !(*newest == state_->hpke.public_key()))
+    return Error(Code::wrong_code, "the recovery code is an older one: the key's epoch " +
+                                       std::to_string(bundle.epoch()) + " has a newer recovery key");
   if (kept->parts.empty())
     return Error(
         Code::denied,
@@ -88,7 +110,7 @@ Result<LocalShare> RecoveryShare::from_agent(const protocol::Party& party, const
   const auto parts = protocol::RecoveryParts::parse(bundle.group(), kept->parts);
   auto share = parts ? parts->open(state_->hpke, bundle.sharing()) : parts.error();
   if (!share) return Error(Code::altered, agent_name(party) + ": " + share.error().message());
-  return local(parts->index(), *std::move(share), deadline);
+  return local(parts->index(), *std::move(share), bundle, deadline);
 }
 
 Result<LocalShare> RecoveryShare::in(const protocol::Bundle& bundle, const Credentials& credentials,

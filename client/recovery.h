@@ -6,7 +6,9 @@
 
 namespace coprotect::client {
 
-// The recovery blob of the bundle's key, from whichever agent answers first; only an administrator gets it.
+// The recovery blob of the bundle's key, as agents keep it; only an administrator gets it. Code::altered,
+// naming an agent, if none keeps the one that the newest version names, or, before there is a version, if
+// they keep different ones.
 Result<protocol::RecoveryBlob> fetch_blob(const protocol::Bundle& bundle, const Credentials& credentials,
                                           std::chrono::milliseconds deadline);
 
@@ -18,10 +20,16 @@ class RecoveryShare {
       : state_(std::make_shared<const State>(State{std::move(blob), std::move(opened.hpke)})) {}
 
   // The share of the bundle's epoch, with what the first agent that has it gives. Code::denied unless the
-  // credentials are a recovery administrator's. Code::wrong_code if agents keep another blob: a new recovery
-  // code was made since. Code::altered, naming the agent, if what it keeps does not make the share.
+  // credentials are a recovery administrator's. Code::wrong_code if the bundle has another recovery key: a
+  // new recovery code was made since. Code::altered, naming the agent, if what it keeps does not make the
+  // share.
   Result<LocalShare> in(const protocol::Bundle& bundle, const Credentials& credentials,
                         std::chrono::milliseconds deadline) const;
+
+  // The same with what this agent gives, and no other. `sent`, if there is one, gets the hash of the request.
+  Result<LocalShare> from_agent(const protocol::Party& party, const protocol::Bundle& bundle,
+                                const Credentials& credentials, std::chrono::milliseconds deadline,
+                                Digest* sent = nullptr) const;
 
   // What signs, with the recovery key, that it was opened.
   const protocol::HpkePrivateKey& recovery_key() const { return state_->hpke; }
@@ -31,9 +39,8 @@ class RecoveryShare {
     protocol::RecoveryBlob blob;
     protocol::HpkePrivateKey hpke;
   };
-  Result<LocalShare> from_agent(const protocol::Party& party, const protocol::Bundle& bundle,
-                                const Credentials& credentials, std::chrono::milliseconds deadline) const;
-  LocalShare local(std::uint8_t index, protocol::Scalar share, std::chrono::milliseconds deadline) const;
+  LocalShare local(std::uint8_t index, protocol::Scalar share, const protocol::Bundle& bundle,
+                   std::chrono::milliseconds deadline) const;
 
   std::shared_ptr<const State> state_;
 };

@@ -17,10 +17,7 @@ using test::TestAgents;
 // A company that has its recovery code, and whose agents keep what it opens.
 class RecoveryTest : public testing::TestWithParam<protocol::SuiteId> {
  protected:
-  RecoveryTest() { keep(blob_); }
-  void keep(const RecoveryBlob& blob) {
-    for (const char* const name : {"cloud", "company"}) agents_.agent(name).blob = blob.encoded();
-  }
+  RecoveryTest() { agents_.keep_blob(blob_.encoded()); }
   RecoveryBlob seal(const protocol::HpkePrivateKey& hpke) const {
     return must(RecoveryBlob::seal_with(protocol::kQuickCost, {1}, {2},
                                         must(protocol::read_code(code_.reveal())),
@@ -31,8 +28,8 @@ class RecoveryTest : public testing::TestWithParam<protocol::SuiteId> {
   Result<LocalShare> in(const protocol::Bundle& bundle) {
     return opened().in(bundle, agents_.credentials(), 10s);
   }
-  void refresh() {
-    agents_.hand_over(agents_.first_layout());
+  void refresh(bool new_code = false) {
+    agents_.hand_over(agents_.first_layout(), new_code);
     for (const char* const name : {"cloud", "company"}) agents_.put(name, {agents_.newest().epoch()});
   }
   void expect_share(const Result<LocalShare>& share) {
@@ -102,9 +99,33 @@ TEST_P(RecoveryTest, AlteredPartsAreRefused) {
 }
 
 TEST_P(RecoveryRefusalTest, ACodeThatWasReplacedIsSaidToBeAnOlderOne) {
-  refresh();
-  keep(seal(protocol::HpkePrivateKey::generate(system_random())));
+  refresh(true);
   expect_refused(in(agents_.newest()), Code::wrong_code, "the recovery code is an older one");
+}
+
+// What an agent keeps says nothing of that: whoever believed it could throw the right kit away.
+TEST_P(RecoveryRefusalTest, AnAgentWithAnotherBlobMakesNoCodeOlder) {
+  const Bytes other = seal(protocol::HpkePrivateKey::generate(system_random())).encoded();
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    for (const char* const name : {"cloud", "company"}) agents_.agent(name).blob = other;
+    expect_share(in(agents_.newest()));
+    for (const char* const name : {"cloud", "company"}) agents_.agent(name).parts = Bytes{1, 2, 3};
+    expect_refused(in(agents_.newest()), Code::altered, "cloud agent");
+    for (const char* const name : {"cloud", "company"}) agents_.agent(name).parts.reset();
+    refresh();
+  }
+}
+
+TEST_P(RecoveryRefusalTest, TheBlobIsTheOneThatTheNewestVersionNames) {
+  const auto fetched = [&] { return fetch_blob(agents_.newest(), agents_.credentials(), 10s); };
+  agents_.agent("cloud").blob = seal(protocol::HpkePrivateKey::generate(system_random())).encoded();
+  ASSERT_FALSE(fetched());
+  EXPECT_EQ(fetched().error().code(), Code::altered);
+  refresh();
+  EXPECT_EQ(must(fetched()).encoded(), blob_.encoded());
+  agents_.stop("company");
+  ASSERT_FALSE(fetched());
+  EXPECT_EQ(fetched().error().code(), Code::unavailable);
 }
 
 TEST_P(RecoveryRefusalTest, ABlobOfAnotherKeyIsRefused) {
@@ -145,9 +166,15 @@ TEST_P(RecoveryTest, ARecoveryThatIsUnderWayGoesOnWithTheKey) {
     must(std::move(quorum.open(std::span(&locked, 1)).front()));
     EXPECT_EQ(quorum.bundle().epoch(), agents_.newest().epoch());
   }
-  // The code that it was begun with is no longer the one.
+  // An agent shows a version that was taken back.
+  const Bytes taken_back = agents_.fork().encoded();
   refresh();
-  keep(seal(protocol::HpkePrivateKey::generate(system_random())));
+  agents_.leave("company", agents_.newest().epoch());
+  agents_.agent("company").shows = taken_back;
+  must(std::move(quorum.open(std::span(&locked, 1)).front()));
+  EXPECT_EQ(quorum.bundle().epoch(), agents_.newest().epoch());
+  // The code that it was begun with is no longer the one.
+  refresh(true);
   agents_.leave("company", agents_.newest().epoch());
   const auto opened = std::move(quorum.open(std::span(&locked, 1)).front());
   ASSERT_FALSE(opened);

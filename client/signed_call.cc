@@ -6,12 +6,13 @@
 namespace coprotect::client {
 
 Error refused_by(const protocol::Party& party, const protocol::Refusal& refusal) {
-  return {refusal.code, agent_name(party) + ": " + std::string(code_name(refusal.code)) + ": " +
-                            shown(refusal.detail) + " (request " + to_hex(refusal.request_id) + ")"};
+  const Code code = code_of_agent(refusal.code);
+  return {code, agent_name(party) + ": " + std::string(code_name(code)) + ": " + shown(refusal.detail) +
+                    " (request " + to_hex(refusal.request_id) + ")"};
 }
 
 Result<Secret> ask(AgentClient& agent, const protocol::Bundle& bundle, const protocol::Party& party,
-                   const Credentials& credentials, Question question, Random& random) {
+                   const Credentials& credentials, Question question, Random& random, Digest* sent) {
   const auto reply_key = protocol::HpkePrivateKey::generate(random);
   protocol::Request request{.tenant = bundle.tenant(),
                             .key_id = bundle.key_id(),
@@ -25,6 +26,7 @@ Result<Secret> ask(AgentClient& agent, const protocol::Bundle& bundle, const pro
                             .body = std::move(question.body)};
   random.fill(request.nonce);
   const Bytes message = protocol::SignedRequest::sign(request, {credentials.certificate}, credentials.key);
+  if (sent != nullptr) *sent = protocol::sha256(message);
   const auto answer =
       agent.ask("/v1/keys/" + to_hex(bundle.key_id()) + "/" + std::string(question.endpoint), message);
   if (!answer) return answer.error();

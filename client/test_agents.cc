@@ -3,6 +3,7 @@
 #include "client/agents.h"
 #include "protocol/base/writer.h"
 #include "protocol/message/chain.h"
+#include "protocol/message/list_receipt.h"
 #include "protocol/message/reply.h"
 #include "protocol/threshold/partial.h"
 
@@ -81,8 +82,14 @@ TestAgents::Layout TestAgents::layout(const std::string& second) const {
           .now_ms = now_ms_};
 }
 
-const Epoch& TestAgents::hand_over(const Layout& layout) {
-  TestHandover handover(key_, layout, {1, 2});
+void TestAgents::keep_blob(const Bytes& blob) {
+  key_.blob_hash = protocol::sha256(blob);
+  for (const char* const name : {"cloud", "company"}) agents_[name].blob = blob;
+}
+
+const Epoch& TestAgents::hand_over(const Layout& layout, bool new_code, std::uint32_t skipped) {
+  TestHandover handover(key_, layout, {1, 2}, new_code);
+  handover.skip(skipped);
   const auto deals = handover.deal();
   const auto made = must(handover.transcript(deals));
   std::map<std::uint8_t, protocol::Scalar> shares;
@@ -91,6 +98,7 @@ const Epoch& TestAgents::hand_over(const Layout& layout) {
   key_.bundle =
       must(key_.bundle.followed_by(protocol::HandoverVersion::encode(made, handover.confirm(made))));
   key_.shares = copy(shares);
+  if (handover.new_recovery_key) key_.recovery_key = std::move(*handover.new_recovery_key);
   for (const protocol::Party& party : key_.bundle.parameters()->parties)
     if (party.is_agent() && !servers_.contains(party.name)) start(party.name, *party.identity_certificate);
   const Bytes parts = must(handover.parts(made, deals)).encoded();
@@ -105,6 +113,16 @@ protocol::Bundle TestAgents::fork() {
   return must(key_.bundle.followed_by(protocol::HandoverVersion::encode(made, other.confirm(made))));
 }
 
+std::vector<protocol::Statement> TestAgents::acknowledgements(const protocol::Bundle& bundle) const {
+  std::vector<protocol::Statement> said;
+  for (const protocol::Party& party : bundle.parameters()->parties)
+    if (party.is_agent())
+      said.push_back({party.identity_key.bytes(),
+                      protocol::acknowledge_handover(bundle.sharing().sid, bundle.newest_hash(),
+                                                     key_.identities.at(party.name))});
+  return said;
+}
+
 void TestAgents::put(const std::string& name, std::set<std::uint32_t> serves) {
   Agent& agent = agents_[name];
   agent.shows = epochs_.at(*serves.begin()).bundle.encoded();
@@ -116,10 +134,10 @@ void TestAgents::leave(const std::string& name, std::uint32_t shows) {
   agents_[name].serves.clear();
 }
 
-Credentials TestAgents::credentials() const {
-  return {.certificate = protocol::test::make_certificate(
-              "alice", CertificateUse::client, client_key_, &key_.bundle.parameters()->client_ca,
-              key_.client_ca_key, {"coprotect:acme:user:alice"}, now_ms_),
+Credentials TestAgents::credentials(const std::string& uri) const {
+  return {.certificate = protocol::test::make_certificate("alice", CertificateUse::client, client_key_,
+                                                          &key_.bundle.parameters()->client_ca,
+                                                          key_.client_ca_key, {uri}, now_ms_),
           .key = must(protocol::SigningKey::from_scalar(client_key_.scalar().reveal()))};
 }
 
@@ -145,12 +163,30 @@ void TestAgents::start(const std::string& name, const protocol::Certificate& ide
 
 std::string TestAgents::answer(const std::string& name, const std::string& request) {
   const std::lock_guard lock(mutex_);
+  if (auto& hangs_up = agents_.at(name).hangs_up; hangs_up > 0) {
+    --hangs_up;
+    return std::string(kHangUp);
+  }
   const ByteView body = bytes_of(request).subspan(request.find("\r\n\r\n") + 4);
+  const bool is_of_keys = request.substr(0, request.find(" HTTP")).ends_with("/keys");
   Result<Bytes> answered = Error(Code::not_found, "the key is not known here");
   if (request.starts_with("GET /v1/keys/")) {
     Agent& agent = agents_.at(name);
     ++agent.shown;
     if (agent.shows) answered = *agent.shows;
+  } else if (request.starts_with("GET /v1/tenants/")) {
+    const Agent& agent = agents_.at(name);
+    answered = is_of_keys && agent.key_list ? *agent.key_list : agent.list;
+  } else if (request.starts_with("PUT /v1/tenants/")) {
+    Agent& agent = agents_.at(name);
+    answered = agent.takes_list;
+    if (answered && answered->empty()) {
+      ++agent.lists_put;
+      agent.list = Bytes(body.begin(), body.end());
+      answered = protocol::encode_signature(
+          protocol::sign_list_receipt(is_of_keys ? protocol::ListKind::keys : protocol::ListKind::clients,
+                                      body, key_.identities.at(name)));
+    }
   } else if (request.substr(0, request.find(" HTTP")).ends_with("/decrypt")) {
     answered = serve_chain(body);
   } else {
@@ -179,12 +215,23 @@ Result<Secret> TestAgents::judge(const std::string& name, protocol::SignedReques
   Agent& agent = agents_.at(name);
   ++agent.asked;
   if (agent.serves.empty()) return Error(Code::not_found, "the key is not known here");
-  if (!agent.serves.contains(envelope.request.epoch))
-    return Error(Code::conflict, "the key is in epoch " + std::to_string(*agent.serves.rbegin()));
+  // A handover's steps, and so its status, are answered whatever epoch is asked in.
+  const bool is_of_epoch = envelope.operation != protocol::Operation::handover;
+  if (is_of_epoch && !agent.serves.contains(envelope.request.epoch))
+    return Error(agent.elsewhere, "the key is in epoch " + std::to_string(*agent.serves.rbegin()));
   return compute(name, must(std::move(envelope).open(key_.bundle.group().suite())));
 }
 
 Result<Secret> TestAgents::compute(const std::string& name, const protocol::SignedRequest& request) {
+  if (const auto* const step = std::get_if<protocol::HandoverBody>(&request.request.body)) {
+    const auto answer = agents_.at(name).handover(*step);
+    if (!answer) return answer.error();
+    return Secret::copy_of(*answer);
+  }
+  if (const auto* const report = std::get_if<protocol::DrillReportBody>(&request.request.body)) {
+    agents_.at(name).reports.push_back(*report);
+    return Secret(0);
+  }
   const Epoch& of_request = epochs_.at(request.request.epoch);
   if (std::holds_alternative<protocol::RecoveryShareBody>(request.request.body)) {
     const Agent& agent = agents_.at(name);

@@ -38,6 +38,20 @@ TlsListener::TlsListener() : fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) 
   port = ntohs(address.sin_port);
 }
 
+TlsListener::TlsListener(const std::string& url) : fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  const std::size_t host = std::string("https://").size();
+  const std::size_t colon = url.rfind(':');
+  port = static_cast<std::uint16_t>(std::stoul(url.substr(colon + 1)));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  EXPECT_EQ(inet_pton(AF_INET, url.substr(host, colon - host).c_str(), &address.sin_addr), 1);
+  const int yes = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << url;
+  EXPECT_EQ(listen(fd.get(), 8), 0);
+}
+
 TlsServer::TlsServer(Settings settings, Handler handler, TlsListener listener)
     : handler_(std::move(handler)),
       context_(SSL_CTX_new(TLS_server_method())),
@@ -47,6 +61,7 @@ TlsServer::TlsServer(Settings settings, Handler handler, TlsListener listener)
       SSL_CTX_use_cert_and_key(context_.get(), settings.certificate.x509(), settings.key->evp(), nullptr, 1),
       1);
   EXPECT_EQ(SSL_CTX_set_max_proto_version(context_.get(), settings.max_version), 1);
+  EXPECT_EQ(SSL_CTX_set_num_tickets(context_.get(), 0), 1);  // as coprotect-front, which resumes no session
   if (settings.client_ca != nullptr) {
     EXPECT_EQ(X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), settings.client_ca->x509()), 1);
     SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
@@ -93,6 +108,7 @@ void TlsServer::converse(SSL* ssl) {
       const std::lock_guard one_at_a_time(mutex_);
       return handler_(request);
     }();
+    if (answer == kHangUp) return;
     request.clear();
     for (std::size_t sent = 0; sent < answer.size();) {
       const int written = SSL_write(ssl, answer.data() + sent, static_cast<int>(answer.size() - sent));

@@ -19,12 +19,16 @@ namespace coprotect::client {
 // A free port of 127.0.0.1, for those who must know it before they have a certificate for it.
 struct TlsListener {
   TlsListener();
+  // At this address: "https://127.1.2.3:8443".
+  explicit TlsListener(const std::string& url);
   std::string url() const { return "https://127.0.0.1:" + std::to_string(port); }
   Fd fd;
   std::uint16_t port = 0;
 };
 
-// A small HTTPS server for tests, on a free port of 127.0.0.1.
+constexpr std::string_view kHangUp = "hang up";
+
+// A small HTTPS server for tests, on a free port of 127.0.0.1 unless a listener is given.
 class TlsServer {
  public:
   struct Settings {
@@ -34,7 +38,7 @@ class TlsServer {
     int max_version = TLS1_3_VERSION;
   };
   // Gets a whole request, head and body, one at a time; what it returns is sent. An empty answer leaves the
-  // client to wait.
+  // client to wait, and kHangUp ends the connection.
   using Handler = std::function<std::string(const std::string& request)>;
 
   TlsServer(Settings settings, Handler handler, TlsListener listener = {});

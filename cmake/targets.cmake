@@ -6,18 +6,23 @@ add_custom_target(unit_tests)
 add_custom_target(thread_tests)
 add_custom_target(fuzz_targets)
 
-# coprotect_library(NAME SOURCES... [LINK LIBS...])
+# coprotect_library(NAME SOURCES... [LINK LIBS...] [COMPUTES]): with COMPUTES it is optimized for the sanitizers, too: that
+# is where their tests spend half of their time.
 function(coprotect_library name)
-  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "COMPUTES" "" "LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  if(ARG_COMPUTES AND CMAKE_CXX_FLAGS MATCHES sanitize)
+    target_compile_options(${name} PRIVATE -O2)
+  endif()
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE coprotect_warnings)
 endfunction()
 
-# coprotect_program(NAME SOURCES... [LINK LIBS...] [FAULTS]): an executable; with FAULTS also its twin for the kill tests, in fault-bin, where
-# fault_point() can kill.
+# coprotect_program(NAME SOURCES... [LINK LIBS...] [FAULTS] [SHORTAGES]): an executable; with FAULTS also its twin for the
+# kill tests, in fault-bin, where fault_point() can kill, and with SHORTAGES what the system gives can be refused and its
+# clock be set.
 function(coprotect_program name)
-  cmake_parse_arguments(ARG "FAULTS" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "FAULTS;SHORTAGES" "" "LINK" ${ARGN})
   add_library(${name}-main OBJECT ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name}-main PRIVATE ${ARG_LINK} coprotect_warnings)
   add_executable(${name} $<TARGET_OBJECTS:${name}-main>)
@@ -27,6 +32,9 @@ function(coprotect_program name)
   if(ARG_FAULTS AND BUILD_TESTING AND NOT COPROTECT_FUZZ)
     add_executable(${name}-fault $<TARGET_OBJECTS:${name}-main>)
     target_link_libraries(${name}-fault PRIVATE ${ARG_LINK} "$<LINK_LIBRARY:WHOLE_ARCHIVE,coprotect_fault_counted>")
+    if(ARG_SHORTAGES)
+      target_link_libraries(${name}-fault PRIVATE "$<LINK_LIBRARY:WHOLE_ARCHIVE,coprotect_fault_shortages>")
+    endif()
     set_target_properties(${name}-fault PROPERTIES OUTPUT_NAME ${name}
       RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fault-bin)
   endif()
@@ -51,13 +59,12 @@ endfunction()
 # coprotect_test(NAME SOURCES... [LINK LIBS...] [THREADS] [SANDBOX] [AGENTS]): known to ctest under the label unit, and under
 # threads too if it starts threads (those also run under the thread sanitizer), as some shards: tests of one process share
 # what is dear to make. SANDBOX: it enters the front's sandbox, which denies what the address sanitizer's run time needs, so
-# that one leaves it out. AGENTS: of whole agents, which run in the fast suite alone under a sanitizer, since the slow
-# suite's own code is sanitized in protocol/.
+# that one leaves it out and the release build has it. AGENTS: of whole agents, dear.
 function(coprotect_test name)
-  if(NOT BUILD_TESTING OR COPROTECT_FUZZ)
+  cmake_parse_arguments(ARG "THREADS;SANDBOX;AGENTS" "" "LINK" ${ARGN})
+  if(NOT BUILD_TESTING OR COPROTECT_FUZZ OR NOT (COPROTECT_UNIT_TESTS OR ARG_SANDBOX))
     return()
   endif()
-  cmake_parse_arguments(ARG "THREADS;SANDBOX;AGENTS" "" "LINK" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} coprotect_test_main coprotect_warnings)
   target_compile_definitions(${name} PRIVATE COPROTECT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
@@ -71,18 +78,22 @@ function(coprotect_test name)
   else()
     add_dependencies(unit_tests ${name})
   endif()
-  set(filter *)
   set(cost 0)
   if(ARG_AGENTS)
     set(cost 50)  # the dearest begin first
   endif()
-  if(ARG_AGENTS AND CMAKE_CXX_FLAGS MATCHES -fsanitize)
-    set(filter -*ffdhe*)
+  set(filter *)
+  if(CMAKE_CXX_FLAGS MATCHES sanitize=thread)
+    set(filter -*ffdhe*)  # threads meet in the same places in each suite
+  endif()
+  set(slow 1)
+  if(ARG_AGENTS AND CMAKE_CXX_FLAGS MATCHES sanitize)
+    set(slow 3)  # of the dear ones in the slow suite each day another third (protocol/base/test_main.cc)
   endif()
   foreach(shard RANGE 3)
     add_test(NAME ${name}/${shard} COMMAND ${name} --gtest_brief=1)
-    set_tests_properties(${name}/${shard} PROPERTIES LABELS "${labels}" TIMEOUT 900 COST ${cost}
-      ENVIRONMENT "GTEST_TOTAL_SHARDS=4;GTEST_SHARD_INDEX=${shard};GTEST_FILTER=${filter}")
+    set_tests_properties(${name}/${shard} PROPERTIES LABELS "${labels}" TIMEOUT 1800 COST ${cost}
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=4;GTEST_SHARD_INDEX=${shard};GTEST_FILTER=${filter};COPROTECT_SLOW_TESTS_IN=${slow}")
   endforeach()
 endfunction()
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,6 +53,27 @@ TEST(WriteNewFile, IsReadAsItWasWritten) {
   const auto too_long = read_file(scratch / "file", kContent.size() - 1);
   ASSERT_FALSE(too_long);
   EXPECT_EQ(too_long.error().code(), Code::altered);
+}
+
+TEST(ReadFile, ReadsRegularFilesOnly) {
+  const harness::Scratch scratch;
+  harness::write_file(scratch / "file", kContent);
+  std::filesystem::create_symlink(scratch / "file", scratch / "link");
+  ASSERT_EQ(mkfifo((scratch / "fifo").c_str(), 0600), 0);
+  for (const char* const name : {"link", "fifo", "."}) {
+    const auto content = read_file(scratch / name, kContent.size());
+    ASSERT_FALSE(content) << name;
+    EXPECT_EQ(content.error().code(), Code::altered) << name;
+  }
+  EXPECT_EQ(read_file(scratch / "missing", 1).error().code(), Code::not_found);
+}
+
+TEST(CheckNoLink, TellsAFolderFromALinkToOne) {
+  const harness::Scratch scratch;
+  std::filesystem::create_directory_symlink(scratch.path(), scratch / "link");
+  EXPECT_TRUE(check_no_link(scratch.path()));
+  EXPECT_EQ(check_no_link(scratch / "link").error().code(), Code::altered);
+  EXPECT_EQ(check_no_link(scratch / "missing").error().code(), Code::not_found);
 }
 
 TEST(WriteNewFile, NeverReplaces) {

@@ -48,6 +48,14 @@ Status EpochKeys::check(Sealed sealed) {
   return load();
 }
 
+Result<std::vector<EpochId>> EpochKeys::epochs() {
+  const std::lock_guard lock(mutex_);
+  if (auto done = load(); !done) return std::move(done).error();
+  std::vector<EpochId> all;
+  for (const auto& [epoch, key] : keys_) all.push_back(epoch);
+  return all;
+}
+
 Result<Secret> EpochKeys::get_or_make(const EpochId& epoch) {
   const std::lock_guard lock(mutex_);
   if (auto done = load(); !done) return std::move(done).error();
@@ -137,7 +145,7 @@ Status EpochKeys::load() {
   doomed_.clear();
   marks_.clear();
   keys_.clear();
-  const auto content = read_file(file_, kMaxTable);
+  const auto content = read_secret_file(file_, kMaxTable);
   if (!content && content.error().code() == Code::not_found && must_exist_)
     return Error(Code::altered,
                  "\"" + file_.string() +

@@ -61,6 +61,8 @@ class EpochKeys {
   // Whether the token opens the file; recover() without what it finishes. Nothing changes, in the file and in
   // the token: of a copy, the roots that must not exist may be those that the original lives under.
   Status check(Sealed sealed);
+  // All that are in the table.
+  Result<std::vector<EpochId>> epochs();
   // The key of an epoch, made and on the disk if there was none.
   Result<Secret> get_or_make(const EpochId& epoch);
   // Code::altered if there is none: what was sealed with it opens nowhere here.
@@ -97,7 +99,7 @@ class EpochKeys {
   std::map<EpochId, Secret> keys_;
 };
 
-// The file beside a keyring.
+// The file in an agent's state (agent_folder.h).
 inline constexpr const char* kEpochKeysFile = "epochs";
 
 }  // namespace coprotect::hsm

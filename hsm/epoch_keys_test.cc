@@ -145,21 +145,27 @@ TEST_P(EpochKeysOn, KilledAnywhereAreDestroyedOrNotAndTheOthersStay) {
 // The token's own part of the switch: the root is half made, or half destroyed.
 TEST_P(EpochKeysOn, GoOnWhenTheTokensHelperIsKilled) {
   const auto kept = make({"1:1"});
-  for (int fault_at = 1; fault_at <= 2; ++fault_at) {
+  int fault_at = 1;
+  for (;; ++fault_at) {
+    SCOPED_TRACE(fault_at);
+    ASSERT_LT(fault_at, 60);
     const std::string doomed = make({"1:0"}).front();
-    const bool passes = GetParam() == Kind::pkcs11 && fault_at == 2;  // its making has one point
-    EXPECT_EQ(run("destroy", {"1:0"}, 0, dying_helper(fault_at)).exit_code, 1) << fault_at;
+    const Finished killed = run("destroy", {"1:0"}, 0, dying_helper(fault_at));
+    if (killed.exit_code == 0) break;  // no helper has so many points
+    EXPECT_EQ(killed.exit_code, 1);
     const auto after = get({"1:0", "1:1"});
-    EXPECT_EQ(after[0], passes ? "altered" : doomed) << fault_at;
+    EXPECT_TRUE(after[0] == "altered" || after[0] == doomed) << after[0];
     EXPECT_EQ(after[1], kept.front());
     keep_copy();
     EXPECT_EQ(run("destroy", {"1:0"}).exit_code, 0);
     EXPECT_FALSE(some_copy_has("1:0"));
     EXPECT_EQ(get({"1:1"}), kept);
   }
+  // A PKCS#11 token's copy has points, too.
+  EXPECT_GT(fault_at, GetParam() == Kind::pkcs11 ? 8 : 2);
   // Killed under the new root, so that the old one is destroyed by the next process.
   int under_new_root = 0;
-  for (int fault_at = 1; under_new_root == 0 && fault_at < 20; ++fault_at) {
+  for (fault_at = 1; under_new_root == 0 && fault_at < 20; ++fault_at) {
     make({"1:0"});
     keep_copy();
     EXPECT_EQ(run("destroy", {"1:0"}, fault_at).exit_code, 137);
@@ -168,7 +174,7 @@ TEST_P(EpochKeysOn, GoOnWhenTheTokensHelperIsKilled) {
       EXPECT_EQ(run("destroy", {"1:0"}).exit_code, 0);
     }
   }
-  for (int fault_at = 1; fault_at <= 2; ++fault_at) {
+  for (fault_at = 1; fault_at <= 2; ++fault_at) {
     EXPECT_EQ(run("recover", {}, 0, dying_helper(fault_at)).exit_code, 1);
     EXPECT_EQ(get({"1:1"}), kept);
   }

@@ -1,16 +1,16 @@
 #include "hsm/helper_process.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <exception>
+#include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -31,13 +31,6 @@ constexpr std::array kPassedVariables = {"SOFTHSM2_CONF",     "YUBIHSM_PKCS11_CO
                                          "CS_PKCS11_R3_CFG",  "ChrystokiConfigurationPath",
                                          "TPM2_PKCS11_STORE", "OPENSC_CONF"};
 
-std::vector<std::string> environment_of_helper() {
-  std::vector<std::string> environment = {"TSS2_LOG=all+none"};
-  for (const char* const name : kPassedVariables)
-    if (const char* const value = std::getenv(name)) environment.push_back(std::string(name) + "=" + value);
-  return environment;
-}
-
 // Milliseconds until the deadline, for poll(); rounded up so that it is not polled too early again and again.
 int milliseconds_until(Deadline deadline) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
@@ -53,54 +46,122 @@ bool readable(int fd, Deadline deadline) {
   return ready > 0;
 }
 
-std::optional<int> wait_status(pid_t pid) {
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0)
-    if (errno != EINTR) return std::nullopt;
-  return status;
+// The same, or before it is told to stop.
+bool readable(int fd, Deadline deadline, const std::stop_token& stop) {
+  if (!stop.stop_possible()) return readable(fd, deadline);
+  constexpr std::chrono::milliseconds kLook{100};
+  for (auto now = std::chrono::steady_clock::now(); now < deadline && !stop.stop_requested();
+       now = std::chrono::steady_clock::now())
+    if (readable(fd, std::min(deadline, now + kLook))) return true;
+  return false;
 }
 
 // How the process ended, if it is known. A process that hangs in a driver of the kernel survives SIGKILL for
 // a while; that must not hold the caller up.
-std::optional<int> kill_and_reap(pid_t pid) {
+std::optional<int> kill_and_reap(Spawned process) {
   constexpr std::chrono::seconds kPatience{1};
-  kill(-pid, SIGKILL);
-  const int handle = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-  const bool gone = handle < 0 || readable(handle, std::chrono::steady_clock::now() + kPatience);
-  if (handle >= 0) close(handle);
-  if (gone) return wait_status(pid);
-  std::thread(wait_status, pid).detach();
+  kill_group(process);
+  if (readable(process.handle.get(), std::chrono::steady_clock::now() + kPatience)) return reap(process);
+  std::shared_ptr<const Spawned> left;
+  try {
+    left = std::make_shared<const Spawned>(std::move(process));
+    std::thread([left] { reap(*left); }).detach();
+  } catch (const std::exception&) {  // no memory, or no thread
+    reap(left ? *left : process);
+  }
   return std::nullopt;
+}
+
+// The reply that waits in the channel.
+std::optional<Secret> received(const Fd& channel) {
+  Secret reply(kMaxTokenMessage);
+  const ssize_t size = recv(channel.get(), reply.fill().data(), reply.size(), MSG_DONTWAIT | MSG_TRUNC);
+  if (size <= 0 || static_cast<std::size_t>(size) > reply.size()) return std::nullopt;
+  return Secret::copy_of(reply.reveal().first(static_cast<std::size_t>(size)));
 }
 
 }  // namespace
 
-Result<HelperProcess> HelperProcess::start(const std::filesystem::path& executable) {
+std::vector<std::string> environment_of_helper(const std::string& uri) {
+  std::vector<std::string> environment = {"TSS2_LOG=all+none"};
+  for (const char* const name : kPassedVariables)
+    if (const char* const value = std::getenv(name)) environment.push_back(std::string(name) + "=" + value);
+  if (!uri.empty()) environment.push_back(kOnlyToken + ("=" + uri));
+  return environment;
+}
+
+Result<HelperProcess> HelperProcess::start(const std::filesystem::path& executable,
+                                           const std::optional<FileOwner>& owner) {
   std::array<int, 2> ends;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return Error(Code::unavailable, "cannot make a channel to coprotect-token: " +
                                         std::error_code(errno, std::generic_category()).message());
   Fd ours(ends[0]);
   const Fd its(ends[1]);
-  const auto pid = spawn(executable, {"coprotect-token"}, environment_of_helper(), its.get(), kTokenChannel);
-  if (!pid) return pid.error();
-  return HelperProcess(*pid, ours.release());
+  std::vector<std::string> arguments = {kHelperName};
+  if (owner) arguments.insert(arguments.end(), {std::to_string(owner->user), std::to_string(owner->group)});
+  auto process = spawn(executable, std::move(arguments), environment_of_helper(), its.get(), kTokenChannel);
+  if (!process) return std::move(process).error();
+  return HelperProcess(*std::move(process), std::move(ours));
 }
 
 HelperProcess::HelperProcess(HelperProcess&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), channel_(std::exchange(other.channel_, -1)) {}
+    : process_(std::exchange(other.process_, std::nullopt)),
+      timed_out_(other.timed_out_),
+      late_(std::move(other.late_)),
+      channel_(std::move(other.channel_)) {}
 
 HelperProcess::~HelperProcess() {
-  if (channel_ >= 0) close(channel_);
-  if (pid_ > 0) kill_and_reap(pid_);
+  if (process_ && timed_out_) {
+    end_in_time();
+    return;
+  }
+  channel_ = Fd();
+  if (process_) kill_and_reap(*std::move(process_));
 }
 
-Result<Secret> HelperProcess::exchange(ByteView request, Deadline deadline) {
-  if (send(channel_, request.data(), request.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+// A token's library may be in the middle of something: SoftHSM2 writes its token's files in place. The helper
+// ends what it began, for some seconds, if it still can (helper/main.cc); then it is killed.
+void HelperProcess::end_in_time() {
+  struct Ending {
+    Spawned process;
+    Fd channel;
+    Late late;
+  };
+  const auto finish = [](Ending& ending) {
+    constexpr std::chrono::seconds kGrace{6};
+    const auto deadline = std::chrono::steady_clock::now() + kGrace;
+    const bool says = readable(ending.channel.get(), deadline);
+    // Let go of before the process is reaped: one that hangs in the kernel holds up nobody but this thread.
+    if (const Late late = std::exchange(ending.late, nullptr)) {
+      try {
+        late(says ? received(ending.channel) : std::nullopt);
+      } catch (const std::bad_alloc&) {  // nobody hears what it said
+      }
+    }
+    if (!readable(ending.process.handle.get(), deadline)) kill_group(ending.process);
+    reap(ending.process);
+  };
+  end_group(*process_);
+  Ending here{*std::move(process_), std::move(channel_), std::move(late_)};
+  std::shared_ptr<Ending> there;
+  try {
+    there = std::make_shared<Ending>(std::move(here));
+    std::thread([there, finish] { finish(*there); }).detach();
+  } catch (const std::exception&) {  // no memory, or no thread
+    finish(there ? *there : here);
+  }
+}
+
+Result<Secret> HelperProcess::exchange(ByteView request, Deadline deadline, const std::stop_token& stop) {
+  if (send(channel_.get(), request.data(), request.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
     return ended_without_reply();
-  if (!readable(channel_, deadline)) return Error(Code::unavailable, "the token does not answer");
+  if (!readable(channel_.get(), deadline, stop)) {
+    timed_out_ = true;
+    return Error(Code::unavailable, "the token does not answer");
+  }
   Secret reply(kMaxTokenMessage);
-  const ssize_t size = recv(channel_, reply.fill().data(), reply.size(), MSG_DONTWAIT | MSG_TRUNC);
+  const ssize_t size = recv(channel_.get(), reply.fill().data(), reply.size(), MSG_DONTWAIT | MSG_TRUNC);
   if (size <= 0) return ended_without_reply();
   if (static_cast<std::size_t>(size) > reply.size())
     return Error(Code::unavailable, "coprotect-token sent more than a reply");
@@ -108,7 +169,7 @@ Result<Secret> HelperProcess::exchange(ByteView request, Deadline deadline) {
 }
 
 Error HelperProcess::ended_without_reply() {
-  const auto status = kill_and_reap(std::exchange(pid_, -1));
+  const auto status = kill_and_reap(*std::exchange(process_, std::nullopt));
   std::string message = "coprotect-token ended without a reply";
   if (status && WIFSIGNALED(*status)) message += ": signal " + std::to_string(WTERMSIG(*status));
   if (status && WIFEXITED(*status)) message += ": exit status " + std::to_string(WEXITSTATUS(*status));

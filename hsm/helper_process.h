@@ -1,10 +1,15 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <filesystem>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
 
+#include "hsm/durable_file.h"
+#include "hsm/spawn.h"
 #include "protocol/base/bytes.h"
 #include "protocol/base/result.h"
 #include "protocol/base/secret.h"
@@ -13,25 +18,42 @@ namespace coprotect::hsm {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-// A coprotect-token process: started with nothing of this process but its channel and, of the environment,
-// the few variables by which PKCS#11 modules find their configuration (kPassedVariables). Killed and reaped
-// when the object goes. The program must not reap children that it does not know (waitpid(−1), SA_NOCLDWAIT).
+inline constexpr const char* kHelperName = "coprotect-token";
+
+// The environment of a helper: the few variables by which PKCS#11 modules find their configuration
+// (kPassedVariables), as they are here; and, if one is given, the only token that it shall serve.
+std::vector<std::string> environment_of_helper(const std::string& uri = {});
+
+// A coprotect-token process: started with nothing of this process but its channel and
+// environment_of_helper(). Killed and reaped when the object goes; one that had no time to answer is given
+// some seconds to end what it began. The program must not reap children that it does not know (waitpid(−1),
+// SA_NOCLDWAIT).
 class HelperProcess {
  public:
-  static Result<HelperProcess> start(const std::filesystem::path& executable);
+  // With an owner, it goes on as that user.
+  static Result<HelperProcess> start(const std::filesystem::path& executable,
+                                     const std::optional<FileOwner>& owner = std::nullopt);
   HelperProcess(HelperProcess&& other) noexcept;
   HelperProcess& operator=(HelperProcess&&) = delete;
   ~HelperProcess();
 
-  // Sends the request and waits for the reply. Code::unavailable if none comes before the deadline.
-  Result<Secret> exchange(ByteView request, Deadline deadline);
+  // Sends the request and waits for the reply. Code::unavailable if none comes before the deadline, or before
+  // it is told to stop.
+  Result<Secret> exchange(ByteView request, Deadline deadline, const std::stop_token& stop = {});
+  // For a helper that had no time to answer: called once, from another thread, with what it says while it
+  // ends, if it says anything.
+  using Late = std::function<void(const std::optional<Secret>& reply)>;
+  void when_late(Late late) { late_ = std::move(late); }
 
  private:
-  HelperProcess(pid_t pid, int channel) : pid_(pid), channel_(channel) {}
+  HelperProcess(Spawned process, Fd channel) : process_(std::move(process)), channel_(std::move(channel)) {}
   Error ended_without_reply();
+  void end_in_time();
 
-  pid_t pid_;  // −1 once reaped
-  int channel_;
+  std::optional<Spawned> process_;  // until it is reaped
+  bool timed_out_ = false;
+  Late late_;
+  Fd channel_;
 };
 
 }  // namespace coprotect::hsm

@@ -69,7 +69,7 @@ Result<Keyring> Keyring::create(const Token& token, const std::filesystem::path&
 }
 
 Result<Keyring> Keyring::open(const Token& token, const std::filesystem::path& file) {
-  const auto content = read_file(file, kMaxFile);
+  const auto content = read_secret_file(file, kMaxFile);
   if (!content) return content.error();
   const auto altered = [&] {
     return Error(Code::altered, "\"" + file.string() + "\" is not a keyring of this token");

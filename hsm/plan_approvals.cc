@@ -1,11 +1,5 @@
 #include "hsm/plan_approvals.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include "hsm/durable_file.h"
 
 namespace coprotect::hsm {
@@ -15,9 +9,6 @@ namespace fs = std::filesystem;
 using protocol::OperatorApproval;
 using protocol::PendingPlan;
 
-constexpr std::size_t kMaxPlanFile = std::size_t{256} << 10;
-constexpr std::size_t kMacSize = std::tuple_size_v<Digest>;
-
 Status remove_existing(const fs::path& file) {
   std::error_code failure;
   if (!fs::exists(file, failure) && !failure)
@@ -25,61 +16,18 @@ Status remove_existing(const fs::path& file) {
   return remove_file(file);
 }
 
-Status make_folder(const fs::path& folder) {
-  if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return Done{};
-  return Error(Code::unavailable, "cannot make \"" + folder.string() + "\": " + std::strerror(errno));
-}
-
-// An operator who works as root leaves what the agent can read: it belongs to whom the agent's folder does.
-Status give_to_owner(const fs::path& path, const fs::path& agent_folder) {
-  struct stat owner {};
-  if (stat(agent_folder.c_str(), &owner) == 0 &&
-      (owner.st_uid == geteuid() || lchown(path.c_str(), owner.st_uid, owner.st_gid) == 0))
-    return Done{};
-  return Error(Code::unavailable,
-               "cannot give \"" + path.string() + "\" to the agent's user: " + std::strerror(errno));
-}
-
 }  // namespace
 
-Bytes PlanApprovals::with_mac(Bytes content) const {
-  const Digest mac = keyring_.mac(content);
-  content.insert(content.end(), mac.begin(), mac.end());
-  return content;
-}
-
-Result<Bytes> PlanApprovals::read(const fs::path& file) const {
-  auto content = read_file(file, kMaxPlanFile);
-  if (!content) return content;
-  const Error altered(Code::altered,
-                      "\"" + file.string() + "\" was altered, or is another agent's: its MAC does not hold");
-  if (content->size() < kMacSize) return altered;
-  const ByteView body = ByteView(*content).first(content->size() - kMacSize);
-  if (!equal_in_constant_time(keyring_.mac(body), ByteView(*content).last(kMacSize))) return altered;
-  content->resize(body.size());
-  return content;
-}
-
-// A new file each time: what is read is whole, or not there yet.
-Status PlanApprovals::write(const fs::path& file, const Bytes& content) const {
-  const fs::path folder = file.parent_path();
-  if (auto made = make_folder(folder); !made) return made;
-  if (auto given = give_to_owner(folder, folder.parent_path()); !given) return given;
-  if (auto removed = remove_file(file); !removed) return removed;
-  if (auto written = write_new_file(file, with_mac(content)); !written) return written;
-  return give_to_owner(file, folder.parent_path());
-}
-
 Status PlanApprovals::put_pending(const PendingPlan& plan) const {
-  const Bytes content = plan.encode();
-  if (content.size() > kMaxPlanFile - kMacSize)
+  Bytes content = plan.encode();
+  if (content.size() > MacFiles::kMaxContent)
     return Error(Code::denied, "the plan takes " + std::to_string(content.size()) +
                                    " bytes in words: its operator could not be shown it");
-  return write(pending_ / to_hex(plan.key_id), content);
+  return files_.write(pending_ / to_hex(plan.key_id), std::move(content));
 }
 
 Result<PendingPlan> PlanApprovals::pending(const protocol::KeyId& key_id) const {
-  const auto content = read(pending_ / to_hex(key_id));
+  const auto content = files_.read(pending_ / to_hex(key_id));
   if (!content) return content.error();
   return PendingPlan::parse(*content);
 }
@@ -91,7 +39,7 @@ Result<PlanApprovals::Pending> PlanApprovals::all_pending() const {
        entry.increment(failure)) {
     // One that is being written has no name yet.
     if (entry->path().filename().string().starts_with('.')) continue;
-    const auto content = read(entry->path());
+    const auto content = files_.read(entry->path());
     if (!content && content.error().code() == Code::not_found) continue;
     if (!content) {
       all.unreadable.push_back(content.error());
@@ -122,7 +70,7 @@ Status PlanApprovals::forget(const protocol::KeyId& key_id) const {
 Status PlanApprovals::forget_approvals_of(const protocol::KeyId& key_id) const {
   std::error_code failure;
   for (const auto& entry : fs::directory_iterator(approvals_, failure)) {
-    const auto content = read(entry.path());
+    const auto content = files_.read(entry.path());
     const auto approval =
         content ? OperatorApproval::parse(*content) : Result<OperatorApproval>(content.error());
     if (!approval || approval->key_id != key_id) continue;
@@ -145,7 +93,7 @@ Status PlanApprovals::forget_all() const {
 }
 
 Status PlanApprovals::approve(const OperatorApproval& approval) const {
-  return write(approvals_ / to_hex(approval.plan_hash), approval.encode());
+  return files_.write(approvals_ / to_hex(approval.plan_hash), approval.encode());
 }
 
 Status PlanApprovals::withdraw(const Digest& plan_hash) const {
@@ -154,7 +102,7 @@ Status PlanApprovals::withdraw(const Digest& plan_hash) const {
 
 Result<std::optional<OperatorApproval>> PlanApprovals::approval_of(const Digest& plan_hash) const {
   const fs::path file = approvals_ / to_hex(plan_hash);
-  const auto content = read(file);
+  const auto content = files_.read(file);
   if (!content && content.error().code() == Code::not_found) return std::optional<OperatorApproval>();
   if (!content) return content.error();
   auto approval = OperatorApproval::parse(*content);

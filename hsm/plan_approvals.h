@@ -4,19 +4,19 @@
 #include <optional>
 #include <vector>
 
-#include "hsm/keyring.h"
+#include "hsm/mac_files.h"
 #include "protocol/handover/consent.h"
 
 namespace coprotect::hsm {
 
 // Where an agent and its operator meet over a plan that would change who holds a key: two folders in the
-// agent's own, `pending`, which the agent writes, and `approvals`, which the operator's tool writes. Each
-// file ends with a MAC of the keyring, so that only who can open the keyring speaks in them.
+// agent's state (agent_folder.h), `pending`, which the agent writes, and `approvals`, which the operator's
+// tool writes. Each file ends with a MAC of the keyring (mac_files.h).
 class PlanApprovals {
  public:
   // `keyring` outlives it.
-  PlanApprovals(const std::filesystem::path& agent_folder, const Keyring& keyring)
-      : pending_(agent_folder / "pending"), approvals_(agent_folder / "approvals"), keyring_(keyring) {}
+  PlanApprovals(const std::filesystem::path& state, const Keyring& keyring)
+      : pending_(state / "pending"), approvals_(state / "approvals"), files_(keyring) {}
 
   // One plan a key: the newest that was proposed. Code::denied for one that is too long to be read back.
   Status put_pending(const protocol::PendingPlan& plan) const;
@@ -40,14 +40,11 @@ class PlanApprovals {
   Result<std::optional<protocol::OperatorApproval>> approval_of(const Digest& plan_hash) const;
 
  private:
-  Bytes with_mac(Bytes content) const;
-  Result<Bytes> read(const std::filesystem::path& file) const;
-  Status write(const std::filesystem::path& file, const Bytes& content) const;
   Status forget_approvals_of(const protocol::KeyId& key_id) const;
 
   std::filesystem::path pending_;
   std::filesystem::path approvals_;
-  const Keyring& keyring_;
+  MacFiles files_;
 };
 
 }  // namespace coprotect::hsm

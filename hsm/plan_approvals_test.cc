@@ -37,6 +37,18 @@ class PlanApprovalsTest : public testing::Test {
   harness::SoftTpm tpm_{scratch_ / "tpm"};
 };
 
+// The operator may be root.
+TEST_F(PlanApprovalsTest, AreNotWrittenThroughALink) {
+  const auto own = keyring("keyring");
+  ASSERT_TRUE(own) << own.error().message();
+  std::filesystem::create_directory(scratch_ / "elsewhere");
+  std::filesystem::create_directory_symlink(scratch_ / "elsewhere", scratch_ / "approvals");
+  const auto approved = PlanApprovals(scratch_.path(), *own).approve(approval(1, 10));
+  ASSERT_FALSE(approved);
+  EXPECT_EQ(approved.error().code(), Code::altered);
+  EXPECT_TRUE(std::filesystem::is_empty(scratch_ / "elsewhere"));
+}
+
 TEST_F(PlanApprovalsTest, AgentAndOperatorReadEachOther) {
   const auto own = keyring("keyring");
   ASSERT_TRUE(own) << own.error().message();

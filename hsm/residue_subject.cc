@@ -51,7 +51,7 @@ Result<Bytes> seal_and_use(ShareKeeper& keeper, const ShareId& id) {
   for (std::size_t items = 1; items <= 3; ++items) {
     std::vector<protocol::Element> bases;
     for (std::size_t i = 0; i < items; ++i) bases.push_back(group.random_message(system_random()));
-    const auto set = keeper.compute(id, *record, public_share, bases, Digest{}, system_random());
+    const auto set = keeper.compute(id, *record, public_share, bases, Digest{}, system_random(), Interest());
     if (!set) return set.error();
   }
   return record;

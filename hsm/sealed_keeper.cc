@@ -29,7 +29,7 @@ class SealedKeeper final : public ShareKeeper {
   Result<protocol::PartialSet> compute(const ShareId& id, ByteView record,
                                        const protocol::Element& public_share,
                                        std::span<const protocol::Element> bases, const Digest& context,
-                                       Random& random) override {
+                                       Random& random, const Interest& interest) override {
     const auto of_suite = [&](const protocol::Element& element) {
       return element.group().suite() == id.suite;
     };
@@ -37,7 +37,7 @@ class SealedKeeper final : public ShareKeeper {
       return Error(Code::malformed, "nothing to compute in the share's suite");
     const auto share = shares_.get(id, record, [&] { return unwrap(id, record, public_share); });
     if (!share) return share.error();
-    return protocol::compute_partials(**share, public_share, bases, context, random);
+    return protocol::compute_partials(**share, public_share, bases, context, random, interest);
   }
 
   Result<protocol::Deal> deal(const ShareId& id, ByteView record, const protocol::Element& public_share,
@@ -58,6 +58,12 @@ class SealedKeeper final : public ShareKeeper {
     if (!share) return share.error();
     const protocol::HeldShare held{id.key_id, id.epoch, id.index, public_share};
     return protocol::prove_share(offer_hash, held, **share, random);
+  }
+
+  Status check(const ShareId& id, ByteView record, const protocol::Element& public_share) override {
+    const auto share = unwrap(id, record, public_share);
+    if (!share) return share.error();
+    return Done{};
   }
 
   Result<Bytes> seal_bytes(const EpochId& epoch, std::string_view what, ByteView bytes) override {
@@ -86,10 +92,13 @@ class SealedKeeper final : public ShareKeeper {
   }
 
   Status recover(Sealed sealed) override { return epochs_.recover(sealed); }
+  Result<std::vector<EpochId>> epochs() override { return epochs_.epochs(); }
 
   void sweep() override { shares_.sweep(); }
 
   Status probe() override { return token_.probe(); }
+  std::optional<TokenHang> hang() const override { return token_.hang(); }
+  std::string token_notice() const override { return token_.notice(); }
 
  private:
   Result<protocol::Scalar> unwrap(const ShareId& id, ByteView encoded,

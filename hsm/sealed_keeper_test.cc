@@ -44,7 +44,7 @@ struct Case {
   }
 
   Result<PartialSet> compute(ShareKeeper& keeper, const ShareId& as, ByteView record) const {
-    return keeper.compute(as, record, public_share, bases, context, system_random());
+    return keeper.compute(as, record, public_share, bases, context, system_random(), Interest());
   }
   // Whether the keeper answers with partials that hold.
   testing::AssertionResult computes(ShareKeeper& keeper, ByteView record) const {

@@ -8,6 +8,10 @@
 namespace coprotect::hsm {
 namespace {
 
+// Longer than a token takes that answers. One that does not must cost one thread, and not all that want the
+// share.
+constexpr std::chrono::seconds kPatience{5};
+
 // Whoever waits for this must get an answer, even if no memory can be locked any more.
 Result<protocol::Scalar> outcome_of(const ShareCache::Unwrap& unwrap) {
   try {
@@ -25,7 +29,8 @@ Result<ShareCache::SharedShare> ShareCache::get(const ShareId& id, ByteView reco
   std::unique_lock lock(mutex_);
   if (const auto found = entries_.find(key); found != entries_.end() && found->second->record == digest) {
     const std::shared_ptr<Entry> entry = found->second;
-    unwrapped_.wait(lock, [&] { return entry->outcome.has_value(); });
+    if (!unwrapped_.wait_for(lock, kPatience, [&] { return entry->outcome.has_value(); }))
+      return Error(Code::unavailable, "the token does not answer the call that unwraps the share");
     entry->last_used = Clock::now();
     return *entry->outcome;
   }

@@ -24,7 +24,7 @@ class ShareCache {
   explicit ShareCache(std::chrono::milliseconds hold) : hold_(hold) {}
 
   // The share of this id and record, unwrapped by `unwrap` if it is not held. An error goes to all who
-  // waited, and is not kept.
+  // waited, and is not kept. Nobody waits longer than some seconds for another's call (Code::unavailable).
   Result<SharedShare> get(const ShareId& id, ByteView record, const Unwrap& unwrap);
   // Forgets the shares of an epoch.
   void erase(const EpochId& epoch);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "hsm/epoch_keys.h"
 #include "protocol/handover/deal.h"
@@ -31,11 +32,12 @@ class ShareKeeper {
   // destroyed.
   virtual Result<Bytes> seal(const ShareId& id, const protocol::Scalar& share) = 0;
   // Partial decryptions of verified capsules' c1's with their proof (SPEC.md §3.2). Code::altered if the
-  // record is not the one of this id, Code::unavailable if the token does not answer.
+  // record is not the one of this id, Code::unavailable if the token does not answer, or if `interest` ends.
   virtual Result<protocol::PartialSet> compute(const ShareId& id, ByteView record,
                                                const protocol::Element& public_share,
                                                std::span<const protocol::Element> bases,
-                                               const Digest& context, Random& random) = 0;
+                                               const Digest& context, Random& random,
+                                               const Interest& interest) = 0;
   // Deals the share to the parties of a plan that follows its epoch, with its consent (SPEC.md §13.2). Errors
   // as for compute().
   virtual Result<protocol::Deal> deal(const ShareId& id, ByteView record,
@@ -46,6 +48,9 @@ class ShareKeeper {
   virtual Result<protocol::ShareProof> prove(const ShareId& id, ByteView record,
                                              const protocol::Element& public_share, const Digest& offer_hash,
                                              Random& random) = 0;
+  // Whether the token opens the record, for this share alone: nothing is computed, and nothing is kept.
+  // Errors as for compute().
+  virtual Status check(const ShareId& id, ByteView record, const protocol::Element& public_share) = 0;
   // Seals other bytes that belong to an epoch and end with it, as recovery parts do: at most 256 KiB. `what`
   // says what they are, and is bound.
   virtual Result<Bytes> seal_bytes(const EpochId& epoch, std::string_view what, ByteView bytes) = 0;
@@ -58,9 +63,15 @@ class ShareKeeper {
   // Finishes what a crash interrupted. Called once, before anything else. Code::altered if the caller has
   // records that were sealed before, and what opens them is missing.
   virtual Status recover(Sealed sealed) = 0;
+  // The epochs that something was sealed for, and that were not destroyed since. To be asked after recover().
+  virtual Result<std::vector<EpochId>> epochs() = 0;
   // Drops unwrapped shares that were idle for longer than `hold`; called about once a second.
   virtual void sweep() = 0;
   virtual Status probe() = 0;
+  // None if the token does not hang, as far as is known. While it does, what needs it fails at once.
+  virtual std::optional<TokenHang> hang() const = 0;
+  // What the token's operator has to know of it, although it answers (Token::notice).
+  virtual std::string token_notice() const = 0;
 };
 
 }  // namespace coprotect::hsm

@@ -1,6 +1,9 @@
 #include "hsm/token.h"
 
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -9,9 +12,32 @@
 #include "hsm/helper_process.h"
 
 namespace coprotect::hsm {
+namespace {
+
+constexpr const char* kNoAnswer = " does not answer";
+
+// A question that any token answers, in a process of its own. It needs no PIN, so none is tried.
+bool answers_a_probe(const TokenConfig& config, const std::stop_token& stop) {
+  auto helper = HelperProcess::start(config.helper, config.owner);
+  if (!helper) return false;
+  const TokenRequest request{
+      .operation = TokenOperation::probe, .uri = config.uri, .name = {}, .refused = {}, .subject = {}};
+  const Deadline deadline = std::chrono::steady_clock::now() + config.timeout;
+  static_cast<void>(helper->exchange(request.encode(), deadline, stop));
+  return !stop.stop_requested() && std::chrono::steady_clock::now() < deadline;
+}
+
+}  // namespace
 
 class Token::Turns {
  public:
+  explicit Turns(const TokenConfig& config)
+      : timeout_(config.timeout), watch_(config.pauses, [config](const std::stop_token& stop) {
+          return answers_a_probe(config, stop);
+        }) {}
+
+  TokenWatch& watch() { return watch_; }
+
   // One call's turn; ends with the object.
   class Turn {
    public:
@@ -26,18 +52,37 @@ class Token::Turns {
     Turns* turns_;
   };
 
-  Result<Turn> take(Deadline deadline) {
+  // None if its turn does not come in a call's time, or the one whose turn it is seems to have met a token
+  // that hangs.
+  std::optional<Turn> take() {
+    const auto deadline = Clock::now() + timeout_;
     std::unique_lock lock(mutex_);
-    if (!free_.wait_until(lock, deadline, [this] { return !taken_; }))
-      return Error(Code::unavailable, "the token is busy");
+    while (taken_) {
+      const auto patience = std::min(deadline, begun_ + timeout_ / 2);
+      if (Clock::now() >= patience) return std::nullopt;
+      free_.wait_until(lock, patience);
+    }
     taken_ = true;
+    begun_ = Clock::now();
     return Turn(this);
   }
 
-  // The following are for the one whose turn it is.
+  // A call that had no answer in time, and whose helper ends.
+  class Late {
+   public:
+    explicit Late(std::shared_ptr<Turns> turns) : turns_(std::move(turns)) { ++turns_->late_; }
+    Late(const Late&) = delete;
+    Late& operator=(const Late&) = delete;
+    ~Late() { --turns_->late_; }
+
+   private:
+    const std::shared_ptr<Turns> turns_;
+  };
+  bool late() const { return late_ > 0; }
 
   // The stamp of the PIN file whose PIN the token refused, empty if there is none.
   Result<Bytes> refused_pin(const std::filesystem::path& file) const {
+    const std::lock_guard lock(pin_mutex_);
     if (file.empty()) return refused_pin_;
     auto written = read_file(file, kPinFileStampSize);
     if (!written && written.error().code() == Code::not_found) return refused_pin_;
@@ -49,13 +94,27 @@ class Token::Turns {
   }
 
   Status note_refused_pin(const std::filesystem::path& file, Bytes stamp) {
+    const std::lock_guard lock(pin_mutex_);
     refused_pin_ = std::move(stamp);
     if (file.empty()) return Done{};
-    return replace_file(file, refused_pin_);
+    // A command of root's notes it for the agent, too.
+    const auto owner = other_owner(file.parent_path());
+    if (!owner) return owner.error();
+    return replace_file(file, refused_pin_, *owner);
+  }
+
+  std::string notice() const {
+    const std::lock_guard lock(pin_mutex_);
+    return notice_;
+  }
+  void notice(std::string notice) {
+    const std::lock_guard lock(pin_mutex_);
+    notice_ = std::move(notice);
   }
 
   // The PIN file has changed since, and its PIN is right.
   void forget_refused_pin(const std::filesystem::path& file) {
+    const std::lock_guard lock(pin_mutex_);
     refused_pin_.clear();
     // A mark that stays refuses nothing: it is another file's.
     if (!file.empty()) static_cast<void>(remove_file(file));
@@ -70,13 +129,20 @@ class Token::Turns {
     free_.notify_one();
   }
 
+  using Clock = std::chrono::steady_clock;
+  const std::chrono::milliseconds timeout_;
   std::mutex mutex_;
   std::condition_variable free_;
   bool taken_ = false;
+  Clock::time_point begun_{};     // of the turn that is taken
+  mutable std::mutex pin_mutex_;  // guards the next two, and the file
   Bytes refused_pin_;
+  std::string notice_;
+  std::atomic<int> late_ = 0;
+  TokenWatch watch_;
 };
 
-Token::Token(TokenConfig config) : config_(std::move(config)), turns_(std::make_shared<Turns>()) {}
+Token::Token(TokenConfig config) : config_(std::move(config)), turns_(std::make_shared<Turns>(config_)) {}
 
 Token Token::named(std::string name) const {
   Token token = *this;
@@ -84,25 +150,55 @@ Token Token::named(std::string name) const {
   return token;
 }
 
+std::string Token::label() const {
+  return name_.empty() ? std::string("the token") : "token \"" + name_ + "\"";
+}
+
+std::optional<TokenHang> Token::hang() const {
+  const auto hang = turns_->watch().hang();
+  if (!hang) return std::nullopt;
+  return TokenHang{.error = {Code::unavailable, label() + " has not answered since " + hang->since +
+                                                    "; it is asked again until it does"},
+                   .next_probe = hang->next_probe};
+}
+
 Result<TokenReply> Token::call(TokenOperation operation, ByteView subject) const {
   if (config_.uri.size() > kMaxTokenUri) return Error(Code::malformed, "the token's URI is too long");
-  const Deadline deadline = std::chrono::steady_clock::now() + config_.timeout;
-  const auto turn = turns_->take(deadline);
-  if (!turn) return turn.error();
+  if (const auto hangs = hang()) return hangs->error;
+  const auto turn = turns_->take();
+  if (!turn) return Error(Code::unavailable, label() + kNoAnswer + " the call before this one");
+  // The call before this one may have had no answer.
+  if (const auto hangs = hang()) return hangs->error;
+  // What it said about the PIN is still to come: it is not tried meanwhile.
   const bool needs_pin = operation != TokenOperation::probe;
+  if (needs_pin && turns_->late())
+    return Error(Code::unavailable, label() + kNoAnswer + " the call before this one");
   auto not_to_try = needs_pin ? turns_->refused_pin(config_.refused_pin) : Result<Bytes>(Bytes{});
   if (!not_to_try) return std::move(not_to_try).error();
-  auto helper = HelperProcess::start(config_.helper);
+  auto helper = HelperProcess::start(config_.helper, config_.owner);
   if (!helper) return std::move(helper).error();
   const TokenRequest request{.operation = operation,
                              .uri = config_.uri,
                              .name = name_,
                              .refused = *not_to_try,
                              .subject = Bytes(subject.begin(), subject.end())};
+  const Deadline deadline = std::chrono::steady_clock::now() + config_.timeout;
   const auto encoded = helper->exchange(request.encode(), deadline);
+  if (!encoded && std::chrono::steady_clock::now() >= deadline) {
+    turns_->watch().timed_out();
+    helper->when_late([turns = turns_, file = config_.refused_pin, operation,
+                       late = std::make_shared<Turns::Late>(turns_)](const std::optional<Secret>& reply) {
+      Bytes late_refusal;
+      if (reply) static_cast<void>(TokenReply::parse(operation, reply->reveal(), &late_refusal));
+      if (!late_refusal.empty()) static_cast<void>(turns->note_refused_pin(file, std::move(late_refusal)));
+    });
+    return Error(Code::unavailable, label() + kNoAnswer);
+  }
+  turns_->watch().answered();
   if (!encoded) return encoded.error();
   Bytes refused;
   auto reply = TokenReply::parse(operation, encoded->reveal(), &refused);
+  if (reply) turns_->notice(reply->notice);
   if (!refused.empty()) {
     if (auto noted = turns_->note_refused_pin(config_.refused_pin, std::move(refused)); !noted)
       return Error(Code::wrong_code, reply.error().message() + "; " + noted.error().message());
@@ -110,6 +206,10 @@ Result<TokenReply> Token::call(TokenOperation operation, ByteView subject) const
     turns_->forget_refused_pin(config_.refused_pin);
   }
   return reply;
+}
+
+std::string Token::notice() const {
+  return turns_->notice();
 }
 
 Result<SealedKey> Token::seal_new_key() const {

@@ -1,15 +1,13 @@
 #include "hsm/token.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cstdlib>
+#include <filesystem>
 #include <future>
-#include <memory>
-#include <thread>
+#include <string>
+#include <vector>
 
+#include "hsm/test_token.h"
 #include "hsm/token_label.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
@@ -21,7 +19,6 @@ namespace {
 using harness::Scratch;
 using harness::SoftToken;
 using harness::SoftTpm;
-using std::chrono_literals::operator""ms;
 
 // A token of a test's own that can be taken away, with a second one of its kind.
 class Device {
@@ -71,8 +68,8 @@ class Pkcs11Device final : public Device {
 template <typename T>
 class TokenOf : public testing::Test {
  protected:
-  Token token(std::string uri) const { return Token({.uri = std::move(uri), .helper = COPROTECT_TOKEN}); }
-  Token token() const { return token(device_.uri()); }
+  Token token(std::string uri) const { return token_at(std::move(uri)); }
+  Token token() const { return token_at(device_.uri()); }
   std::string pin_file(std::string_view content) {
     const auto file = scratch_ / ("pin" + std::to_string(++files_));
     harness::write_file(file, content);
@@ -85,10 +82,6 @@ class TokenOf : public testing::Test {
 };
 using Devices = testing::Types<TpmDevice, Pkcs11Device>;
 TYPED_TEST_SUITE(TokenOf, Devices);
-
-Code code_of(const Result<Secret>& result) {
-  return result ? Code::internal : result.error().code();
-}
 
 TYPED_TEST(TokenOf, UnsealsWhatItSealed) {
   const Token token = this->token();
@@ -240,7 +233,7 @@ TEST(TokenWithItsNeighboursLabel, IsRefused) {
   const Scratch scratch;
   const SoftToken token(scratch / "token", "one");
   const SoftToken swapped(scratch / "swapped", "one");
-  const Token used({.uri = token.uri(), .helper = COPROTECT_TOKEN});
+  const Token used = token_at(token.uri());
   token.use();
   const auto sealed = used.seal_new_key();
   ASSERT_TRUE(sealed) << sealed.error().message();
@@ -253,99 +246,14 @@ TEST(TokenWithItsNeighboursLabel, IsRefused) {
     EXPECT_NE(refused.error().message().find(sealed->name), std::string::npos) << refused.error().message();
     EXPECT_EQ(code_of(used.named(sealed->name).unseal(sealed->sealed)), Code::altered);
     if (i == 0) {
-      EXPECT_TRUE(Token({.uri = swapped.uri(), .helper = COPROTECT_TOKEN}).seal_new_key());
+      EXPECT_TRUE(token_at(swapped.uri()).seal_new_key());
     }
   }
   // Even if it gives the serial number of the right one.
   const std::string check = sealed->name.substr(sealed->name.find(";check="));
-  std::string name = Token({.uri = swapped.uri(), .helper = COPROTECT_TOKEN}).seal_new_key()->name;
+  std::string name = token_at(swapped.uri()).seal_new_key()->name;
   name.replace(name.find(";check="), std::string::npos, check);
   EXPECT_FALSE(used.named(name).seal_new_key());
-}
-
-// A token that locks after three tries must not be tried by one process after the other.
-TEST(TokenThatRefusedThePin, IsNotTriedAgainByLaterProcesses) {
-  const Scratch scratch;
-  const SoftToken device(scratch / "token");
-  device.use();
-  const std::string right = SoftToken::counting_logins(device.uri());
-  const auto sealed = Token({.uri = right, .helper = COPROTECT_TOKEN}).seal_new_key();
-  ASSERT_TRUE(sealed) << sealed.error().message();
-  const auto pin_file = scratch / "pin";
-  harness::write_file(pin_file, "314159\n");
-  const TokenConfig config{.uri = SoftToken::counting_logins(device.uri_with_pin_file(pin_file)),
-                           .helper = COPROTECT_TOKEN,
-                           .refused_pin = scratch / "pin-refused"};
-  const std::size_t before = device.logins();
-  ASSERT_GT(before, 0U);
-  for (int start = 0; start < 5; ++start) {
-    const Token token(config);
-    EXPECT_EQ(code_of(token.unseal(sealed->sealed)), Code::wrong_code);
-    EXPECT_FALSE(token.seal_new_key());
-    EXPECT_TRUE(token.probe());
-  }
-  EXPECT_EQ(device.logins(), before + 1);
-  // Another wrong PIN is tried once, too; the right one as often as it is needed.
-  harness::write_file(pin_file, "161803\n");
-  for (int start = 0; start < 3; ++start)
-    EXPECT_EQ(code_of(Token(config).unseal(sealed->sealed)), Code::wrong_code);
-  EXPECT_EQ(device.logins(), before + 2);
-  harness::write_file(pin_file, "271828\n");
-  for (int start = 0; start < 3; ++start) EXPECT_TRUE(Token(config).unseal(sealed->sealed));
-  EXPECT_GT(device.logins(), before + 2);
-  EXPECT_FALSE(std::filesystem::exists(config.refused_pin));
-}
-
-// A mark that cannot be read says nothing: the operator decides.
-TEST(TokenThatRefusedThePin, IsNotTriedWhileItsMarkIsBroken) {
-  const Scratch scratch;
-  const SoftToken device(scratch / "token");
-  device.use();
-  const TokenConfig config{.uri = SoftToken::counting_logins(device.uri()),
-                           .helper = COPROTECT_TOKEN,
-                           .refused_pin = scratch / "pin-refused"};
-  harness::write_file(config.refused_pin, "x");
-  const auto refused = Token(config).seal_new_key();
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), Code::altered);
-  EXPECT_NE(refused.error().message().find(config.refused_pin.string()), std::string::npos);
-  EXPECT_EQ(device.logins(), 0U);
-  std::filesystem::remove(config.refused_pin);
-  EXPECT_TRUE(Token(config).seal_new_key());
-}
-
-// SoftHSM2 writes its token's file in place, at each login even: killed meanwhile, it has no token any more.
-TEST(TokenInUse, IsNotDisturbedByTheDeathOfItsUser) {
-  const Scratch scratch;
-  const SoftToken device(scratch / "token");
-  device.use();
-  device.slow_down_logins();
-  const pid_t user = fork();
-  if (user == 0) {
-    (void)Token({.uri = SoftToken::counting_logins(device.uri()), .helper = COPROTECT_TOKEN}).seal_new_key();
-    _exit(0);
-  }
-  ASSERT_GT(user, 0);
-  while (device.logins() == 0) std::this_thread::sleep_for(1ms);
-  kill(user, SIGKILL);
-  ASSERT_EQ(waitpid(user, nullptr, 0), user);
-  for (int i = 0; i < 10'000 && !device.slow_login_ended(); ++i) std::this_thread::sleep_for(1ms);
-  EXPECT_TRUE(device.slow_login_ended());
-}
-
-TEST(TokenOnAHangingTpm, IsUnavailableInTimeAndRecovers) {
-  const Scratch scratch;
-  SoftTpm tpm(scratch / "tpm");
-  const Token token({.uri = tpm.uri(), .helper = COPROTECT_TOKEN, .timeout = 300ms});
-  const Token patient({.uri = tpm.uri(), .helper = COPROTECT_TOKEN});
-  const auto sealed = patient.seal_new_key();
-  ASSERT_TRUE(sealed) << sealed.error().message();
-  tpm.hang();
-  const auto begun = std::chrono::steady_clock::now();
-  EXPECT_EQ(code_of(token.unseal(sealed->sealed)), Code::unavailable);
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, 5'000ms);
-  tpm.resume();
-  EXPECT_TRUE(patient.unseal(sealed->sealed));
 }
 
 TEST(Token, RefusesUrisThatNoBackendUnderstands) {
@@ -353,12 +261,12 @@ TEST(Token, RefusesUrisThatNoBackendUnderstands) {
        {"", "tpm", "tpm:", "file:/x", "tpm:swtpm:path=/x?pin=1", "pkcs11:color=red", "pkcs11:token=%zz",
         "pkcs11:token=x?pin-value=1234", "pkcs11:color=red?pin-value=1234&pin-value=1234",
         "tpm:?pin-value=1234", "x?pin-value=1234", "tpm:swtpm:path=/x?pin-source=relative"}) {
-    const auto probed = Token({.uri = uri, .helper = COPROTECT_TOKEN}).probe();
+    const auto probed = token_at(uri).probe();
     ASSERT_FALSE(probed) << uri;
     EXPECT_EQ(probed.error().code(), Code::malformed) << uri << ": " << probed.error().message();
     EXPECT_EQ(probed.error().message().find("1234"), std::string::npos) << probed.error().message();
   }
-  const auto probed = Token({.uri = "tpm:" + std::string(2'000, 'x'), .helper = COPROTECT_TOKEN}).probe();
+  const auto probed = token_at("tpm:" + std::string(2'000, 'x')).probe();
   ASSERT_FALSE(probed);
   EXPECT_EQ(probed.error().code(), Code::malformed);
 }

@@ -2,11 +2,11 @@
 
 #include <iostream>
 
-#include "client/config.h"
 #include "provisioning/ceremony.h"
 #include "provisioning/clock.h"
 #include "provisioning/credential.h"
 #include "provisioning/further_keys.h"
+#include "provisioning/handover/code_opening.h"
 #include "provisioning/in_groups.h"
 #include "provisioning/invitations.h"
 #include "provisioning/onboarding_directory.h"
@@ -22,13 +22,14 @@ std::string recovery_uri(const AddKeyOptions& options, const Registry& registry)
   return "coprotect:" + registry.bundle().tenant() + ":recovery:" + options.name;
 }
 
-// Everything up to the commit point, and the commit.
-Status make_key(const AddKeyOptions& options, OnboardingDirectory& directory, const Registry& registry,
-                std::span<InvitedAgent> agents, const Operator& person, std::int64_t now_ms, Random& random) {
+// Everything up to the commit point, and the commit. The kit, opened with the code that was retyped.
+Result<OpenedKit> make_key(const AddKeyOptions& options, OnboardingDirectory& directory,
+                           const Registry& registry, std::span<InvitedAgent> agents, const Operator& person,
+                           std::int64_t now_ms, Random& random) {
   const std::string& tenant = registry.bundle().tenant();
-  if (auto valid = check_not_expired(agents, now_ms); !valid) return valid;
-  if (auto clear = clear_agents(agents, random); !clear) return clear;
-  if (auto begun = directory.begin(); !begun) return begun;
+  if (auto valid = check_not_expired(agents, now_ms); !valid) return std::move(valid).error();
+  if (auto clear = clear_agents(agents, random); !clear) return std::move(clear).error();
+  if (auto begun = directory.begin(); !begun) return std::move(begun).error();
 
   auto recovery = new_client({recovery_uri(options, registry)}, recovery_end_ms(registry.ca(), now_ms),
                              registry.ca(), registry.ca_key(), now_ms, random);
@@ -37,32 +38,24 @@ Status make_key(const AddKeyOptions& options, OnboardingDirectory& directory, co
                      .purpose = options.purpose,
                      .suite = options.suite,
                      .client_ca = registry.ca(),
+                     .recovery_administrator = recovery->key,
                      .ca_key = registry.ca_key()},
                     agents, person, random);
-  if (auto prepared = ceremony.prepare(); !prepared) return prepared;
+  if (auto prepared = ceremony.prepare(); !prepared) return std::move(prepared).error();
   auto bundle = ceremony.sign();
   if (!bundle) return std::move(bundle).error();
-  return directory.commit(protocol::RecoveryKit::seal(bundle->encoded(), ceremony.blob(),
-                                                      recovery->certificate.der(), recovery->key, nullptr,
-                                                      ceremony.recovery_key(), random));
-}
-
-// Puts the kit's recovery administrator on the client list. May be repeated.
-Status enrol_recovery(const protocol::RecoveryKit& kit, Registry& registry, std::int64_t now_ms) {
-  auto certificate = protocol::Certificate::parse_der(kit.certificate());
-  if (!certificate) return std::move(certificate).error().in("recovery kit");
-  auto identity = protocol::client_identity(*certificate);
-  if (!identity) return std::move(identity).error().in("recovery kit");
-  auto list = registry.clients();
-  if (!list) return std::move(list).error();
-  if (list->clients.contains(certificate->key_hash())) return registry.publish_again();
-  list->clients.emplace(certificate->key_hash(), identity->uri);
-  return registry.publish(std::move(*list), now_ms);
+  const bool for_files = options.purpose == protocol::Purpose::envelope;
+  auto kit = protocol::RecoveryKit::seal(bundle->encoded(), ceremony.blob(), recovery->certificate.der(),
+                                         recovery->key, for_files ? &registry.ca_key() : nullptr,
+                                         ceremony.recovery_key(), random);
+  if (auto committed = directory.commit(kit); !committed) return std::move(committed).error();
+  return OpenedKit::with(std::move(kit), std::move(ceremony).opened());
 }
 
 // Everything after the commit point. May be repeated.
 Result<Bundle> finish(const AddKeyOptions& options, OnboardingDirectory& directory, Registry& registry,
-                      std::span<InvitedAgent> agents, const Operator& person, std::int64_t now_ms) {
+                      std::span<InvitedAgent> agents, const OpenedKit* code, const Operator& person,
+                      std::int64_t now_ms, Random& random) {
   auto kit = directory.kit();
   if (!kit) return std::move(kit).error();
   auto bundle = Bundle::parse(kit->bundle());
@@ -72,7 +65,10 @@ Result<Bundle> finish(const AddKeyOptions& options, OnboardingDirectory& directo
     person.progress("activating the key at both agents");
     if (auto active = activate_at_all(agents, *bundle); !active) return std::move(active).error();
     person.progress("giving both agents the list of clients");
-    if (auto enrolled = enrol_recovery(*kit, registry, now_ms); !enrolled) return std::move(enrolled).error();
+    if (auto enrolled = registry.enrol_recovery(*kit, now_ms); !enrolled) return std::move(enrolled).error();
+    if (auto seen = see_new_code_open(directory, code, *bundle, registry.credentials(), person, random);
+        !seen)
+      return std::move(seen).error();
 
     const std::string sheet = recovery_sheet(*bundle, options.name + ".kit", now_ms);
     if (auto done =
@@ -109,24 +105,31 @@ void summarize(const AddKeyOptions& options, const fs::path& folder, const Bundl
 Result<Bundle> make_further_key(const AddKeyOptions& options, Registry& registry,
                                 std::span<InvitedAgent> agents, const Operator& person, std::int64_t now_ms,
                                 Random& random) {
-  if (!client::valid_key_name(options.name))
-    return Error(Code::malformed,
-                 "\"" + options.name + "\" is not a key's name: a-z, 0-9 and hyphens, at most 32");
+  if (auto valid = check_further_name(options.name, registry.bundle().tenant()); !valid)
+    return std::move(valid).error();
   // Its clients are known there, and nowhere else.
   if (auto same = check_same_agents(registry.bundle(), agents); !same) return std::move(same).error();
   const fs::path folder = options.directory / kFurtherKeys / options.name;
   if (auto made = make_private_directory(folder.parent_path()); !made) return std::move(made).error();
   auto directory = OnboardingDirectory::open(folder, options.name);
   if (!directory) return std::move(directory).error();
+  std::optional<OpenedKit> code;
   if (directory->committed()) {
     person.progress(
         "an earlier run made the key; finishing what it left. The code that it showed is valid, unless "
         "new-code made "
         "another one since");
-  } else if (auto made = make_key(options, *directory, registry, agents, person, now_ms, random); !made) {
-    return std::move(made).error();
+    const auto left = directory->kit();
+    if (!left) return left.error();
+    auto again = open_again(*directory, *left, person);
+    if (!again) return std::move(again).error();
+    code = *std::move(again);
+  } else {
+    auto made = make_key(options, *directory, registry, agents, person, now_ms, random);
+    if (!made) return std::move(made).error();
+    code = *std::move(made);
   }
-  return finish(options, *directory, registry, agents, person, now_ms);
+  return finish(options, *directory, registry, agents, code ? &*code : nullptr, person, now_ms, random);
 }
 
 Status add_key(const AddKeyOptions& options, const Operator& person, std::int64_t now_ms, Random& random) {

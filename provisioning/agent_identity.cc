@@ -2,8 +2,11 @@
 
 #include <toml++/toml.h>
 
+#include "hsm/agent_folder.h"
 #include "hsm/token_label.h"
+#include "protocol/crypto/hash.h"
 #include "provisioning/durable.h"
+#include "provisioning/in_groups.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -22,7 +25,11 @@ Result<std::optional<protocol::OrganisationCertificate>> read_organisation(
 }  // namespace
 
 Result<AgentIdentity> AgentIdentity::open(const std::filesystem::path& folder,
-                                          const std::filesystem::path& token_helper) {
+                                          const std::filesystem::path& token_helper,
+                                          const std::filesystem::path& refused_pin,
+                                          const std::filesystem::path& of) {
+  const auto owner = hsm::other_owner(of.empty() ? folder : of);
+  if (!owner) return owner.error();
   const std::filesystem::path config = folder / "agent.toml";
   auto text = client::read_small_file(config, kMaxFile);
   if (!text) return std::move(text).error();
@@ -43,7 +50,10 @@ Result<AgentIdentity> AgentIdentity::open(const std::filesystem::path& folder,
   if (!certificate)
     return std::move(certificate).error().in("\"" + (folder / "identity.pem").string() + "\"");
   const hsm::Token device(
-      {.uri = *token, .helper = token_helper, .refused_pin = folder / hsm::kRefusedPinFile});
+      {.uri = *token,
+       .helper = token_helper,
+       .refused_pin = refused_pin.empty() ? hsm::state_of(folder) / hsm::kRefusedPinFile : refused_pin,
+       .owner = *owner});
   auto keyring = hsm::Keyring::open(device, folder / "keyring");
   if (!keyring) return std::move(keyring).error().in(hsm::token_label(*token));
   if (keyring->identity().public_key() != certificate->key())
@@ -55,6 +65,26 @@ Result<AgentIdentity> AgentIdentity::open(const std::filesystem::path& folder,
   hsm::Token named = device.named(keyring->token_name());
   return AgentIdentity{*std::move(role),         *std::move(url),     *std::move(certificate),
                        *std::move(organisation), *std::move(keyring), std::move(named)};
+}
+
+std::filesystem::path refused_pin_beside(const std::filesystem::path& folder) {
+  return folder.string() + "." + hsm::kRefusedPinFile;
+}
+
+Result<std::string> fingerprints_in(const std::filesystem::path& folder) {
+  const auto pem = client::read_small_file(folder / "identity.pem", kMaxFile);
+  if (!pem) return pem.error();
+  const auto certificate = protocol::Certificate::parse_pem(*pem);
+  if (!certificate) return Error(certificate.error()).in("\"" + (folder / "identity.pem").string() + "\"");
+  const auto organisation = read_organisation(folder);
+  if (!organisation) return organisation.error();
+  std::string text = "  identity      compare it with what others see before they approve this agent:\n" +
+                     in_groups(protocol::sha256(certificate->key().bytes()), "      ") + '\n';
+  if (*organisation)
+    text += "  organisation\n" +
+            in_groups(protocol::organisation_fingerprint((*organisation)->organisation_key()), "      ") +
+            '\n';
+  return text;
 }
 
 }  // namespace coprotect::provisioning

@@ -1,7 +1,9 @@
 #include "provisioning/agent_invitation.h"
 
+#include "hsm/agent_folder.h"
 #include "protocol/message/invitation.h"
 #include "protocol/x509/issue.h"
+#include "provisioning/agent_files.h"
 #include "provisioning/clock.h"
 #include "provisioning/durable.h"
 
@@ -28,9 +30,9 @@ Status write_invitation_record(const fs::path& folder, const protocol::Invitatio
     expires[i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(invitation.expires_ms) >>
                                            (8 * (expires.size() - 1 - i)));
   std::ranges::copy(bytes_of(invitation.tenant), record.fill().last(invitation.tenant.size()).begin());
-  if (auto made = make_private_directory(folder / "invitations"); !made) return made;
-  return write_durable(folder / "invitations" / id, keyring.wrap("invitation:" + id, record, random),
-                       kPrivateMode);
+  const fs::path records = hsm::state_of(folder) / "invitations";
+  if (auto made = make_agents_directory(records); !made) return made;
+  return write_agents_file(records / id, keyring.wrap("invitation:" + id, record, random), kPrivateMode);
 }
 
 }  // namespace
@@ -70,7 +72,7 @@ Status write_invitation(const fs::path& folder, const AgentIdentity& agent, std:
   Secret with_newline(line.size() + 1);
   std::copy(line.reveal().begin(), line.reveal().end(), with_newline.fill().begin());
   with_newline.fill().back() = '\n';
-  return write_durable(folder / "invitation", with_newline.reveal(), kPrivateMode);
+  return write_agents_file(folder / "invitation", with_newline.reveal(), kPrivateMode);
 }
 
 }  // namespace coprotect::provisioning

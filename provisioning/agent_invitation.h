@@ -7,7 +7,7 @@
 namespace coprotect::provisioning {
 
 // Makes an invitation: its line in the file `invitation` of the agent's folder, to be handed over, and the
-// agent's own record of it in `invitations`, wrapped under its keyring.
+// agent's own record of it in `invitations` of its state, wrapped under its keyring.
 // With a tenant it is for that one alone: otherwise whoever gets it may take any tenant's name that is free
 // at the agent.
 Status write_invitation(const std::filesystem::path& folder, const AgentIdentity& agent, std::int64_t now_ms,

@@ -3,14 +3,17 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "protocol/base/fault.h"
 #include "protocol/base/owned.h"
+#include "provisioning/agent_files.h"
 
 namespace coprotect::provisioning {
 namespace {
@@ -25,17 +28,48 @@ constexpr int kBusyTimeoutMs = 10'000;
 Error failure(sqlite3* database, const fs::path& store, std::string_view what) {
   const int primary = sqlite3_errcode(database) & 0xff;
   const bool damaged = primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB;
+  if (sqlite3_extended_errcode(database) == SQLITE_READONLY_ROLLBACK)
+    return {Code::unavailable, "store \"" + store.string() +
+                                   "\" has a rollback journal beside it, which only its agent may undo, at "
+                                   "its next start"};
   return {damaged ? Code::altered : Code::unavailable,
           "cannot " + std::string(what) + " store \"" + store.string() + "\": " + sqlite3_errmsg(database)};
 }
 
-// For writing, too: a store whose agent was killed is put in order by the first who opens it.
-Result<Database> open_store(const fs::path& store, int create) {
+// SQLite waits at a FIFO, and the store's files are as the agent left them.
+Status check_files(const fs::path& store) {
+  for (const char* const suffix : {"", "-wal", "-shm", "-journal"}) {
+    const std::string name = store.string() + suffix;
+    struct stat about {};
+    if (lstat(name.c_str(), &about) == 0 && !S_ISREG(about.st_mode))
+      return Error(Code::altered, "\"" + name + "\" is not a regular file");
+  }
+  return Done{};
+}
+
+// SQLITE_OPEN_NOFOLLOW takes no link anywhere in a path, and the folder may well be reached by one.
+std::string without_links(const fs::path& store) {
+  std::error_code failure;
+  const fs::path folder = fs::canonical(store.parent_path(), failure);
+  return failure ? store.string() : (folder / store.filename()).string();
+}
+
+// An agent's store for reading only: a rollback journal beside it, which the agent may have written, is not
+// obeyed then. It names a file that SQLite would remove, anywhere. An agent leaves none but in the moment in
+// which it makes its store a WAL store.
+Result<Database> open_store(const fs::path& store, int access) {
+  if (auto sound = check_files(store); !sound) return std::move(sound).error();
   Database database;
-  const int flags = SQLITE_OPEN_READWRITE | create | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  if (sqlite3_open_v2(store.c_str(), out(database), flags, nullptr) != SQLITE_OK)
+  const int flags = access | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  if (sqlite3_open_v2(without_links(store).c_str(), out(database), flags, nullptr) != SQLITE_OK)
     return failure(database.get(), store, "open");
   sqlite3_busy_timeout(database.get(), kBusyTimeoutMs);
+  // Its schema may be anybody's: the agent compares it at its start, here nothing of it is obeyed.
+  for (const auto& [option, value] :
+       {std::pair(SQLITE_DBCONFIG_DEFENSIVE, 1), std::pair(SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+        std::pair(SQLITE_DBCONFIG_ENABLE_TRIGGER, 0), std::pair(SQLITE_DBCONFIG_ENABLE_VIEW, 0)})
+    if (sqlite3_db_config(database.get(), option, value, nullptr) != SQLITE_OK)
+      return failure(database.get(), store, "open");
   return database;
 }
 
@@ -49,16 +83,22 @@ Result<std::string> ask(sqlite3* database, const fs::path& store, const char* sq
   return std::string(text == nullptr ? "" : text);
 }
 
+Bytes blob_of(sqlite3_stmt* row, int column = 0) {
+  const auto* const data = static_cast<const std::uint8_t*>(sqlite3_column_blob(row, column));
+  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(row, column));
+  return data == nullptr ? Bytes{} : Bytes(data, data + size);
+}
+
 }  // namespace
 
 Status copy_store(const fs::path& from, const fs::path& to) {
   fault_point("before copying the store");
-  auto source = open_store(from, 0);
+  auto source = open_store(from, SQLITE_OPEN_READONLY);
   if (!source) return std::move(source).error();
   const Fd created(open(to.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!created)
     return Error(Code::unavailable, "cannot make \"" + to.string() + "\": " + std::strerror(errno));
-  auto target = open_store(to, 0);
+  auto target = open_store(to, SQLITE_OPEN_READWRITE);
   if (!target) return std::move(target).error();
   sqlite3_backup* const copy = sqlite3_backup_init(target->get(), "main", source->get(), "main");
   if (copy == nullptr) return failure(target->get(), to, "write");
@@ -77,7 +117,7 @@ Status copy_store(const fs::path& from, const fs::path& to) {
 }
 
 Result<std::uint64_t> last_log_entry(const fs::path& store) {
-  auto database = open_store(store, 0);
+  auto database = open_store(store, SQLITE_OPEN_READONLY);
   if (!database) return std::move(database).error();
   const auto sound = ask(database->get(), store, "PRAGMA quick_check(1)");
   if (!sound) return sound.error();
@@ -88,20 +128,105 @@ Result<std::uint64_t> last_log_entry(const fs::path& store) {
 }
 
 Result<bool> has_keys(const fs::path& store) {
-  auto database = open_store(store, 0);
+  auto database = open_store(store, SQLITE_OPEN_READONLY);
   if (!database) return std::move(database).error();
   const auto any = ask(database->get(), store, "SELECT EXISTS(SELECT 1 FROM keys)");
   if (!any) return any.error();
   return *any == "1";
 }
 
+Result<std::set<protocol::KeyId>> known_keys(const fs::path& store) {
+  std::set<protocol::KeyId> keys;
+  std::error_code ignored;
+  if (!fs::exists(store, ignored)) return keys;
+  const auto database = open_store(store, SQLITE_OPEN_READONLY);
+  if (!database) return database.error();
+  Statement statement;
+  if (sqlite3_prepare_v2(database->get(), "SELECT DISTINCT key_id FROM keys", -1, out(statement), nullptr) !=
+      SQLITE_OK)
+    return failure(database->get(), store, "read");
+  int row = sqlite3_step(statement.get());
+  for (; row == SQLITE_ROW; row = sqlite3_step(statement.get())) {
+    protocol::KeyId key_id{};
+    if (sqlite3_column_bytes(statement.get(), 0) != static_cast<int>(key_id.size())) continue;
+    std::memcpy(key_id.data(), sqlite3_column_blob(statement.get(), 0), key_id.size());
+    keys.insert(key_id);
+  }
+  if (row != SQLITE_DONE) return failure(database->get(), store, "read");
+  return keys;
+}
+
+bool is_in_use(const fs::path& store) {
+  const Fd lock(open((store.string() + ".lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  return lock && flock(lock.get(), LOCK_SH | LOCK_NB) != 0;
+}
+
+Result<StoredLog> StoredLog::open(const fs::path& store) {
+  auto database = open_store(store, SQLITE_OPEN_READONLY);
+  if (!database) return std::move(database).error();
+  // What it reads first decides which state it is.
+  if (sqlite3_exec(database->get(), "BEGIN; SELECT 1 FROM log_head", nullptr, nullptr, nullptr) != SQLITE_OK)
+    return failure(database->get(), store, "read");
+  return StoredLog(store, database->release());
+}
+
+StoredLog::StoredLog(StoredLog&& other) noexcept
+    : store_(std::move(other.store_)), database_(std::exchange(other.database_, nullptr)) {}
+
+StoredLog::~StoredLog() {
+  if (database_ != nullptr) sqlite3_close_v2(database_);
+}
+
+Status StoredLog::each(const std::function<Status(const Row&)>& visit) const {
+  constexpr const char* kRows =
+      "SELECT log.seq, log.entry, log_hashes.hash FROM log LEFT JOIN log_hashes ON log_hashes.seq=log.seq "
+      "ORDER BY log.seq";
+  Statement statement;
+  if (sqlite3_prepare_v2(database_, kRows, -1, out(statement), nullptr) != SQLITE_OK)
+    return failure(database_, store_, "read");
+  int row = sqlite3_step(statement.get());
+  for (; row == SQLITE_ROW; row = sqlite3_step(statement.get()))
+    if (auto visited = visit({.seq = static_cast<std::uint64_t>(sqlite3_column_int64(statement.get(), 0)),
+                              .entry = blob_of(statement.get(), 1),
+                              .noted = blob_of(statement.get(), 2)});
+        !visited)
+      return visited;
+  return row == SQLITE_DONE ? Status(Done{}) : Status(failure(database_, store_, "read"));
+}
+
+Result<Bytes> StoredLog::one(const char* sql) const {
+  Statement statement;
+  if (sqlite3_prepare_v2(database_, sql, -1, out(statement), nullptr) != SQLITE_OK)
+    return failure(database_, store_, "read");
+  const int row = sqlite3_step(statement.get());
+  if (row != SQLITE_ROW && row != SQLITE_DONE) return failure(database_, store_, "read");
+  return row == SQLITE_ROW ? blob_of(statement.get()) : Bytes{};
+}
+
+Result<Bytes> StoredLog::cut() const {
+  const auto known = one("SELECT name FROM sqlite_schema WHERE name='log_cut'");
+  if (!known) return known.error();
+  if (known->empty())
+    return Error(Code::conflict, "store \"" + store_.string() +
+                                     "\" is of an older version: start its agent once with this one");
+  return one("SELECT cut FROM log_cut");
+}
+
+Result<Bytes> StoredLog::entry(std::uint64_t seq) const {
+  return one(("SELECT entry FROM log WHERE seq=" + std::to_string(seq)).c_str());
+}
+
+Result<Bytes> StoredLog::head() const {
+  return one("SELECT head FROM log_head");
+}
+
 Result<StoreLock> StoreLock::acquire(const fs::path& store) {
   const std::string name = store.string() + ".lock";
-  Fd lock(open(name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!lock) return Error(Code::unavailable, "cannot open \"" + name + "\": " + std::strerror(errno));
-  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+  auto lock = open_agents_file(name);  // the agent's user locks it, too
+  if (!lock) return std::move(lock).error();
+  if (flock(lock->get(), LOCK_EX | LOCK_NB) != 0)
     return Error(Code::conflict, "store \"" + store.string() + "\" is in use: its agent runs");
-  return StoreLock(std::move(lock));
+  return StoreLock(*std::move(lock));
 }
 
 }  // namespace coprotect::provisioning

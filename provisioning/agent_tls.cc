@@ -1,6 +1,7 @@
 #include "provisioning/agent_tls.h"
 
 #include "protocol/x509/issue.h"
+#include "provisioning/agent_files.h"
 #include "provisioning/clock.h"
 #include "provisioning/durable.h"
 #include "provisioning/url.h"
@@ -26,9 +27,9 @@ Status write_tls(const std::filesystem::path& folder, const AgentIdentity& agent
                          .not_after_ms = now_ms + kLifetimeMs},
                         key.public_key(), &agent.certificate, agent.keyring.identity(), random);
   if (!certificate) return std::move(certificate).error().in("TLS certificate");
-  if (auto written = write_durable(folder / "tls.key.pem", key.to_pem().reveal(), kPrivateMode); !written)
+  if (auto written = write_agents_file(folder / "tls.key.pem", key.to_pem().reveal(), kPrivateMode); !written)
     return written;
-  return write_durable(folder / "tls.pem", bytes_of(certificate->pem()), kPublicMode);
+  return write_agents_file(folder / "tls.pem", bytes_of(certificate->pem()), kPublicMode);
 }
 
 }  // namespace coprotect::provisioning

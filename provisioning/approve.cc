@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "hsm/agent_folder.h"
 #include "hsm/plan_approvals.h"
 #include "protocol/base/text.h"
 #include "provisioning/agent_identity.h"
@@ -51,7 +52,7 @@ Result<PendingPlan> find_pending(const std::vector<PendingPlan>& pending, const 
 Status approve(const ApproveOptions& options, const Operator& person, std::int64_t now_ms) {
   const auto agent = AgentIdentity::open(options.directory, options.token_helper);
   if (!agent) return agent.error();
-  const PlanApprovals approvals(options.directory, agent->keyring);
+  const PlanApprovals approvals(hsm::state_of(options.directory), agent->keyring);
   const auto all = approvals.all_pending();
   if (!all) return all.error();
   for (const Error& unreadable : all->unreadable)

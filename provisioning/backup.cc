@@ -8,8 +8,13 @@
 #include <cstring>
 #include <iostream>
 
+#include "hsm/agent_folder.h"
+#include "hsm/durable_file.h"
 #include "hsm/epoch_keys.h"
+#include "hsm/erasure_holds.h"
 #include "protocol/base/fault.h"
+#include "protocol/crypto/hash.h"
+#include "provisioning/agent_files.h"
 #include "provisioning/agent_identity.h"
 #include "provisioning/agent_store.h"
 #include "provisioning/agent_tls.h"
@@ -42,9 +47,16 @@ Status copy_file(const fs::path& from, const fs::path& to, mode_t mode) {
   return write_durable(to, *content, mode);
 }
 
+// What the agent may have written: no link of it is followed.
+Status copy_written_file(const fs::path& from, const fs::path& to) {
+  const auto content = hsm::read_file(from, kMaxFile);
+  if (!content) return content.error();
+  return write_durable(to, *content, kPrivateMode);
+}
+
 // The sealing keys of the epochs, as the agent has them at this moment; nothing, if it never had any.
-Result<Bytes> epoch_keys_of(const fs::path& folder) {
-  auto content = client::read_small_file(folder / hsm::kEpochKeysFile, kMaxEpochKeys);
+Result<Bytes> epoch_keys_of(const fs::path& state) {
+  auto content = hsm::read_file(state / hsm::kEpochKeysFile, kMaxEpochKeys);
   if (!content && content.error().code() == Code::not_found) return Bytes{};
   return content;
 }
@@ -72,9 +84,10 @@ Status copy_store_and_epoch_keys(const fs::path& from, const fs::path& to) {
 // A backup is worth something as long as the token has the root of its sealing keys. The agent that was saved
 // may still live in another folder: nothing is changed in the token.
 Status check_epoch_keys(const fs::path& folder, const AgentIdentity& agent) {
-  const auto sealed = has_keys(folder / kStore);
+  const fs::path state = hsm::state_of(folder);
+  const auto sealed = has_keys(state / kStore);
   if (!sealed) return sealed.error();
-  if (auto usable = hsm::EpochKeys(agent.token, folder / hsm::kEpochKeysFile)
+  if (auto usable = hsm::EpochKeys(agent.token, state / hsm::kEpochKeysFile)
                         .check(*sealed ? hsm::Sealed::before : hsm::Sealed::never);
       !usable)
     return with_hint(std::move(usable).error(),
@@ -83,22 +96,23 @@ Status check_epoch_keys(const fs::path& folder, const AgentIdentity& agent) {
   return Done{};
 }
 
-// What is open only; it is small.
-Status copy_invitations(const fs::path& from, const fs::path& to) {
+// Small files in a folder of their own, if there is one. What is no regular file stays behind.
+Status copy_folder(const fs::path& from, const fs::path& to) {
   if (auto made = make_private_directory(to); !made) return made;
+  if (auto own = hsm::check_no_link(from); !own)
+    return own.error().code() == Code::not_found ? Status(Done{}) : own;
   std::error_code failure;
-  for (fs::directory_iterator entry(from, failure), end; !failure && entry != end; entry.increment(failure))
-    if (entry->is_regular_file())
-      if (auto copied = copy_file(entry->path(), to / entry->path().filename(), kPrivateMode); !copied)
-        return copied;
+  for (fs::directory_iterator entry(from, failure), end; !failure && entry != end; entry.increment(failure)) {
+    std::error_code unknown;
+    const fs::file_type type = entry->symlink_status(unknown).type();
+    if (type != fs::file_type::regular && type != fs::file_type::none) continue;
+    if (auto copied = copy_written_file(entry->path(), to / entry->path().filename());
+        !copied && copied.error().code() != Code::not_found)  // spent meanwhile
+      return copied;
+  }
   if (failure && failure != std::errc::no_such_file_or_directory)
     return Error(Code::unavailable, "cannot read \"" + from.string() + "\": " + failure.message());
   return Done{};
-}
-
-fs::path without_slash(const fs::path& path) {
-  const fs::path whole = fs::absolute(path).lexically_normal();
-  return whole.has_filename() ? whole : whole.parent_path();
 }
 
 // A new folder beside `target`, filled, that becomes it with `place`; nothing is left if a step fails.
@@ -123,19 +137,51 @@ bool is_agents_folder(const fs::path& directory) {
   return fs::exists(directory / "agent.toml", ignored) && fs::exists(directory / "keyring", ignored);
 }
 
+// The invitations that are open, and what the operator said of erasures. Before the store: an invitation that
+// is spent meanwhile is known to the store as spent, and of erasures the store has the last word.
+Status copy_folders(const fs::path& from, const fs::path& to) {
+  const fs::path state = hsm::state_of(to);
+  if (auto made = make_private_directory(state); !made) return made;
+  if (auto copied = copy_folder(hsm::state_of(from) / kInvitations, state / kInvitations); !copied)
+    return copied;
+  return copy_folder(from / hsm::ErasureHolds::kFolder, to / hsm::ErasureHolds::kFolder);
+}
+
+// What the agent writes.
+Status copy_state(const fs::path& from, const fs::path& to) {
+  if (auto copied = copy_folders(from, to); !copied) return copied;
+  const fs::path state = hsm::state_of(to);
+  if (auto copied = copy_store_and_epoch_keys(hsm::state_of(from), state); !copied) return copied;
+  return sync_directory(state);
+}
+
+// What the agent of this folder noted of a PIN, unless an earlier run of this command did so after it.
+Status copy_refused_pin(const fs::path& folder, const fs::path& to) {
+  std::error_code ignored;
+  if (fs::exists(to, ignored)) return Done{};
+  const auto noted = hsm::read_file(hsm::state_of(folder) / hsm::kRefusedPinFile, kMaxFile);
+  // What is left of the folder may be damaged: that is no reason not to restore it.
+  return noted ? hsm::replace_file(to, *noted) : Status(Done{});
+}
+
 Status fill_agent(const fs::path& folder, const RestoreBackupOptions& options, std::int64_t now_ms,
                   Random& random) {
   for (const File& file : kFiles)
     if (auto copied = copy_file(options.from / file.name, folder / file.name, file.mode); !copied)
       return copied;
-  if (auto copied = copy_invitations(options.from / kInvitations, folder / kInvitations); !copied)
-    return copied;
-  if (auto copied = copy_store_and_epoch_keys(options.from, folder); !copied) return copied;
-  if (auto marked = write_durable(folder / kMarker, bytes_of("at " + utc_text(now_ms) + "\n"), kPrivateMode);
+  if (auto copied = copy_state(options.from, folder); !copied) return copied;
+  if (auto marked = write_durable(hsm::state_of(folder) / kMarker, bytes_of("at " + utc_text(now_ms) + "\n"),
+                                  kPrivateMode);
       !marked)
     return marked;
   // The token must be the one that it was made with; and it signs the new TLS certificate.
-  auto agent = AgentIdentity::open(folder, options.token_helper);
+  const fs::path target = without_slash(options.directory);
+  const fs::path refused_pin = refused_pin_beside(target);
+  for (const fs::path& known : {target, options.from})
+    if (auto copied = copy_refused_pin(known, refused_pin); !copied) return copied;
+  std::error_code ignored;
+  auto agent = AgentIdentity::open(folder, options.token_helper, refused_pin,
+                                   fs::exists(target, ignored) ? target : options.from);
   if (!agent) return std::move(agent).error();
   if (auto usable = check_epoch_keys(folder, *agent); !usable) return usable;
   return write_tls(folder, *agent, now_ms, random);
@@ -146,14 +192,15 @@ Result<StoreLock> check_replaceable(const fs::path& target, const fs::path& from
   constexpr std::string_view kHint = "if this backup is what you want, move that folder away first";
   if (!is_agents_folder(target))
     return with_hint(Error(Code::conflict, "\"" + target.string() + "\" holds something else"), kHint);
-  auto lock = StoreLock::acquire(target / kStore);
+  const fs::path store = hsm::state_of(target) / kStore;
+  auto lock = StoreLock::acquire(store);
   if (!lock) return with_hint(std::move(lock).error(), "stop the agent first");
   const auto own = client::read_small_file(from / "identity.pem", kMaxFile);
   const auto there = client::read_small_file(target / "identity.pem", kMaxFile);
   if (!own) return own.error();
   if (!there || *own != *there)
     return with_hint(Error(Code::conflict, "\"" + target.string() + "\" is another agent's"), kHint);
-  const auto present = last_log_entry(target / kStore);
+  const auto present = last_log_entry(store);
   if (!present) return with_hint(present.error(), kHint);
   if (*present > saved)
     return with_hint(
@@ -163,17 +210,38 @@ Result<StoreLock> check_replaceable(const fs::path& target, const fs::path& from
   return lock;
 }
 
-// Both names change their folders in one step.
+Error not_replaced(const fs::path& target) {
+  const int cause = errno;
+  Error error(Code::unavailable, "cannot replace \"" + target.string() + "\": " + std::strerror(cause));
+  if (cause != EBUSY && cause != EXDEV) return error;
+  return with_hint(std::move(error), "a mount point is not replaced: name a folder in it");
+}
+
+// Both names change their folders in one step. The new one has the old one's name to be before: a folder
+// whose name goes on with .tmp- never holds what was there.
 Status exchange(const fs::path& made, const fs::path& target, std::int64_t now_ms) {
+  const fs::path old = target.string() + ".replaced-" + utc_text(now_ms);
+  if (auto named = rename_durable(made, old); !named) return named;
   fault_point("before the restored folder takes its place");
-  if (renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0)
-    return Error(Code::unavailable, "cannot replace \"" + target.string() + "\": " + std::strerror(errno));
+  if (renameat2(AT_FDCWD, old.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0) {
+    auto error = not_replaced(target);
+    static_cast<void>(bool(remove_tree(old)));
+    return error;
+  }
   fault_point("after the restored folder took its place");
-  // It is done; under which name the old folder lies is of no weight.
-  fs::path old = target.string() + ".replaced-" + utc_text(now_ms);
-  if (!rename_durable(made, old)) old = made;
   std::cout << "moved what was there to \"" << old.string() << "\"\n";
   return sync_directory(target.parent_path());
+}
+
+// So that the agent can say in health whether a backup opens what it has.
+Status note_backup(const fs::path& state, const fs::path& copied) {
+  const auto keys = epoch_keys_of(copied);
+  if (!keys) return keys.error();
+  const Digest covered = keys->empty() ? Digest{} : protocol::sha256(*keys);
+  if (auto noted = write_agents_file(state / hsm::kBackedUpFile, covered, kPrivateMode); !noted)
+    return with_hint(std::move(noted).error(),
+                     "the backup is made, but health of the agent will go on to say that it is needed");
+  return Done{};
 }
 
 }  // namespace
@@ -190,19 +258,21 @@ Status back_up(const BackupOptions& options) {
     for (const File& file : kFiles)
       if (auto copied = copy_file(options.directory / file.name, folder / file.name, kPrivateMode); !copied)
         return copied;
-    // Before the store: an invitation that is spent meanwhile is known to the store as spent.
-    if (auto copied = copy_invitations(options.directory / kInvitations, folder / kInvitations); !copied)
-      return copied;
-    return copy_store_and_epoch_keys(options.directory, folder);
+    return copy_state(options.directory, folder);
   };
-  return make_folder(target, fill, [&](const fs::path& made) { return rename_durable(made, target); });
+  if (auto made =
+          make_folder(target, fill, [&](const fs::path& folder) { return rename_durable(folder, target); });
+      !made)
+    return made;
+  return note_backup(hsm::state_of(options.directory), hsm::state_of(target));
 }
 
 Status restore_backup(const RestoreBackupOptions& options, std::int64_t now_ms, Random& random) {
   const fs::path target = without_slash(options.directory);
   if (!is_agents_folder(options.from))
     return Error(Code::not_found, "\"" + options.from.string() + "\" is not a backup of an agent");
-  const auto saved = last_log_entry(options.from / kStore);
+  if (auto own = check_no_symlink(target); !own) return own;
+  const auto saved = last_log_entry(hsm::state_of(options.from) / kStore);
   if (!saved) return saved.error();
   std::error_code ignored;
   const bool replaces = fs::exists(target, ignored) && !fs::is_empty(target, ignored);
@@ -214,6 +284,7 @@ Status restore_backup(const RestoreBackupOptions& options, std::int64_t now_ms, 
   }
   const auto fill = [&](const fs::path& folder) { return fill_agent(folder, options, now_ms, random); };
   return make_folder(target, fill, [&](const fs::path& made) {
+    if (auto given = give_to_owner_of(target, made); !given) return given;
     return replaces ? exchange(made, target, now_ms) : rename_durable(made, target);
   });
 }

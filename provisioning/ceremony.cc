@@ -15,7 +15,6 @@ using protocol::KeeperMode;
 using protocol::Parameters;
 using protocol::Party;
 using protocol::Round;
-using protocol::SigningKey;
 
 constexpr std::uint8_t kThreshold = 2;
 constexpr std::uint8_t kShares = 3;
@@ -44,8 +43,7 @@ Ceremony::Ceremony(KeyPlan plan, std::span<InvitedAgent> agents, const Operator&
       agents_(agents),
       operator_(person),
       random_(random),
-      identity_(SigningKey::generate(random)),
-      recovery_(person, random) {
+      recovery_(plan_.recovery_administrator, person, random) {
   invariant(agents.size() == kTool);
 }
 
@@ -95,7 +93,7 @@ Status Ceremony::open_at_both() {
   Party tool{.name = std::string(kToolName),
              .indices = {kRecoveryIndex},
              .nonce = {},
-             .identity_key = identity_.public_key(),
+             .identity_key = recovery_.administrator().public_key(),
              .ceremony_key = recovery_.hpke_key(),
              .mode = KeeperMode::not_an_agent,
              .url = {},
@@ -113,7 +111,7 @@ Status Ceremony::open_at_both() {
                         .client_ca = plan_.client_ca,
                         .recovery_key = recovery_.hpke_key()});
   if (!parameters) return std::move(parameters).error();
-  auto dealer = protocol::Dealer::start(std::move(*parameters), kTool, identity_,
+  auto dealer = protocol::Dealer::start(std::move(*parameters), kTool, recovery_.administrator(),
                                         recovery_.hpke_private_key(), random_);
   if (!dealer) return std::move(dealer).error();
   dealer_.emplace(std::move(*dealer));
@@ -165,7 +163,8 @@ Status Ceremony::let_agents_prepare() {
 }
 
 Status Ceremony::seal_recovery_key() {
-  return recovery_.seal(transcript().key_id(), plan_.suite);
+  if (auto sealed = recovery_.seal(transcript().key_id(), plan_.suite); !sealed) return sealed;
+  return recovery_.show();
 }
 
 Status Ceremony::reopen_recovery_key() {
@@ -177,9 +176,10 @@ Status Ceremony::store_recovery_key() {
   const protocol::StoreBlobMessage message{
       .sid = sid(),
       .blob = blob().encoded(),
-      .tool_message = CeremonyMessage::sign(Round::stored, sid(), kTool,
-                                            Bytes(blob_hash.begin(), blob_hash.end()), identity_)
-                          .encode()};
+      .tool_message =
+          CeremonyMessage::sign(Round::stored, sid(), kTool, Bytes(blob_hash.begin(), blob_hash.end()),
+                                recovery_.administrator())
+              .encode()};
   for (std::size_t i = 0; i < agents_.size(); ++i) {
     auto answer = agents_[i].store_blob(message);
     if (!answer) return std::move(answer).error();
@@ -193,7 +193,7 @@ Status Ceremony::store_recovery_key() {
 
 Result<protocol::Bundle> Ceremony::sign() const {
   std::vector<Bytes> confirms = confirms_;
-  confirms.push_back(protocol::confirm(transcript(), kTool, identity_));
+  confirms.push_back(protocol::confirm(transcript(), kTool, recovery_.administrator()));
   return protocol::Bundle::assemble(transcript(), confirms);
 }
 

@@ -17,6 +17,8 @@ struct KeyPlan {
   protocol::Purpose purpose;
   protocol::SuiteId suite;
   protocol::Certificate client_ca;
+  // Of the kit's recovery administrator, who is the recovery party. Outlives the ceremony.
+  const protocol::SigningKey& recovery_administrator;
   const protocol::SigningKey& ca_key;  // certifies the company's parties; outlives the ceremony
 };
 
@@ -38,6 +40,8 @@ class Ceremony {
   const protocol::PublicTranscript& transcript() const { return outcome_->transcript; }
   const protocol::RecoveryBlob& blob() const { return recovery_.blob(); }
   const protocol::RecoveryKey& recovery_key() const { return recovery_.recovery_key(); }
+  // What the retyped code got out of the blob. The last thing that is asked of it.
+  protocol::RecoveryBlob::Opened opened() && { return std::move(recovery_).opened(); }
   // The tool's signature, the last one. Whoever has the bundle can activate the key: make all that is needed
   // afterwards durable first.
   Result<protocol::Bundle> sign() const;
@@ -63,7 +67,6 @@ class Ceremony {
   std::span<InvitedAgent> agents_;
   const Operator& operator_;
   Random& random_;
-  protocol::SigningKey identity_;
   NewRecovery recovery_;
   std::vector<protocol::HandoverOffer> offers_;
   std::optional<protocol::Dealer> dealer_;

@@ -159,6 +159,18 @@ void add_further_key(CLI::App& app, Arguments& to) {
   command.add_flag("--same-host", to.key.same_host, "do not warn that an agent runs on this host");
 }
 
+void add_list_base(CLI::App& command, ListBase& to) {
+  CLI::Option* const folder = command.add_flag_callback(
+      "--as-in-folder", [&to] { to = ListBase::as_in_folder; },
+      "change this folder's list, and not a newer one that the agents have: somebody else signed that");
+  command
+      .add_flag_callback(
+          "--as-at-agents", [&to] { to = ListBase::as_at_agents; },
+          "change the agents' list, although it names this folder's administrator or a "
+          "recovery administrator no longer")
+      ->excludes(folder);
+}
+
 void add_clients(CLI::App& app, Arguments& to) {
   CLI::App& add = *app.add_subcommand("add-client", "enrol a person or program at both agents");
   add.add_option("name", to.add.name, "the client's name")->required();
@@ -177,6 +189,7 @@ void add_clients(CLI::App& app, Arguments& to) {
       ->capture_default_str();
   add.add_flag("--replace", to.add.replace,
                "give a client that is enrolled a new key and refuse the old one");
+  add_list_base(add, to.add.base);
   add.add_option("--ca-passphrase-fd", to.descriptors.ca_passphrase,
                  "read the client CA's passphrase from this file descriptor");
 
@@ -187,6 +200,7 @@ void add_clients(CLI::App& app, Arguments& to) {
       ->check(CLI::ExistingDirectory);
   remove.add_flag("--without-recovery", to.remove.without_recovery,
                   "remove the recovery administrator without asking: kit and code open nothing then");
+  add_list_base(remove, to.remove.base);
   remove.add_option("--ca-passphrase-fd", to.descriptors.ca_passphrase,
                     "read the client CA's passphrase from this file descriptor");
 }
@@ -202,6 +216,10 @@ void add_log(CLI::App& app, Arguments& to) {
       ->excludes(directory);
   command.add_option("--party", to.log.party, "one agent only")->check(CLI::IsMember({"cloud", "company"}));
   command.add_flag("--json", to.log.json, "a JSON object on each line");
+  command
+      .add_option("--archive", to.log.archives,
+                  "an archive that archive-log made, to be verified and shown with the log; may be repeated")
+      ->check(CLI::ExistingFile);
 }
 
 Status run_init_agent(AgentSetup setup, const fs::path& organisation_folder, const Operator& person,
@@ -215,23 +233,28 @@ Status run_init_agent(AgentSetup setup, const fs::path& organisation_folder, con
   setup.companys = setup.role == "company" || setup.role.starts_with("company-");
   const auto token = init_agent(setup, now_ms(), random);
   if (!token) return token.error();
+  const auto fingerprints = fingerprints_in(setup.directory);
+  if (!fingerprints) return fingerprints.error();
   const std::string folder = setup.directory.string();
   std::cout << "made \"" << folder << "\"\n"
             << "  its token     " << *token << "\n"
             << "  start it      coprotect-agent --config " << folder << "/agent.toml\n"
             << "  hand over     " << folder
-            << "/invitation, in secret, within 24 hours: it admits the company's administrator to onboard\n";
+            << "/invitation, in secret, within 24 hours: it admits the company's administrator to onboard\n"
+            << *fingerprints;
   return Done{};
 }
 
 Status run_invite(const AgentSetup& setup, const std::string& tenant, Random& random) {
   auto agent = AgentIdentity::open(setup.directory, setup.token_helper);
   if (!agent) return std::move(agent).error();
-  auto made = write_invitation(setup.directory, *agent, now_ms(), random, tenant);
-  if (made)
-    std::cout << "made \"" << (setup.directory / "invitation").string()
-              << "\": hand it over in secret, within 24 hours\n";
-  return made;
+  if (auto made = write_invitation(setup.directory, *agent, now_ms(), random, tenant); !made) return made;
+  const auto fingerprints = fingerprints_in(setup.directory);
+  if (!fingerprints) return fingerprints.error();
+  std::cout << "made \"" << (setup.directory / "invitation").string()
+            << "\": hand it over in secret, within 24 hours\n"
+            << *fingerprints;
+  return Done{};
 }
 
 Status run_renew_tls(const AgentSetup& setup, Random& random) {
@@ -293,7 +316,7 @@ Status run(const CLI::App& app, Arguments& arguments, Random& random) {
 Exit run_command_line(int argc, const char* const* argv) {
   CLI::App app("makes agents, keys and clients of CoProtect", "coprotect-provision");
   app.footer(
-      "On each agent's host:   coprotect-provision init-agent --dir /etc/coprotect --role cloud --url "
+      "On each agent's host:   coprotect-provision init-agent --dir /var/lib/coprotect --role cloud --url "
       "https://agent:8443 --token tpm:device:/dev/tpmrm0\n"
       "At the company:         coprotect-provision onboard --tenant acme --out acme --cloud-invitation A "
       "--company-invitation B\n"

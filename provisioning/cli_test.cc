@@ -25,9 +25,10 @@ Exit run(std::vector<std::string> arguments) {
 TEST(CommandLine, ExplainsItself) {
   EXPECT_EQ(run({"--help"}), Exit::done);
   for (const char* command :
-       {"init-agent", "invite",  "renew-tls", "onboard", "add-key", "add-client",     "remove-client",
-        "log",        "refresh", "new-code",  "restore", "reshare", "holders",        "veto",
-        "abort",      "rotate",  "key-state", "keys",    "backup",  "restore-backup", "drill"})
+       {"init-agent",  "invite",  "renew-tls", "onboard", "add-key", "add-client",     "remove-client",
+        "log",         "refresh", "new-code",  "restore", "reshare", "holders",        "veto",
+        "abort",       "rotate",  "key-state", "keys",    "backup",  "restore-backup", "drill",
+        "hold-erasure"})
     EXPECT_EQ(run({command, "--help"}), Exit::done) << command;
 }
 
@@ -53,6 +54,9 @@ TEST(CommandLine, RefusesWrongUse) {
       {"add-key", "mail", "--dir", folder, "--purpose", "sign", "--cloud-invitation", "/dev/null",
        "--company-invitation", "/dev/null"},
       {"add-client", "alice"},
+      {"hold-erasure"},
+      {"hold-erasure", "--dir", folder, "--release"},
+      {"hold-erasure", "--dir", folder, "0123456789abcdef", "--yes"},
       {"add-client", "alice", "--dir", folder, "--out", folder + "/alice", "--days", "91"},
       {"add-client", "alice", "--dir", folder, "--out", folder + "/alice", "--days", "0"},
       {"add-client", "alice", "--dir", folder, "--out", folder + "/alice", "--role", "recovery"},

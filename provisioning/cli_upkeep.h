@@ -3,15 +3,22 @@
 #include <CLI/CLI.hpp>
 #include <optional>
 
+#include "provisioning/archive_log.h"
 #include "provisioning/backup.h"
 #include "provisioning/drill.h"
+#include "provisioning/hold_erasure.h"
+#include "provisioning/repair_log.h"
 
 namespace coprotect::provisioning {
 
-// The commands that keep a company's keys alive: backup, restore-backup, drill.
+// The commands that keep a company's keys alive: backup, restore-backup, hold-erasure, archive-log,
+// repair-log, drill.
 struct UpkeepArguments {
   BackupOptions backup;
   RestoreBackupOptions restore;
+  HoldErasureOptions hold;
+  ArchiveLogOptions archive;
+  RepairLogOptions repair;
   DrillOptions drill;
   std::optional<std::filesystem::path> verify;  // evidence of a drill
 };

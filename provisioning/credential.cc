@@ -13,6 +13,7 @@ using protocol::SigningKey;
 namespace {
 
 constexpr std::int64_t kRecoveryDays = 5 * 365;
+constexpr std::int64_t kSessionMs = 60 * kMinuteMs;  // protocol::is_of_session() allows two hours
 
 }  // namespace
 
@@ -65,6 +66,12 @@ Result<Credential> new_client(const std::vector<std::string>& uris, std::int64_t
   auto certificate = issue_client(uris, not_after_ms, key.public_key(), ca, ca_key, now_ms, random);
   if (!certificate) return std::move(certificate).error();
   return Credential{std::move(key), std::move(*certificate)};
+}
+
+Result<Credential> new_session(const std::string& tenant, const protocol::Certificate& ca,
+                               const SigningKey& ca_key, std::int64_t now_ms, Random& random) {
+  return new_client({"coprotect:" + tenant + ":admin:coprotect-provision"}, now_ms + kSessionMs, ca, ca_key,
+                    now_ms, random);
 }
 
 Result<protocol::Certificate> renewed_recovery(const protocol::Certificate& certificate,

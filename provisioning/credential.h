@@ -32,5 +32,9 @@ Result<protocol::Certificate> renewed_recovery(const protocol::Certificate& cert
 Result<Credential> new_client(const std::vector<std::string>& uris, std::int64_t not_after_ms,
                               const protocol::Certificate& ca, const protocol::SigningKey& ca_key,
                               std::int64_t now_ms, Random& random);
+// For an hour. It shows agents that the tool has the client CA's key: they tell it the present lists, whoever
+// is on them.
+Result<Credential> new_session(const std::string& tenant, const protocol::Certificate& ca,
+                               const protocol::SigningKey& ca_key, std::int64_t now_ms, Random& random);
 
 }  // namespace coprotect::provisioning

@@ -15,6 +15,7 @@
 #include "provisioning/drill_evidence.h"
 #include "provisioning/durable.h"
 #include "provisioning/further_keys.h"
+#include "provisioning/kit_file.h"
 #include "provisioning/parties_of_quorums.h"
 #include "provisioning/report.h"
 #include "provisioning/signed_link.h"
@@ -39,10 +40,9 @@ Result<std::vector<FurtherKey>> keys_of(const fs::path& directory) {
   return further;
 }
 
-// The recovery share, and in whose name agents are asked beside it.
+// What the code opened, and in whose name agents are asked beside it.
 struct Recovery {
-  client::LocalShare share;
-  client::RecoveryShare source;       // that it came from
+  client::RecoveryShare source;
   client::Credentials administrator;  // the kit's
 };
 
@@ -64,11 +64,15 @@ class Drill {
 
   // Only a wrong code ends the drill; that nobody has the blob fails its quorums.
   Status open_recovery(const Operator& person);
+  bool recovered(std::string_view agent = {}) const;
   Result<Recovery> recover(const client::OpenedBlob& opened) const;
   Result<protocol::RecoveryBlob> blob();
   // Says how long the kit's certificate lives, and writes a kit with a renewed one if that is wanted.
   Status look_after_kit() const;
   void ask_quorum(const Canary& canary, const std::vector<std::size_t>& members);
+  Result<std::vector<protocol::IndexedPartial>> recovery_part(const Canary& canary,
+                                                              const std::vector<std::size_t>& members,
+                                                              Quorum& quorum);
   Result<std::vector<protocol::IndexedPartial>> part_of(const Canary& canary, std::size_t member,
                                                         bool with_recovery, Quorum& quorum);
   Result<fs::path> write(const std::string& json) const;
@@ -93,14 +97,10 @@ Result<protocol::RecoveryBlob> Drill::blob() {
   return kit_->blob();
 }
 
-// In this epoch, with what an agent keeps for it.
 Result<Recovery> Drill::recover(const client::OpenedBlob& opened) const {
   auto administrator = client::open_kit_key(*kit_, opened.recovery_key);
   if (!administrator) return std::move(administrator).error();
-  auto share = opened.share.in(bundle_, *administrator, kDrillDeadline);
-  if (!share) return std::move(share).error();
-  return Recovery{
-      .share = *std::move(share), .source = opened.share, .administrator = *std::move(administrator)};
+  return Recovery{.source = opened.share, .administrator = *std::move(administrator)};
 }
 
 Status Drill::open_recovery(const Operator& person) {
@@ -140,6 +140,9 @@ Status Drill::look_after_kit() const {
               << " renews it\n";
     return Done{};
   }
+  if (!recovered())
+    return Error(Code::unavailable,
+                 "this kit is not renewed: it made no recovery share of the key as it is now");
   if (!ca_key)
     return Error(Code::not_found, "this kit has no client CA key; coprotect-provision new-code renews it");
   const auto key = kit_->open_key(*kit_key_);
@@ -149,6 +152,7 @@ Status Drill::look_after_kit() const {
   if (!renewed) return renewed.error();
   const auto kit = protocol::RecoveryKit::seal(bundle_.encoded(), kit_->blob(), renewed->der(), *key,
                                                &*ca_key, *kit_key_, random_);
+  if (auto free = check_place_of_kit(*options_.renewed_kit, kit); !free) return free;
   if (auto written = write_durable(*options_.renewed_kit, kit.encode(), kPrivateMode); !written)
     return written;
   std::cout << until << "; " << options_.renewed_kit->string() << " is the same kit, valid until "
@@ -156,12 +160,26 @@ Status Drill::look_after_kit() const {
   return Done{};
 }
 
+// With what this quorum's own agents keep: on the day that it is needed, there may be no others.
+Result<std::vector<protocol::IndexedPartial>> Drill::recovery_part(const Canary& canary,
+                                                                   const std::vector<std::size_t>& members,
+                                                                   Quorum& quorum) {
+  if (!recovery_) return recovery_.error();
+  Error why(Code::unavailable, "the recovery share needs an agent");
+  for (const std::size_t member : members) {
+    if (!party(member).is_agent()) continue;
+    Digest sent{};
+    const auto share =
+        recovery_->source.from_agent(party(member), bundle_, recovery_->administrator, kDrillDeadline, &sent);
+    quorum.requests.push_back({.party = party(member).name, .hash = sent});
+    if (share) return std::vector{canary.part(share->index, share->share)};
+    why = share.error();
+  }
+  return why;
+}
+
 Result<std::vector<protocol::IndexedPartial>> Drill::part_of(const Canary& canary, std::size_t member,
                                                              bool with_recovery, Quorum& quorum) {
-  if (!party(member).is_agent()) {
-    if (!recovery_) return recovery_.error();
-    return std::vector{canary.part(recovery_->share.index, recovery_->share.share)};
-  }
   const bool rescue = with_recovery && recovery_;
   const client::Credentials& credentials = rescue ? recovery_->administrator : admin_;
   const client::Asker asker{.certificate = &credentials.certificate,
@@ -185,7 +203,8 @@ void Drill::ask_quorum(const Canary& canary, const std::vector<std::size_t>& mem
       std::ranges::any_of(members, [this](std::size_t member) { return !party(member).is_agent(); });
   for (const std::size_t member : members) {
     quorum.parties.push_back(party(member).name);
-    const auto part = part_of(canary, member, with_recovery, quorum);
+    const auto part = party(member).is_agent() ? part_of(canary, member, with_recovery, quorum)
+                                               : recovery_part(canary, members, quorum);
     if (part)
       parts.insert(parts.end(), part->begin(), part->end());
     else
@@ -213,12 +232,25 @@ Result<fs::path> Drill::write(const std::string& json) const {
   return file;
 }
 
+// Whether what the code opened makes the recovery share that the key has now, with some agent's parts; of one
+// agent, if its name is given.
+bool Drill::recovered(std::string_view agent) const {
+  const auto position = bundle_.parameters().recovery_party();
+  return position && std::ranges::any_of(evidence_.quorums, [&](const Quorum& quorum) {
+           const bool with_it =
+               agent.empty() || std::ranges::find(quorum.parties, agent) != quorum.parties.end();
+           return !quorum.failure && with_it &&
+                  std::ranges::find(quorum.parties, bundle_.parameters()->parties[*position].name) !=
+                      quorum.parties.end();
+         });
+}
+
 Status Drill::tell(const protocol::Party& party, const Digest& evidence) {
   protocol::DrillReportBody report{.time_ms = evidence_.time_ms,
                                    .evidence = evidence,
                                    .passed = evidence_.passed(),
                                    .failed = evidence_.failed()};
-  if (recovery_) {
+  if (recovery_ && recovered(party.name)) {
     const auto proof =
         protocol::prove_code_opened(bundle_.sharing().sid, report, recovery_->source.recovery_key());
     report.proof.assign(proof.begin(), proof.end());
@@ -283,9 +315,9 @@ Result<Exit> drill(const DrillOptions& options, const Operator& person, std::int
   const auto identity = protocol::client_identity(admin->certificate);
   if (!identity) return identity.error();
   // Of the newest epoch. If nobody can be asked, the quorums will say so.
-  auto newest = client::fetch_newest(key->bundle, *admin, kDrillDeadline);
-  if (!newest && newest.error().code() == Code::altered) return std::move(newest).error();
-  auto bundle = newest ? *std::move(newest) : std::move(key->bundle);
+  auto history = client::ask_history(key->bundle, *admin, kDrillDeadline);
+  if (!history && history.error().code() == Code::altered) return std::move(history).error();
+  auto bundle = history ? std::move(history->confirmed) : std::move(key->bundle);
   return Drill(options, std::move(bundle), *std::move(admin), identity->uri, now_ms, random).run(person);
 }
 

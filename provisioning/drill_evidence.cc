@@ -19,6 +19,7 @@ Error altered(std::string_view what) {
 }
 
 std::string text_at(const nlohmann::json& object, const char* name) {
+  if (!object.is_object()) return "";
   const auto found = object.find(name);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
@@ -87,13 +88,16 @@ Result<std::string> verify_evidence(ByteView evidence, ByteView encoded_signatur
   if (identity->role != protocol::Role::admin || identity->tenant != bundle->tenant() ||
       identity->uri != text_at(object, "administrator"))
     return Error(Code::unauthenticated, "\"" + identity->uri + "\" cannot sign this evidence");
-  const auto count = [&](const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_number_unsigned() ? std::to_string(found->get<unsigned>())
-                                                                : "?";
+  const auto count = [&](const char* result) {
+    const auto quorums = object.value("quorums", nlohmann::json::array());
+    return std::ranges::count_if(quorums, [&](const auto& one) { return text_at(one, "result") == result; });
   };
+  for (const char* const result : {"passed", "failed"})
+    if (object.value(result, nlohmann::json()) != count(result))
+      return altered("counts other quorums than it lists");
+  if (text_at(object, "tenant") != bundle->tenant()) return altered("is of another tenant");
   return "drill of key " + key_id + " at " + text_at(object, "time") + " by " + identity->uri + ": " +
-         count("passed") + " quorums passed, " + count("failed") + " failed";
+         std::to_string(count("passed")) + " quorums passed, " + std::to_string(count("failed")) + " failed";
 }
 
 }  // namespace coprotect::provisioning

@@ -73,6 +73,21 @@ TEST_F(Evidence, IsRefusedIfAByteIsAnother) {
   EXPECT_FALSE(verify(json, Bytes(signature.begin(), signature.begin() + 10)));
 }
 
+// What is said of it is what it lists.
+TEST_F(Evidence, SaysNothingThatItDoesNotList) {
+  const auto changed = [&](const char* member, const nlohmann::json& value) {
+    auto json = nlohmann::ordered_json::parse(evidence().json(tenant.bundle));
+    json[member] = value;
+    return json.dump();
+  };
+  expect_refused(changed("passed", 2), admin, Code::altered, "than it lists");
+  expect_refused(changed("failed", 0), admin, Code::altered, "than it lists");
+  expect_refused(changed("passed", "1"), admin, Code::altered, "than it lists");
+  expect_refused(changed("quorums", {1, nullptr}), admin, Code::altered, "than it lists");
+  expect_refused(changed("quorums", 7), admin, Code::altered, "than it lists");
+  expect_refused(changed("tenant", "other"), admin, Code::altered, "another tenant");
+}
+
 TEST_F(Evidence, CountsFromAnAdministratorOfTheCompanyOnly) {
   const std::string json = evidence().json(tenant.bundle);
   expect_refused(json, tenant.client({"coprotect:acme:user:alice"}, key.public_key()), Code::unauthenticated,

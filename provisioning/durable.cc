@@ -22,10 +22,6 @@ Error failure(std::string_view what, const fs::path& path) {
   return {code, std::string(what) + " \"" + path.string() + "\": " + std::strerror(cause)};
 }
 
-fs::path folder_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
 }  // namespace
 
 Status sync_directory(const fs::path& directory) {
@@ -34,13 +30,16 @@ Status sync_directory(const fs::path& directory) {
   return Done{};
 }
 
-Status write_durable(const fs::path& file, ByteView content, mode_t mode) {
+Status write_durable(const fs::path& file, ByteView content, mode_t mode,
+                     const std::optional<hsm::FileOwner>& owner) {
   const std::string point = "write " + file.filename().string();
   fault_point(("before " + point).c_str());
   std::string temporary = file.string() + ".tmp-XXXXXX";
   const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return failure("cannot write", file);
-  if (!client::write_all(fd.get(), content) || fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0) {
+  const bool owned = !owner || fchown(fd.get(), owner->user, owner->group) == 0;
+  if (!owned || !client::write_all(fd.get(), content) || fchmod(fd.get(), mode) != 0 ||
+      fsync(fd.get()) != 0) {
     Error error = failure("cannot write", file);
     unlink(temporary.c_str());
     return error;
@@ -51,7 +50,7 @@ Status write_durable(const fs::path& file, ByteView content, mode_t mode) {
     unlink(temporary.c_str());
     return error;
   }
-  if (auto synced = sync_directory(folder_of(file)); !synced) return synced;
+  if (auto synced = sync_directory(hsm::folder_of(file)); !synced) return synced;
   fault_point(("after " + point).c_str());
   return Done{};
 }
@@ -60,16 +59,29 @@ Status rename_durable(const fs::path& from, const fs::path& to) {
   const std::string point = "rename to " + to.filename().string();
   fault_point(("before " + point).c_str());
   if (rename(from.c_str(), to.c_str()) != 0) return failure("cannot make", to);
-  if (auto synced = sync_directory(folder_of(to)); !synced) return synced;
+  if (auto synced = sync_directory(hsm::folder_of(to)); !synced) return synced;
   fault_point(("after " + point).c_str());
   return Done{};
 }
 
 Status make_private_directory(const fs::path& directory) {
-  if (mkdir(directory.c_str(), 0700) == 0) return sync_directory(folder_of(directory));
+  if (mkdir(directory.c_str(), 0700) == 0) return sync_directory(hsm::folder_of(directory));
   struct stat info {};
   if (errno == EEXIST && stat(directory.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Done{};
   return failure("cannot make folder", directory);
+}
+
+std::filesystem::path without_slash(const std::filesystem::path& folder) {
+  const std::filesystem::path whole = std::filesystem::absolute(folder).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+Status check_no_symlink(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (std::filesystem::is_symlink(std::filesystem::symlink_status(folder, ignored)))
+    return Error(Code::conflict,
+                 "\"" + folder.string() + "\" is a symbolic link: name the folder that it leads to");
+  return Done{};
 }
 
 Status remove_tree(const fs::path& directory) {

@@ -86,7 +86,7 @@ Status add_client(const AddClientOptions& options, const Operator& person, std::
   if (!registry) return std::move(registry).error();
   auto identity = identity_of(options, registry->bundle().tenant());
   if (!identity) return std::move(identity).error();
-  auto list = registry->clients();
+  auto list = registry->clients(options.base);
   if (!list) return std::move(list).error();
 
   std::error_code ignored;
@@ -107,16 +107,19 @@ Status add_client(const AddClientOptions& options, const Operator& person, std::
     certificate = std::move(*made);
   }
 
-  const bool complete = list->clients.contains(certificate->key_hash()) &&
+  const auto enrolled = list->clients.find(certificate->key_hash());
+  const bool complete = options.base != ListBase::as_in_folder && enrolled != list->clients.end() &&
+                        enrolled->second == identity->uri &&
                         !has_other_key(*list, identity->uri, certificate->key_hash());
   if (!complete) {
     std::erase_if(list->clients, [&](const auto& client) { return client.second == identity->uri; });
-    list->clients.emplace(certificate->key_hash(), identity->uri);
+    list->clients.insert_or_assign(certificate->key_hash(), identity->uri);
   }
   if (auto done = complete ? registry->publish_again() : registry->publish(std::move(*list), now_ms); !done)
     return done;
   std::cout << "enrolled \"" << identity->uri << "\" until " << utc_text(certificate->not_after_ms()) << ": "
-            << options.out.string() << "/config.toml\n";
+            << options.out.string() << "/config.toml\n"
+            << registry->client_list_line();
   return Done{};
 }
 
@@ -124,7 +127,7 @@ Status remove_client(const RemoveClientOptions& options, const Operator& person,
                      Random& random) {
   auto registry = Registry::open(options.directory, person, now_ms, random);
   if (!registry) return std::move(registry).error();
-  auto list = registry->clients();
+  auto list = registry->clients(options.base);
   if (!list) return std::move(list).error();
 
   const std::string prefix = "coprotect:" + registry->bundle().tenant() + ":";
@@ -139,6 +142,11 @@ Status remove_client(const RemoveClientOptions& options, const Operator& person,
                      "name the one that is meant in full: \"" + found[0] + "\" or \"" + found[1] + "\"");
   if (found.empty()) {
     // A run that could not reach one agent left it with the old list.
+    if (options.base == ListBase::as_in_folder) {
+      if (auto done = registry->publish(std::move(*list), now_ms); !done) return done;
+      std::cout << "\"" << options.name << "\" is not on this folder's list, which both agents have now\n";
+      return Done{};
+    }
     if (!registry->someone_lacks_newest())
       return Error(Code::not_found, "no client \"" + options.name + "\" is enrolled");
     if (auto done = registry->publish_again(); !done) return done;
@@ -147,7 +155,7 @@ Status remove_client(const RemoveClientOptions& options, const Operator& person,
   }
   if (found.front().starts_with(prefix + "recovery:") && !options.without_recovery) {
     std::cout << "\"" << found.front()
-              << "\" is whom the recovery kit acts as. Without it kit and code open nothing: no file by "
+              << "\" is whom a key's recovery kit acts as. Without it kit and code open nothing: no file by "
                  "decrypt --recover,\nno restore, and no announcement of other holders. If one agent is lost "
                  "then, the files are lost.\nnew-code makes a new kit and code, and enrols its own recovery "
                  "administrator.\n";
@@ -156,7 +164,8 @@ Status remove_client(const RemoveClientOptions& options, const Operator& person,
   }
   std::erase_if(list->clients, [&](const auto& client) { return client.second == found.front(); });
   if (auto done = registry->publish(std::move(*list), now_ms); !done) return done;
-  std::cout << "removed \"" << found.front() << "\": both agents refuse it from now on\n";
+  std::cout << "removed \"" << found.front() << "\": both agents refuse it from now on\n"
+            << registry->client_list_line();
   return Done{};
 }
 

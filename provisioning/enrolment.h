@@ -8,6 +8,7 @@
 #include "protocol/base/random.h"
 #include "protocol/x509/certificate.h"
 #include "provisioning/operator.h"
+#include "provisioning/registry.h"
 
 namespace coprotect::provisioning {
 
@@ -19,6 +20,7 @@ struct AddClientOptions {
   std::vector<std::string> groups;  // names
   unsigned days = 90;
   bool replace = false;  // the client's earlier key
+  ListBase base = ListBase::newest;
 };
 
 // Makes a client's key, certificate and folder and enrols it at both agents. May be run again with the same
@@ -31,6 +33,7 @@ struct RemoveClientOptions {
   std::string name;  // of a user or administrator, or a whole identity URI
   std::filesystem::path directory;
   bool without_recovery = false;  // does not ask before it removes the recovery administrator
+  ListBase base = ListBase::newest;
 };
 
 // Takes a client off the list at both agents, which refuse it from then on. Code::not_found if neither they

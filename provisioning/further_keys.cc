@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "client/config.h"
 #include "provisioning/durable.h"
 #include "provisioning/toml_text.h"
 
@@ -34,6 +35,15 @@ Result<std::vector<FurtherKey>> all_keys(const fs::path& directory, const protoc
   auto keys = further_keys(directory);
   if (keys) keys->insert(keys->begin(), {first.tenant(), first});
   return keys;
+}
+
+Status check_further_name(const std::string& name, const std::string& tenant) {
+  if (!client::valid_key_name(name))
+    return Error(Code::malformed, "\"" + name + "\" is not a key's name: a-z, 0-9 and hyphens, at most 32");
+  if (name == "recovery" || name == tenant)
+    return Error(Code::malformed,
+                 "\"" + name + "\" is a name of the first key: give the further key another one");
+  return Done{};
 }
 
 std::string further_key_entry(const FurtherKey& key) {

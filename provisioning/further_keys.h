@@ -23,6 +23,10 @@ Result<std::vector<FurtherKey>> further_keys(const std::filesystem::path& direct
 Result<std::vector<FurtherKey>> all_keys(const std::filesystem::path& directory,
                                          const protocol::Bundle& first);
 
+// Whether a further key of the tenant can have this name. Code::malformed if not, or if it is one that the
+// first key's files, clients or recovery administrator go by: "recovery", or the tenant's own.
+Status check_further_name(const std::string& name, const std::string& tenant);
+
 // The lines of a client's config.toml that name it; its bundle stands beside that file as NAME.bundle.
 std::string further_key_entry(const FurtherKey& key);
 

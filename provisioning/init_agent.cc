@@ -1,11 +1,16 @@
 #include "provisioning/init_agent.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include <sstream>
 
+#include "hsm/agent_folder.h"
+#include "hsm/epoch_keys.h"
+#include "hsm/erasure_holds.h"
 #include "hsm/token_label.h"
 #include "protocol/x509/issue.h"
+#include "provisioning/agent_files.h"
 #include "provisioning/agent_invitation.h"
 #include "provisioning/agent_tls.h"
 #include "provisioning/clock.h"
@@ -51,7 +56,15 @@ Result<std::optional<protocol::OrganisationCertificate>> certify(const AgentSetu
 
 Result<AgentIdentity> make_identity(const fs::path& folder, const AgentSetup& setup, std::int64_t now_ms,
                                     Random& random) {
-  const hsm::Token token({.uri = setup.token, .helper = setup.token_helper});
+  std::error_code ignored;
+  const bool there = fs::exists(setup.directory, ignored);
+  const auto owner =
+      there ? hsm::other_owner(setup.directory) : Result<std::optional<hsm::FileOwner>>(std::nullopt);
+  if (!owner) return owner.error();
+  const hsm::Token token({.uri = setup.token,
+                          .helper = setup.token_helper,
+                          .refused_pin = refused_pin_beside(without_slash(setup.directory)),
+                          .owner = *owner});
   auto keyring = hsm::Keyring::create(token, folder / "keyring", random);
   if (!keyring) return std::move(keyring).error().in(hsm::token_label(setup.token));
   auto certificate =
@@ -71,8 +84,16 @@ Result<AgentIdentity> make_identity(const fs::path& folder, const AgentSetup& se
       *std::move(keyring), std::move(named)};
 }
 
+// The agent makes no folder itself but those in its state.
+Status make_folders(const fs::path& folder) {
+  for (const fs::path& inner : {hsm::state_of(folder), folder / hsm::ErasureHolds::kFolder})
+    if (auto made = make_private_directory(inner); !made) return made;
+  return Done{};
+}
+
 Result<std::string> fill(const fs::path& folder, const AgentSetup& setup, const Url& url, std::int64_t now_ms,
                          Random& random) {
+  if (auto made = make_folders(folder); !made) return std::move(made).error();
   auto agent = make_identity(folder, setup, now_ms, random);
   if (!agent) return std::move(agent).error();
   if (auto done = write_durable(folder / "identity.pem", bytes_of(agent->certificate.pem()), kPublicMode);
@@ -89,6 +110,20 @@ Result<std::string> fill(const fs::path& folder, const AgentSetup& setup, const 
   return agent->keyring.token_name();
 }
 
+// In a temporary folder from its beginning until it is the agent's.
+constexpr const char* kUnfinished = ".unfinished";
+
+// Whether a killed run left the folder. Somebody may have given a temporary name to an agent's folder: a
+// store is never removed.
+bool is_leftover(const fs::path& folder) {
+  std::error_code failure;
+  const bool ours = fs::is_empty(folder, failure) || fs::exists(folder / kUnfinished, failure);
+  if (failure || !ours) return false;
+  for (const char* const kept : {"store.db", hsm::kEpochKeysFile})
+    if (fs::exists(fs::symlink_status(hsm::state_of(folder) / kept, failure))) return false;
+  return !failure || failure == std::errc::no_such_file_or_directory;
+}
+
 // Removes what killed runs left: folders of our temporary names that no process has locked.
 Status remove_leftovers(const fs::path& directory) {
   const std::string prefix = directory.filename().string() + ".tmp-";
@@ -96,7 +131,7 @@ Status remove_leftovers(const fs::path& directory) {
   for (const auto& entry : fs::directory_iterator(directory.parent_path(), ignored)) {
     if (!entry.path().filename().string().starts_with(prefix) || !entry.is_directory(ignored)) continue;
     auto unused = DirectoryLock::acquire(entry.path());
-    if (!unused) continue;
+    if (!unused || !is_leftover(entry.path())) continue;
     if (auto removed = remove_tree(entry.path()); !removed) return removed;
   }
   return Done{};
@@ -109,9 +144,8 @@ Result<std::string> init_agent(const AgentSetup& setup, std::int64_t now_ms, Ran
   if (!url) return std::move(url).error();
   if (!protocol::valid_party_name(setup.role))
     return Error(Code::malformed, "\"" + setup.role + "\" is not a party's name");
-  const fs::path directory = fs::absolute(setup.directory).lexically_normal();
-  // A trailing slash is an empty last component.
-  const fs::path target = directory.has_filename() ? directory : directory.parent_path();
+  const fs::path target = without_slash(setup.directory);
+  if (auto own = check_no_symlink(target); !own) return std::move(own).error();
   std::error_code ignored;
   if (fs::exists(target, ignored) && !fs::is_empty(target, ignored))
     return with_hint(Error(Code::conflict, "\"" + target.string() + "\" holds something already"),
@@ -123,9 +157,15 @@ Result<std::string> init_agent(const AgentSetup& setup, std::int64_t now_ms, Ran
     return Error(Code::unavailable, "cannot make a folder in \"" + target.parent_path().string() + "\"");
   auto lock = DirectoryLock::acquire(temporary);
   if (!lock) return std::move(lock).error();
+  const fs::path unfinished = fs::path(temporary) / kUnfinished;
+  const Fd mark(open(unfinished.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, kPrivateMode));
   auto token = fill(temporary, setup, *url, now_ms, random);
-  auto placed = token ? rename_durable(temporary, target) : Status(token.error());
-  if (placed) return token;
+  auto placed = token ? give_to_owner_of(target, temporary) : Status(token.error());
+  if (placed) placed = rename_durable(temporary, target);
+  if (placed) {
+    fs::remove(target / kUnfinished, ignored);
+    return token;
+  }
   // What cannot be removed the next run removes.
   static_cast<void>(bool(remove_tree(temporary)));
   return std::move(placed).error();

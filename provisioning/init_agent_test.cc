@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "provisioning/clock.h"
 #include "provisioning/durable.h"
 #include "swtpm-tests/harness/scratch.h"
@@ -43,16 +45,42 @@ TEST_F(InitAgent, LeavesAFolderThatHoldsSomethingAlone) {
   EXPECT_EQ(text_of(*client::read_small_file(scratch_ / "agent/agent.toml", kMaxFile)), "x");
 }
 
+// The link would become the folder, and the disk that it leads to would hold nothing.
+TEST_F(InitAgent, ReplacesNoLink) {
+  fs::create_directory(scratch_ / "disk");
+  fs::create_directory_symlink("disk", scratch_ / "agent");
+  EXPECT_EQ(run(setup()).error().code(), Code::conflict);
+  EXPECT_TRUE(fs::is_symlink(scratch_ / "agent"));
+}
+
 TEST_F(InitAgent, RemovesWhatAKilledRunLeftButNotWhatIsInUse) {
   ASSERT_TRUE(make_private_directory(scratch_ / "agent.tmp-killed"));
-  ASSERT_TRUE(write_durable(scratch_ / "agent.tmp-killed/keyring", bytes_of("x"), kPrivateMode));
+  for (const char* const file : {".unfinished", "keyring"})
+    ASSERT_TRUE(write_durable(scratch_ / "agent.tmp-killed" / file, bytes_of("x"), kPrivateMode));
+  ASSERT_TRUE(make_private_directory(scratch_ / "agent.tmp-empty"));
   ASSERT_TRUE(make_private_directory(scratch_ / "agent.tmp-in-use"));
   ASSERT_TRUE(make_private_directory(scratch_ / "another.tmp-folder"));
   const auto in_use = DirectoryLock::acquire(scratch_ / "agent.tmp-in-use");
   EXPECT_FALSE(run(setup()));
   EXPECT_FALSE(fs::exists(scratch_ / "agent.tmp-killed"));
+  EXPECT_FALSE(fs::exists(scratch_ / "agent.tmp-empty"));
   EXPECT_TRUE(fs::exists(scratch_ / "agent.tmp-in-use"));
   EXPECT_TRUE(fs::exists(scratch_ / "another.tmp-folder"));
+}
+
+// An agent's folder that was moved away, what restore-backup exchanged, a backup: with the only share in it.
+TEST_F(InitAgent, LeavesAgentsOfTemporaryNamesAlone) {
+  fs::create_directories(scratch_ / "agent.tmp-old");
+  std::ofstream(scratch_ / "agent.tmp-old/keyring") << "x";
+  for (const char* const file : {"store.db", "epochs"}) {
+    const fs::path folder = scratch_ / ("agent.tmp-" + std::string(file));
+    fs::create_directories(folder / "state");
+    std::ofstream(folder / "state" / file) << "x";
+    std::ofstream(folder / ".unfinished") << "";
+  }
+  EXPECT_FALSE(run(setup()));
+  for (const char* const kept : {"old", "store.db", "epochs"})
+    EXPECT_TRUE(fs::exists(scratch_ / ("agent.tmp-" + std::string(kept)))) << kept;
 }
 
 TEST_F(InitAgent, RefusesWrongNames) {

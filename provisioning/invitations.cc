@@ -78,10 +78,11 @@ Status clear_agents(std::span<InvitedAgent> agents, Random& random) {
         Error(Code::conflict, "these invitations were used already, the key is active at both agents"),
         "run the command again with the folder of that run");
   }
+  Failures failures;
   for (std::size_t i = 0; i < agents.size(); ++i)
     if (states[i].state != CeremonyState::none)
-      if (auto aborted = agents[i].abort(states[i].sid, random); !aborted) return aborted;
-  return Done{};
+      if (auto aborted = agents[i].abort(states[i].sid, random); !aborted) failures.add(aborted.error());
+  return failures.status();
 }
 
 Status activate_at_all(std::span<InvitedAgent> agents, const protocol::Bundle& bundle) {

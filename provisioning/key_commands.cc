@@ -69,7 +69,7 @@ void KeyCommands::add_key_state(CLI::App& app, Operator::Descriptors& descriptor
   add_directory(command, state_.directory);
   command
       .add_option("--files", state_.files,
-                  "look in these folders for files that nobody could open any more (destroyed)")
+                  "files and folders: look there for what nobody could open any more (destroyed)")
       ->check(CLI::ExistingDirectory);
   command
       .add_option(
@@ -95,7 +95,7 @@ void KeyCommands::add_to(CLI::App& app, Operator::Descriptors& descriptors) {
 }
 
 std::optional<Status> KeyCommands::run(const CLI::App& app, const Operator& person, Random& random) {
-  if (app.got_subcommand("keys")) return show_keys(show_, now_ms());
+  if (app.got_subcommand("keys")) return show_keys(show_, now_ms(), random);
   if (app.got_subcommand("rotate")) {
     if (!suite_.empty()) {
       auto suite = protocol::suite_by_name(suite_);

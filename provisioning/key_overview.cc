@@ -7,6 +7,7 @@
 #include "protocol/base/text.h"
 #include "provisioning/client_directory.h"
 #include "provisioning/clock.h"
+#include "provisioning/handover/holder_group.h"
 #include "provisioning/key_states.h"
 #include "provisioning/registry.h"
 #include "provisioning/report.h"
@@ -43,9 +44,11 @@ Result<Newest> newest(const fs::path& directory, const Bundle& first) {
   auto found = lists.newest(*kept);
   if (!found && found.error().code() == Code::not_found)
     return Newest{std::nullopt, "there is no key list yet: keys are as they were made"};
-  if (!found && found.error().code() == Code::unavailable)
-    return Newest{std::move(*kept), "no agent answers: " + found.error().message()};
-  if (!found) return std::move(found).error();
+  if (!found) return Newest{std::move(*kept), "no agent answers with a list: " + found.error().message()};
+  if (lists.fork())
+    return Newest{*kept, lists.fork()->what + ". Shown is " +
+                             (*kept ? "the list in this folder" : "how the keys were made") +
+                             ", which the next key-state signs over both"};
   std::string agents =
       lists.someone_lacks(*found)
           ? "an agent has an older list or cannot be reached: key-state, run again, gives it "
@@ -63,21 +66,42 @@ struct Line {
   KeyId key_id;
   const KeyList::Entry* entry;  // null if no list names it
   const FurtherKey* folder;     // null if it has none here
+  Erasure erasure = {};         // if it is to be destroyed, as its agents say
 };
 
-std::string state_text(const KeyList::Entry& entry, std::int64_t now_ms) {
+// What is not known is said.
+void ask_for_erasure(Line& line, const std::string& name, const client::Credentials& administrator,
+                     Random& random) {
+  if (line.folder == nullptr || line.entry == nullptr || line.entry->use != KeyUse::destroyed) return;
+  line.erasure = Erasure::ask(line.folder->bundle, administrator, random);
+  for (const std::string& why : line.erasure.silent)
+    std::cerr << printable(name) << ": " << printable(why) << '\n';
+  for (const Erasure::Agent& agent : line.erasure.agents)
+    if (!agent.problem.empty())
+      std::cerr << "the " << agent.name << " agent: erasure of " << printable(name) << ": "
+                << printable(agent.problem) << '\n';
+}
+
+std::string state_text(const KeyList::Entry& entry, const Erasure& erasure, std::int64_t now_ms) {
   const std::string when = utc_text(entry.effective_ms);
   const std::string use(protocol::key_use_name(entry.use));
   if (entry.use != KeyUse::destroyed) return use + " since " + when;
-  return entry.effective_ms <= now_ms ? use + ": its shares were erased on " + when
-                                      : use + ": its shares are erased on " + when;
+  if (erasure.at_all_agents()) return use + ": its shares are erased at all its agents";
+  return use + (entry.effective_ms <= now_ms ? ": its shares are due to be erased since " + when
+                                             : ": its shares are to be erased on " + when);
 }
 
 void print(const Line& line, const KeyOverview& overview, std::int64_t now_ms) {
   std::cout << overview.name_of(line.key_id) << '\n'
             << "  key_id   " << to_hex(line.key_id) << '\n'
             << "  state    "
-            << (line.entry ? state_text(*line.entry, now_ms) : "as it was made: not on the key list") << '\n';
+            << (line.entry ? state_text(*line.entry, line.erasure, now_ms)
+                           : "as it was made: not on the key list")
+            << '\n';
+  for (const Erasure::Agent& agent : line.erasure.agents)
+    if (agent.erased || agent.held)
+      std::cout << "  erasure  " << (agent.erased ? "done at the " : "held by the operator of the ")
+                << agent.name << " agent\n";
   if (line.folder != nullptr)
     std::cout << "  purpose  " << purpose_of(*line.folder) << ", "
               << protocol::suite_name(line.folder->bundle.parameters()->suite) << '\n';
@@ -88,6 +112,10 @@ void print_json(const Line& line, const KeyOverview& overview) {
   if (line.entry != nullptr) {
     json["state"] = protocol::key_use_name(line.entry->use);
     json["effective"] = utc_text(line.entry->effective_ms);
+  }
+  for (const Erasure::Agent& agent : line.erasure.agents) {
+    if (agent.held) json["held"].push_back(agent.name);
+    if (agent.erased) json["erased"].push_back(agent.name);
   }
   if (line.folder != nullptr) {
     json["purpose"] = purpose_of(*line.folder);
@@ -135,7 +163,37 @@ Result<KeyId> KeyOverview::find(const std::string& key) const {
                    "coprotect-provision keys shows names and key_ids");
 }
 
-Status show_keys(const ShowKeysOptions& options, std::int64_t now_ms) {
+bool Erasure::at_all_agents() const {
+  return silent.empty() && !agents.empty() && std::ranges::all_of(agents, &Agent::erased);
+}
+
+Erasure Erasure::ask(const Bundle& bundle, const client::Credentials& administrator, Random& random) {
+  Erasure erasure;
+  const auto not_known = [&](const std::string& who, const Error& why) {
+    erasure.silent.push_back(
+        who + " did not say whether the key's shares are erased, or the erasure is held: " + why.message());
+  };
+  auto holders = HolderGroup::look(bundle, administrator, random);
+  if (!holders) {
+    not_known("the agents", holders.error());
+    return erasure;
+  }
+  for (const HolderGroup::Member& member : holders->members()) {
+    if (!member.holds_now) continue;
+    if (!member.status) {
+      not_known("the " + member.agent->name() + " agent", member.status.error());
+      continue;
+    }
+    const auto& condition = member.status->condition;
+    erasure.agents.push_back({.name = member.agent->name(),
+                              .erased = condition.erased,
+                              .held = condition.erasure_held,
+                              .problem = condition.erasure});
+  }
+  return erasure;
+}
+
+Status show_keys(const ShowKeysOptions& options, std::int64_t now_ms, Random& random) {
   const auto overview = KeyOverview::read(options.directory, now_ms);
   if (!overview) return overview.error();
   std::vector<Line> lines;
@@ -144,6 +202,8 @@ Status show_keys(const ShowKeysOptions& options, std::int64_t now_ms) {
   for (const FurtherKey& key : overview->keys)
     if (overview->list.find(key.bundle.key_id()) == nullptr)
       lines.push_back({key.bundle.key_id(), nullptr, &key});
+  if (const auto administrator = ClientDirectory::load(options.directory / "admin" / "config.toml"))
+    for (Line& line : lines) ask_for_erasure(line, overview->name_of(line.key_id), *administrator, random);
   for (const Line& line : lines) options.json ? print_json(line, *overview) : print(line, *overview, now_ms);
   std::cerr << printable(overview->agents) << '\n';
   return Done{};

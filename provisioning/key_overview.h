@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "client/agent_client.h"
 #include "protocol/message/key_list.h"
 #include "provisioning/further_keys.h"
 
@@ -27,12 +28,30 @@ struct KeyOverview {
   const FurtherKey* folder_of(const protocol::KeyId& key_id) const;
 };
 
+// What the agents of a key that is to be destroyed say of its erasure, each in a reply that it signed: a
+// front in its place could hide that its operator holds it. Only they know whether it took place: a list says
+// what its signer wanted.
+struct Erasure {
+  struct Agent {
+    std::string name;
+    bool erased = false;  // its shares, for good
+    bool held = false;    // by its operator
+    std::string problem;  // or empty
+  };
+  std::vector<Agent> agents;        // that answered
+  std::vector<std::string> silent;  // what is not known, and why, in a sentence each
+
+  bool at_all_agents() const;
+  static Erasure ask(const protocol::Bundle& bundle, const client::Credentials& administrator,
+                     Random& random);
+};
+
 struct ShowKeysOptions {
   std::filesystem::path directory;
   bool json = false;
 };
 
 // Prints the company's keys and their states.
-Status show_keys(const ShowKeysOptions& options, std::int64_t now_ms);
+Status show_keys(const ShowKeysOptions& options, std::int64_t now_ms, Random& random);
 
 }  // namespace coprotect::provisioning

@@ -3,7 +3,9 @@
 #include <iostream>
 
 #include "protocol/base/text.h"
+#include "protocol/recovery/kit.h"
 #include "provisioning/affected_files.h"
+#include "provisioning/client_directory.h"
 #include "provisioning/clock.h"
 #include "provisioning/key_overview.h"
 #include "provisioning/key_states.h"
@@ -41,6 +43,20 @@ Status check_purpose(const KeyOverview& overview, const KeyId& key_id, KeyUse us
   return Done{};
 }
 
+void show_files(std::string_view what, const std::vector<fs::path>& files) {
+  for (const fs::path& file : files) std::cout << "    " << what << printable(file.string()) << '\n';
+}
+
+void show_not_known(const AffectedFiles& found) {
+  if (found.looked_at == 0) std::cout << "            no encrypted file was found there\n";
+  show_files("could not be read: ", found.unknown);
+  show_files("not followed: ", found.not_looked_at);
+  std::cout << "            not encrypted: " << found.others
+            << " files; could not be read: " << found.unknown.size()
+            << "; links and the like, not followed: " << found.not_looked_at.size()
+            << "\n            of what is elsewhere nothing is known\n";
+}
+
 // What would become unreadable, as far as it is known.
 Status show_affected(const KeyStateOptions& options, const KeyId& key_id, const KeyList& list) {
   if (options.files.empty()) {
@@ -51,11 +67,10 @@ Status show_affected(const KeyStateOptions& options, const KeyId& key_id, const 
   if (!found) return found.error();
   std::cout << "  files     " << found->unreadable.size() << " of " << found->looked_at
             << " encrypted files that were found can be opened with this key alone\n";
-  for (const fs::path& file : found->unreadable) std::cout << "    " << printable(file.string()) << '\n';
-  for (const fs::path& file : found->unknown)
-    std::cout << "    could not be read: " << printable(file.string()) << '\n';
+  show_files("", found->unreadable);
   if (!found->unreadable.empty())
     std::cout << "            coprotect rewrap -r FOLDER gives them the newest key\n";
+  show_not_known(*found);
   return Done{};
 }
 
@@ -79,9 +94,65 @@ Status show_plan(const KeyStateOptions& options, const KeyOverview& overview, co
   std::cout
       << "  at once   both agents refuse the key\n"
       << "  " << utc_text(effective_ms)
-      << "  both agents erase its shares and recovery blobs, for good; until then another state takes it "
-         "back\n";
+      << "  both agents erase its shares and recovery blobs, for good; until they have, another state takes "
+         "it back\n";
   return show_affected(options, key_id, overview.list);
+}
+
+// Where the folder has the key's kit, unless the company keeps it elsewhere, as it should.
+fs::path kit_file(const KeyStateOptions& options, const KeyOverview& overview, const FurtherKey& key) {
+  const bool first = &key == &overview.keys.front();
+  return (first ? options.directory : options.directory / kFurtherKeys / key.name) / (key.name + ".kit");
+}
+
+bool holds_client_ca(const fs::path& file) {
+  const auto encoded = client::read_small_file(file, kMaxFile);
+  const auto kit =
+      encoded ? protocol::RecoveryKit::parse(*encoded) : Result<protocol::RecoveryKit>(encoded.error());
+  return kit && kit->holds_client_ca();
+}
+
+// What the company would lose with the kit of a key that it does not use any more.
+void show_kit(const KeyStateOptions& options, const KeyOverview& overview, const KeyId& key_id) {
+  if (options.use != KeyUse::disabled && options.use != KeyUse::destroyed) return;
+  std::string others;
+  for (const FurtherKey& key : overview.keys) {
+    const KeyList::Entry* const entry = overview.list.find(key.bundle.key_id());
+    const bool lost = entry != nullptr && entry->use == KeyUse::destroyed;
+    if (key.bundle.key_id() == key_id || lost || !holds_client_ca(kit_file(options, overview, key))) continue;
+    others += (others.empty() ? "" : ", ") + key.name + ".kit";
+  }
+  if (!others.empty())
+    std::cout << "  kit       " << others
+              << " holds the client CA's key, too: a lost company is restored without this key's kit\n";
+  else
+    std::cout
+        << "  kit       of the kits in this folder no other one holds the client CA's key, without which a "
+           "lost company\n            is not restored: keep this key's kit and code, whatever becomes of "
+           "the key, until\n            new-code --key NAME has made a kit of a key for files that is in "
+           "use\n";
+}
+
+// Whether a destruction can still be taken back: as long as an agent has shares. One that has erased takes no
+// list that says otherwise.
+Status check_taken_back(const KeyStateOptions& options, const KeyOverview& overview, const KeyId& key_id,
+                        const Operator& person, Random& random) {
+  const KeyList::Entry* const before = overview.list.find(key_id);
+  const FurtherKey* const key = overview.folder_of(key_id);
+  if (options.use == KeyUse::destroyed || before == nullptr || before->use != KeyUse::destroyed ||
+      key == nullptr)
+    return Done{};
+  const auto administrator = ClientDirectory::load(options.directory / "admin" / "config.toml");
+  if (!administrator) return Done{};  // the agents say it to the list
+  const Erasure erasure = Erasure::ask(key->bundle, *administrator, random);
+  if (erasure.at_all_agents())
+    return Error(Code::conflict, "key \"" + overview.name_of(key_id) +
+                                     "\" is destroyed: all its agents have erased their shares");
+  for (const Erasure::Agent& agent : erasure.agents)
+    if (agent.erased)
+      person.warn("the " + agent.name +
+                  " agent has erased its shares of the key, and refuses this list and all that follow it");
+  return Done{};
 }
 
 Status change(const KeyStateOptions& options, const KeyOverview& overview, const KeyId& key_id,
@@ -95,9 +166,8 @@ Status change(const KeyStateOptions& options, const KeyOverview& overview, const
   } else {
     // Typing took its time.
     const std::int64_t now = provisioning::now_ms();
-    auto next = with_use(*std::move(list), key_id, options.use, effective_time(options, now), now);
-    if (!next) return std::move(next).error();
-    if (auto given = registry->publish(*std::move(next), now); !given) return given;
+    auto next = with_use(*std::move(list), key_id, options.use, effective_time(options, now));
+    if (auto given = registry->publish(std::move(next), now); !given) return given;
   }
   std::cout << "key \"" << overview.name_of(key_id) << "\" is " << protocol::key_use_name(options.use)
             << ": both agents have the key list that says so\n";
@@ -116,12 +186,12 @@ Status set_key_state(const KeyStateOptions& options, const Operator& person, std
   // Completing what an earlier run began asks for nothing anew.
   const bool known = says_already(overview->list, *key_id, options);
   const std::int64_t effective_ms = effective_time(options, now_ms);
-  if (auto possible = with_use(overview->list, *key_id, options.use, effective_ms, now_ms);
-      !possible && !known)
-    return std::move(possible).error();
+  if (auto possible = check_taken_back(options, *overview, *key_id, person, random); !possible)
+    return possible;
   const bool destroys = options.use == KeyUse::destroyed && !known;
   if (options.plan || destroys)
     if (auto shown = show_plan(options, *overview, *key_id, effective_ms); !shown) return shown;
+  show_kit(options, *overview, *key_id);
   if (options.plan) return Done{};
   if (destroys && !options.yes)
     if (auto confirmed = person.confirm_key_id(*key_id); !confirmed) return confirmed;

@@ -1,5 +1,7 @@
 #include "provisioning/key_states.h"
 
+#include <unistd.h>
+
 #include <fstream>
 
 #include "provisioning/affected_files.h"
@@ -29,36 +31,77 @@ TEST(KeyStates, BeginWithTheFirstKey) {
 }
 
 TEST(KeyStates, HaveOneKeyThatEncryptsTheNewest) {
-  auto list = with_use(list_of({{kOld, KeyUse::encrypts, 1}}), kNew, KeyUse::encrypts, 9, 9);
-  ASSERT_TRUE(list);
-  EXPECT_EQ(list->keys,
+  KeyList list = with_use(list_of({{kOld, KeyUse::encrypts, 1}}), kNew, KeyUse::encrypts, 9);
+  EXPECT_EQ(list.keys,
             (std::vector<KeyList::Entry>{{kNew, KeyUse::encrypts, 9}, {kOld, KeyUse::decrypt_only, 9}}));
   // And back.
-  list = with_use(*std::move(list), kOld, KeyUse::encrypts, 10, 10);
-  ASSERT_TRUE(list);
-  EXPECT_EQ(list->keys,
+  list = with_use(std::move(list), kOld, KeyUse::encrypts, 10);
+  EXPECT_EQ(list.keys,
             (std::vector<KeyList::Entry>{{kOld, KeyUse::encrypts, 10}, {kNew, KeyUse::decrypt_only, 10}}));
 }
 
 TEST(KeyStates, MayLeaveNoKeyThatEncrypts) {
-  const auto list = with_use(list_of({{kNew, KeyUse::encrypts, 1}, {kOld, KeyUse::decrypt_only, 1}}), kNew,
-                             KeyUse::disabled, 9, 9);
-  ASSERT_TRUE(list);
-  EXPECT_EQ(list->keys,
+  const KeyList list = with_use(list_of({{kNew, KeyUse::encrypts, 1}, {kOld, KeyUse::decrypt_only, 1}}), kNew,
+                                KeyUse::disabled, 9);
+  EXPECT_EQ(list.keys,
             (std::vector<KeyList::Entry>{{kNew, KeyUse::disabled, 9}, {kOld, KeyUse::decrypt_only, 1}}));
 }
 
 TEST(KeyStates, TakeInAKeyThatWasNotListed) {
-  const auto list = with_use(list_of({{kNew, KeyUse::encrypts, 1}}), kOld, KeyUse::disabled, 9, 9);
-  ASSERT_TRUE(list);
-  EXPECT_EQ(list->keys,
+  const KeyList list = with_use(list_of({{kNew, KeyUse::encrypts, 1}}), kOld, KeyUse::disabled, 9);
+  EXPECT_EQ(list.keys,
             (std::vector<KeyList::Entry>{{kNew, KeyUse::encrypts, 1}, {kOld, KeyUse::disabled, 9}}));
 }
 
-TEST(KeyStates, TakeADestructionBackUntilItsTime) {
+// Whoever has the client CA's key can put one on the list.
+TEST(KeyStates, TellKeysThatTheFolderDidNotMake) {
+  const TestTenant tenant;
+  const std::vector<FurtherKey> own = {{"acme", tenant.bundle}};
+  const KeyList::Entry first{tenant.bundle.key_id(), KeyUse::decrypt_only, 1};
+  EXPECT_TRUE(keys_not_of(list_of({first}), own).empty());
+  EXPECT_EQ(keys_not_of(list_of({{kNew, KeyUse::encrypts, 1}, first}), own), std::vector{kNew});
+}
+
+// A thief of the client CA's key writes any time into a list, and an operator may hold the erasure: only the
+// agents know whether they erased.
+TEST(KeyStates, TakeADestructionBackWhateverItsTimeSays) {
   const KeyList list = list_of({{kOld, KeyUse::destroyed, 100}});
-  EXPECT_TRUE(with_use(list, kOld, KeyUse::decrypt_only, 99, 99));
-  EXPECT_EQ(with_use(list, kOld, KeyUse::decrypt_only, 100, 100).error().code(), Code::conflict);
+  EXPECT_EQ(with_use(list, kOld, KeyUse::decrypt_only, 1000).keys,
+            (std::vector<KeyList::Entry>{{kOld, KeyUse::decrypt_only, 1000}}));
+}
+
+// A thief of the client CA's key gave each agent another list: the folder's is what counts. But an agent
+// takes no list that leaves out a key.
+TEST(KeyStates, OverTwoListsOfOneSerialAreTheFolders) {
+  const KeyList folder = list_of({{kNew, KeyUse::encrypts, 1}, {kOld, KeyUse::decrypt_only, 1}});
+  constexpr KeyId kStranger = {3};
+  constexpr KeyId kOther = {4};
+  KeyList one = list_of({{kStranger, KeyUse::encrypts, 2}, {kOld, KeyUse::destroyed, 2}});
+  KeyList two = list_of({{kOther, KeyUse::destroyed, 3}, {kNew, KeyUse::disabled, 3}});
+  one.serial = two.serial = 7;
+  const KeyList over = over_forked(folder, {one, two});
+  EXPECT_EQ(over.serial, 7u);
+  EXPECT_EQ(over.keys, (std::vector<KeyList::Entry>{{kNew, KeyUse::encrypts, 1},
+                                                    {kOld, KeyUse::decrypt_only, 1},
+                                                    {kStranger, KeyUse::decrypt_only, 2},
+                                                    {kOther, KeyUse::disabled, 3}}));
+  EXPECT_EQ(with_destroyed(over, {one, two}).keys,
+            (std::vector<KeyList::Entry>{{kNew, KeyUse::encrypts, 1},
+                                         {kOld, KeyUse::destroyed, 2},
+                                         {kStranger, KeyUse::decrypt_only, 2},
+                                         {kOther, KeyUse::destroyed, 3}}));
+}
+
+// To an agent whose list took it back, a destruction is new, and its time may be near: the agent takes the
+// list as one after a list that it missed, and begins its own waiting time.
+TEST(KeyStates, OverTwoListsOfOneSerialStayDestroyed) {
+  const KeyList folder = list_of({{kOld, KeyUse::destroyed, 1}});
+  KeyList one = list_of({{kOld, KeyUse::decrypt_only, 2}});
+  KeyList two = list_of({{kOld, KeyUse::disabled, 2}});
+  one.serial = two.serial = 7;
+  const KeyList over = over_forked(folder, {one, two});
+  EXPECT_EQ(over.serial, 8u);
+  EXPECT_EQ(over.keys, folder.keys);
 }
 
 TEST(AffectedFiles, AreThoseThatOpenWithNothingElse) {
@@ -76,15 +119,40 @@ TEST(AffectedFiles, AreThoseThatOpenWithNothingElse) {
   put("other.cop", other->first.encoded());
   put("broken.cop", bytes_of("no file"));
   put("alone.bak", alone->first.encoded());
+  put("deep/report.pdf", alone->first.encoded());
+  put("deep/Y.COP", alone->first.encoded());
+  put("cut", alone->first.encoded().first(20));
+  put("text", bytes_of("CPV1 is a format"));
   std::filesystem::create_symlink("alone.cop", scratch / "folder/link.cop");
+  std::filesystem::create_directory_symlink("deep", scratch / "folder/data");
 
   const auto found = affected_files({scratch / "folder"}, key_id, list_of({{key_id, KeyUse::encrypts, 1}}));
   ASSERT_TRUE(found) << found.error().message();
-  EXPECT_EQ(found->unreadable, (std::vector<std::filesystem::path>{scratch / "folder/alone.cop",
-                                                                   scratch / "folder/deep/alone.cop"}));
-  EXPECT_EQ(found->looked_at, 3u);
-  EXPECT_EQ(found->unknown, std::vector<std::filesystem::path>{scratch / "folder/broken.cop"});
+  using Paths = std::vector<std::filesystem::path>;
+  const auto folder = scratch / "folder";
+  EXPECT_EQ(found->unreadable, (Paths{folder / "alone.bak", folder / "alone.cop", folder / "deep/Y.COP",
+                                      folder / "deep/alone.cop", folder / "deep/report.pdf"}));
+  EXPECT_EQ(found->looked_at, 6u);
+  EXPECT_EQ(found->others, 1u);
+  EXPECT_EQ(found->unknown, (Paths{folder / "broken.cop", folder / "cut"}));
+  EXPECT_EQ(found->not_looked_at, (Paths{folder / "data", folder / "link.cop"}));
+  // What is named is looked at, as by rewrap.
+  const auto named = affected_files({folder / "data", folder / "link.cop"}, key_id, list_of({}));
+  EXPECT_EQ(named->unreadable, (Paths{folder / "data/Y.COP", folder / "data/alone.cop",
+                                      folder / "data/report.pdf", folder / "link.cop"}));
   EXPECT_FALSE(affected_files({scratch / "nowhere"}, key_id, list_of({})));
+
+  // A folder that cannot be read is told, and keeps nothing else from being looked at.
+  std::filesystem::permissions(scratch.path(), std::filesystem::perms(0755));
+  std::filesystem::create_directory(scratch / "folder/closed");
+  std::filesystem::permissions(scratch / "folder/closed", std::filesystem::perms(geteuid() == 0 ? 0700 : 0));
+  const uid_t user = geteuid();
+  ASSERT_EQ(user == 0 ? seteuid(65534) : 0, 0);
+  const auto partly = affected_files({scratch / "folder"}, key_id, list_of({{key_id, KeyUse::encrypts, 1}}));
+  ASSERT_EQ(seteuid(user), 0);
+  ASSERT_TRUE(partly) << partly.error().message();
+  EXPECT_EQ(partly->looked_at, 6u);
+  EXPECT_EQ(partly->unknown, (Paths{folder / "broken.cop", folder / "closed", folder / "cut"}));
 }
 
 }  // namespace

@@ -64,8 +64,20 @@ std::string log_as_table(const VerifiedLog& log) {
   std::ostringstream text;
   text << log.party << ": " << log.head.seq << " entries, chain and signature verified up to "
        << utc_text(log.head.time_ms);
+  if (log.cut)
+    text << "; entries up to " << log.cut->seq << " are in archives, the last one with SHA-256 "
+         << to_hex(log.cut->archive);
+  else if (log.not_read > 0)
+    text << "; entries up to " << log.not_read << " were not read, they are in earlier archives";
+  for (const auto& head : log.not_compared)
+    text << ", needed to compare entry " << head.seq << ", up to which it was read before";
+  if (log.archived > 0)
+    text << "; entries " << (log.not_read > 0 ? "from " + std::to_string(log.not_read + 1) + " " : "")
+         << "up to " << log.archived << " are from archives";
   if (log.foreign > 0) text << "; " << log.foreign << " of other tenants, known by their hashes";
-  if (log.lost > 0) text << "; " << log.lost << " were lost, as entries of kind store say";
+  if (log.lost > 0)
+    text << "; " << log.lost << " were lost, as entries of kind store say, or ones that are damaged";
+  if (log.lost_what_was_read) text << ", among them some that were read here before";
   text << '\n';
   for (const Row& row : rows) {
     std::ostringstream line;
@@ -102,13 +114,18 @@ std::string log_as_json(const VerifiedLog& log) {
                                      {"reason", entry.reason},
                                      {"outcome", entry.outcome},
                                      {"detail", entry.detail},
-                                     {"items", items}};
+                                     {"items", items},
+                                     {"archived", entry.seq <= log.archived}};
     if (entry.handover)
       object["handover"] = {{"step", entry.handover->step},
                             {"plan", to_hex(entry.handover->sid)},
                             {"payload_hash", to_hex(entry.handover->payload)}};
     text += line(object);
   }
+  const nlohmann::ordered_json cut = log.cut ? nlohmann::ordered_json({{"seq", log.cut->seq},
+                                                                       {"time", utc_text(log.cut->time_ms)},
+                                                                       {"archive", to_hex(log.cut->archive)}})
+                                             : nlohmann::ordered_json();
   return text + line({{"party", log.party},
                       {"head", true},
                       {"verified", true},
@@ -116,7 +133,12 @@ std::string log_as_json(const VerifiedLog& log) {
                       {"time", utc_text(log.head.time_ms)},
                       {"chain", to_hex(log.head.chain)},
                       {"foreign", log.foreign},
-                      {"lost", log.lost}});
+                      {"lost", log.lost},
+                      {"lost_what_was_read", log.lost_what_was_read},
+                      {"cut", cut},
+                      {"archived", log.archived},
+                      {"not_read", log.not_read},
+                      {"compared", log.not_compared.empty()}});
 }
 
 }  // namespace coprotect::provisioning

@@ -2,65 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
-#include "protocol/crypto/hash.h"
+#include "protocol/base/test_must.h"
 #include "provisioning/log_format.h"
+#include "provisioning/test_log.h"
+#include "provisioning/test_tenant.h"
+#include "swtpm-tests/harness/scratch.h"
 
 namespace coprotect::provisioning {
 namespace {
 
-using protocol::LogEntry;
-using protocol::LogHead;
-using protocol::LogReply;
-
-// A log of some entries, and pages of it as an agent would give them.
-class Log : public testing::Test {
- protected:
-  Log() {
-    for (std::uint64_t seq = 1; seq <= 5; ++seq) {
-      const LogEntry entry{.seq = seq,
-                           .time_ms = 1'800'000'000'000 + static_cast<std::int64_t>(seq),
-                           .kind = protocol::EntryKind::intent,
-                           .tenant = "acme",
-                           .key_id = {},
-                           .client = "coprotect:acme:user:alice",
-                           .request_id = {1, 2, 3, 4, 5, 6, 7, static_cast<std::uint8_t>(seq)},
-                           .request_hash = {},
-                           .action = 1,
-                           .reason = "quarterly review",
-                           .outcome = "ok",
-                           .detail = "",
-                           .items = {{.c1_hash = {}, .status = protocol::ItemStatus::done}}};
-      lines_.push_back({entry.encode(), protocol::sha256(entry.encode())});
-    }
-  }
-
-  Digest chain(std::size_t count) const {
-    Digest chain{};
-    for (std::size_t i = 0; i < count; ++i) chain = protocol::chain_next(chain, lines_[i].hash);
-    return chain;
-  }
-  Bytes head(std::size_t count) const {
-    return LogHead::sign(count, 1'800'000'000'000, chain(count), identity_).encode();
-  }
-  LogReply page(std::size_t from, std::size_t to, std::size_t head_at) const {
-    return {.head = head(head_at),
-            .before = chain(from - 1),
-            .lines = {lines_.begin() + static_cast<std::ptrdiff_t>(from - 1),
-                      lines_.begin() + static_cast<std::ptrdiff_t>(to)}};
-  }
-  LogChecker checker() const { return {"cloud", identity_.public_key()}; }
-  void expect_altered(const LogReply& reply) const {
-    auto all = checker();
-    const auto taken = all.take(reply);
-    ASSERT_FALSE(taken);
-    EXPECT_EQ(taken.error().code(), Code::altered);
-  }
-
-  const protocol::SigningKey identity_ = protocol::SigningKey::generate(system_random());
-  std::vector<LogReply::Line> lines_;
-};
+class Log : public TestLog {};
 
 TEST_F(Log, VerifiesInOnePage) {
   auto all = checker();
@@ -161,6 +116,89 @@ TEST_F(Log, FindsALogThatForks) {
   EXPECT_EQ(back.take(page(3, 4, 4)).error().code(), Code::altered);
 }
 
+// The head of an earlier reading is what an agent cannot take back.
+TEST_F(Log, GoesOnFromWhereItWasReadBefore) {
+  const auto reading = [&](std::size_t read) {
+    return LogChecker("cloud", identity_.public_key(), {must(LogHead::parse(head(read)))});
+  };
+  LogChecker same = reading(5);
+  EXPECT_TRUE(*same.take(page(1, 5, 5)));
+  LogChecker longer = reading(3);
+  EXPECT_FALSE(*longer.take(page(1, 2, 5)));
+  EXPECT_TRUE(*longer.take(page(3, 5, 5)));
+  EXPECT_FALSE(std::move(longer).finish().lost_what_was_read);
+  LogChecker shorter = reading(4);
+  EXPECT_EQ(shorter.take(page(1, 3, 3)).error().code(), Code::altered);
+  // The same number of entries and more, but one of those that were read is another, or is hidden.
+  LogChecker changed = reading(3);
+  lines_[1].hash = Digest{1};
+  lines_[1].entry.clear();
+  EXPECT_EQ(changed.take(page(1, 5, 5)).error().code(), Code::altered);
+}
+
+TEST_F(Log, IsShownAlsoIfItsHeadCannotBeKept) {
+  const harness::Scratch scratch;
+  std::ofstream(scratch.path() / "heads") << "no folder";
+  const ReadHeads heads(scratch.path() / "config.toml");
+  const TestTenant tenant;
+  protocol::Party party = tenant.bundle.parameters()->parties[0];
+  party.identity_key = identity_.public_key();
+  auto all = checker();
+  ASSERT_TRUE(*all.take(page(1, 5, 5)));
+  const VerifiedLog log = std::move(all).finish();
+  for (const bool json : {false, true}) {
+    std::ostringstream out;
+    const auto shown = show_and_keep(out, log, json, heads, party);
+    ASSERT_FALSE(shown);
+    EXPECT_NE(shown.error().message().find("cannot be kept"), std::string::npos) << shown.error().message();
+    EXPECT_EQ(out.str(), json ? log_as_json(log) : log_as_table(log));
+    EXPECT_NE(out.str().find("quarterly review"), std::string::npos) << out.str();
+  }
+  std::filesystem::remove(scratch.path() / "heads");
+  std::ostringstream out;
+  EXPECT_TRUE(show_and_keep(out, log, false, heads, party));
+  EXPECT_EQ(must(heads.of(party))->seq, 5u);
+}
+
+TEST_F(Log, ReadHeadsAreKept) {
+  const harness::Scratch scratch;
+  const ReadHeads heads(scratch.path() / "config.toml");
+  const TestTenant tenant;
+  protocol::Party party = tenant.bundle.parameters()->parties[0];
+  party.identity_key = identity_.public_key();
+  EXPECT_FALSE(must(heads.of(party)));
+  ASSERT_TRUE(heads.keep(party, must(LogHead::parse(head(4)))));
+  EXPECT_EQ(must(heads.of(party))->seq, 4u);
+  // Another agent of the same name has none.
+  protocol::Party other = party;
+  other.identity_key = protocol::SigningKey::generate(system_random()).public_key();
+  EXPECT_FALSE(must(heads.of(other)));
+  std::filesystem::copy_file(heads.file_of(party), heads.file_of(other));
+  EXPECT_EQ(heads.of(other).error().code(), Code::altered);
+}
+
+// A damaged entry is known by its hash, and may have been the one that says it.
+TEST_F(Log, MayLackWhatADamagedEntryWouldSayIsLost) {
+  auto entry = *LogEntry::parse(lines_[4].entry);
+  entry.seq = 40;
+  lines_[4] = {entry.encode(), protocol::sha256(entry.encode())};
+  const auto page_of_all = [&] {
+    LogReply reply = page(1, 5, 5);
+    reply.head = LogHead::sign(40, 1'800'000'000'000, chain(5), identity_).encode();
+    return reply;
+  };
+  expect_altered(page_of_all());
+  const LogReply::Line fourth = lines_[3];
+  lines_[3].entry.clear();
+  auto all = checker();
+  EXPECT_TRUE(*all.take(page_of_all()));
+  EXPECT_EQ(std::move(all).finish().lost, 35u);
+  // Only the next one.
+  lines_[2].entry.clear();
+  lines_[3] = fourth;
+  expect_altered(page_of_all());
+}
+
 TEST_F(Log, MayLackOnlyWhatItSaysIsLost) {
   auto entry = *LogEntry::parse(lines_[3].entry);
   entry.seq = 40;
@@ -177,7 +215,14 @@ TEST_F(Log, MayLackOnlyWhatItSaysIsLost) {
   EXPECT_EQ(all.next(), 41u);
   const VerifiedLog log = std::move(all).finish();
   EXPECT_EQ(log.lost, 36u);
+  EXPECT_FALSE(log.lost_what_was_read);
   EXPECT_NE(log_as_table(log).find("36 were lost"), std::string::npos);
+  const LogHead read = LogHead::sign(17, 1'800'000'000'000, Digest{}, identity_);
+  LogChecker again("cloud", identity_.public_key(), {read});
+  EXPECT_TRUE(*again.take(page_with(protocol::EntryKind::store, 40)));
+  const VerifiedLog since = std::move(again).finish();
+  EXPECT_TRUE(since.lost_what_was_read);
+  EXPECT_NE(log_as_table(since).find("among them some that were read here before"), std::string::npos);
   expect_altered(page_with(protocol::EntryKind::intent, 40));
   expect_altered(page_with(protocol::EntryKind::store, 39));
   entry.seq = 2;  // back

@@ -70,13 +70,14 @@ Status stage(const std::filesystem::path& folder, const People& people, const pr
 
 }  // namespace
 
-Status make_key(const OnboardOptions& options, OnboardingDirectory& directory, std::span<InvitedAgent> agents,
-                const Operator& person, std::int64_t now_ms, Random& random) {
-  if (auto valid = check_not_expired(agents, now_ms); !valid) return valid;
+Result<OpenedKit> make_key(const OnboardOptions& options, OnboardingDirectory& directory,
+                           std::span<InvitedAgent> agents, const Operator& person, std::int64_t now_ms,
+                           Random& random) {
+  if (auto valid = check_not_expired(agents, now_ms); !valid) return std::move(valid).error();
   auto passphrase = ask_ca_passphrase(person);
   if (!passphrase) return std::move(passphrase).error();
-  if (auto clear = clear_agents(agents, random); !clear) return clear;
-  if (auto begun = directory.begin(); !begun) return begun;
+  if (auto clear = clear_agents(agents, random); !clear) return std::move(clear).error();
+  if (auto begun = directory.begin(); !begun) return std::move(begun).error();
 
   auto people = make_people(options, now_ms, random);
   if (!people) return std::move(people).error();
@@ -84,19 +85,22 @@ Status make_key(const OnboardOptions& options, OnboardingDirectory& directory, s
                      .purpose = options.purpose,
                      .suite = options.suite,
                      .client_ca = people->ca.certificate,
+                     .recovery_administrator = people->recovery.key,
                      .ca_key = people->ca.key},
                     agents, person, random);
-  if (auto prepared = ceremony.prepare(); !prepared) return prepared;
+  if (auto prepared = ceremony.prepare(); !prepared) return std::move(prepared).error();
   if (auto staged = stage(directory.staging(), *people, ceremony.transcript().key_id(), *passphrase,
                           ca_key_cost(options.ca_memory_mib), random);
       !staged)
-    return staged;
+    return std::move(staged).error();
 
   auto bundle = ceremony.sign();
   if (!bundle) return std::move(bundle).error();
-  return directory.commit(
+  auto kit =
       protocol::RecoveryKit::seal(bundle->encoded(), ceremony.blob(), people->recovery.certificate.der(),
-                                  people->recovery.key, &people->ca.key, ceremony.recovery_key(), random));
+                                  people->recovery.key, &people->ca.key, ceremony.recovery_key(), random);
+  if (auto committed = directory.commit(kit); !committed) return std::move(committed).error();
+  return OpenedKit::with(std::move(kit), std::move(ceremony).opened());
 }
 
 }  // namespace coprotect::provisioning

@@ -8,17 +8,27 @@ namespace coprotect::provisioning {
 
 using protocol::RecoveryBlob;
 
-NewRecovery::NewRecovery(const Operator& person, Random& random)
-    : operator_(person), random_(random), hpke_(protocol::HpkePrivateKey::generate(random)) {}
+NewRecovery::NewRecovery(const protocol::SigningKey& administrator, const Operator& person, Random& random)
+    : administrator_(administrator),
+      operator_(person),
+      random_(random),
+      hpke_(protocol::HpkePrivateKey::generate(random)) {}
 
 Status NewRecovery::seal(const protocol::KeyId& key_id, protocol::SuiteId suite) {
-  const Secret code = protocol::generate_code(random_);
+  Secret code = protocol::generate_code(random_);
   auto input = protocol::read_code(code.reveal());
   if (!input) return std::move(input).error();
   input_ = std::move(*input);
   auto sealed = RecoveryBlob::seal(*input_, key_id, suite, hpke_, random_);
   if (!sealed) return std::move(sealed).error();
   sealed_.emplace(std::move(*sealed));
+  code_.emplace(std::move(code));
+  return Done{};
+}
+
+Status NewRecovery::show() {
+  const Secret code = std::move(*code_);
+  code_.reset();
   return operator_.show_code(code);
 }
 
@@ -30,12 +40,12 @@ Status NewRecovery::reopen() {
   if (!blob) return std::move(blob).error();
   auto opened = blob->open(*input);
   if (!opened) return std::move(opened).error();
-  reopened_.emplace(std::move(opened->hpke));
+  reopened_.emplace(*std::move(opened));
   return Done{};
 }
 
 protocol::Signature NewRecovery::prove_possession(const protocol::Sid& sid) const {
-  return protocol::prove_recovery_key(sid, protocol::sha256(blob().encoded()), *reopened_);
+  return protocol::prove_recovery_key(sid, protocol::sha256(blob().encoded()), reopened_->hpke);
 }
 
 protocol::HpkePrivateKey NewRecovery::hpke_private_key() const {

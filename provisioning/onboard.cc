@@ -4,6 +4,7 @@
 
 #include "provisioning/client_directory.h"
 #include "provisioning/clock.h"
+#include "provisioning/handover/code_opening.h"
 #include "provisioning/in_groups.h"
 #include "provisioning/invitations.h"
 #include "provisioning/new_key.h"
@@ -19,7 +20,8 @@ namespace fs = std::filesystem;
 using protocol::Bundle;
 
 // Everything after the commit point. May be repeated.
-Status finish(OnboardingDirectory& directory, std::span<InvitedAgent> agents, const Operator& person) {
+Status finish(OnboardingDirectory& directory, std::span<InvitedAgent> agents, const OpenedKit* code,
+              const Operator& person, Random& random) {
   auto kit = directory.kit();
   if (!kit) return std::move(kit).error();
   auto bundle = Bundle::parse(kit->bundle());
@@ -39,6 +41,8 @@ Status finish(OnboardingDirectory& directory, std::span<InvitedAgent> agents, co
   person.progress("giving both agents the list of clients");
   SignedLists lists(kClientLists, *bundle, {administrator->certificate}, administrator->key);
   if (auto given = lists.push(*clients); !given) return given;
+  if (auto seen = see_new_code_open(directory, code, *bundle, *administrator, person, random); !seen)
+    return seen;
 
   const fs::path staging = directory.staging();
   if (auto done = write_durable(staging / (bundle->tenant() + ".bundle"), bundle->encoded(), kPublicMode);
@@ -79,15 +83,24 @@ Status onboard(const OnboardOptions& options, const Operator& person, std::int64
 
   auto directory = OnboardingDirectory::open(options.out, options.tenant);
   if (!directory) return std::move(directory).error();
+  std::optional<OpenedKit> code;
   if (directory->committed()) {
     person.progress(
         "an earlier run made the key; finishing what it left. The code that it showed is valid, unless "
         "new-code made "
         "another one since");
-  } else if (auto made = make_key(options, *directory, *agents, person, now_ms, random); !made) {
-    return made;
+    const auto left = directory->kit();
+    if (!left) return left.error();
+    auto again = open_again(*directory, *left, person);
+    if (!again) return std::move(again).error();
+    code = *std::move(again);
+  } else {
+    auto made = make_key(options, *directory, *agents, person, now_ms, random);
+    if (!made) return std::move(made).error();
+    code = *std::move(made);
   }
-  if (auto finished = finish(*directory, *agents, person); !finished) return finished;
+  if (auto finished = finish(*directory, *agents, code ? &*code : nullptr, person, random); !finished)
+    return finished;
   auto kit = directory->kit();
   if (!kit) return std::move(kit).error();
   auto bundle = Bundle::parse(kit->bundle());

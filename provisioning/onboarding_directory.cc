@@ -5,6 +5,12 @@
 
 namespace coprotect::provisioning {
 
+namespace {
+
+constexpr std::string_view kUnopenedMark = "unopened";
+
+}  // namespace
+
 namespace fs = std::filesystem;
 
 Result<OnboardingDirectory> OnboardingDirectory::open(const fs::path& directory, const std::string& name) {
@@ -50,6 +56,15 @@ Result<protocol::RecoveryKit> OnboardingDirectory::kit() const {
   return kit;
 }
 
+Status OnboardingDirectory::note_unopened() {
+  return write_durable(staging() / kUnopenedMark, {}, kPublicMode);
+}
+
+bool OnboardingDirectory::unopened() const {
+  std::error_code ignored;
+  return fs::exists(staging() / kUnopenedMark, ignored);
+}
+
 fs::path OnboardingDirectory::find(const std::string& name) const {
   std::error_code ignored;
   const fs::path staged = staging() / name;
@@ -65,7 +80,7 @@ Status OnboardingDirectory::install() {
   std::ranges::stable_partition(names, [&](const fs::path& name) { return name != kit_name(); });
   for (const fs::path& name : names) {
     // A temporary file of a killed run; whatever it would have become was written again.
-    if (name.string().find(".tmp-") != std::string::npos) continue;
+    if (name == kUnopenedMark || name.string().find(".tmp-") != std::string::npos) continue;
     if (auto moved = rename_durable(staging() / name, directory_ / name); !moved) return moved;
   }
   return remove_tree(staging());

@@ -29,6 +29,9 @@ class OnboardingDirectory {
   Status commit(const protocol::RecoveryKit& kit);
   // The kit of a committed folder.
   Result<protocol::RecoveryKit> kit() const;
+  // Keeps in mind, until install(), that the committed kit's code was tried and opened nothing at the agents.
+  Status note_unopened();
+  bool unopened() const;
   // A file or folder by its final name, wherever it is now.
   std::filesystem::path find(const std::string& name) const;
   // Moves what is staged to where it belongs, the kit last. May be repeated.

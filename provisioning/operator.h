@@ -18,6 +18,7 @@ class Operator {
     std::optional<int> code;
     std::optional<int> ca_passphrase;
     std::optional<int> key_id = {};
+    std::optional<int> ca_code = {};
   };
   explicit Operator(const Descriptors& descriptors) : descriptors_(descriptors) {}
 
@@ -32,6 +33,12 @@ class Operator {
   Result<Secret> retyped_code() const;
   // The code that opens a recovery kit. Each call reads one line.
   Result<Secret> recovery_code() const;
+  // The same person, asked for the code of a second kit.
+  Operator with_code_of_ca_kit() const {
+    Descriptors descriptors = descriptors_;
+    descriptors.code = descriptors.ca_code;
+    return Operator(descriptors);
+  }
   // How often it is worth asking: a descriptor has one answer, a person three.
   int code_tries() const { return descriptors_.code ? 1 : 3; }
   // Typed twice on a terminal. Code::wrong_code if the two differ.

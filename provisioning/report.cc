@@ -36,6 +36,16 @@ Error with_hint(Error error, std::string_view hint) {
   return {error.code(), error.message() + "\n" + std::string(hint)};
 }
 
+void Failures::add(const Error& why) {
+  const std::string line = why.message().substr(0, why.message().find('\n'));
+  first_ = first_ ? Error(first_->code(), first_->message() + "; " + line) : Error(why.code(), line);
+}
+
+Status Failures::status() const {
+  if (first_) return *first_;
+  return Done{};
+}
+
 Exit report(const Error& error) {
   const std::string_view text = error.message();
   const auto line_end = text.find('\n');

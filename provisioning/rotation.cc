@@ -38,7 +38,7 @@ std::string free_name(const fs::path& directory) {
   }
 }
 
-Result<std::string> begin(const RotateOptions& options) {
+Result<std::string> begin(const RotateOptions& options, const std::string& tenant) {
   auto earlier = begun(options.directory);
   if (!earlier) return std::move(earlier).error();
   if (*earlier) {
@@ -48,6 +48,8 @@ Result<std::string> begin(const RotateOptions& options) {
     return **earlier;
   }
   std::string name = options.name ? *options.name : free_name(options.directory);
+  // Before it is noted: nothing else would be rotated to any more.
+  if (auto valid = check_further_name(name, tenant); !valid) return std::move(valid).error();
   if (auto noted = write_durable(options.directory / kUnfinished, bytes_of(name), kPublicMode); !noted)
     return std::move(noted).error();
   return name;
@@ -68,9 +70,7 @@ Status publish(const Bundle& bundle, Registry& registry, std::int64_t now_ms) {
   auto list = registry.keys(now_ms);
   if (!list) return std::move(list).error();
   if (list->find(bundle.key_id()) != nullptr) return registry.publish_keys_again();
-  auto next = with_use(*std::move(list), bundle.key_id(), KeyUse::encrypts, now_ms, now_ms);
-  if (!next) return std::move(next).error();
-  return registry.publish(*std::move(next), now_ms);
+  return registry.publish(with_use(*std::move(list), bundle.key_id(), KeyUse::encrypts, now_ms), now_ms);
 }
 
 void summarize(const std::string& name, const fs::path& directory, const Bundle& bundle) {
@@ -80,7 +80,9 @@ void summarize(const std::string& name, const fs::path& directory, const Bundle&
       << "\" encrypts from now on; earlier keys only decrypt\n"
       << in_groups(bundle.key_id(), "    ") << "\n\n"
       << "  print         " << folder << "/recovery-sheet.txt, write the code on it and lock it away\n"
-      << "  keep apart    " << folder << '/' << name << ".kit, in several copies\n"
+      << "  keep apart    " << folder << '/' << name
+      << ".kit, in several copies. It holds the client CA's key, too:\n"
+      << "                with its code it restores a lost company\n"
       << "  next          everyone: coprotect update, and then, for files that shall outlive the old key, "
          "coprotect rewrap -r FOLDER\n";
 }
@@ -94,7 +96,7 @@ Status rotate(const RotateOptions& options, const Operator& person, std::int64_t
   auto registry = Registry::open(options.directory, person, now_ms, random);
   if (!registry) return std::move(registry).error();
   if (auto same = check_same_agents(registry->bundle(), *agents); !same) return same;
-  auto name = begin(options);
+  auto name = begin(options, registry->bundle().tenant());
   if (!name) return std::move(name).error();
 
   const AddKeyOptions key{.name = *name,

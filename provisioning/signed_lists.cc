@@ -1,10 +1,14 @@
 #include "provisioning/signed_lists.h"
 
 #include <algorithm>
+#include <array>
+#include <limits>
 
 #include "protocol/base/fault.h"
 #include "protocol/message/client_list.h"
 #include "protocol/message/key_list.h"
+#include "protocol/message/list_receipt.h"
+#include "protocol/message/list_serial.h"
 #include "provisioning/report.h"
 
 namespace coprotect::provisioning {
@@ -22,8 +26,9 @@ Result<std::uint64_t> serial_of(ByteView list, const protocol::Certificate& ca) 
 }  // namespace
 
 constinit const ListKind kClientLists{"client list", "clients", "client-list",
-                                      serial_of<protocol::ClientList>};
-constinit const ListKind kKeyLists{"key list", "keys", "key-list", serial_of<protocol::KeyList>};
+                                      serial_of<protocol::ClientList>, protocol::ListKind::clients};
+constinit const ListKind kKeyLists{"key list", "keys", "key-list", serial_of<protocol::KeyList>,
+                                   protocol::ListKind::keys};
 
 SignedLists::SignedLists(const ListKind& kind, const protocol::Bundle& bundle,
                          std::vector<protocol::Certificate> chain, const protocol::SigningKey& key)
@@ -34,45 +39,74 @@ SignedLists::SignedLists(const ListKind& kind, const protocol::Bundle& bundle,
     if (!party.is_agent()) continue;
     agents_.push_back(
         {.link = {{party.name, party.url, *party.identity_certificate}, {chain, &key}, kListDeadline},
+         .identity = party.identity_key,
          .list = std::nullopt,
          .answered = false});
   }
 }
 
+std::size_t newest_serial(std::span<const std::uint64_t> told) {
+  const auto newest = std::ranges::max_element(told);
+  std::optional<std::size_t> second;
+  for (std::size_t i = 0; i < told.size(); ++i)
+    if (&told[i] != &*newest && (!second || told[i] > told[*second])) second = i;
+  if (second && protocol::leaps(told[*second], *newest)) return *second;
+  return static_cast<std::size_t>(newest - told.begin());
+}
+
+Result<std::uint64_t> serial_after(const ListKind& kind, std::uint64_t present) {
+  if (present < std::numeric_limits<std::uint64_t>::max()) return present + 1;
+  return with_hint(Error(Code::conflict, "no list can follow the present " + std::string(kind.name) +
+                                             ": it has the last serial number there is"),
+                   "an agent takes no such leap: the list was signed by other means, or is in this folder "
+                   "only; find out who has the client CA's key");
+}
+
 Result<Bytes> SignedLists::newest(const std::optional<Bytes>& local) {
-  std::optional<Bytes> newest = local;
-  std::uint64_t serial = 0;
+  std::vector<std::uint64_t> serials;
+  std::vector<std::pair<std::string, Bytes>> lists;  // who told it
   if (local) {
     auto known = kind_.serial(*local, ca_);
     if (!known) return std::move(known).error().in("\"" + std::string(kind_.file) + "\"");
-    serial = *known;
+    serials.push_back(*known);
+    lists.emplace_back("this folder", *local);
   }
-  std::optional<Error> unreachable;
+  // What one agent answers otherwise keeps nobody from acting at the others.
+  std::optional<Error> failed;
   for (Agent& agent : agents_) {
     auto list = agent.link.get(path_);
-    if (!list && list.error().code() == Code::unavailable) {
-      unreachable = std::move(list).error();
+    if (!list && list.error().code() == Code::not_found) {
+      agent.answered = true;
+      continue;
+    }
+    auto known = list ? kind_.serial(*list, ca_) : Result<std::uint64_t>(list.error());
+    if (!known) {
+      failed = list ? std::move(known).error().in(agent.link.endpoint().party + " agent's " +
+                                                  std::string(kind_.name))
+                    : std::move(known).error();
       continue;
     }
     agent.answered = true;
-    if (!list && list.error().code() == Code::not_found) continue;
-    if (!list) return list;
-    const std::string whose = agent.link.endpoint().party + " agent";
-    auto known = kind_.serial(*list, ca_);
-    if (!known) return std::move(known).error().in(whose + "'s " + std::string(kind_.name));
-    if (newest && *known == serial && *list != *newest)
-      return with_hint(Error(Code::conflict, whose + " has another " + std::string(kind_.name) +
-                                                 " with the same serial number"),
-                       "the client CA's folder was copied and both copies are used: keep one");
-    if (!newest || *known > serial) {
-      serial = *known;
-      newest = *list;
-    }
+    serials.push_back(*known);
+    lists.emplace_back(agent.link.endpoint().party + " agent", *list);
     agent.list = std::move(*list);
   }
-  if (unreachable && std::ranges::none_of(agents_, &Agent::answered)) return std::move(*unreachable);
-  if (!newest) return Error(Code::not_found, "no agent has a " + std::string(kind_.name));
-  return std::move(*newest);
+  if (failed && std::ranges::none_of(agents_, &Agent::answered)) return std::move(*failed);
+  if (lists.empty()) return Error(Code::not_found, "no agent has a " + std::string(kind_.name));
+  const std::size_t newest = newest_serial(serials);
+  Fork fork{.serial = serials[newest], .lists = {}, .what = "", .in_folder = local.has_value()};
+  for (std::size_t i = 0; i < lists.size(); ++i) {
+    if (serials[i] != fork.serial) continue;
+    fork.what += (fork.what.empty() ? "" : " and ") + lists[i].first;
+    if (std::ranges::find(fork.lists, lists[i].second) == fork.lists.end())
+      fork.lists.push_back(lists[i].second);
+  }
+  fork_.reset();
+  if (fork.lists.size() == 1) return std::move(lists[newest].second);
+  fork.what += " have different " + std::string(kind_.name) + "s with serial " + std::to_string(fork.serial) +
+               ": somebody else has the client CA's key, or a copy of its folder is in use";
+  fork_ = std::move(fork);
+  return local ? *local : fork_->lists.front();
 }
 
 bool SignedLists::someone_lacks(ByteView list) const {
@@ -86,9 +120,14 @@ Status SignedLists::push(ByteView list) {
     const std::string point = "send " + std::string(kind_.name) + " to " + agent.link.endpoint().party;
     fault_point(("before " + point).c_str());
     auto taken = agent.link.put(path_, list);
+    if (taken && !protocol::verify_list_receipt(agent.identity, kind_.kind, list, *taken))
+      taken = with_hint(Error(Code::bad_proof, agent.link.endpoint().party + " agent: the answer to the " +
+                                                   std::string(kind_.name) +
+                                                   " is not signed by the agent: it may not have taken it"),
+                        "ask that agent's operator what answers in its place");
     fault_point(("after " + point).c_str());
-    agent.refused =
-        !taken && taken.error().code() != Code::unavailable && taken.error().code() != Code::internal;
+    constexpr std::array kMayHaveIt = {Code::unavailable, Code::internal, Code::bad_proof};
+    agent.refused = !taken && std::ranges::find(kMayHaveIt, taken.error().code()) == kMayHaveIt.end();
     if (taken) continue;
     failed = failed ? Error(failed->code(), failed->message() + "; " + taken.error().message())
                     : std::move(taken).error();

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "client/agent_client.h"
 #include "protocol/bundle/bundle.h"
+#include "protocol/message/peer_state.h"
 
 namespace coprotect::provisioning {
 
@@ -17,9 +19,26 @@ struct ListKind {
   std::string_view path;  // the end of /v1/tenants/{tenant}/…
   std::string_view file;  // the last one that was signed, in the folder of the client CA: no serial repeats
   Result<std::uint64_t> (*serial)(ByteView list, const protocol::Certificate& ca);
+  protocol::ListKind kind;
 };
 extern const ListKind kClientLists;  // SPEC.md §7.4
 extern const ListKind kKeyLists;     // SPEC.md §10
+
+// Which of the serial numbers that were told, each by somebody else, is the newest: its place. One that a
+// single teller has, and that leaps above all others (protocol/message/list_serial.h), does not count: no
+// agent took such a list. At least one was told.
+std::size_t newest_serial(std::span<const std::uint64_t> told);
+// The number of the list that follows. Code::conflict if it would leap back to where lists began.
+Result<std::uint64_t> serial_after(const ListKind& kind, std::uint64_t present);
+
+// Different lists with the newest serial number. An administrator signs one list at a time, and an agent
+// takes one of each number: somebody else has the client CA's key, or a copy of its folder is in use.
+struct Fork {
+  std::uint64_t serial;
+  std::vector<Bytes> lists;  // those of this number, each once
+  std::string what;          // who tells them, and what that means
+  bool in_folder;            // whether the folder has a list of any number
+};
 
 // A list of one kind at a key's agents: fetched, compared, replaced.
 class SignedLists {
@@ -29,13 +48,17 @@ class SignedLists {
               const protocol::SigningKey& key);
 
   const ListKind& kind() const { return kind_; }
-  // The newest of `local` and what the agents have. An agent that cannot be reached, or has no list yet, does
-  // not count, but at least one must answer. Code::not_found if there is none; Code::conflict if two
-  // different lists have one serial number.
+  // The newest of `local` and what the agents have. An agent that cannot be reached, answers with an error or
+  // with what the CA did not sign, or has no list yet, does not count, but at least one must answer.
+  // Code::not_found if there is none. If there is a fork(), the one in the folder, or, without one, the first
+  // of those that have the newest number: a list of a greater number has to be signed over them.
   Result<Bytes> newest(const std::optional<Bytes>& local);
+  // As newest() found it; nothing if the newest number is one list's.
+  const std::optional<Fork>& fork() const { return fork_; }
   // Whether an agent has an older list than this one, or none, as far as newest() heard.
   bool someone_lacks(ByteView list) const;
-  // Gives the list to every agent. All are tried; the error names those that did not take it.
+  // Gives the list to every agent. All are tried; the error names those that did not take it. An agent took
+  // it if it signs that: Code::bad_proof if what answers in its place only says so.
   Status push(ByteView list);
   // Whether every agent refused what push() brought last: nobody has it, and nobody will.
   bool refused_by_all() const;
@@ -43,6 +66,7 @@ class SignedLists {
  private:
   struct Agent {
     client::AgentClient link;
+    protocol::VerifyKey identity;
     std::optional<Bytes> list;  // as newest() got it
     bool answered = false;
     bool refused = false;  // what push() brought
@@ -51,6 +75,7 @@ class SignedLists {
   protocol::Certificate ca_;
   std::string path_;
   std::vector<Agent> agents_;
+  std::optional<Fork> fork_;
 };
 
 }  // namespace coprotect::provisioning

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "swtpm-tests/harness/system.h"
@@ -67,6 +68,30 @@ TEST_P(DecryptInAnyGroup, OpensFilesOfEverySizeThroughBothAgents) {
     EXPECT_EQ(read_file(work_ / "f"), content);
     std::filesystem::remove(work_ / "f");
     std::filesystem::remove(file);
+  }
+}
+
+TEST_P(Decrypt, WritesNoPlaintextThroughALinkInTheOutputFolder) {
+  for (const char* const name : {"in/a", "in/sub/b"}) {
+    std::filesystem::create_directories((work_ / name).parent_path());
+    write_file(work_ / name, name);
+  }
+  ASSERT_EQ(system_->coprotect(alice_, {"encrypt", "-r", work_ / "in", "-o", work_ / "sealed"}).exit_code, 0);
+  for (const char* const name : {"elsewhere", "real", "there"})
+    std::filesystem::create_directories(work_ / name);
+  std::filesystem::create_directory_symlink("real", work_ / "out");  // which the user names
+  std::filesystem::create_directory_symlink("../elsewhere", work_ / "real/sub");
+  write_file(work_ / "there/a", "theirs");
+  std::filesystem::create_symlink("../there/a", work_ / "real/a");
+  for (const char* const how : {"--force", "--resume"}) {
+    const Finished run =
+        system_->coprotect(alice_, {"decrypt", "-r", work_ / "sealed", "-o", work_ / "out", how});
+    EXPECT_EQ(run.exit_code, 1) << run.err;
+    EXPECT_NE(run.err.find("out/sub\" is a symbolic link, which is not followed"), std::string::npos)
+        << run.err;
+    EXPECT_TRUE(std::filesystem::is_empty(work_ / "elsewhere"));
+    EXPECT_EQ(read_file(work_ / "there/a"), "theirs");
+    EXPECT_EQ(read_file(work_ / "real/a"), "in/a");
   }
 }
 
@@ -199,6 +224,45 @@ TEST_P(Decrypt, NamesTheMistypedGroupOfACode) {
   EXPECT_EQ(run.exit_code, 7) << run.err;
   EXPECT_NE(run.err.find("group 3"), std::string::npos) << run.err;
   EXPECT_EQ(run.err.find(code.substr(12, 5)), std::string::npos) << "the message repeats a part of the code";
+}
+
+// It is the agent's operator who has to do something, not the user with his recovery code.
+TEST_P(Decrypt, SaysThatAnAgentsTokenRefusesItsPin) {
+  const path file = encrypted("x", "y");
+  system_->company().stop();
+  ASSERT_TRUE(system_->company().start());  // without a share in memory
+  const path pin = system_->token().pin_file();
+  const std::string right = read_file(pin);
+  write_file(pin, "314159");
+  Finished run = decrypt(alice_, file);
+  EXPECT_EQ(run.exit_code, 3) << run.err;
+  EXPECT_NE(run.err.find("token refuses the agent's PIN"), std::string::npos) << run.err;
+  for (const std::string& untold : {std::string("--recover"), std::string("wrong-code"), pin.string()})
+    EXPECT_EQ(run.err.find(untold), std::string::npos) << run.err;
+  write_file(pin, right);
+  run = decrypt(alice_, file);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+}
+
+TEST_P(Decrypt, GoesOnOnceATokenAnswersThatHung) {
+  const path file = encrypted("x", "y");
+  system_->cloud().stop();
+  ASSERT_TRUE(system_->cloud().start());
+  system_->tpm().hang();
+  // Until the agent knows: each waits as long as the client does.
+  Finished run;
+  do {
+    run = decrypt(alice_, file);
+    ASSERT_EQ(run.exit_code, 4) << run.err;
+  } while (run.err.find("has not answered since") == std::string::npos);
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(decrypt(alice_, file).exit_code, 4);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(8));
+  system_->tpm().resume();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(90);
+  do run = decrypt(alice_, file);
+  while (run.exit_code != 0 && std::chrono::steady_clock::now() < end);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
 }
 
 TEST_P(Decrypt, SurvivesAgentsThatRestart) {

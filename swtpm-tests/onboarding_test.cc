@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "swtpm-tests/harness/system.h"
 
@@ -206,9 +207,10 @@ TEST_F(Onboarding, OutlivesTheAgentsTlsKey) {
 class InitAgent : public testing::Test {
  protected:
   InitAgent() : scratch_(), tpm_(scratch_.path() / "tpm") {}
-  Finished init(const std::vector<std::string>& options, const std::string& token) {
+  Finished init(const std::vector<std::string>& options, const std::string& token,
+                const std::string& folder = "agent") {
     return Command(System::program("coprotect-provision"))
-        .args({"init-agent", "--dir", (scratch_.path() / "agent").string(), "--token", token})
+        .args({"init-agent", "--dir", (scratch_.path() / folder).string(), "--token", token})
         .args(options)
         .run();
   }
@@ -220,15 +222,48 @@ TEST_F(InitAgent, KeepsItsSecretsToItself) {
   const Finished run = init({"--role", "cloud", "--url", "https://agent.example:8443"}, tpm_.uri());
   ASSERT_EQ(run.exit_code, 0) << run.err;
   const path agent = scratch_.path() / "agent";
-  EXPECT_EQ(mode_of(agent), 0700u);
+  for (const path& own : {agent, agent / "state", agent / "holds"}) EXPECT_EQ(mode_of(own), 0700u) << own;
   for (const char* name : {"keyring", "tls.key.pem", "invitation"})
     EXPECT_EQ(mode_of(agent / name), 0600u) << name;
   const std::string config = read_file(agent / "agent.toml");
   EXPECT_TRUE(keeps(config, "listen = \"[::]:8443\"")) << config;
   // The invitation's own record is wrapped: its secret is in the line that is handed over and nowhere else.
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(agent / "invitations"),
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(agent / "state/invitations"),
                           std::filesystem::directory_iterator()),
             1);
+}
+
+// So that the operator can compare it with that of his chip.
+TEST_F(InitAgent, NamesTheTokenThatTheAgentIsBoundTo) {
+  const auto named = [&](const std::string& folder, const SoftTpm& tpm) {
+    const Finished run = init({"--role", "cloud", "--url", "https://agent.example:8443"}, tpm.uri(), folder);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    std::smatch line;
+    const std::regex form("\\n  its token     (tpm:000b[0-9a-f]{64})\\n");
+    return std::regex_search(run.out, line, form) ? line[1].str() : "not named: " + run.out;
+  };
+  const SoftTpm other(scratch_.path() / "other-tpm");
+  const std::string name = named("agent", tpm_);
+  EXPECT_TRUE(name.starts_with("tpm:")) << name;
+  EXPECT_EQ(named("second", tpm_), name);
+  EXPECT_NE(named("elsewhere", other), name);
+}
+
+// As somebody who took the agent over may have put it there.
+TEST_F(InitAgent, WritesNoInvitationThroughALink) {
+  ASSERT_EQ(init({"--role", "cloud", "--url", "https://127.0.0.1:1"}, tpm_.uri()).exit_code, 0);
+  const path records = scratch_.path() / "agent/state/invitations";
+  const path elsewhere = scratch_.path() / "elsewhere";
+  std::filesystem::rename(records, elsewhere);
+  std::filesystem::create_directory_symlink(elsewhere, records);
+  const Finished run = Command(System::program("coprotect-provision"))
+                           .args({"invite", "--dir", (scratch_.path() / "agent").string()})
+                           .run();
+  EXPECT_NE(run.exit_code, 0);
+  EXPECT_TRUE(keeps(run.err, "is not a folder")) << run.err;
+  EXPECT_EQ(
+      std::distance(std::filesystem::directory_iterator(elsewhere), std::filesystem::directory_iterator()),
+      1);
 }
 
 TEST_F(InitAgent, IsDoneOnce) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/bundle/bundle.h"
+#include "protocol/crypto/ecdsa.h"
 #include "protocol/group/scalar.h"
 #include "swtpm-tests/harness/system.h"
 
@@ -13,6 +14,9 @@ struct AgentShare {
   protocol::Scalar share;
 };
 AgentShare share_of(const Agent& agent);
+
+// Its identity key, taken from its keyring in the same way.
+protocol::SigningKey identity_of(const Agent& agent);
 
 // The bundle that an onboarded system was given.
 protocol::Bundle bundle_of(const System& system);

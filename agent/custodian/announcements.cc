@@ -19,6 +19,13 @@ std::optional<ByteArray<N>> array_of(const Bytes& bytes) {
   return array;
 }
 
+// As the store's list of rows has it.
+Bytes name_of(const Announcements::Place& place) {
+  Bytes name(place.first.begin(), place.first.end());
+  name.insert(name.end(), place.second.begin(), place.second.end());
+  return name;
+}
+
 }  // namespace
 
 using protocol::HandoverNotice;
@@ -46,40 +53,15 @@ Status Announcements::load(Transaction& transaction) {
       return Error(Code::altered, name + " was altered: its MAC does not hold");
     auto notice = HandoverNotice::parse(encoded);
     if (!notice) return std::move(notice).error().in(name);
+    transaction.rows().put(Table::announcements, name_of(place), query.blob(4));
     const std::lock_guard lock(mutex_);
     waiting_.insert_or_assign(place, Waiting{*std::move(notice), running_ms});
     return Done{};
   });
 }
 
-Result<std::optional<Announcements::Place>> Announcements::to_give_way(const Place& place) const {
-  const std::lock_guard lock(mutex_);
-  if (waiting_.contains(place)) return std::optional<Place>();
-  std::size_t count = 0;
-  std::optional<Place> vetoed;
-  for (const auto& [other, waiting] : waiting_) {
-    if (other.first != place.first) continue;
-    ++count;
-    if (waiting.notice.vetoed) vetoed = other;
-  }
-  if (count < protocol::kMaxNotices) return std::optional<Place>();
-  if (vetoed) return vetoed;
-  return Error(Code::limited, std::to_string(count) +
-                                  " announcements wait for this key already: an administrator has to veto "
-                                  "those that nobody means to carry out");
-}
-
 Status Announcements::put(Transaction& transaction, const KeyId& key_id, HandoverNotice notice, Wait wait) {
   const Place place{key_id, notice.announcer};
-  const auto gives_way = to_give_way(place);
-  if (!gives_way) return gives_way.error();
-  if (*gives_way) {
-    const auto removed = transaction.query("DELETE FROM announcements WHERE key_id=? AND announcer=?")
-                             .bind((*gives_way)->first)
-                             .bind((*gives_way)->second)
-                             .run();
-    if (!removed) return removed;
-  }
   const Waiting waiting{
       .notice = notice,
       .running_ms = wait == Wait::begun ? running_.total_ms() + notice.running_left_ms : kNotBegun};
@@ -94,24 +76,50 @@ Status Announcements::put(Transaction& transaction, const KeyId& key_id, Handove
                            .bind(encoded)
                            .bind(waiting.running_ms)
                            .bind(row_mac)
-                           .run();
+                           .run(Rows::one);
   if (!written) return written;
-  transaction.after_commit([this, place, waiting, gives_way = *gives_way] {
+  transaction.rows().put(Table::announcements, name_of(place), Bytes(row_mac.begin(), row_mac.end()));
+  transaction.after_commit([this, place, waiting] {
     const std::lock_guard lock(mutex_);
-    if (gives_way) waiting_.erase(*gives_way);
     waiting_.insert_or_assign(place, waiting);
   });
   return Done{};
 }
 
 Status Announcements::remove(Transaction& transaction, const KeyId& key_id) {
-  const auto removed = transaction.query("DELETE FROM announcements WHERE key_id=?").bind(key_id).run();
+  const auto removed =
+      transaction.query("DELETE FROM announcements WHERE key_id=?").bind(key_id).run(Rows::any);
   if (!removed) return removed;
+  const std::lock_guard listing(mutex_);
+  for (const auto& [place, waiting] : waiting_)
+    if (place.first == key_id) transaction.rows().remove(Table::announcements, name_of(place));
   transaction.after_commit([this, key_id] {
     const std::lock_guard lock(mutex_);
     std::erase_if(waiting_, [&](const auto& entry) { return entry.first.first == key_id; });
   });
   return Done{};
+}
+
+Result<std::vector<Announcements::Place>> Announcements::remove_unvetoed(Transaction& transaction) {
+  std::vector<Place> places;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [place, waiting] : waiting_)
+      if (!waiting.notice.vetoed) places.push_back(place);
+  }
+  for (const Place& place : places) {
+    auto removed = transaction.query("DELETE FROM announcements WHERE key_id=? AND announcer=?")
+                       .bind(place.first)
+                       .bind(place.second)
+                       .run(Rows::any);
+    if (!removed) return std::move(removed).error();
+    transaction.rows().remove(Table::announcements, name_of(place));
+  }
+  transaction.after_commit([this, places] {
+    const std::lock_guard lock(mutex_);
+    for (const Place& place : places) waiting_.erase(place);
+  });
+  return places;
 }
 
 Announcements::Wait Announcements::wait_of(const Place& place) const {

@@ -10,8 +10,9 @@
 
 namespace coprotect::agent::custodian {
 
-// What recovery administrators announced that they will do. For each key one by each announcer's key, at most
-// protocol::kMaxNotices: nobody's announcement ends or delays another's. A row is under a MAC.
+// What recovery administrators announced that they will do. For each key one by each announcer's key; a key
+// has one recovery administrator, and for a time the one of the code before (identify.h). A row is under a
+// MAC.
 class Announcements {
  public:
   Announcements(const hsm::Keyring& keyring, const RunningTime& running)
@@ -23,9 +24,8 @@ class Announcements {
   // Whether a wait goes on, or begins only when the contacts were told.
   enum class Wait { begun, not_begun };
 
-  // Puts it in the place of the announcer's own, and, if there is no room, of one that was vetoed. The agent
-  // has to run for `notice.running_left_ms` from now on, or from the beginning of the wait on. Code::limited
-  // if there is no room.
+  // Puts it in the place of the announcer's own. The agent has to run for `notice.running_left_ms` from now
+  // on, or from the beginning of the wait on.
   Status put(Transaction& transaction, const protocol::KeyId& key_id, protocol::HandoverNotice notice,
              Wait wait);
   Wait wait_of(const Place& place) const;
@@ -33,6 +33,9 @@ class Announcements {
   std::vector<Place> not_begun() const;
   // Those of a key.
   Status remove(Transaction& transaction, const protocol::KeyId& key_id);
+  // All that were not vetoed, of a store that was put back: it may have forgotten a veto, and how long they
+  // waited. The places of those.
+  Result<std::vector<Place>> remove_unvetoed(Transaction& transaction);
   // With what is left of the time that the agent has to run.
   std::vector<protocol::HandoverNotice> of(const protocol::KeyId& key_id) const;
   std::optional<protocol::HandoverNotice> of(const protocol::KeyId& key_id, const Digest& announcer) const;
@@ -45,8 +48,6 @@ class Announcements {
   };
   Digest mac(const Place& place, ByteView notice, std::int64_t running_ms) const;
   protocol::HandoverNotice with_time_left(const Waiting& waiting) const;
-  // A vetoed one to give way, if there is no room; Code::limited if there is none.
-  Result<std::optional<Place>> to_give_way(const Place& place) const;
 
   const hsm::Keyring& keyring_;
   const RunningTime& running_;

@@ -2,6 +2,7 @@
 
 #include "agent/custodian/record.h"
 #include "protocol/base/fault.h"
+#include "protocol/crypto/hash.h"
 
 namespace coprotect::agent::custodian {
 namespace {
@@ -24,18 +25,28 @@ Result<protocol::Sid> read_sid(std::string_view subject) {
 
 }  // namespace
 
+std::string step_label(const ipc::Call& call) {
+  std::string label(route_name(call.route));
+  if (const auto sid = read_sid(call.subject)) label += " of ceremony " + to_hex(*sid);
+  return label;
+}
+
 Result<Bytes> Ceremonies::answer(const ipc::Call& call, const Peer& peer, std::int64_t now_ms) {
   if (!peer.invitation())
     return Error(Code::unauthenticated, "a ceremony needs the certificate of an invitation");
-  const Caller caller{*peer.invitation(), now_ms};
+  const Caller caller{.invitation = *peer.invitation(),
+                      .certificate = protocol::sha256(call.peer_certificate),
+                      .now_ms = now_ms};
   const std::lock_guard lock(mutex_);
   auto answer = run(call, caller);
-  if (!answer) record_failure(caller, answer.error());
+  if (!answer) record_failure(caller, call, answer.error());
   fault_point("agent-reply");
   return answer;
 }
 
 Result<Bytes> Ceremonies::run(const ipc::Call& call, const Caller& caller) {
+  if (call.route != Route::status && call.route != Route::activate && spent(caller.invitation))
+    return Error(Code::conflict, "invitation " + to_hex(caller.invitation) + " is spent: its key is active");
   if (call.route == Route::open) return open(caller, call.body);
   if (call.route == Route::status) return status(caller, call.body);
   const auto sid = read_sid(call.subject);
@@ -76,6 +87,8 @@ Result<OwnInvitation> Ceremonies::authenticate(const Caller& caller, const Invit
   if (!protocol::verify_mac(invitation->secret, tag, message))
     return Error(Code::unauthenticated,
                  "the message was not made with invitation " + to_hex(caller.invitation));
+  caller.proved = true;
+  caller.name_tenant(invitation->tenant);
   return invitation;
 }
 
@@ -87,16 +100,26 @@ protocol::LogEntry Ceremonies::entry(const Caller& caller, const std::string& te
   return entry;
 }
 
-void Ceremonies::record_failure(const Caller& caller, const Error& error) {
+bool Ceremonies::spent(const InvitationId& invitation) const {
+  const KeyPtr key = keys_.of_invitation(invitation);
+  return key != nullptr && key->state != KeyState::prepared;
+}
+
+// A spent invitation's certificate stays good for TLS; whoever keeps it fills no log with it.
+void Ceremonies::record_failure(const Caller& caller, const ipc::Call& call, const Error& error) {
+  if (!caller.proved || spent(caller.invitation)) return;
   const auto running = running_.find(caller.invitation);
   const KeyPtr key = keys_.of_invitation(caller.invitation);
-  if (running == running_.end() && key == nullptr) return;  // nobody who proved to hold an invitation
-  auto failure = entry(caller, key ? key->tenant() : running->second.tenant, error.message());
+  const std::string tenant = key                         ? key->tenant()
+                             : running != running_.end() ? running->second.tenant
+                                                         : caller.tenant;
+  if (tenant.empty()) return;  // it is not known whose ceremony it is
+  auto failure = entry(caller, tenant, step_label(call) + ": " + error.message());
   failure.outcome = code_name(error.code());
+  failure.request_hash = protocol::sha256(call.body);
   if (key) failure.key_id = key->key_id();
   // The step fails whether or not this can be written.
-  if (auto transaction = store_.begin(); transaction && log_.append(*transaction, std::move(failure)))
-    static_cast<void>(transaction->commit());
+  static_cast<void>(refusals_.add(caller.certificate, std::move(failure)));
 }
 
 }  // namespace coprotect::agent::custodian

@@ -7,8 +7,10 @@
 #include "agent/custodian/epoch_erasure.h"
 #include "agent/custodian/identify.h"
 #include "agent/custodian/invitations.h"
+#include "agent/custodian/key_lists.h"
 #include "agent/custodian/log.h"
 #include "agent/custodian/offers.h"
+#include "agent/custodian/refusals.h"
 #include "agent/custodian/settings.h"
 #include "agent/ipc/messages.h"
 #include "protocol/dkg/dealer.h"
@@ -17,6 +19,9 @@
 
 namespace coprotect::agent::custodian {
 
+// Which step of which ceremony a call is, as the log names it: "open", "deal of ceremony HEX".
+std::string step_label(const ipc::Call& call);
+
 // The agent's side of a key generation (protocol/SPEC.md §5), or of the handover in which it gets its first
 // share of a key (§13.6). Offers and running dealers are only in memory,
 // one for each invitation: a crash before PREPARED leaves nothing behind. From PREPARED on everything is in
@@ -24,19 +29,22 @@ namespace coprotect::agent::custodian {
 class Ceremonies {
  public:
   Ceremonies(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper,
-             const Offers& offers, Store& store, Keys& keys, Log& log, EpochErasure& epochs)
+             const Offers& offers, Store& store, Keys& keys, const KeyLists& lists, Log& log,
+             Refusals& refusals, EpochErasure& epochs)
       : settings_(settings),
         keyring_(keyring),
         keeper_(keeper),
         offers_(offers),
         store_(store),
         keys_(keys),
+        lists_(lists),
         log_(log),
+        refusals_(refusals),
         epochs_(epochs),
-        invitations_(settings.state / "invitations", keyring) {}
+        invitations_(settings.state() / "invitations", keyring) {}
 
   // Any route of a ceremony. The peer must hold the certificate of an invitation, and reaches only that
-  // invitation's ceremony.
+  // invitation's ceremony. Of a spent one it learns the status, and what its activation was answered with.
   Result<Bytes> answer(const ipc::Call& call, const Peer& peer, std::int64_t now_ms);
   // Drops ceremonies that nobody went on with.
   void sweep(std::int64_t now_ms);
@@ -45,7 +53,17 @@ class Ceremonies {
   using InvitationId = protocol::InvitationId;
   struct Caller {
     InvitationId invitation;
+    Digest certificate;  // SHA-256 of the one that TLS saw
     std::int64_t now_ms;
+    // Whether the message carries the invitation's MAC, or belongs to a ceremony that began with one. Before
+    // that nothing is written into anybody's log.
+    mutable bool proved = false;
+    // Whose log that is, as long as no ceremony and no key says: the tenant that the invitation is for, or
+    // else the one that the message names. Empty if neither does.
+    mutable std::string tenant = {};
+    void name_tenant(const std::string& named) const {
+      if (tenant.empty()) tenant = named;
+    }
   };
   struct Offer {
     protocol::OpenMessage open;
@@ -92,7 +110,9 @@ class Ceremonies {
   Status make_durable(const Caller& caller, KeyPtr key, std::string what);
   // The other way round: a prepared key goes.
   Status remove(const Caller& caller, const Key& prepared);
-  void record_failure(const Caller& caller, const Error& error);
+  void record_failure(const Caller& caller, const ipc::Call& call, const Error& error);
+  // Whether its ceremony ended with a key that is active, or was.
+  bool spent(const InvitationId& invitation) const;
 
   const Settings& settings_;
   const hsm::Keyring& keyring_;
@@ -100,7 +120,9 @@ class Ceremonies {
   const Offers& offers_;
   Store& store_;
   Keys& keys_;
+  const KeyLists& lists_;
   Log& log_;
+  Refusals& refusals_;
   EpochErasure& epochs_;
   Invitations invitations_;
   std::mutex mutex_;

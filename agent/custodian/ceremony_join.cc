@@ -1,6 +1,8 @@
 #include "agent/custodian/ceremonies.h"
 #include "agent/custodian/handover_shares.h"
 #include "agent/custodian/handovers.h"
+#include "agent/custodian/sole_holder.h"
+#include "protocol/handover/quorums.h"
 #include "protocol/handover/statements.h"
 
 namespace coprotect::agent::custodian {
@@ -8,6 +10,7 @@ namespace coprotect::agent::custodian {
 using protocol::Sid;
 
 Result<Bytes> Ceremonies::confirm_again(const Key& prepared) const {
+  if (prepared.state == KeyState::shelved) return Error(Code::conflict, "the handover was taken back");
   if (prepared.state != KeyState::prepared) return Error(Code::conflict, "the key is active");
   const auto confirmation = confirmation_of(prepared, keyring_.identity());
   if (!confirmation) return confirmation.error();
@@ -15,7 +18,8 @@ Result<Bytes> Ceremonies::confirm_again(const Key& prepared) const {
 }
 
 // Whether this agent may get its first share by the plan: it has none, is promised none by another plan, and
-// does not go back behind what it knows of the key.
+// does not go back behind what it knows of the key, nor to an epoch that it was active in. Honest agents do
+// not come to such an epoch again, but all who deal may have been put back.
 Status Ceremonies::check_joins(const protocol::HandoverPlan& plan, const protocol::Bundle& before) const {
   if (keys_.active(plan->key_id) != nullptr)
     return Error(Code::conflict, "this agent holds the key already, and joins nothing");
@@ -25,6 +29,9 @@ Status Ceremonies::check_joins(const protocol::HandoverPlan& plan, const protoco
   if (const KeyPtr left = keys_.left(plan->key_id); left != nullptr && !before.extends(*left->bundle))
     return Error(Code::conflict, "the bundle does not go on from epoch " + std::to_string(left->epoch()) +
                                      ", in which this agent left the key to others");
+  if (const KeyPtr newest = keys_.newest(plan->key_id); newest != nullptr && plan->epoch <= newest->epoch())
+    return Error(Code::conflict, "epoch " + std::to_string(newest->epoch()) +
+                                     " of the key was decided here before: only a later one is joined");
   return Done{};
 }
 
@@ -38,21 +45,31 @@ Result<Bytes> Ceremonies::join(const Caller& caller, const Sid& sid, ByteView bo
   if (message->invitation != caller.invitation || !protocol::verify_join_mac(invitation->secret, body))
     return Error(Code::unauthenticated,
                  "the message was not made with invitation " + to_hex(caller.invitation));
+  caller.proved = true;
+  caller.name_tenant(invitation->tenant);
   if (const auto key = key_of(caller, sid)) return confirm_again(**key);
+  const auto plan = protocol::HandoverPlan::parse(message->plan);
+  if (!plan) return plan.error();
+  caller.name_tenant((*plan)->parameters->tenant);
   const auto running = running_.find(caller.invitation);
   if (running == running_.end() || !running->second.offer)
     return Error(Code::conflict, "a handover to this agent without an offer");
 
   const auto before = protocol::Bundle::parse(message->bundle);
   if (!before) return before.error();
-  const auto plan = protocol::HandoverPlan::parse(message->plan);
-  if (!plan) return plan.error();
   if (plan->sid() != sid) return Error(Code::malformed, "the plan is of another handover");
   const Offer& offer = *running->second.offer;
   if (auto fits = offer.check_is_for((*plan)->key_id, (*plan)->previous); !fits)
     return std::move(fits).error();
   if (auto own = check_own_party((*plan)->parameters, offer); !own) return std::move(own).error();
+  // Those who dealt checked it, but they may be its accomplices.
+  if (auto few = protocol::check_quorum_count(protocol::PartShares::of((*plan)->parameters)); !few)
+    return std::move(few).error();
+  if (auto shared = check_that_nobody_suffices(settings_, (*plan)->parameters); !shared)
+    return std::move(shared).error();
   if (auto joins = check_joins(*plan, *before); !joins) return std::move(joins).error();
+  if (auto lives = lists_.check_not_destroyed((*plan)->parameters->tenant, (*plan)->key_id); !lives)
+    return std::move(lives).error();
   const auto deals = parse_deals(message->deals, *plan);
   if (!deals) return deals.error();
   auto prepared = prepare_key({.before = *before,
@@ -81,13 +98,17 @@ Result<Bytes> Ceremonies::void_join(const Caller& caller, const Sid& sid,
   if (message.invitation != caller.invitation || !protocol::verify_void_mac(invitation->secret, body))
     return Error(Code::unauthenticated,
                  "the message was not made with invitation " + to_hex(caller.invitation));
+  caller.proved = true;
+  caller.name_tenant(invitation->tenant);
   const auto plan = protocol::HandoverPlan::parse(message.plan);
   if (!plan) return plan.error();
+  caller.name_tenant((*plan)->parameters->tenant);
   const auto self = (*plan)->parameters.position_of(keyring_.identity().public_key());
   if (plan->sid() != sid || !self) return Error(Code::malformed, "the plan is of others");
   if (keys_.active((*plan)->key_id) != nullptr)
     return Error(Code::conflict, "this agent holds the key: an administrator asks it to abort");
-  if (const KeyPtr key = keys_.with_sid(sid)) {
+  const KeyPtr key = keys_.with_sid(sid);
+  if (key != nullptr && key->state != KeyState::shelved) {
     if (key->invitation != caller.invitation || key->state != KeyState::prepared)
       return Error(Code::conflict, handover_label(*plan) + " is not of this invitation here");
     if (auto removed = remove(caller, *key); !removed) return std::move(removed).error();

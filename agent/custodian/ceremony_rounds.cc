@@ -22,6 +22,7 @@ Result<Bytes> Ceremonies::open(const Caller& caller, ByteView body) {
   if (!message) return std::move(message).error();
   const auto invitation = authenticate(caller, message->invitation, MacTag::open, body);
   if (!invitation) return invitation.error();
+  caller.name_tenant(message->tenant);
   const std::string name = "invitation " + to_hex(caller.invitation);
   if (caller.now_ms > invitation->expires_ms) return Error(Code::denied, name + " has expired");
   if (!invitation->tenant.empty() && invitation->tenant != message->tenant)
@@ -74,16 +75,18 @@ Result<Bytes> Ceremonies::parameters(const Caller& caller, const Sid& sid, ByteV
   if (!message) return message.error();
   const auto invitation = authenticate(caller, message->invitation, MacTag::parameters, body);
   if (!invitation) return invitation.error();
+  auto parsed = protocol::Parameters::parse(message->parameters);
+  if (!parsed) return std::move(parsed).error();
+  caller.name_tenant((*parsed)->tenant);
   const auto running = running_.find(caller.invitation);
   if (running == running_.end() || !running->second.offer)
     return Error(Code::conflict, "parameters without an offer");
 
-  auto parsed = protocol::Parameters::parse(message->parameters);
-  if (!parsed) return std::move(parsed).error();
   if (parsed->sid() != sid) return Error(Code::malformed, "parameters are of another ceremony");
   if (auto fits = running->second.offer->check_is_for({}, {}); !fits) return std::move(fits).error();
   if (auto own = check_own_party(*parsed, *running->second.offer); !own) return std::move(own).error();
   if (auto split = check_that_nobody_suffices(settings_, *parsed); !split) return std::move(split).error();
+  if (auto few = check_agents_of_new_key(settings_, *parsed); !few) return std::move(few).error();
   // A key that is born with more could have no new code: the agents would refuse the plan.
   if (auto few = protocol::check_quorum_count(protocol::PartShares::of(*parsed)); !few)
     return std::move(few).error().in("parameters");
@@ -103,6 +106,7 @@ Result<Dealer*> Ceremonies::dealer_of(const Caller& caller, const Sid& sid) {
       running->second.dealer->parameters().sid() != sid)
     return Error(Code::not_found, "ceremony " + to_hex(sid) + " does not run here");
   running->second.touched_ms = caller.now_ms;
+  caller.proved = true;
   return &*running->second.dealer;
 }
 

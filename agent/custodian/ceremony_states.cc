@@ -39,15 +39,10 @@ Status check_blob(const Key& key, const protocol::StoreBlobMessage& message) {
   return Done{};
 }
 
-// How the log names it. A key generation's tool opened the new blob again with the code that was typed again,
-// before it made the bundle complete; of a handover its version says.
+// How the log names it. A key that an agent joins may have had other codes since the agent last held it.
 std::string activation_of(const Key& activated) {
-  bool code = activated.parameters().recovery_party().has_value();
-  if (const protocol::Sharing* const before = activated.bundle->sharing_before()) {
-    const auto plan = protocol::HandoverVersion::plan_of(activated.bundle->newest());
-    code = plan && plan->needs_code(*before);
-  }
-  return std::string("activated") + (code ? std::string(Drills::kCodeOpened) : "");
+  const bool code = activated.parameters().recovery_party().has_value();
+  return std::string("activated") + (code ? std::string(Drills::kCodeRenewed) : "");
 }
 
 // The plan by which a handover prepared the key; empty for a key generation.
@@ -64,6 +59,7 @@ Result<KeyPtr> Ceremonies::key_of(const Caller& caller, const Sid& sid) const {
   KeyPtr key = keys_.with_sid(sid);
   if (key == nullptr || key->invitation != caller.invitation)
     return Error(Code::not_found, "ceremony " + to_hex(sid) + " has no key here");
+  caller.proved = true;
   return key;
 }
 
@@ -163,11 +159,14 @@ Result<Bytes> Ceremonies::activate(const Caller& caller, const Sid& sid, ByteVie
                                : protocol::encode_signature(acknowledgement_of(active, keyring_.identity()));
   };
   if ((*key)->state == KeyState::active) return acknowledged(**key);
-  if ((*key)->state != KeyState::prepared) return Error(Code::conflict, "the key went on to a later epoch");
+  if ((*key)->state != KeyState::prepared)
+    return Error(Code::conflict, "the key went on to a later epoch, or its handover was taken back");
   if (bundle->epoch() != 0 && !completes(*bundle, **key))
     return Error(Code::conflict, "the bundle is of another outcome than this agent confirmed");
   if ((*key)->parameters().recovery_party() && (*key)->recovery_blob.empty())
     return Error(Code::conflict, "the recovery blob is not stored yet");
+  if (auto lives = lists_.check_not_destroyed((*key)->tenant(), (*key)->key_id()); !lives)
+    return std::move(lives).error();
 
   Key active = **key;
   active.state = KeyState::active;

@@ -2,10 +2,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "agent/custodian/testing/pair.h"
+#include "agent/custodian/testing/test_ceremony.h"
 #include "protocol/base/test_must.h"
-#include "swtpm-tests/harness/scratch.h"
-#include "swtpm-tests/harness/soft_token.h"
+#include "protocol/base/writer.h"
+#include "protocol/crypto/hash.h"
+#include "protocol/dkg/test_ceremony.h"
+#include "protocol/dkg/test_lying_dealer.h"
 #include "swtpm-tests/harness/soft_tpm.h"
 
 // The agent's side of a key generation: its states, what it refuses, what survives a restart.
@@ -14,32 +16,12 @@ namespace {
 
 using ipc::Route;
 using protocol::CeremonyState;
-using protocol::ControlKind;
 using protocol::SuiteId;
-using testing::control;
-using testing::HeldInvitation;
+using protocol::test::LyingDealer;
+using testing::Ceremony;
 using testing::kHourMs;
 using testing::Tool;
 
-class Ceremony : public ::testing::TestWithParam<SuiteId> {
- protected:
-  Bytes abort_message(std::size_t agent = 0) {
-    return control(pair.tool.invitation(agent), ControlKind::abort, pair.tool.sid());
-  }
-  Result<Bytes> reopened(Route route, Bytes body) {
-    pair.cloud.close();
-    pair.cloud.open();
-    return pair.tool.post(0, route, std::move(body));
-  }
-  static std::string code_of(const Result<Bytes>& result) {
-    return result ? "ok" : std::string(code_name(result.error().code()));
-  }
-
-  harness::Scratch scratch;
-  harness::SoftToken token{scratch / "token"};
-  bool used = (token.use(), true);
-  testing::Pair pair{scratch.path(), testing::token_at(token.uri()), GetParam()};
-};
 INSTANTIATE_TEST_SUITE_P(Suites, Ceremony, ::testing::Values(SuiteId::p256, SuiteId::ffdhe3072),
                          [](const auto& tested) { return std::string(protocol::suite_name(tested.param)); });
 
@@ -81,6 +63,33 @@ TEST_P(Ceremony, ParametersMustNotMakeOnePartyAQuorum) {
   refused("party \"cloud\" would hold 2 of the 2 shares that suffice");
 }
 
+// Eight organisations of which any four could use the key make 70 quorums.
+TEST_P(Ceremony, MoreQuorumsThanPeopleReadAreRefused) {
+  for (testing::TestAgent* const agent : {&pair.cloud, &pair.company}) {
+    agent->close();
+    agent->agents_of_new_keys = 16;
+    agent->open();
+  }
+  const auto among = [&](std::uint8_t organisations) {
+    pair.tool.offer();
+    auto& fields = pair.tool.fields();
+    for (std::uint8_t index = 4; index <= organisations; ++index)
+      fields.parties.push_back(
+          testing::stranger("other-" + std::to_string(index), index, pair.clock->now_ms));
+    fields.t = 4;
+    fields.n = organisations;
+  };
+  among(8);
+  for (const std::size_t agent : {0u, 1u}) {
+    const auto refused = pair.tool.send_parameters(agent);
+    EXPECT_EQ(code_of(refused), "denied");
+    EXPECT_EQ(refused ? "ok" : refused.error().message(),
+              "parameters: more than 64 quorums of organisations could use the key: nobody could judge them");
+  }
+  among(7);
+  for (const std::size_t agent : {0u, 1u}) EXPECT_EQ(code_of(pair.tool.send_parameters(agent)), "ok");
+}
+
 TEST_P(Ceremony, TellsTheFrontWhomToTrust) {
   int changes = 0;
   pair.cloud.custodian().on_trust_change([&] { ++changes; });
@@ -110,6 +119,15 @@ TEST_P(Ceremony, PreparedSurvivesARestartAndIsCompleted) {
   pair.clock->now_ms += 12 * kHourMs;
   pair.cloud.custodian().sweep();
   EXPECT_EQ(pair.tool.status(0).state, CeremonyState::prepared);
+  try {
+    Tool again({&pair.cloud}, pair.acme, GetParam());
+    const auto& own = pair.tool.invitation(0);
+    again.use_invitation(0, {own.id, own.secret.clone(), own.certificate});
+    again.offer();
+    ADD_FAILURE() << "offered";
+  } catch (const std::runtime_error& error) {
+    EXPECT_TRUE(std::string_view(error.what()).starts_with("conflict: ")) << error.what();
+  }
   pair.tool.store_blob();
   pair.tool.sign();
   EXPECT_EQ(code_of(reopened(Route::activate, pair.bundle().encoded())), "ok");
@@ -149,103 +167,95 @@ TEST_P(Ceremony, ActivationNeedsTheRecoveryBlobAndAllSignatures) {
   Bytes cut = pair.bundle().encoded();
   cut.back() ^= 1;
   EXPECT_NE(code_of(pair.tool.post(0, Route::activate, cut)), "ok");
+  Tool other({&pair.cloud, &pair.company}, pair.acme, GetParam());
+  other.run();
+  EXPECT_EQ(code_of(pair.tool.post(0, Route::activate, other.bundle().encoded())), "conflict");
   EXPECT_EQ(pair.tool.status(0).state, CeremonyState::prepared);
   pair.tool.activate();
 }
 
-TEST_P(Ceremony, OneRecoveryBlobForAKey) {
-  pair.tool.offer();
-  pair.tool.exchange();
-  pair.tool.prepare();
-  pair.tool.store_blob();
-  EXPECT_EQ(code_of(pair.tool.post(0, Route::store_blob, pair.tool.blob_message(0))),
-            "ok");  // the same again
-  auto message = must(protocol::StoreBlobMessage::parse(pair.tool.blob_message(0)));
-  message.blob.back() ^= 1;
-  EXPECT_EQ(code_of(pair.tool.post(0, Route::store_blob, message.encode())),
-            "bad-proof");  // not what the tool signed
-}
-
-TEST_P(Ceremony, ARecoveryBlobIsOfItsKey) {
-  pair.tool.offer();
-  pair.tool.exchange();
-  pair.tool.prepare();
-  pair.tool.store_blob();
-  const auto binding = must(protocol::RecoveryBlob::parse(pair.tool.blob())).binding();
-  const auto stored = [&](const protocol::KeyId& key_id, SuiteId suite, const protocol::HpkePrivateKey& key) {
-    const Secret code = Secret::copy_of(bytes_of("0123456789ABCDEFGHJKMNPQRSTV"));
-    auto blob = protocol::RecoveryBlob::seal_with({64, 1, 1}, {}, {}, code, key_id, suite, key);
-    return code_of(pair.tool.post(0, Route::store_blob,
-                                  pair.tool.message_of_blob(must(std::move(blob)).first.encoded())));
-  };
-  const auto other_suite = binding.suite == SuiteId::p256 ? SuiteId::ffdhe2048 : SuiteId::p256;
-  const auto other_key = protocol::HpkePrivateKey::generate(system_random());
-  EXPECT_EQ(stored({1}, binding.suite, pair.tool.recovery_key()), "malformed");
-  EXPECT_EQ(stored(binding.key_id, other_suite, pair.tool.recovery_key()), "malformed");
-  EXPECT_EQ(stored(binding.key_id, binding.suite, other_key), "malformed");
-  pair.tool.sign();
-  pair.tool.activate();
+// Of a key generation, at real agents with real tokens: whoever deals what does not hold is named by each
+// agent, and nothing stays of the key.
+TEST_P(Ceremony, ADealerWhoLiesIsNamedByEveryAgent) {
+  const auto stolen = pair.company.stolen_identity();
+  for (const std::uint8_t position : {std::uint8_t{2}, std::uint8_t{1}}) {
+    const std::string name = position == 2 ? "recovery" : "company";
+    const auto refused = [&](const std::string& words, const auto& lie) {
+      pair.tool.offer();
+      pair.tool.exchange();
+      const LyingDealer liar(pair.tool.parameters(), position, position == 2 ? pair.tool.identity() : stolen,
+                             pair.tool.reveals()[position], pair.tool.deals()[position]);
+      auto deals = pair.tool.deals();
+      deals[position] = lie(liar);
+      for (std::size_t agent = 0; agent < position; ++agent) {
+        const auto answer = pair.tool.post(agent, Route::prepare, protocol::MessageList{deals}.encode());
+        EXPECT_EQ(code_of(answer), "bad-proof") << name;
+        const std::string why = answer ? "ok" : answer.error().message();
+        EXPECT_TRUE(why.starts_with("party \"" + name + "\": ")) << why;
+        EXPECT_NE(why.find(words), std::string::npos) << why;
+        // That was the end of it, also with what the dealer said before.
+        const Bytes honest = protocol::MessageList{pair.tool.deals()}.encode();
+        EXPECT_EQ(code_of(pair.tool.post(agent, Route::prepare, honest)), "conflict");
+        EXPECT_NE(pair.tool.status(agent).state, CeremonyState::prepared);
+        EXPECT_EQ(keys_in(agent == 0 ? pair.cloud : pair.company), 0);
+      }
+    };
+    refused("does not match the commitments",
+            [](const LyingDealer& liar) { return liar.with_wrong_shares(); });
+    refused("recovery part for index 3 does not hold", [](const LyingDealer& liar) {
+      const auto other = protocol::Scalar::random(liar.group().scalars(), system_random());
+      return liar.with_part(must(protocol::RecoveryPart::make(liar.statement(), other, system_random())));
+    });
+    refused("recovery part for index 3 does not hold", [](const LyingDealer& liar) {
+      auto statement = liar.statement();
+      statement.recovery_key = protocol::HpkePrivateKey::generate(system_random()).public_key();
+      const auto value = protocol::Scalar::random(liar.group().scalars(), system_random());
+      return liar.with_part(must(protocol::RecoveryPart::make(statement, value, system_random())));
+    });
+  }
 }
 
 TEST_P(Ceremony, ParametersMustCarryWhatTheAgentOffered) {
   using Fields = protocol::Parameters::Fields;
-  const auto refused = [&](void (*change)(Fields&)) {
+  const auto refused = [&](const auto& change) {
     pair.tool.offer();
     change(pair.tool.fields());
     return code_of(pair.tool.send_parameters(0));
   };
+  const auto other_suite = GetParam() == SuiteId::p256 ? SuiteId::ffdhe2048 : SuiteId::p256;
+  const auto other_certificate = protocol::test::make_authority("cloud", pair.cloud.stolen_identity());
   EXPECT_EQ(refused([](Fields& f) { f.parties[0].name = "mallory"; }), "conflict");
   EXPECT_EQ(refused([](Fields& f) { f.parties[0].url = "https://elsewhere:1"; }), "conflict");
   EXPECT_EQ(refused([](Fields& f) { f.parties[0].nonce[0] ^= 1; }), "conflict");
   EXPECT_EQ(refused([](Fields& f) { f.parties[0].mode = protocol::KeeperMode::resident; }), "conflict");
   EXPECT_EQ(refused([](Fields& f) { f.tenant = "other"; }), "conflict");
   EXPECT_EQ(refused([](Fields& f) { f.purpose = protocol::Purpose::derive; }), "conflict");
+  EXPECT_EQ(refused([&](Fields& f) { f.suite = other_suite; }), "conflict");
+  EXPECT_EQ(refused([&](Fields& f) { f.parties[0].identity_certificate = other_certificate; }), "conflict");
   EXPECT_EQ(refused([](Fields& f) {
               f.parties[0].ceremony_key = protocol::HpkePrivateKey::generate(system_random()).public_key();
             }),
             "conflict");
+  // Certified by nobody whom the agent was made with, nor by the client CA.
+  EXPECT_EQ(refused([&](Fields& f) {
+              f.parties[0].organisation = must(protocol::OrganisationCertificate::issue(
+                  protocol::OrganisationKind::agent, "mallory",
+                  protocol::SigningKey::generate(system_random()), pair.cloud.identity_key()));
+            }),
+            "conflict");
+  // Without this agent, of whom it has the offer.
+  EXPECT_EQ(refused([&](Fields& f) { f.parties[0] = testing::stranger("cloud", 1, pair.clock->now_ms); }),
+            "conflict");
+  // Under the path of another ceremony.
+  pair.tool.offer();
+  const auto parameters = must(protocol::Parameters::make(pair.tool.fields()));
+  const auto& invitation = pair.tool.invitation(0);
+  const protocol::ParametersMessage message{
+      .invitation = invitation.id, .parameters = parameters.encoded(), .mac = {}};
+  EXPECT_EQ(code_of(pair.cloud.call(Route::parameters, std::string(64, '0'), invitation.certificate,
+                                    message.encode(invitation.secret))),
+            "malformed");
   EXPECT_EQ(refused([](Fields&) {}), "ok");
-}
-
-TEST_P(Ceremony, AMessageNeedsItsInvitation) {
-  const HeldInvitation other = pair.cloud.invite(kHourMs);
-  const HeldInvitation& own = pair.tool.invitation(0);
-  const Bytes question = control(own, ControlKind::status, {});
-  const auto ask = [&](ByteView peer, Bytes body) {
-    return code_of(pair.cloud.call(Route::status, "", peer, std::move(body)));
-  };
-  EXPECT_EQ(ask(own.certificate, question), "ok");
-  EXPECT_EQ(ask(other.certificate, question), "unauthenticated");
-  EXPECT_EQ(ask({}, question), "unauthenticated");
-  EXPECT_EQ(ask(pair.tool.invitation(1).certificate, question), "unauthenticated");  // of the company's agent
-  EXPECT_EQ(ask(pair.alice.certificate.der(), question), "unauthenticated");
-  Bytes forged = question;
-  forged.back() ^= 1;
-  EXPECT_EQ(ask(own.certificate, forged), "unauthenticated");
-
-  pair.tool.offer();
-  pair.tool.exchange();
-  pair.tool.prepare();
-  const std::string sid = to_hex(pair.tool.sid());
-  const Bytes foreign_abort = control(other, ControlKind::abort, pair.tool.sid());
-  EXPECT_EQ(code_of(pair.cloud.call(Route::abort, sid, other.certificate, foreign_abort)),
-            "ok");  // of nothing
-  EXPECT_EQ(pair.tool.status(0).state, CeremonyState::prepared);
-  EXPECT_EQ(code_of(pair.cloud.call(Route::store_blob, sid, other.certificate, {})), "not-found");
-}
-
-TEST_P(Ceremony, AnInvitationExpires) {
-  pair.clock->now_ms += 24 * kHourMs - 1;
-  pair.tool.offer();
-  pair.clock->now_ms += 2;
-  EXPECT_THROW(pair.tool.offer(), std::runtime_error);
-}
-
-TEST_P(Ceremony, AnAlteredInvitationIsNotOpened) {
-  const auto file = scratch / "cloud" / "invitations" / to_hex(pair.tool.invitation(0).id);
-  Bytes content = Bytes(std::filesystem::file_size(file), 0);
-  std::filesystem::resize_file(file, content.size() - 1);
-  EXPECT_THROW(pair.tool.offer(), std::runtime_error);
 }
 
 TEST_P(Ceremony, ATenantKeepsItsAuthority) {
@@ -275,7 +285,6 @@ TEST_P(Ceremony, OnlySoManyRunAtOnce) {
 }
 
 // A tool, or who stole it, could make a "joint" key that one agent opens alone.
-// A tool, or who stole it, could make a "joint" key that one agent opens alone.
 TEST_P(Ceremony, AnAgentIsNoSoleHolderUnlessItsOperatorSaysSo) {
   const auto hold_two = [&] {
     pair.tool.offer();
@@ -293,6 +302,26 @@ TEST_P(Ceremony, AnAgentIsNoSoleHolderUnlessItsOperatorSaysSo) {
   hold_two();
   EXPECT_EQ(code_of(pair.tool.send_parameters(0)), "ok");
   EXPECT_EQ(code_of(pair.tool.send_parameters(1)), "denied");  // whatever the other's operator allows
+}
+
+// A tool could bring an agent of its own, which with the recovery share is a quorum beside the two that
+// people know.
+TEST_P(Ceremony, NoFurtherAgentHoldsAKeyThatIsMade) {
+  testing::TestAgent third(scratch / "third", "backup", testing::token_at(token.uri()), pair.clock);
+  third.open();
+  Tool tool({&pair.cloud, &pair.company, &third}, pair.acme, GetParam());
+  tool.offer();
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto refused = tool.send_parameters(i);
+    EXPECT_EQ(code_of(refused), "denied");
+    EXPECT_NE(refused.error().message().find("agents_of_new_keys"), std::string::npos);
+  }
+  for (testing::TestAgent* const agent : {&pair.cloud, &pair.company, &third}) {
+    agent->close();
+    agent->agents_of_new_keys = 3;
+    agent->open();
+  }
+  tool.run();
 }
 
 TEST_P(Ceremony, ClientListsNeedTheAuthorityAndAGreaterSerial) {
@@ -333,8 +362,8 @@ TEST_P(Ceremony, SaysWhenNobodyIsEnrolledForRecovery) {
   pair.acme.remove(pair.rescuer);
   const auto eve = pair.acme.enrol("user", "eve");
   must(pair.cloud.call(Route::client_list_put, "acme", pair.admin.certificate.der(), pair.acme.next_list()));
-  EXPECT_EQ(recovery(),
-            "nobody of tenant \"acme\" is enrolled with role recovery: kit and code open nothing");
+  EXPECT_EQ(recovery(), "key " + to_hex(pair.bundle().key_id()) +
+                            ": its recovery administrator is not enrolled: its kit and code open nothing");
   std::string said;
   for (const auto& entry : testing::read_log(pair.cloud, pair.bundle(), pair.admin))
     if (entry.kind == protocol::EntryKind::client_list) said = entry.detail;
@@ -363,6 +392,9 @@ TEST_P(Ceremony, HealthSaysWhatWorks) {
   EXPECT_NE(report(pair.alice.certificate.der()).find(R"("keys":1)"), std::string::npos);
   EXPECT_NE(report({}).find(R"("keys":0)"), std::string::npos);
   EXPECT_NE(report({}).find(R"("status":"ok")"), std::string::npos);
+  const auto all = nlohmann::json::parse(report({}));
+  EXPECT_EQ(all["suites"], nlohmann::json({"p256", "ffdhe2048", "ffdhe3072", "ffdhe4096"}));
+  EXPECT_EQ(all["operations"], nlohmann::json({1, 2, 3, 4, 5, 6}));
   token.remove();
   pair.clock->now_ms += 60'000;
   EXPECT_NE(report({}).find(R"("status":"degraded")"), std::string::npos);

@@ -29,7 +29,10 @@ using testing::TestAgent;
 class ChainedDecrypt : public ::testing::TestWithParam<SuiteId> {
  protected:
   ChainedDecrypt() {
-    for (TestAgent* const agent : agents) agent->open();
+    for (TestAgent* const agent : agents) {
+      agent->agents_of_new_keys = 3;
+      agent->open();
+    }
     tool.run();
     const Bytes list = acme.next_list();
     for (std::size_t i = 0; i < agents.size(); ++i) {
@@ -159,7 +162,7 @@ TEST_P(ChainedDecrypt, GoesRoundADeadParty) {
 TEST_P(ChainedDecrypt, LetsEachPartyRefuseForItself) {
   const auto file = encrypt(tool.bundle());
   company.close();
-  company.requests_per_key_per_day = 1;
+  company.requests.per_key = 1;
   company.open();
   for (int i = 0; i < 2; ++i) {
     const Asking asked = asking(file);

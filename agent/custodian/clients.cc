@@ -27,17 +27,19 @@ Status ClientLists::load(Transaction& transaction, const Keys& keys) {
     if (key == nullptr) return Error(Code::altered, name + " has no key: a row was removed");
     auto list = ClientList::parse(encoded, key->client_ca());
     if (!list) return std::move(list).error().in(name);
+    transaction.rows().put(Table::client_lists, query.blob(0), query.blob(2));
     lists_.emplace(tenant, std::make_shared<const EnrolledClients>(
                                EnrolledClients{*std::move(list), std::move(encoded)}));
     return Done{};
   });
 }
 
-Status ClientLists::put(Transaction& transaction, EnrolledClientsPtr clients, BroughtBy by) {
+Status ClientLists::put(Transaction& transaction, EnrolledClientsPtr clients) {
   const std::string& tenant = clients->list.tenant;
   const auto present = of_tenant(tenant);
-  if (auto follows = check_serial("client list of tenant \"" + tenant + "\"",
-                                  present == nullptr ? 0 : present->list.serial, clients->list.serial, by);
+  if (auto follows =
+          protocol::check_serial("client list of tenant \"" + tenant + "\"",
+                                 present == nullptr ? 0 : present->list.serial, clients->list.serial);
       !follows)
     return follows;
   const Digest row_mac = mac(tenant, clients->encoded);
@@ -46,8 +48,10 @@ Status ClientLists::put(Transaction& transaction, EnrolledClientsPtr clients, Br
           .bind(tenant)
           .bind(clients->encoded)
           .bind(row_mac)
-          .run();
+          .run(Rows::one);
   if (!written) return written;
+  transaction.rows().put(Table::client_lists, Bytes(tenant.begin(), tenant.end()),
+                         Bytes(row_mac.begin(), row_mac.end()));
   transaction.after_commit([this, clients = std::move(clients)] {
     const std::unique_lock lock(mutex_);
     lists_.insert_or_assign(clients->list.tenant, clients);
@@ -69,12 +73,13 @@ bool ClientLists::enrolled(const protocol::ClientIdentity& identity,
   return entry != clients->list.clients.end() && entry->second == identity.uri;
 }
 
-bool ClientLists::recovery_enrolled(const std::string& tenant) const {
-  const auto clients = of_tenant(tenant);
-  const std::string prefix = "coprotect:" + tenant + ":recovery:";
-  return clients != nullptr && std::ranges::any_of(clients->list.clients, [&](const auto& client) {
-           return client.second.starts_with(prefix);
-         });
+bool ClientLists::recovery_enrolled(const Key& key) const {
+  const protocol::VerifyKey* const administrator = key.parameters().recovery_administrator();
+  const auto clients = of_tenant(key.tenant());
+  if (administrator == nullptr || clients == nullptr) return false;
+  const auto entry = clients->list.clients.find(protocol::key_hash_of(*administrator));
+  return entry != clients->list.clients.end() &&
+         entry->second.starts_with("coprotect:" + key.tenant() + ":recovery:");
 }
 
 }  // namespace coprotect::agent::custodian

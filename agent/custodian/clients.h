@@ -5,8 +5,8 @@
 #include <shared_mutex>
 
 #include "agent/custodian/keys.h"
-#include "agent/custodian/list_serial.h"
 #include "protocol/message/client_list.h"
+#include "protocol/message/list_serial.h"
 
 namespace coprotect::agent::custodian {
 
@@ -24,15 +24,16 @@ class ClientLists {
 
   // Reads every row. Code::altered names a row whose MAC does not hold or that has no key.
   Status load(Transaction& transaction, const Keys& keys);
-  // Code::conflict unless the list's serial may follow the present one's (list_serial.h).
-  Status put(Transaction& transaction, EnrolledClientsPtr clients, BroughtBy by);
+  // Code::conflict unless the list's serial may follow the present one's (protocol/message/list_serial.h).
+  Status put(Transaction& transaction, EnrolledClientsPtr clients);
 
   // Null if the tenant has no list yet.
   EnrolledClientsPtr of_tenant(std::string_view tenant) const;
   // Whether the certificate's key is enrolled under this identity.
   bool enrolled(const protocol::ClientIdentity& identity, const protocol::Certificate& certificate) const;
-  // Whether anybody is enrolled with role recovery: without, kit and code open nothing.
-  bool recovery_enrolled(const std::string& tenant) const;
+  // Whether the key's recovery administrator is enrolled: otherwise its kit and code open nothing. False for
+  // a key without one.
+  bool recovery_enrolled(const Key& key) const;
 
  private:
   Digest mac(std::string_view tenant, ByteView list) const;

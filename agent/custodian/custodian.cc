@@ -6,6 +6,7 @@
 #include "agent/custodian/log_query.h"
 #include "agent/custodian/recovery_share.h"
 #include "agent/custodian/replay.h"
+#include "agent/custodian/told.h"
 #include "protocol/crypto/hash.h"
 
 namespace coprotect::agent::custodian {
@@ -80,10 +81,10 @@ Result<Custodian::Outcome> Custodian::serve(const Asked& asked, const RequestId&
   auto answer = judge(*std::move(envelope), asked, story, known, admitted);
   if (!answer && !admitted) answer = refuse(story, std::move(answer).error());
   const auto& identity = keyring_.identity();
-  const auto sealed =
-      answer
-          ? SealedReply::answer(identity, answer->reveal(), reply_key, hash, system_random())
-          : SealedReply::refuse(identity, Refusal::of(answer.error(), id), reply_key, hash, system_random());
+  const auto sealed = answer
+                          ? SealedReply::answer(identity, answer->reveal(), reply_key, hash, system_random())
+                          : SealedReply::refuse(identity, Refusal::of(told(answer.error()), id), reply_key,
+                                                hash, system_random());
   if (!sealed) return sealed.error();
   return Outcome{.body = sealed->encode(),
                  .refused = answer ? std::nullopt : std::optional<Error>(answer.error())};
@@ -109,6 +110,9 @@ Result<Secret> Custodian::judge(SignedRequest::Envelope envelope, const Asked& a
   const auto client = identify(envelope, keys_, clients_, self, now);
   if (!client) return client.error();
   story.set_client(*client);
+  if (client->identity.role == protocol::Role::recovery && !client->recovers)
+    return Error(Code::denied, "certificate of \"" + client->identity.uri +
+                                   "\" is not that of this key's recovery administrator");
   if (auto newest = peers_.check(*client->key, envelope.operation); !newest) return newest.error();
 
   // Whether it was answered before.
@@ -117,19 +121,26 @@ Result<Secret> Custodian::judge(SignedRequest::Envelope envelope, const Asked& a
 
   // What the tenant says of the key; and the body, which can be read in the key's suite only.
   const Key& key = *client->key;
-  if (auto usable = key_lists_.check(key, envelope.operation); !usable) return usable.error();
+  const auto usable = key_lists_.check(key, envelope.operation);
+  if (!usable && envelope.operation != Operation::handover) return usable.error();
   if (is_of_epoch(envelope.operation) && envelope.request.epoch != key.epoch())
     return Error(Code::conflict, "the key is in epoch " + std::to_string(key.epoch()));
   const auto opened = std::move(envelope).open(key.parameters()->suite);
   if (!opened) return opened.error();
   const auto& request = opened->request;
-  if (const auto* const step = std::get_if<protocol::HandoverBody>(&request.body)) story.set_step(*step);
+  const auto* const step = std::get_if<protocol::HandoverBody>(&request.body);
+  // Of a key that is destroyed, too, an administrator is told how it stands.
+  const bool asks_status = step != nullptr && step->step == protocol::HandoverStep::status;
+  if (!usable && !asks_status) return usable.error();
+  if (std::holds_alternative<protocol::RecoveryShareBody>(request.body))
+    if (auto due = check_parts_of_disabled(*client, now); !due) return due.error();
 
   // This agent's policy; then, for each item, its file's policy and its ciphertext's proof.
   if (auto allowed = server_policy_.check(request, client->identity, key.parameters()->purpose); !allowed)
     return allowed.error();
-  const auto decisions = decide(request, *client, now);
-  story.set_items(decisions);
+  const auto decisions = decide(request, *client, now, asked.caller);
+  if (!decisions) return decisions.error();
+  story.set_items(*decisions);
   if (const auto* const drill = std::get_if<protocol::DrillReportBody>(&request.body)) {
     if (auto held = Drills::check(*drill, key.sharing); !held) return std::move(held).error();
     story.set_report(Drills::detail_of(*drill));
@@ -140,17 +151,29 @@ Result<Secret> Custodian::judge(SignedRequest::Envelope envelope, const Asked& a
   admitted = true;
 
   // The share is used, the result recorded.
-  auto plaintext = compute(*client, *opened, decisions);
-  const auto failure = plaintext ? std::nullopt : std::optional<Error>(plaintext.error());
+  auto plaintext = compute(*client, *opened, *decisions, asked.caller);
+  const auto failure = plaintext ? std::nullopt : std::optional<Error>(told(plaintext.error()));
   const auto result = story.result(failure, settings_.now_ms());
   if (auto recorded = record(result); !recorded) return recorded.error();
   drills_.count(result);
   return plaintext;
 }
 
+// Kit and code get the recovery share of a disabled key for a change of holders only, once everybody could
+// object to it.
+Status Custodian::check_parts_of_disabled(const Client& client, std::int64_t now_ms) const {
+  if (!client.recovers || !key_lists_.disabled(*client.key) ||
+      handovers_.may_begin_announced(client.key->key_id(), client.key_hash, now_ms))
+    return Done{};
+  return Error(Code::denied,
+               "the key is disabled: its recovery parts are given only for new holders that were announced, "
+               "once those may begin");
+}
+
 // Others are asked too, whatever this agent's own answer is: it is for each party to refuse. But nothing is
 // passed on for somebody who is not known, or twice: then the list is this agent's refusal alone.
-Result<Custodian::Outcome> Custodian::join(const ipc::Call& call, const Peer& peer, const RequestId& id) {
+Result<Custodian::Outcome> Custodian::join(const ipc::Call& call, const Peer& peer, const RequestId& id,
+                                           const Interest& caller) {
   auto message = protocol::ForwardMessage::parse(call.body);
   if (!message) return refuse(call, peer, id, std::move(message).error());
   std::optional<Known> known;
@@ -158,7 +181,8 @@ Result<Custodian::Outcome> Custodian::join(const ipc::Call& call, const Peer& pe
                     .key_id = call.subject,
                     .operation = std::nullopt,
                     .peer = peer,
-                    .certificate = protocol::sha256(call.peer_certificate)},
+                    .certificate = protocol::sha256(call.peer_certificate),
+                    .caller = caller},
                    id, &known);
   if (!own) return std::move(own).error();
   if (!known || (own->refused && own->refused->code() == Code::replayed)) {
@@ -171,7 +195,7 @@ Result<Custodian::Outcome> Custodian::join(const ipc::Call& call, const Peer& pe
 }
 
 Result<Secret> Custodian::compute(const Client& client, const SignedRequest& request,
-                                  std::span<const Decision> decisions) {
+                                  std::span<const Decision> decisions, const Interest& caller) {
   const auto& body = request.request.body;
   if (const auto* const range = std::get_if<protocol::LogBody>(&body))
     return log_query(*store_, log_, *client.key, *range);
@@ -179,7 +203,7 @@ Result<Secret> Custodian::compute(const Client& client, const SignedRequest& req
     return custodian::recovery_share(*keeper_, client);
   if (const auto* const step = std::get_if<protocol::HandoverBody>(&body)) return hand_over(client, *step);
   if (std::holds_alternative<protocol::DrillReportBody>(body)) return Secret(0);
-  return decrypt(*keeper_, *client.key, decisions, request.hash, system_random());
+  return decrypt(*keeper_, *client.key, decisions, request.hash, system_random(), caller);
 }
 
 Result<Secret> Custodian::hand_over(const Client& client, const protocol::HandoverBody& step) {
@@ -190,18 +214,13 @@ Result<Secret> Custodian::hand_over(const Client& client, const protocol::Handov
   const bool parties_changed = step.step == HandoverStep::activate || step.step == HandoverStep::retire ||
                                step.step == HandoverStep::abort;
   if (parties_changed && trust_changed_) trust_changed_();
-  if (step.step == HandoverStep::activate) count_code(before, keys_.active(client.key->key_id()));
+  const KeyPtr after = keys_.active(client.key->key_id());
+  const bool activates = step.step == HandoverStep::activate || step.step == HandoverStep::retire;
+  if (activates && went_on(before, after) && renewed_code(*after)) drills_.expect_code(after->key_id());
+  const bool went_back = step.step == HandoverStep::abort && before != nullptr &&
+                         (after == nullptr || after->epoch() < before->epoch());
+  if (went_back && renewed_code(*before)) drills_.take_code_back(before->key_id());
   return Secret::copy_of(*answer);
-}
-
-void Custodian::count_code(const KeyPtr& before, const KeyPtr& activated) {
-  if (activated == nullptr || !activated->sharing.recovery) return;
-  if (before != nullptr && before->epoch() == activated->epoch()) return;
-  const protocol::Sharing* const sharing = activated->bundle->sharing_before();
-  const auto plan = sharing == nullptr ? Result<protocol::HandoverPlan>(Error(Code::not_found, ""))
-                                       : protocol::HandoverVersion::plan_of(activated->bundle->newest());
-  if (sharing == nullptr || (plan && plan->needs_code(*sharing)))
-    drills_.saw_code(activated->key_id(), settings_.now_ms());
 }
 
 Status Custodian::look_for_replay(const Client& client, const protocol::Request& request,
@@ -217,10 +236,24 @@ Status Custodian::admit(const Client& client, const protocol::Request& request,
                         const protocol::LogEntry& intent) {
   auto transaction = store_->begin();
   if (!transaction) return std::move(transaction).error();
-  if (auto claimed = replay::claim(*transaction, client.key_hash, request); !claimed) return claimed;
+  if (auto claimed = replay::claim(*transaction, client.key_hash, request, running_.total_ms()); !claimed)
+    return claimed;
   if (auto below = caps_.admit(*transaction, intent); !below) return below;
   if (auto recorded = log_.append(*transaction, intent); !recorded) return recorded;
   return transaction->commit();
+}
+
+Status Custodian::use(const RequestCaps& caps) {
+  const auto transaction = store_->begin();  // which guards them
+  if (!transaction) return transaction.error();
+  caps_.use(caps);
+  return Done{};
+}
+
+Result<std::vector<LimitUse>> Custodian::cap_uses() const {
+  const auto transaction = store_->begin();  // which guards them
+  if (!transaction) return transaction.error();
+  return caps_.uses(settings_.now_ms());
 }
 
 Status Custodian::record(protocol::LogEntry entry) {
@@ -237,10 +270,12 @@ Error Custodian::refuse(const Record& story, Error why) {
 }
 
 Error Custodian::refuse(const ipc::Call& call, const Peer& peer, const RequestId& id, Error why) {
+  const bool ceremony = recorded_of(call.route) == protocol::Recorded::ceremony;
   // A ceremony records what it refuses to an invitation itself.
-  if (recorded_of(call.route) == protocol::Recorded::ceremony && peer.invitation()) return why;
-  Record story(static_cast<std::uint8_t>(recorded_of(call.route)), route_name(call.route), id, call.body);
-  story.set_key(key_id_of(call.subject));
+  if (ceremony && peer.invitation()) return why;
+  Record story(static_cast<std::uint8_t>(recorded_of(call.route)),
+               ceremony ? step_label(call) : std::string(route_name(call.route)), id, call.body);
+  if (!ceremony) story.set_key(key_id_of(call.subject));
   story.set_caller(peer, protocol::sha256(call.peer_certificate));
   return refuse(story, std::move(why));
 }

@@ -6,10 +6,14 @@
 #include "agent/custodian/caps.h"
 #include "agent/custodian/ceremonies.h"
 #include "agent/custodian/chain.h"
+#include "agent/custodian/conditions.h"
 #include "agent/custodian/drills.h"
 #include "agent/custodian/erasure.h"
 #include "agent/custodian/handovers.h"
 #include "agent/custodian/health.h"
+#include "agent/custodian/last_uses.h"
+#include "agent/custodian/log_cuts.h"
+#include "agent/custodian/newest_backup.h"
 #include "agent/custodian/parts_checks.h"
 #include "agent/custodian/peers.h"
 #include "agent/custodian/record.h"
@@ -25,7 +29,7 @@ namespace coprotect::agent::custodian {
 struct Answer {
   ipc::Reply reply;
   std::optional<Chain> chain;
-  std::optional<Error> refused;  // why, if the reply's body is a sealed refusal
+  std::optional<Error> refused;  // why, if the reply says it in other words or in a sealed refusal
 };
 
 // Where a request is judged, recorded and answered. Everything that it is called with comes from the front
@@ -33,12 +37,17 @@ struct Answer {
 // beside each other.
 class Custodian {
  public:
-  // Opens the store in `settings.state` and checks all of it. Code::altered if a row that authorises, or the
-  // log, is not what this agent wrote.
+  // Opens the store in `settings.state()` and checks all of it. Code::altered if a row that authorises, or
+  // the log, is not what this agent wrote.
   static Result<std::unique_ptr<Custodian>> open(Settings settings, hsm::Keyring keyring,
                                                  std::unique_ptr<hsm::ShareKeeper> keeper);
 
-  Answer answer(const ipc::Call& call);
+  // A caller who goes, or whose time is over, ends a request that opens files or derives between two items.
+  Answer answer(const ipc::Call& call, const Interest& caller = Interest());
+  // How much of each daily cap is in use. Code::unavailable if the store cannot be used.
+  Result<std::vector<LimitUse>> cap_uses() const;
+  // Other daily caps from now on. Code::unavailable if the store cannot be used.
+  Status use(const RequestCaps& caps);
   // Whose certificates TLS may accept: the tenants' CAs and the agent's own, for invitations; and, to be
   // heard on chained requests, the other parties' of active keys.
   ipc::Trust trust() const;
@@ -51,6 +60,14 @@ class Custodian {
   // What the last sweep could not erase, and why; empty if all is well. From the thread that sweeps.
   const std::string& not_erased() const { return not_erased_; }
 
+  // What the operator has to know of the token, although it answers; may be empty.
+  std::string token_notice() const { return keeper_->token_notice(); }
+  // Likewise of what the operator asked to have removed from the log.
+  const std::string& not_cut() const { return not_cut_; }
+
+  // What rotted in the log, and how to repair it; empty if nothing did.
+  std::string damage() const { return log_.damage(); }
+
   // For tests that fill the disk.
   Store& store() { return *store_; }
 
@@ -58,6 +75,7 @@ class Custodian {
   Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hsm::ShareKeeper> keeper,
             std::unique_ptr<Store> store);
   Status load();
+  Status begin_store();
   Result<hsm::Sealed> sealed_before();
 
   // What a call comes to, unless it is not even judged.
@@ -66,11 +84,11 @@ class Custodian {
     std::optional<Error> refused = std::nullopt;  // as in Answer
     std::optional<Chain> chain = std::nullopt;
   };
-  Result<Outcome> take(const ipc::Call& call, const RequestId& id);
+  Result<Outcome> take(const ipc::Call& call, const RequestId& id, const Interest& caller);
   // What no client signs.
   Result<Bytes> route(const ipc::Call& call, const Peer& peer);
   // A client's request that others shall answer, too.
-  Result<Outcome> join(const ipc::Call& call, const Peer& peer, const RequestId& id);
+  Result<Outcome> join(const ipc::Call& call, const Peer& peer, const RequestId& id, const Interest& caller);
   // A signed request, where it was sent to and by whom.
   struct Asked {
     ByteView request;
@@ -78,6 +96,7 @@ class Custodian {
     std::optional<protocol::Operation> operation;  // none: any that is answered with partials
     const Peer& peer;
     Digest certificate;  // SHA-256 of the peer's
+    const Interest& caller;
   };
   // Whose request it is, once that is known and it was not answered before.
   struct Known {
@@ -92,11 +111,10 @@ class Custodian {
   Result<Secret> judge(protocol::SignedRequest::Envelope envelope, const Asked& asked, Record& story,
                        std::optional<Known>* known, bool& admitted);
   Result<Secret> compute(const Client& client, const protocol::SignedRequest& request,
-                         std::span<const Decision> decisions);
+                         std::span<const Decision> decisions, const Interest& caller);
   Result<Secret> hand_over(const Client& client, const protocol::HandoverBody& step);
-  // That an activation showed that the recovery code opens; either may be null. One that was asked for again
-  // showed nothing new.
-  void count_code(const KeyPtr& before, const KeyPtr& activated);
+  // Code::denied for the recovery parts of a disabled key before an announced change of holders may begin.
+  Status check_parts_of_disabled(const Client& client, std::int64_t now_ms) const;
   Status look_for_replay(const Client& client, const protocol::Request& request, std::int64_t now_ms);
   Status admit(const Client& client, const protocol::Request& request, const protocol::LogEntry& intent);
   Status record(protocol::LogEntry entry);
@@ -110,31 +128,44 @@ class Custodian {
   Result<Bytes> put_client_list(const ipc::Call& call, const Peer& peer);
   Result<Bytes> get_key_list(const ipc::Call& call, const Peer& peer) const;
   Result<Bytes> put_key_list(const ipc::Call& call, const Peer& peer);
+  Bytes receipt(protocol::ListKind kind, ByteView list) const;
   Bytes health(const Peer& peer);
+  // Erases what is due.
+  Status erase();
+  // Whether keys work again whose last use failed.
+  void look_again(std::int64_t now_ms);
 
   Settings settings_;
   hsm::Keyring keyring_;
+  LastUses uses_;
   std::unique_ptr<hsm::ShareKeeper> keeper_;
   std::unique_ptr<Store> store_;
   RunningTime running_;
+  DueEpochs due_;
   Keys keys_;
+  Log log_;
+  Contacts contacts_;
+  HeldErasures held_;
   ClientLists clients_;
   KeyLists key_lists_;
-  Log log_;
   Peers peers_;
   ServerPolicy server_policy_;
   Caps caps_;
+  NewestBackup backup_;
   Refusals refusals_;
   Drills drills_;
   Offers offers_;
   EpochErasure epochs_;
+  PartsChecks parts_checks_;
+  Conditions conditions_;
   Ceremonies ceremonies_;
   Handovers handovers_;
+  LogCuts cuts_;
   Erasure erasure_;
-  PartsChecks parts_checks_;
   Health health_;
   std::function<void()> trust_changed_;
   std::string not_erased_;
+  std::string not_cut_;
   std::int64_t pruned_ms_ = 0;   // of the wall clock
   std::int64_t counted_ms_ = 0;  // of the running time
 };

@@ -7,9 +7,11 @@
 #include "agent/custodian/custodian.h"
 #include "agent/custodian/replay.h"
 #include "agent/custodian/take_list.h"
+#include "agent/custodian/told.h"
 #include "protocol/crypto/hash.h"
+#include "protocol/message/list_receipt.h"
 
-// How the custodian is opened, and what it answers besides the requests that clients sign.
+// What the custodian answers besides the requests that clients sign, and what it does once a second.
 namespace coprotect::agent::custodian {
 namespace {
 
@@ -17,6 +19,7 @@ using ipc::Route;
 using protocol::Operation;
 
 constexpr std::int64_t kPruneEveryMs = 60'000;
+constexpr std::int64_t kTryWriteEveryMs = 5'000;
 
 // The operation of the signed requests that this route is for; none if it is for other messages.
 std::optional<Operation> operation_of(Route route) {
@@ -58,6 +61,11 @@ bool for_invitations(Route route) {
   }
 }
 
+// Steps of a ceremony that use the token. Refused before anything happened, they may be sent again.
+bool needs_token(Route route) {
+  return for_invitations(route) && route != Route::health && route != Route::status && route != Route::abort;
+}
+
 Error not_known(std::string_view what, std::string_view which) {
   return {Code::not_found, std::string(what).append(" ").append(which).append(" is not known here")};
 }
@@ -94,94 +102,7 @@ bool is_own_organisation(const Settings& settings, const protocol::Party& party,
   return party.organisation.organisation_key() == client_ca.key().bytes();
 }
 
-Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hsm::ShareKeeper> keeper,
-                     std::unique_ptr<Store> store)
-    : settings_(std::move(settings)),
-      keyring_(std::move(keyring)),
-      keeper_(std::move(keeper)),
-      store_(std::move(store)),
-      running_(keyring_, settings_.steady_ms),
-      keys_(keyring_),
-      clients_(keyring_),
-      key_lists_(keyring_, keys_, running_, settings_.destroy_wait),
-      log_(keyring_),
-      peers_(settings_, keyring_, *store_, keys_, {clients_, key_lists_}, log_),
-      server_policy_{.allow_recover = settings_.allow_recover, .derive = settings_.derive},
-      caps_(settings_),
-      refusals_(*store_, log_),
-      offers_(keyring_, *keeper_),
-      epochs_(settings_, *keeper_, *store_, keys_, key_lists_, log_),
-      ceremonies_(settings_, keyring_, *keeper_, offers_, *store_, keys_, log_, epochs_),
-      handovers_(settings_, keyring_, *keeper_, offers_, *store_, keys_, running_, log_, epochs_, peers_),
-      erasure_(epochs_, *store_, keys_, key_lists_, log_),
-      parts_checks_(keys_, *keeper_),
-      health_(settings_.role, *keeper_) {}
-
-Result<std::unique_ptr<Custodian>> Custodian::open(Settings settings, hsm::Keyring keyring,
-                                                   std::unique_ptr<hsm::ShareKeeper> keeper) {
-  auto store = Store::open(settings.state / "store.db");
-  if (!store) return std::move(store).error();
-  auto custodian = std::unique_ptr<Custodian>(
-      new Custodian(std::move(settings), std::move(keyring), std::move(keeper), *std::move(store)));
-  if (auto loaded = custodian->load(); !loaded) return std::move(loaded).error();
-  const auto sealed = custodian->sealed_before();
-  if (!sealed) return sealed.error();
-  if (auto recovered = custodian->keeper_->recover(*sealed); !recovered) return std::move(recovered).error();
-  static_cast<void>(custodian->erasure_.run(custodian->settings_.now_ms()));  // sweep() tries again
-  return custodian;
-}
-
-// A row is there once its share was sealed, and stays, or is to be erased, until the share is.
-Result<hsm::Sealed> Custodian::sealed_before() {
-  if (!keys_.empty()) return hsm::Sealed::before;
-  auto transaction = store_->begin();
-  if (!transaction) return std::move(transaction).error();
-  const auto due = keys_.epochs_due(*transaction);
-  if (!due) return due.error();
-  return due->empty() ? hsm::Sealed::never : hsm::Sealed::before;
-}
-
-Status Custodian::load() {
-  auto transaction = store_->begin();
-  if (!transaction) return std::move(transaction).error();
-  if (auto loaded = running_.load(*transaction); !loaded) return loaded;
-  if (auto loaded = keys_.load(*transaction); !loaded) return loaded;
-  if (auto loaded = clients_.load(*transaction, keys_); !loaded) return loaded;
-  if (auto loaded = handovers_.load(*transaction); !loaded) return loaded;
-  if (auto loaded = peers_.load(*transaction); !loaded) return loaded;
-  if (auto loaded = key_lists_.load(*transaction); !loaded) return loaded;
-
-  std::map<std::string, Digest> last_lists;  // by tenant, as the log has them
-  std::map<std::string, Digest> last_key_lists;
-  const auto visit = [&](const protocol::LogEntry& entry) {
-    caps_.count(entry);
-    drills_.count(entry);
-    peers_.visit(entry);
-    if (entry.kind == protocol::EntryKind::client_list)
-      last_lists.insert_or_assign(entry.tenant, entry.request_hash);
-    if (entry.kind == protocol::EntryKind::key_list)
-      last_key_lists.insert_or_assign(entry.tenant, entry.request_hash);
-  };
-  if (auto loaded = log_.load(*transaction, visit); !loaded) return loaded;
-  // Each of these was written in one transaction with an entry of the log: together they are older or newer,
-  // never apart.
-  if (!keys_.empty() && log_.last_seq() == 0) return Error(Code::altered, "the log was altered: it is gone");
-  for (const auto& [tenant, hash] : last_lists) {
-    const auto clients = clients_.of_tenant(tenant);
-    if (clients == nullptr || protocol::sha256(clients->encoded) != hash)
-      return Error(Code::altered,
-                   "store: the client list of tenant \"" + tenant + "\" is not the last one in the log");
-  }
-  for (const auto& [tenant, hash] : last_key_lists) {
-    const auto keys = key_lists_.of_tenant(tenant);
-    if (keys == nullptr || protocol::sha256(keys->encoded) != hash)
-      return Error(Code::altered,
-                   "store: the key list of tenant \"" + tenant + "\" is not the last one in the log");
-  }
-  return transaction->commit();
-}
-
-Answer Custodian::answer(const ipc::Call& call) {
+Answer Custodian::answer(const ipc::Call& call, const Interest& caller) {
   RequestId id{};
   system_random().fill(id);
   Answer answer{.reply = {.id = call.id, .error = std::nullopt, .request_id = to_hex(id), .body = {}},
@@ -190,9 +111,15 @@ Answer Custodian::answer(const ipc::Call& call) {
   // The boundary of the custodian: the standard library may throw for want of memory, and that costs the
   // request.
   try {
-    auto outcome = take(call, id);
+    if (const auto hangs = keeper_->hang(); hangs && needs_token(call.route)) {
+      answer.reply.error = hangs->error;
+      answer.reply.retry_after_seconds = static_cast<std::uint32_t>(hangs->next_probe.count());
+      return answer;
+    }
+    auto outcome = take(call, id, caller);
     if (!outcome) {
-      answer.reply.error = std::move(outcome).error();
+      answer.reply.error = told(outcome.error());
+      answer.refused = std::move(outcome).error();
       return answer;
     }
     answer.reply.body = std::move(outcome->body);
@@ -204,20 +131,22 @@ Answer Custodian::answer(const ipc::Call& call) {
   return answer;
 }
 
-Result<Custodian::Outcome> Custodian::take(const ipc::Call& call, const RequestId& id) {
+Result<Custodian::Outcome> Custodian::take(const ipc::Call& call, const RequestId& id,
+                                           const Interest& caller) {
   const bool always = call.route == Route::health || call.route == Route::peer_state;
   if (auto newest = peers_.check(); !newest && !always) return std::move(newest).error();
   const Peer peer =
       Peer::of(call.peer_certificate, keys_, clients_, settings_.identity_certificate, settings_.now_ms());
   if (peer.is_agent() && call.route != Route::decrypt && call.route != Route::peer_state)
     return Error(Code::denied, "an agent's certificate is good for requests between agents only");
-  if (call.route == Route::decrypt) return join(call, peer, id);
+  if (call.route == Route::decrypt) return join(call, peer, id, caller);
   if (const auto operation = operation_of(call.route))
     return serve({.request = call.body,
                   .key_id = call.subject,
                   .operation = operation,
                   .peer = peer,
-                  .certificate = protocol::sha256(call.peer_certificate)},
+                  .certificate = protocol::sha256(call.peer_certificate),
+                  .caller = caller},
                  id);
   auto body = peer.invitation() && !for_invitations(call.route)
                   ? Error(Code::denied, "an invitation's certificate is good for ceremonies only")
@@ -253,7 +182,7 @@ Result<Bytes> Custodian::route(const ipc::Call& call, const Peer& peer) {
   const KeyPtr before = bundle ? keys_.active(bundle->key_id()) : nullptr;
   auto answer = ceremonies_.answer(call, peer, settings_.now_ms());
   if (!answer) return answer;
-  if (bundle) count_code(before, keys_.active(bundle->key_id()));
+  if (bundle && went_on(before, keys_.active(bundle->key_id()))) drills_.expect_code(bundle->key_id());
   if (trust_changed_) trust_changed_();
   return answer;
 }
@@ -262,6 +191,11 @@ Bytes Custodian::health(const Peer& peer) {
   Health::Facts facts;
   const auto newest = peers_.check();
   if (!newest) facts.store = newest.error().message();
+  if (const auto two = peers_.other_life().seen(); newest && two) facts.store = *two;
+  const auto problem = store_->problem();
+  if (problem) facts.store = problem->message();
+  const auto unwritten = problem ? std::nullopt : store_->write_failure();
+  if (unwritten && newest) facts.store = *unwritten;
   Oldest drill;
   Oldest parts;
   Oldest code;
@@ -269,19 +203,22 @@ Bytes Custodian::health(const Peer& peer) {
     if (!peer.may_read(*key) || key->erased()) continue;
     ++facts.keys;
     drill.add(drills_.last_passed_ms(key->key_id()));
-    if (const auto state = parts_checks_.of(*key)) {
-      parts.add(state->verified_ms);
-      code.add(drills_.code_opened_ms(key->key_id()));
-      if (!state->problem.empty()) facts.recovery = state->problem;
-      if (!clients_.recovery_enrolled(key->tenant()))
-        facts.recovery = "nobody of tenant \"" + key->tenant() +
-                         "\" is enrolled with role recovery: kit and code open nothing";
+    const auto condition = conditions_.of(*key);
+    if (key->sharing.recovery) {
+      parts.add(condition.parts_verified_ms);
+      code.add(condition.code_opened_ms);
+      if (!condition.recovery.empty()) facts.recovery = condition.recovery;
     }
-    if (handovers_.contacts_fail(key->key_id()))
-      facts.contacts = "the notification command failed: the contacts could not be told of a handover yet";
+    if (!condition.contacts.empty()) facts.contacts = condition.contacts;
+    if (condition.erasure_held) facts.held.push_back(to_hex(key->key_id()));
+    if (!condition.erasure.empty()) facts.erasure = "key " + to_hex(key->key_id()) + ": " + condition.erasure;
+    if (const auto use = uses_.of(key->key_id()))
+      facts.uses.push_back({to_hex(key->key_id()), use->since_ms, use->failure});
     const auto fit = peers_.check(*key, Operation::partial_decrypt);
-    if (newest && !fit) facts.store = fit.error().message();
+    if (facts.store == "ok" && !fit) facts.store = fit.error().message();
   }
+  if (const std::string damage = log_.damage(); !damage.empty()) facts.log = damage;
+  facts.backup = backup_.state();
   facts.last_drill_ms = drill.get();
   facts.parts_verified_ms = parts.get();
   facts.code_opened_ms = code.get();
@@ -299,7 +236,7 @@ Result<Bytes> Custodian::bundle(const ipc::Call& call, const Peer& peer) const {
 
 Result<Bytes> Custodian::get_client_list(const ipc::Call& call, const Peer& peer) const {
   const auto clients = clients_.of_tenant(call.subject);
-  if (clients == nullptr || !peer.may_read(call.subject))
+  if (clients == nullptr || !peer.may_read_lists(call.subject))
     return not_known("a client list of tenant", "\"" + call.subject + "\"");
   return clients->encoded;
 }
@@ -307,31 +244,33 @@ Result<Bytes> Custodian::get_client_list(const ipc::Call& call, const Peer& peer
 // The tenant's CA has signed who is enrolled; whoever brings the list need only be of that tenant. The first
 // one comes with the invitation.
 Result<Bytes> Custodian::put_client_list(const ipc::Call& call, const Peer& peer) {
-  const KeyPtr key = keys_.of_tenant(call.subject);
+  const KeyPtr key = keys_.published_of_tenant(call.subject);
   if (key == nullptr || !peer.of_tenant(call.subject)) return not_known("tenant", "\"" + call.subject + "\"");
-  if (auto taken =
-          take_client_list(*store_, clients_, log_, *key, call.body, BroughtBy::client, settings_.now_ms());
-      !taken)
+  if (auto taken = take_client_list(*store_, clients_, log_, *key, call.body, settings_.now_ms()); !taken)
     return std::move(taken).error();
-  return Bytes{};
+  return receipt(protocol::ListKind::clients, call.body);
 }
 
 Result<Bytes> Custodian::get_key_list(const ipc::Call& call, const Peer& peer) const {
   const auto keys = key_lists_.of_tenant(call.subject);
-  if (keys == nullptr || !peer.may_read(call.subject))
+  if (keys == nullptr || !peer.may_read_lists(call.subject))
     return not_known("a key list of tenant", "\"" + call.subject + "\"");
   return keys->encoded;
 }
 
 // As with client lists: the CA's signature is what counts.
 Result<Bytes> Custodian::put_key_list(const ipc::Call& call, const Peer& peer) {
-  const KeyPtr key = keys_.of_tenant(call.subject);
+  const KeyPtr key = keys_.published_of_tenant(call.subject);
   if (key == nullptr || !peer.of_tenant(call.subject)) return not_known("tenant", "\"" + call.subject + "\"");
-  if (auto taken =
-          take_key_list(*store_, key_lists_, log_, *key, call.body, BroughtBy::client, settings_.now_ms());
+  const bool missed = peers_.had_newer_lists(call.subject);
+  if (auto taken = take_key_list(*store_, key_lists_, log_, *key, call.body, settings_.now_ms(), missed);
       !taken)
     return std::move(taken).error();
-  return Bytes{};
+  return receipt(protocol::ListKind::keys, call.body);
+}
+
+Bytes Custodian::receipt(protocol::ListKind kind, ByteView list) const {
+  return protocol::encode_signature(protocol::sign_list_receipt(kind, list, keyring_.identity()));
 }
 
 ipc::Trust Custodian::trust() const {
@@ -347,6 +286,25 @@ ipc::Trust Custodian::trust() const {
   return {.authorities = {authorities.begin(), authorities.end()}, .peers = {peers.begin(), peers.end()}};
 }
 
+// By what a use does before it computes: a probe of something else would prove nothing. A token that hangs
+// is probed already (hsm/token_watch.h), and a refused PIN is not tried again before its file changes.
+void Custodian::look_again(std::int64_t now_ms) {
+  if (keeper_->hang()) return;
+  for (const KeyPtr& key : keys_.all_active()) {
+    if (key->erased() || !uses_.take_due(key->key_id(), now_ms)) continue;
+    for (const auto& [index, record] : key->shares)
+      if (!keeper_->check(key->share_id(index), record, key->sharing.public_share(index)))
+        break;  // the last use
+  }
+}
+
+Status Custodian::erase() {
+  const auto is_newest = [this](const Key& key) {
+    return bool{peers_.check()} && bool{peers_.other_life().check()} && !peers_.had_newer_lists(key.tenant());
+  };
+  return erasure_.run(settings_.now_ms(), is_newest);
+}
+
 void Custodian::sweep() {
   const std::int64_t now = settings_.now_ms();
   keeper_->sweep();
@@ -354,9 +312,14 @@ void Custodian::sweep() {
   handovers_.sweep(now);
   parts_checks_.run(now);
   refusals_.sweep(now);
-  const auto erased = erasure_.run(now);
+  look_again(now);
+  const auto erased = erase();
   not_erased_ = erased ? "" : erased.error().message();
-  if (const std::int64_t total = running_.total_ms(); total - counted_ms_ >= kPruneEveryMs) {
+  const auto cut = cuts_.look();
+  not_cut_ = cut ? "" : cut.error().message();
+  // A disk that was full is tried sooner, so that health does not say so any longer than it is.
+  const std::int64_t write_every_ms = store_->write_failure() ? kTryWriteEveryMs : kPruneEveryMs;
+  if (const std::int64_t total = running_.total_ms(); total - counted_ms_ >= write_every_ms) {
     counted_ms_ = total;
     if (auto transaction = store_->begin(); transaction && running_.save(*transaction))
       static_cast<void>(transaction->commit());  // what is not written makes waits longer
@@ -364,7 +327,8 @@ void Custodian::sweep() {
   if (now - pruned_ms_ < kPruneEveryMs) return;
   pruned_ms_ = now;
   // A failure leaves nonces for the next time.
-  if (auto transaction = store_->begin(); transaction && replay::prune(*transaction, now))
+  if (auto transaction = store_->begin();
+      transaction && replay::prune(*transaction, now, running_.total_ms()))
     static_cast<void>(transaction->commit());
 }
 

@@ -46,10 +46,13 @@ std::optional<Objection> objection_to(const protocol::PartialItem& item, protoco
 
 }  // namespace
 
-std::vector<Decision> decide(const protocol::Request& request, const Client& client, std::int64_t now_ms) {
+Result<std::vector<Decision>> decide(const protocol::Request& request, const Client& client,
+                                     std::int64_t now_ms, const Interest& caller) {
   std::vector<Decision> decisions;
   if (const auto* const files = std::get_if<protocol::PartialDecryptBody>(&request.body)) {
     for (const auto& item : files->items) {
+      if (auto wanted = caller.check(decisions.size(), files->items.size()); !wanted)
+        return std::move(wanted).error().in("judging");
       auto objection = objection_to(item, request.action, client, now_ms);
       const auto base = item.capsule ? std::optional(item.capsule->c1) : std::nullopt;
       decisions.push_back({base, item.c1_hash, objection ? objection->status : ItemStatus::done,

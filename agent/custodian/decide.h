@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/custodian/identify.h"
+#include "protocol/base/interest.h"
 #include "protocol/message/reply.h"
 
 namespace coprotect::agent::custodian {
@@ -23,6 +24,8 @@ struct Decision {
 // Judges each item of a request that the server's policy allows: the policy of its file, then the proof that
 // its ciphertext was made for this very core. A value to derive with is a member of the group since it was
 // read, and nothing else is asked of it. Requests of other operations have no items. No share is touched.
-std::vector<Decision> decide(const protocol::Request& request, const Client& client, std::int64_t now_ms);
+// Code::unavailable if the caller goes meanwhile.
+Result<std::vector<Decision>> decide(const protocol::Request& request, const Client& client,
+                                     std::int64_t now_ms, const Interest& caller);
 
 }  // namespace coprotect::agent::custodian

@@ -22,7 +22,7 @@ PartialReply reply_of(std::uint8_t index, std::uint32_t epoch, std::span<const D
 }  // namespace
 
 Result<Secret> decrypt(hsm::ShareKeeper& keeper, const Key& key, std::span<const Decision> decisions,
-                       const Digest& request_hash, Random& random) {
+                       const Digest& request_hash, Random& random, const Interest& caller) {
   std::vector<protocol::Element> bases;
   for (const auto& decision : decisions)
     if (decision.done()) bases.push_back(*decision.base);
@@ -34,7 +34,7 @@ Result<Secret> decrypt(hsm::ShareKeeper& keeper, const Key& key, std::span<const
       const Digest context =
           protocol::partial_context(key.parameters()->suite, key.key_id(), key.epoch(), index, request_hash);
       auto computed = keeper.compute(key.share_id(index), record, key.sharing.public_share(index), bases,
-                                     context, random);
+                                     context, random, caller);
       if (!computed) return std::move(computed).error();
       invariant(computed->values.size() == bases.size());
       partials = *std::move(computed);

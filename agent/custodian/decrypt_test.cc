@@ -204,6 +204,57 @@ TEST_P(Decrypt, WorksAfterARestart) {
   EXPECT_EQ(reply.items[0].status, ItemStatus::done);
 }
 
+// It begins, is recorded, and its caller goes: no share is used any more, and the log says so.
+TEST_P(Decrypt, OfACallerWhoHasGoneEnds) {
+  const auto file = encrypt(pair.bundle());
+  const auto asking = pair.ask_for(pair.cloud, {&file, &file, &file});
+  Interest caller;
+  pair.cloud.caller = &caller;
+  *pair.cloud.on_use = [&] { caller.give_up(); };
+  const auto answered = testing::answer(pair.cloud, asking, pair.alice);
+  ASSERT_FALSE(answered);
+  EXPECT_EQ(answered.error().code(), Code::unavailable);
+  EXPECT_EQ(pair.cloud.computed(), 1);
+  pair.cloud.caller = nullptr;
+  *pair.cloud.on_use = nullptr;
+
+  const auto log = testing::read_log(pair.cloud, pair.bundle(), pair.admin);
+  const auto& intent = log[log.size() - 3];
+  const auto& result = log[log.size() - 2];
+  EXPECT_EQ(intent.kind, EntryKind::intent);
+  EXPECT_EQ(result.kind, EntryKind::result);
+  EXPECT_EQ(result.outcome, "unavailable");
+  EXPECT_EQ(result.detail, "partial-decrypt: given up after 0 of 3 items: the caller has gone");
+  EXPECT_EQ(result.request_id, intent.request_id);
+  // It says nothing of the token.
+  const Bytes report = must(pair.cloud.call(ipc::Route::health, "", pair.admin.certificate.der(), {}));
+  const std::string_view health = text_of(report);
+  EXPECT_EQ(health.find("given up"), std::string::npos) << health;
+  // It was answered, and is not answered again.
+  const auto again = testing::answer(pair.cloud, asking, pair.alice);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code(), Code::replayed);
+}
+
+// A client whose time is over before its items are judged has used up nothing, and may ask again.
+TEST_P(Decrypt, OfACallerWhoseTimeIsOverDoesNotBegin) {
+  const auto file = encrypt(pair.bundle());
+  const auto asking = pair.ask_for(pair.cloud, {&file, &file});
+  const Interest over(Interest::Clock::now());
+  pair.cloud.caller = &over;
+  const auto answered = testing::answer(pair.cloud, asking, pair.alice);
+  ASSERT_FALSE(answered);
+  EXPECT_EQ(answered.error().code(), Code::unavailable);
+  EXPECT_EQ(pair.cloud.computed(), 0);
+  pair.cloud.caller = nullptr;
+  const auto log = testing::read_log(pair.cloud, pair.bundle(), pair.admin);
+  const auto& refusal = log[log.size() - 2];
+  EXPECT_EQ(refusal.kind, EntryKind::refusal);
+  EXPECT_EQ(refusal.detail,
+            "partial-decrypt: judging: given up after 0 of 2 items: the request's time is over");
+  EXPECT_TRUE(testing::answer(pair.cloud, asking, pair.alice));
+}
+
 TEST_P(Decrypt, AnswersSeveralThreads) {
   const auto file = encrypt(pair.bundle());
   std::vector<std::jthread> threads;

@@ -17,6 +17,7 @@ struct DerivePolicy {
   std::set<std::string> purposes = {};  // the reason that a request states must be one of these; empty: any
   std::uint64_t per_key_per_day = 100'000;  // values derived, not requests
   std::uint64_t per_client_per_day = 100'000;
+  bool operator==(const DerivePolicy&) const = default;
 
   // Code::denied, with what is missing. Action `recover`, whose role was checked before, is bound by the caps
   // alone: it is for the day on which none of those who are named is left.

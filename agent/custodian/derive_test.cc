@@ -61,7 +61,7 @@ class Derive : public ::testing::TestWithParam<SuiteId> {
   harness::SoftToken token{scratch / "token"};
   bool used = (token.use(), true);
   testing::Pair pair{scratch.path(), testing::token_at(token.uri()), GetParam()};
-  testing::Tool tool{{&pair.cloud, &pair.company}, pair.acme, GetParam(), Purpose::derive};
+  testing::Tool tool{{&pair.cloud, &pair.company}, pair.acme, GetParam(), Purpose::derive, &pair.rescuer};
   std::string message;
 };
 INSTANTIATE_TEST_SUITE_P(Suites, Derive, ::testing::Values(SuiteId::p256, SuiteId::ffdhe3072),

@@ -6,35 +6,57 @@
 #include <string>
 #include <string_view>
 
+#include "agent/custodian/keys.h"
 #include "protocol/message/log.h"
 
 namespace coprotect::agent::custodian {
 
-// When each key was last opened through every quorum, in a drill (protocol/SPEC.md §12). Counted from the
-// log, so that it survives a restart and no row of the store can make it younger.
+// Whether the handover that made the active key's epoch renewed the recovery code.
+bool renewed_code(const Key& key);
+// Whether the key is active in another epoch than before; either may be null.
+bool went_on(const KeyPtr& before, const KeyPtr& after);
+
+// When each key was last opened through every quorum, in a drill, and when its recovery code was last seen to
+// open the recovery parts (protocol/SPEC.md §12). Counted from the log, so that it survives a restart and no
+// row of the store can make it younger.
 class Drills {
  public:
   // Code::bad_proof if the report says that the code opened and its proof does not hold in this sharing.
   static Status check(const protocol::DrillReportBody& report, const protocol::Sharing& sharing);
-  // What the log says of a report that check() took: "drill-report: passed 3 of 3, evidence …".
+  // What the log says of a report that check() took: "drill-report: passed 3 of 3, evidence …", or, of one
+  // that tells of the code alone, "drill-report: no quorum, with the recovery code".
   static std::string detail_of(const protocol::DrillReportBody& report);
 
-  // The code was seen to open what it should, just now.
-  void saw_code(const protocol::KeyId& key_id, std::int64_t now_ms);
+  // The key has a new recovery code, which nobody has shown to open anything yet.
+  void expect_code(const protocol::KeyId& key_id);
+  // That code is void, and the one before it is in force: the epoch that it came with was taken back.
+  void take_code_back(const protocol::KeyId& key_id);
+  // What an entry of the log tells: that a drill passed, that the recovery code was seen to open its parts,
+  // that the code became another.
+  static bool passed(const protocol::LogEntry& entry);
+  static bool opened_code(const protocol::LogEntry& entry);
+  static bool changes_code(const protocol::LogEntry& entry);
   // Counts a result that the log holds.
   void count(const protocol::LogEntry& entry);
-  // When the key's recovery code was last seen to open what it should: a drill with its proof, a new code, or
-  // a handover in which the recovery share dealt.
+  // When the key's recovery code was last seen to open the recovery parts: the last report with its proof.
+  // None if the present code never was.
   std::optional<std::int64_t> code_opened_ms(const protocol::KeyId& key_id) const;
-  // What an entry in the log ends with, if it showed that.
+  // What an entry in the log ends with: of a report with that proof, of an epoch with a new code, and of one
+  // that was taken back.
   static constexpr std::string_view kCodeOpened = ", with the recovery code";
+  static constexpr std::string_view kCodeRenewed = ", with a new recovery code";
+  static constexpr std::string_view kCodeTakenBack = ", with its recovery code";
   // None if no drill of it ever passed here.
   std::optional<std::int64_t> last_passed_ms(const protocol::KeyId& key_id) const;
 
  private:
   mutable std::mutex mutex_;
   std::map<protocol::KeyId, std::int64_t> passed_ms_;
-  std::map<protocol::KeyId, std::int64_t> code_opened_ms_;
+  struct Seen {
+    std::optional<std::int64_t> last_ms;
+    std::optional<std::int64_t> before_ms;  // of the code before, until the new one cannot be taken back
+  };
+  std::map<protocol::KeyId, Seen> code_opened_;
 };
 
 }  // namespace coprotect::agent::custodian

@@ -64,6 +64,7 @@ class Endpoints : public ::testing::Test {
     if (column == "admin") return {pair.admin.certificate.der(), &pair.admin};
     if (column == "recovery") return {pair.rescuer.certificate.der(), &pair.rescuer};
     if (column == "not enrolled") return {stranger.certificate.der(), &stranger};
+    if (column == "CA's key") return {session.certificate.der(), &session};
     if (column == "invitation") return {pair.tool.invitation(0).certificate, &pair.admin};  // spent
     if (column == "agent") return {pair.company.tls_certificate(), &pair.alice};
     throw std::runtime_error("column " + column);
@@ -137,9 +138,14 @@ class Endpoints : public ::testing::Test {
   harness::SoftToken token{scratch / "token"};
   bool used = (token.use(), true);
   testing::Pair pair{scratch.path(), testing::token_at(token.uri()), protocol::SuiteId::p256};
-  testing::Tool derive_tool{
-      {&pair.cloud, &pair.company}, pair.acme, protocol::SuiteId::p256, protocol::Purpose::derive};
+  testing::Tool derive_tool{{&pair.cloud, &pair.company},
+                            pair.acme,
+                            protocol::SuiteId::p256,
+                            protocol::Purpose::derive,
+                            &pair.rescuer};
   TestClient stranger{pair.acme.certify("coprotect:acme:admin:stranger")};
+  TestClient session{pair.acme.certify("coprotect:acme:admin:coprotect-provision",
+                                       {.not_before_ms = -60'000, .not_after_ms = testing::kHourMs})};
   std::optional<testing::TestFile> file;
   protocol::KeyList key_list{.tenant = "acme", .serial = 1, .time_ms = 1, .keys = {}};
 };
@@ -150,7 +156,7 @@ TEST_F(Endpoints, ServeTheCertificatesOfTheTable) {
   const Table table = table_of_certificates();
   ASSERT_EQ(table.size(), 16u);
   const auto& head = table.front();
-  ASSERT_EQ(head.size(), 7u);
+  ASSERT_EQ(head.size(), 8u);
   for (std::size_t row = 1; row < table.size(); ++row) {
     ASSERT_EQ(table[row].size(), head.size()) << table[row].front();
     for (std::size_t column = 1; column < head.size(); ++column)

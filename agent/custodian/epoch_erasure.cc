@@ -29,10 +29,8 @@ Status EpochErasure::sweep(std::int64_t now_ms) {
 Result<EpochErasure::Due> EpochErasure::due() {
   auto transaction = store_.begin();
   if (!transaction) return std::move(transaction).error();
-  const auto found = keys_.epochs_due(*transaction);
-  if (!found) return found.error();
   Due due;
-  for (const hsm::EpochId& epoch : *found) due[epoch.key_id].push_back(epoch);
+  for (const hsm::EpochId& epoch : keys_.epochs_due(*transaction)) due[epoch.key_id].push_back(epoch);
   return due;
 }
 
@@ -45,6 +43,10 @@ Status EpochErasure::erase_due(const std::optional<protocol::KeyId>& key_id) {
     return std::move(found).error();
   }
   if (found->empty()) return Done{};
+  if (auto alone = other_life_.check(); !alone) {
+    keys_.note_epochs_due();
+    return !key_id || found->contains(*key_id) ? alone : Status(Done{});
+  }
   fault_point("agent-erase-epochs");
   std::vector<hsm::EpochId> all;
   for (const auto& [key, epochs] : *found) all.insert(all.end(), epochs.begin(), epochs.end());

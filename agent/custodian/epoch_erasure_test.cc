@@ -16,10 +16,7 @@ namespace {
 
 using protocol::SuiteId;
 using testing::HandoverTool;
-using testing::kHourMs;
 using testing::OldDisks;
-using testing::statement;
-using testing::TestAgent;
 
 struct Place {
   SuiteId suite;
@@ -29,13 +26,8 @@ struct Place {
 class EndedEpoch : public testing::HandoverFixture, public ::testing::WithParamInterface<Place> {
  protected:
   EndedEpoch() : HandoverFixture(GetParam().suite, GetParam().tpm) { old_disks.take(); }
-  void dealt(HandoverTool& tool) {
-    tool.offer();
-    tool.plan();
-    tool.deal();
-  }
 
-  std::filesystem::path table() const { return pair.cloud.folder() / hsm::kEpochKeysFile; }
+  std::filesystem::path table() const { return pair.cloud.state() / hsm::kEpochKeysFile; }
   // The key is destroyed, and its waiting time is over.
   void destroy_key() {
     const std::int64_t now = pair.clock->now_ms;
@@ -65,7 +57,7 @@ INSTANTIATE_TEST_SUITE_P(Places, EndedEpoch,
 
 TEST_P(EndedEpoch, OpensNowhereAfterARefreshAndAfterAnAbort) {
   HandoverTool tool = refresh();
-  dealt(tool);
+  tool.run_to_deal();
   tool.prepare();
   old_disks.take();
   tool.sign();
@@ -81,14 +73,11 @@ TEST_P(EndedEpoch, OpensNowhereAfterARefreshAndAfterAnAbort) {
   EXPECT_TRUE(testing::opens(tool.bundle(), pair.alice, {&pair.cloud, &pair.company}));
 
   bundle = tool.bundle();
-  HandoverTool aborted = refresh();
-  dealt(aborted);
-  must(aborted.prepare_at(pair.cloud));
+  HandoverTool aborted = prepare_refresh_at_cloud();
   old_disks.take();
   ASSERT_EQ(old_disks.records_of(2), 1U);
   EXPECT_TRUE(old_disks.all_open(2));
-  const auto said = must(aborted.abort_at(pair.company));
-  must(aborted.abort_at(pair.cloud, {statement(pair.company, said)}));
+  abort_at_both(aborted);
   EXPECT_FALSE(old_disks.some_open(2));
   EXPECT_FALSE(old_disks.on_present_disk(2));
   EXPECT_TRUE(old_disks.all_open(1));
@@ -96,11 +85,32 @@ TEST_P(EndedEpoch, OpensNowhereAfterARefreshAndAfterAnAbort) {
   EXPECT_TRUE(testing::opens(bundle, pair.alice, {&pair.cloud, &pair.company}));
 }
 
+// With kit and code they are the recovery share of that epoch.
+TEST_P(EndedEpoch, RecoveryPartsOpenNowhereEither) {
+  HandoverTool tool = refresh();
+  tool.run_to_activate();
+  old_disks.take();
+  ASSERT_GE(old_disks.parts_of(0), 1U);
+  ASSERT_GE(old_disks.parts_of(1), 1U);
+  EXPECT_TRUE(old_disks.all_parts_open(0));
+  tool.retire();
+  EXPECT_FALSE(old_disks.some_parts_open(0));
+  EXPECT_FALSE(old_disks.on_present_disk(0));
+  EXPECT_TRUE(old_disks.all_parts_open(1));
+
+  bundle = tool.bundle();
+  HandoverTool aborted = prepare_refresh_at_cloud();
+  old_disks.take();
+  ASSERT_EQ(old_disks.parts_of(2), 1U);
+  EXPECT_TRUE(old_disks.all_parts_open(2));
+  abort_at_both(aborted);
+  EXPECT_FALSE(old_disks.some_parts_open(2));
+  EXPECT_FALSE(old_disks.on_present_disk(2));
+}
+
 TEST_P(EndedEpoch, OpensNowhereOnceItsKeyIsDestroyed) {
   // Two epochs at once: the present one and a prepared one.
-  HandoverTool tool = refresh();
-  dealt(tool);
-  must(tool.prepare_at(pair.cloud));
+  prepare_refresh_at_cloud();
   pair.cloud.close();
   pair.cloud.destroy_wait = std::chrono::seconds(0);
   pair.cloud.open();
@@ -122,10 +132,7 @@ TEST_P(EndedEpoch, OpensNowhereAtAnAgentThatLeft) {
                     {.t = 2, .agents = {{provider.get(), 1}, {&pair.company, 2}}, .recovery = 3}, {2, 3});
   tool.deal_with(3, pair.tool.recovery_share());
   tool.approve(pair.company);
-  dealt(tool);
-  tool.prepare();
-  tool.sign();
-  tool.activate();
+  tool.run_to_activate();
   enrol_at(*provider);
   EXPECT_TRUE(old_disks.all_open(0));
   tool.retire();
@@ -137,10 +144,7 @@ TEST_P(EndedEpoch, OpensNowhereAtAnAgentThatLeft) {
 // soon as it is back.
 TEST_P(EndedEpoch, IsNotSaidToBeErasedWhileTheTokenIsAway) {
   HandoverTool tool = refresh();
-  dealt(tool);
-  tool.prepare();
-  tool.sign();
-  tool.activate();
+  tool.run_to_activate();
   old_disks.take();
   remove_token();
   const auto refused = tool.retire_at(pair.cloud);
@@ -156,10 +160,7 @@ TEST_P(EndedEpoch, IsNotSaidToBeErasedWhileTheTokenIsAway) {
 // The agent is killed between the removal of the shares and the switch in the token: here, it stops.
 TEST_P(EndedEpoch, IsErasedByTheNextStart) {
   HandoverTool tool = refresh();
-  dealt(tool);
-  tool.prepare();
-  tool.sign();
-  tool.activate();
+  tool.run_to_activate();
   old_disks.take();
   remove_token();
   EXPECT_EQ(code_of(tool.retire_at(pair.cloud)), "unavailable");
@@ -200,13 +201,111 @@ TEST_P(EndedEpoch, IsNotSaidToBeErasedWithoutTheTableThatHasIt) {
   reopen(pair.cloud);
 }
 
-// Whoever writes to the store can say that an epoch is to be erased. The present one is not, for all that.
-TEST_P(EndedEpoch, IsNeverOneThatAKeyStillNeeds) {
+// Who writes the agent's disk, and says there that other epochs are to be erased than those that ended.
+class ForgedErasures : public EndedEpoch {
+ protected:
+  // The key is in epoch 1, and epoch 0 is to be erased, once the token is back.
+  void end_an_epoch() {
+    HandoverTool tool = refresh();
+    tool.run_to_activate();
+    old_disks.take();
+    remove_token();
+    EXPECT_EQ(code_of(tool.retire_at(pair.cloud)), "unavailable");
+    pair.cloud.close();
+    restore_token();
+    bundle = tool.bundle();
+  }
+  // Changes the store of the agent, which is closed, has it refused, and puts back what was there.
+  void expect_found(const std::string& statements,
+                    const std::string& words = "list of epochs that are to be erased was altered") {
+    const std::filesystem::path store = pair.cloud.store();
+    const std::filesystem::path saved = scratch / "saved";
+    std::filesystem::copy_file(store, saved, std::filesystem::copy_options::overwrite_existing);
+    sql(pair.cloud, statements);
+    const auto opened = pair.cloud.try_open();
+    ASSERT_FALSE(opened) << statements;
+    EXPECT_EQ(opened.error().code(), Code::altered);
+    EXPECT_TRUE(contains(opened.error().message(), words)) << opened.error().message();
+    pair.cloud.close();
+    for (const char* const suffix : {"-wal", "-shm"}) std::filesystem::remove(store.string() + suffix);
+    std::filesystem::copy_file(saved, store, std::filesystem::copy_options::overwrite_existing);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Places, ForgedErasures, ::testing::Values(Place{SuiteId::p256, false}),
+                         [](const auto&) { return std::string("p256_pkcs11"); });
+
+TEST_P(ForgedErasures, AnAddedRowErasesNoLiveEpoch) {
   pair.cloud.close();
-  sql(pair.cloud, "INSERT INTO erasures SELECT key_id, epoch FROM keys");
+  expect_found("INSERT INTO erasures SELECT key_id, epoch FROM keys");
+  // Nor together with the removal of the row that needs the epoch.
+  expect_found(
+      "INSERT INTO erasures SELECT key_id, epoch FROM keys; DELETE FROM keys; DELETE FROM client_lists; "
+      "DELETE FROM key_lists");
+  EXPECT_TRUE(old_disks.all_open(0));
   pair.cloud.open();
-  pair.cloud.custodian().sweep();
   EXPECT_TRUE(testing::opens(bundle, pair.alice, {&pair.cloud, &pair.company}));
+}
+
+TEST_P(ForgedErasures, ARemovedRowIsNotForgotten) {
+  end_an_epoch();
+  expect_found("DELETE FROM erasures");
+  expect_found("UPDATE erasures SET epoch=7");
+  expect_found("DELETE FROM erasures; DELETE FROM erasures_mac");
+  expect_found("DELETE FROM erasures; UPDATE erasures_mac SET mac=zeroblob(32)");
+  // As an earlier program would have left it.
+  expect_found(
+      "DELETE FROM erasures; DROP TABLE erasures_mac; DROP TABLE forgotten_nonces; "
+      "DROP TABLE log_cut; DROP TABLE log_hashes; "
+      "ALTER TABLE nonces DROP COLUMN running_ms; ALTER TABLE keys DROP COLUMN acknowledgements; "
+      "PRAGMA user_version=6",
+      "the row of key");
+  EXPECT_TRUE(old_disks.some_open(0));
+  pair.cloud.open();
+  EXPECT_FALSE(old_disks.some_open(0));
+  EXPECT_TRUE(testing::opens(bundle, pair.alice, {&pair.cloud, &pair.company}));
+}
+
+TEST_P(ForgedErasures, AnEarlierListIsNotTaken) {
+  pair.cloud.close();
+  sql(pair.cloud, "CREATE TABLE aside.earlier AS SELECT * FROM erasures_mac");
+  pair.cloud.open();
+  end_an_epoch();
+  const std::string put_back =
+      "DELETE FROM erasures_mac; INSERT INTO erasures_mac SELECT * FROM aside.earlier; DELETE FROM erasures";
+  expect_found(put_back);
+  sql(pair.cloud,
+      "CREATE TABLE aside.due AS SELECT * FROM erasures; CREATE TABLE aside.due_mac AS SELECT * FROM "
+      "erasures_mac");
+  pair.cloud.open();
+  EXPECT_FALSE(old_disks.some_open(0));
+  // Once more what was erased, as soon as something else is recorded.
+  must(pair.cloud.call(ipc::Route::client_list_put, "acme", pair.admin.certificate.der(),
+                       pair.acme.next_list()));
+  pair.cloud.close();
+  expect_found(
+      "DELETE FROM erasures_mac; INSERT INTO erasures_mac SELECT * FROM aside.due_mac; INSERT INTO erasures "
+      "SELECT "
+      "* "
+      "FROM aside.due");
+  pair.cloud.open();
+}
+
+TEST_P(ForgedErasures, ARunningAgentGoesByWhatItKnows) {
+  HandoverTool tool = refresh();
+  tool.run_to_activate();
+  old_disks.take();
+  remove_token();
+  EXPECT_EQ(code_of(tool.retire_at(pair.cloud)), "unavailable");
+  {
+    auto transaction = must(pair.cloud.custodian().store().begin());
+    must(transaction.query("DELETE FROM erasures").run(Rows::any));
+    must(transaction.query("INSERT INTO erasures SELECT key_id, epoch FROM keys").run(Rows::any));
+    must(transaction.commit());
+  }
+  restore_token();
+  must(tool.retire_at(pair.cloud));
+  EXPECT_FALSE(old_disks.some_open(0));
+  EXPECT_TRUE(testing::opens(tool.bundle(), pair.alice, {&pair.cloud, &pair.company}));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "agent/custodian/erasure.h"
 
+#include <set>
+
 #include "agent/custodian/record.h"
 #include "protocol/base/fault.h"
 #include "protocol/crypto/hash.h"
@@ -16,37 +18,47 @@ protocol::LogEntry destruction_entry(const Key& key, const SignedKeyList& list, 
   return entry;
 }
 
-Status Erasure::run(std::int64_t now_ms) {
-  Status status = Done{};
-  for (const KeyPtr& key : keys_.all_with_shares()) {
-    if (!lists_.due(*key, now_ms)) continue;
-    auto erased = erase(*key, now_ms);
-    if (!erased && status) status = std::move(erased);
-  }
+Status Erasure::run(std::int64_t now_ms, const IsNewest& is_newest) {
+  Status status = held_.look();
+  std::set<protocol::KeyId> due;
+  for (const KeyPtr& key : keys_.all_with_shares())
+    if (lists_.due(*key, now_ms) && is_newest(*key)) due.insert(key->key_id());
+  for (const auto& key_id : due)
+    if (auto erased = erase(key_id, now_ms); !erased && status) status = std::move(erased);
   auto ended = epochs_.sweep(now_ms);
   return status ? ended : status;
 }
 
-Status Erasure::erase(const Key& key, std::int64_t now_ms) {
+Status Erasure::erase(const protocol::KeyId& key_id, std::int64_t now_ms) {
   auto transaction = store_.begin();
   if (!transaction) return std::move(transaction).error();
-  if (!lists_.due(key, now_ms)) return Done{};  // taken back meanwhile
-  Key tombstone = key;
-  tombstone.shares.clear();
-  tombstone.recovery_blob.clear();
-  tombstone.recovery_parts.clear();
-  auto entry = destruction_entry(key, *lists_.of_tenant(key.tenant()), now_ms,
+  auto rows = keys_.all_with_shares();
+  std::erase_if(rows, [&](const KeyPtr& row) { return row->key_id() != key_id; });
+  if (rows.empty() || !lists_.due(*rows.front(), now_ms)) return Done{};  // taken back meanwhile
+  if (held_.hold(key_id))
+    return Error(Code::limited, "key " + to_hex(key_id) +
+                                    " is destroyed and its time has come, but the "
+                                    "operator holds the erasure of its shares");
+  for (const KeyPtr& row : rows)
+    if (auto gone = take_shares(*transaction, *row); !gone) return gone;
+  auto entry = destruction_entry(*rows.back(), *lists_.of_tenant(rows.back()->tenant()), now_ms,
                                  "the destroyed key's shares are removed from the store");
-  // Of a handover that was not finished nothing need stay.
-  auto gone = key.state == KeyState::prepared
-                  ? keys_.remove(*transaction, key)
-                  : keys_.put(*transaction, std::make_shared<const Key>(std::move(tombstone)));
-  if (!gone) return gone;
   if (auto recorded = log_.append(*transaction, std::move(entry)); !recorded) return recorded;
   fault_point("agent-erase-commit");
   if (auto committed = transaction->commit(); !committed) return committed;
   fault_point("agent-erase-committed");
   return Done{};
+}
+
+Status Erasure::take_shares(Transaction& transaction, const Key& row) {
+  // Of a handover that was not finished nothing need stay. What was taken back may be the tenant's only row,
+  // and its lists are read with a key of it.
+  if (row.state == KeyState::prepared) return keys_.remove(transaction, row);
+  Key tombstone = row;
+  tombstone.shares.clear();
+  tombstone.recovery_blob.clear();
+  tombstone.recovery_parts.clear();
+  return keys_.put(transaction, std::make_shared<const Key>(std::move(tombstone)));
 }
 
 }  // namespace coprotect::agent::custodian

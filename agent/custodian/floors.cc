@@ -22,6 +22,12 @@ Floors::Name Floors::name_of(const PeerState::List& list) {
           bytes_from(bytes_of(list.second))};
 }
 
+Bytes Floors::row_name(const Name& name) {
+  Bytes row{static_cast<std::uint8_t>(name.first)};
+  row.insert(row.end(), name.second.begin(), name.second.end());
+  return row;
+}
+
 Digest Floors::mac(const Name& name, std::uint64_t least) const {
   Writer w;
   w.literal("CPV1-ROW-FLOOR").u8(static_cast<std::uint8_t>(name.first)).lp4(name.second).u64(least);
@@ -35,6 +41,7 @@ Status Floors::load(Transaction& transaction) {
     const auto least = static_cast<std::uint64_t>(query.integer(2));
     if (!equal_in_constant_time(mac(name, least), query.blob(3)))
       return Error(Code::altered, "store: a floor was altered: its MAC does not hold");
+    transaction.rows().put(Table::floors, row_name(name), query.blob(3));
     floors_.emplace(name, least);
     return Done{};
   });
@@ -57,7 +64,7 @@ PeerState Floors::above(const PeerState& state, const Keys& keys, const TenantLi
     const KeyPtr key = keys.active(key_id);
     if (key == nullptr) continue;
     const PeerState::Said known = said(key_id);
-    if (std::max(key->epoch(), known.acknowledged) < heard.acknowledged ||
+    if (std::max(keys.acknowledged(key_id), known.acknowledged) < heard.acknowledged ||
         std::max(key->decided, known.decided) < heard.decided)
       found.said.emplace(key_id, heard);
   }
@@ -75,8 +82,9 @@ Status Floors::put(Transaction& transaction, const Name& name, std::uint64_t lea
           .bind(name.second)
           .bind(static_cast<std::int64_t>(least))
           .bind(row_mac)
-          .run();
+          .run(Rows::one);
   if (!written) return written;
+  transaction.rows().put(Table::floors, row_name(name), Bytes(row_mac.begin(), row_mac.end()));
   transaction.after_commit([this, name, least] {
     const std::unique_lock lock(mutex_);
     floors_.insert_or_assign(name, least);
@@ -100,6 +108,10 @@ Status Floors::raise(Transaction& transaction, const PeerState& found) {
     if (!put_down) return put_down;
   }
   return Done{};
+}
+
+std::uint32_t Floors::epoch(const protocol::KeyId& key_id) const {
+  return static_cast<std::uint32_t>(least({Kind::key, bytes_from(key_id)}));
 }
 
 PeerState::Said Floors::said(const protocol::KeyId& key_id) const {

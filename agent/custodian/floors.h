@@ -21,6 +21,8 @@ class Floors {
   // Raises the floors to what above() found.
   Status raise(Transaction& transaction, const protocol::PeerState& found);
 
+  // The least epoch that the agent may serve the key in; 0 if any.
+  std::uint32_t epoch(const protocol::KeyId& key_id) const;
   // What this agent said of the key's epochs, as far as its store lost that: it stays bound by it. Zeros if
   // nothing.
   protocol::PeerState::Said said(const protocol::KeyId& key_id) const;
@@ -33,6 +35,8 @@ class Floors {
   enum class Kind : std::uint8_t { key = 1, client_list = 2, key_list = 3, acknowledged = 4, decided = 5 };
   using Name = std::pair<Kind, Bytes>;
   static Name name_of(const protocol::PeerState::List& list);
+  // As the store's list of rows has it.
+  static Bytes row_name(const Name& name);
   std::uint64_t least(const Name& name) const;
   Status put(Transaction& transaction, const Name& name, std::uint64_t least);
   Digest mac(const Name& name, std::uint64_t least) const;

@@ -1,47 +1,23 @@
 #include <gtest/gtest.h>
 
-#include "agent/custodian/testing/test_handover.h"
+#include "agent/custodian/testing/test_abort.h"
 
 // How a handover ends without a new epoch: who may say so when, and that no key is lost or forked by it.
 namespace coprotect::agent::custodian {
 namespace {
 
-using ipc::Route;
 using protocol::HandoverStep;
 using protocol::verify_void;
+using testing::AbortHandover;
 using testing::HandoverTool;
 using testing::kHourMs;
 using testing::opens;
 using testing::statement;
 using testing::TestAgent;
 
-class AbortHandover : public testing::HandoverFixture {
- protected:
-  void dealt(HandoverTool& tool) {
-    tool.offer();
-    tool.plan();
-    tool.deal();
-  }
-  void prepared(HandoverTool& tool) {
-    dealt(tool);
-    tool.prepare();
-    tool.sign();
-  }
-  bool still_opens() { return opens(bundle, pair.alice, {&pair.cloud, &pair.company}); }
-  // To three agents, one of which joins.
-  HandoverTool with_joiner(TestAgent& joiner) {
-    HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin,
-                      {.t = 2, .agents = {{&pair.cloud, 1}, {&pair.company, 2}, {&joiner, 3}}, .recovery = 4},
-                      {1, 2});
-    tool.approve(pair.cloud);
-    tool.approve(pair.company);
-    return tool;
-  }
-};
-
 TEST_F(AbortHandover, BeforeItIsConfirmedAnyAdministratorDoes) {
   HandoverTool tool = refresh();
-  dealt(tool);
+  tool.run_to_deal();
   const auto said = must(tool.abort_at(pair.cloud));
   EXPECT_TRUE(verify_void(pair.cloud.identity_key(), tool.sid(), said));
   EXPECT_TRUE(verify_void(pair.cloud.identity_key(), tool.sid(), must(tool.abort_at(pair.cloud))));  // again
@@ -52,7 +28,7 @@ TEST_F(AbortHandover, BeforeItIsConfirmedAnyAdministratorDoes) {
 
 TEST_F(AbortHandover, WhatWasVoidedIsNeverConfirmedNorItsEpochUsedAgain) {
   HandoverTool tool = refresh();
-  dealt(tool);
+  tool.run_to_deal();
   must(tool.abort_at(pair.cloud));
   reopen(pair.cloud);
   HandoverTool same_epoch = refresh();
@@ -69,7 +45,7 @@ TEST_F(AbortHandover, WhatWasVoidedIsNeverConfirmedNorItsEpochUsedAgain) {
 
 TEST_F(AbortHandover, APlanThatDoesNotFollowUsesUpNoEpoch) {
   HandoverTool tool = refresh();
-  dealt(tool);
+  tool.run_to_deal();
   const auto code_of_abort = [&](void (*change)(protocol::HandoverPlan::Fields&)) {
     auto fields = tool.the_plan().fields();
     fields.epoch = 200;
@@ -91,6 +67,7 @@ TEST_F(AbortHandover, APlanThatDoesNotFollowUsesUpNoEpoch) {
   HandoverTool late = refresh();
   late.epoch = 1;
   late.offer();
+  late.send_blob(pair.tool.blob());
   late.plan();
   EXPECT_EQ(code_of(late.abort_at(pair.cloud)), "ok");
   late.epoch = 2;
@@ -121,46 +98,129 @@ TEST_F(AbortHandover, ManyVoidsAtOneAgentStopNoHandover) {
   EXPECT_TRUE(opens(again.bundle(), pair.alice, {&pair.cloud, &pair.company}));
 }
 
-// It forgot that it did: its peer has not.
+// It forgot that it did: its peer has not. However often the same store is put back.
 TEST_F(AbortHandover, AStoreThatWasPutBackVoidsNothingThatItAcknowledged) {
-  const auto settle = [](TestAgent& asker, TestAgent& asked) {
-    for (int i = 0; i < 4; ++i) {
-      const auto question = must(asker.custodian().peers().ask()).at(0);
-      const auto answer = must(asked.call(Route::peer_state, "", asker.tls_certificate(), question.body));
-      if (!must(asker.custodian().peers().heard(question, answer)).ask_again) return;
-    }
-  };
   settle(pair.cloud, pair.company);
-  pair.cloud.close();
-  std::filesystem::copy_file(pair.cloud.store(), scratch / "saved.db");
-  pair.cloud.open();
+  save(pair.cloud);
   HandoverTool tool = refresh();
-  prepared(tool);
+  tool.run_to_sign();
   tool.activate();  // both say so
   settle(pair.cloud, pair.company);
-  pair.cloud.close();
-  std::filesystem::copy_file(scratch / "saved.db", pair.cloud.store(),
-                             std::filesystem::copy_options::overwrite_existing);
-  pair.cloud.open();
-  pair.clock->now_ms += 1000;
-  settle(pair.cloud, pair.company);
-  pair.clock->now_ms += 1000;
-  for (int starts = 0; starts < 2; ++starts) {
-    const auto refused = tool.abort_at(pair.cloud);
-    EXPECT_EQ(code_of(refused), "conflict");
-    EXPECT_TRUE(contains(why(refused), "may have been acknowledged here")) << why(refused);
-    HandoverTool same_epoch = refresh();
-    same_epoch.offer();
-    same_epoch.plan();
-    EXPECT_EQ(why(same_epoch.deal_at(pair.cloud)), "epoch 1 is not to be decided here; the next one is 2");
-    reopen(pair.cloud);
+  for (int times = 0; times < 3; ++times) {
+    put_back(pair.cloud);
+    for (int minutes = 0; minutes < 3; ++minutes) settle(pair.cloud, pair.company);
+    pair.clock->now_ms += 1000;
+    for (int starts = 0; starts < 2; ++starts) {
+      const auto refused = tool.abort_at(pair.cloud);
+      EXPECT_EQ(code_of(refused), "conflict") << times;
+      EXPECT_TRUE(contains(why(refused), "may have been acknowledged here")) << why(refused);
+      EXPECT_EQ(tool.status(pair.cloud).decided, 1u);
+      HandoverTool same_epoch = refresh();
+      same_epoch.offer();
+      same_epoch.plan();
+      EXPECT_EQ(why(same_epoch.deal_at(pair.cloud)), "epoch 1 is not to be decided here; the next one is 2");
+      reopen(pair.cloud);
+    }
   }
 }
 
-TEST_F(AbortHandover, OnceConfirmedItNeedsAnotherPartysWord) {
+// The peer kept its own word of an epoch that it has no share of any more.
+TEST_F(AbortHandover, AStoreThatIsPutBackTwiceServesNoOlderEpoch) {
+  save(pair.cloud);
   HandoverTool tool = refresh();
-  dealt(tool);
-  must(tool.prepare_at(pair.cloud));
+  tool.run();
+  settle(pair.cloud, pair.company);
+  for (int times = 0; times < 3; ++times) {
+    put_back(pair.cloud);
+    for (int minutes = 0; minutes < 3; ++minutes) settle(pair.cloud, pair.company);
+    EXPECT_EQ(code_of(tool.ask(pair.cloud, HandoverStep::status)), "unavailable") << times;
+  }
+}
+
+// Who stole kit and code would void each new code that ends them, and each refresh.
+TEST_F(AbortHandover, AStolenKitVoidsNothingThatItDidNotBegin) {
+  const auto stolen = [&](TestAgent& agent, const protocol::HandoverPlan& plan,
+                          std::vector<protocol::Statement> voids = {}) {
+    HandoverTool thief(bundle, {&pair.cloud, &pair.company}, pair.rescuer, same_holders(), {1, 2});
+    return thief.ask(agent, HandoverStep::abort, protocol::AbortRequest{plan.encoded(), voids}.encode());
+  };
+  // It does not use up the epoch by a plan that it made up, with an agent of its own that voids it.
+  const auto evil = another("evilcompany");
+  HandoverTool made_up(bundle, {&pair.cloud, &pair.company}, pair.rescuer,
+                       {.t = 2, .agents = {{&pair.cloud, 1}, {evil.get(), 2}}, .recovery = 3}, {1, 2});
+  made_up.offer();
+  made_up.plan();
+  const auto own_void = statement(*evil, protocol::void_handover(made_up.sid(), evil->stolen_identity()));
+  EXPECT_EQ(code_of(stolen(pair.cloud, made_up.the_plan())), "denied");
+  EXPECT_EQ(code_of(stolen(pair.cloud, made_up.the_plan(), {own_void})), "denied");
+  HandoverTool code(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true), {1, 2});
+  code.approve(pair.cloud);
+  code.approve(pair.company);
+  code.run_to_deal();
+  must(code.prepare_at(pair.company));
+  EXPECT_EQ(code_of(stolen(pair.cloud, made_up.the_plan(), {own_void})), "denied");
+  for (TestAgent* const agent : {&pair.cloud, &pair.company}) {  // dealt, and prepared
+    const auto refused = stolen(*agent, code.the_plan());
+    EXPECT_EQ(code_of(refused), "denied");
+    EXPECT_TRUE(contains(why(refused), "an administrator")) << why(refused);
+  }
+  EXPECT_EQ(code.status(pair.cloud).decided, 0u);
+  must(code.prepare_at(pair.cloud));
+  // What it announced without waiting helps nothing either.
+  HandoverTool announces(bundle, {&pair.cloud, &pair.company}, pair.rescuer, same_holders(), {1, 2});
+  must(announces.ask(pair.cloud, HandoverStep::announce,
+                     protocol::Announcement::of(code.the_plan()->parameters).encode()));
+  EXPECT_EQ(code_of(stolen(pair.cloud, code.the_plan())), "denied");
+  code.sign();
+  code.activate();
+  code.retire();
+  EXPECT_TRUE(opens(code.bundle(), pair.alice, {&pair.cloud, &pair.company}));
+}
+
+// Another party's word is enough, whoever shows it, and an announcement that stood for the whole wait.
+TEST_F(AbortHandover, ARecoveryAdministratorTakesBackWhatStandsInItsWay) {
+  HandoverTool rescue(bundle, {&pair.cloud, &pair.company}, pair.rescuer, same_holders(), {1, 2});
+  const auto rescued = [&](TestAgent& agent, const protocol::HandoverPlan& plan,
+                           std::vector<protocol::Statement> voids = {}) {
+    return rescue.ask(agent, HandoverStep::abort, protocol::AbortRequest{plan.encoded(), voids}.encode());
+  };
+  HandoverTool code(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true), {1, 2});
+  code.approve(pair.cloud);
+  code.approve(pair.company);
+  code.run_to_deal();
+  must(code.prepare_at(pair.cloud));
+  const auto said = must(code.abort_at(pair.company));
+  EXPECT_EQ(code_of(rescued(pair.cloud, code.the_plan())), "denied");
+  EXPECT_EQ(code_of(rescued(pair.cloud, code.the_plan(), {statement(pair.company, said)})), "ok");
+  // What it began itself, while the agent has it.
+  pair.clock->now_ms += 61'000;
+  HandoverTool own(bundle, {&pair.cloud, &pair.company}, pair.rescuer, same_holders(true), {1, 2});
+  own.epoch = 2;
+  own.approve(pair.cloud);
+  own.approve(pair.company);
+  own.run_to_deal();
+  EXPECT_EQ(code_of(own.abort_at(pair.cloud)), "ok");
+  // The company is lost, with a new code that it prepared: nobody else is left to take that back.
+  HandoverTool lost(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true), {1, 2});
+  lost.epoch = 3;
+  lost.approve(pair.cloud);
+  lost.approve(pair.company);
+  lost.run_to_deal();
+  must(lost.prepare_at(pair.cloud));
+  const auto company = another("newcompany");
+  HandoverTool restore(bundle, {&pair.cloud}, pair.rescuer,
+                       {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
+  restore.deal_with(3, pair.tool.recovery_share());
+  restore.offer();
+  restore.plan();
+  must(announce(restore));
+  EXPECT_EQ(code_of(rescued(pair.cloud, lost.the_plan())), "denied");
+  pair.clock->now_ms += 24 * kHourMs;
+  EXPECT_EQ(code_of(rescued(pair.cloud, lost.the_plan())), "ok");
+}
+
+TEST_F(AbortHandover, OnceConfirmedItNeedsAnotherPartysWord) {
+  HandoverTool tool = prepare_refresh_at_cloud();
   const auto own = protocol::void_handover(tool.sid(), pair.cloud.stolen_identity());
   EXPECT_EQ(code_of(tool.abort_at(pair.cloud, {statement(pair.cloud, own)})), "conflict");
   const auto refused = tool.abort_at(pair.cloud);
@@ -178,7 +238,7 @@ TEST_F(AbortHandover, OnceConfirmedItNeedsAnotherPartysWord) {
 
 TEST_F(AbortHandover, WhatAllConfirmedIsCompleted) {
   HandoverTool tool = refresh();
-  prepared(tool);
+  tool.run_to_sign();
   EXPECT_EQ(code_of(tool.abort_at(pair.cloud)), "conflict");
   EXPECT_EQ(code_of(tool.abort_at(pair.company)), "conflict");
   reopen(pair.cloud);
@@ -197,7 +257,7 @@ TEST_F(AbortHandover, ANewRecoveryPartyThatNeverSignedIsNoObstacle) {
   HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true), {1, 2});
   tool.approve(pair.cloud);
   tool.approve(pair.company);
-  dealt(tool);
+  tool.run_to_deal();
   tool.prepare();
   must(tool.abort_at(pair.cloud));
   must(tool.abort_at(pair.company));
@@ -209,7 +269,7 @@ TEST_F(AbortHandover, AnEpochThatIsActiveAtOneAgentAloneIsTakenBack) {
   HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true), {1, 2});
   tool.approve(pair.cloud);
   tool.approve(pair.company);
-  prepared(tool);
+  tool.run_to_sign();
   must(tool.activate_at(pair.cloud));
   const auto said = must(tool.abort_at(pair.company));
   EXPECT_EQ(code_of(tool.activate_at(pair.company)), "conflict");
@@ -221,14 +281,14 @@ TEST_F(AbortHandover, AnEpochThatIsActiveAtOneAgentAloneIsTakenBack) {
   EXPECT_EQ(tool.status(pair.cloud).decided, 1u);
   EXPECT_EQ(code_of(tool.activate_at(pair.cloud)), "conflict");
   EXPECT_TRUE(still_opens());
-  EXPECT_TRUE(contains(ceremonies(pair.cloud).back(), "which was active here alone"));
+  EXPECT_TRUE(contains(ceremonies(pair.cloud).back(), "which was active here"));
 }
 
 TEST_F(AbortHandover, WhatWasVoidedWhileAnotherWasPreparedStaysVoid) {
   HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true), {1, 2});
   tool.approve(pair.cloud);
   tool.approve(pair.company);
-  prepared(tool);
+  tool.run_to_sign();
   HandoverTool later = refresh();
   later.epoch = 2;
   later.offer();
@@ -237,8 +297,7 @@ TEST_F(AbortHandover, WhatWasVoidedWhileAnotherWasPreparedStaysVoid) {
   EXPECT_EQ(tool.status(pair.cloud).decided, 2u);
   must(tool.activate_at(pair.cloud));
   EXPECT_EQ(tool.status(pair.cloud).decided, 2u);
-  const auto said = must(tool.abort_at(pair.company));
-  must(tool.abort_at(pair.cloud, {statement(pair.company, said)}));
+  abort_at_both(tool);
   EXPECT_EQ(tool.status(pair.cloud).decided, 2u);
   later.offer();
   EXPECT_EQ(code_of(later.deal_at(pair.cloud)), "conflict");
@@ -256,109 +315,8 @@ TEST_F(AbortHandover, AFinishedEpochIsNotVoidedAnyMore) {
   EXPECT_EQ(code_of(second.abort_at(pair.cloud, {statement(pair.company, {})})), "conflict");
 }
 
-TEST_F(AbortHandover, AJoinersWordBindsIt) {
-  const auto joiner = another("third");
-  HandoverTool tool = with_joiner(*joiner);
-  dealt(tool);
-  must(tool.prepare_at(pair.cloud));
-  must(tool.prepare_at(pair.company));
-  const auto said = must(tool.abort_at(*joiner));
-  EXPECT_TRUE(verify_void(joiner->identity_key(), tool.sid(), said));
-  EXPECT_EQ(code_of(tool.prepare_at(*joiner)), "conflict");
-  reopen(*joiner);
-  EXPECT_EQ(must(tool.abort_at(*joiner)).size(), said.size());  // again, from nothing
-  EXPECT_EQ(code_of(tool.prepare_at(*joiner)), "conflict");
-  must(tool.abort_at(pair.cloud, {statement(*joiner, said)}));
-  must(tool.abort_at(pair.company, {statement(*joiner, said)}));
-  EXPECT_TRUE(still_opens());
-  HandoverTool again = with_joiner(*joiner);
-  again.epoch = 2;
-  again.run();
-  enrol_at(*joiner);
-  EXPECT_TRUE(opens(again.bundle(), pair.alice, {&pair.cloud, joiner.get()}));
-}
-
-TEST_F(AbortHandover, AJoinerThatPreparedVoidsAndForgetsItsShare) {
-  const auto joiner = another("third");
-  HandoverTool tool = with_joiner(*joiner);
-  prepared(tool);
-  const Bytes by_sid = testing::control(tool.invitation(*joiner), protocol::ControlKind::abort, tool.sid());
-  EXPECT_EQ(code_of(tool.post(*joiner, Route::abort, by_sid)), "conflict");
-  const auto said = must(tool.abort_at(*joiner));
-  must(tool.abort_at(*joiner));
-  EXPECT_EQ(code_of(tool.post(*joiner, Route::activate, tool.bundle().encoded())), "not-found");
-  EXPECT_EQ(code_of(tool.prepare_at(*joiner)), "conflict");
-  // The others go back, even from the new epoch, which all confirmed and one will never use.
-  must(tool.activate_at(pair.cloud));
-  must(tool.abort_at(pair.cloud, {statement(*joiner, said)}));
-  must(tool.abort_at(pair.company, {statement(*joiner, said)}));
-  EXPECT_TRUE(still_opens());
-}
-
-TEST_F(AbortHandover, AnInvitationVoidsNothingThatItsAgentHolds) {
-  const auto joiner = another("third");
-  HandoverTool tool = with_joiner(*joiner);
-  prepared(tool);
-  // An invitation of an agent that holds the key, and another one of the agent that joins.
-  const auto of_cloud = pair.cloud.invite(kHourMs);
-  const auto of_joiner = joiner->invite(kHourMs);
-  const auto ask = [&](TestAgent& agent, const testing::HeldInvitation& invitation) {
-    const protocol::VoidMessage message{invitation.id, tool.the_plan().encoded(), {}};
-    return code_of(agent.call(Route::abort, to_hex(tool.sid()), invitation.certificate,
-                              message.encode(invitation.secret)));
-  };
-  EXPECT_EQ(ask(pair.cloud, of_cloud), "conflict");
-  EXPECT_EQ(ask(*joiner, of_joiner), "conflict");
-  tool.activate();
-  EXPECT_EQ(ask(pair.cloud, of_cloud), "conflict");
-  EXPECT_EQ(ask(*joiner, of_joiner), "conflict");
-  EXPECT_EQ(code_of(tool.abort_at(*joiner)), "conflict");  // the invitation's own: the key is active
-}
-
-TEST_F(AbortHandover, AnotherInvitationsVoidForgetsTheOffer) {
-  const auto joiner = another("third");
-  HandoverTool tool = with_joiner(*joiner);
-  dealt(tool);
-  const auto other = joiner->invite(kHourMs);
-  const protocol::VoidMessage message{other.id, tool.the_plan().encoded(), {}};
-  must(joiner->call(Route::abort, to_hex(tool.sid()), other.certificate, message.encode(other.secret)));
-  EXPECT_EQ(code_of(tool.prepare_at(*joiner)), "conflict");
-}
-
-TEST_F(AbortHandover, AJoinerThatIsActiveAloneHasNoShareAgain) {
-  const auto joiner = another("third");
-  HandoverTool tool(
-      bundle, {&pair.cloud}, pair.admin,
-      {.t = 2, .agents = {{&pair.cloud, 1}, {joiner.get(), 2}}, .recovery = 3, .new_recovery = true}, {1, 3});
-  tool.deal_with(3, pair.tool.recovery_share());
-  tool.approve(pair.cloud);
-  prepared(tool);
-  must(tool.activate_at(*joiner));
-  enrol_at(*joiner);
-  const auto said = must(tool.abort_at(pair.cloud));  // confirmed, but the tool is thought not to have signed
-  const protocol::AbortRequest request{tool.the_plan().encoded(), {statement(pair.cloud, said)}};
-  must(tool.ask(*joiner, HandoverStep::abort, request.encode()));
-  EXPECT_FALSE(tool.ask(*joiner, HandoverStep::status));
-  EXPECT_TRUE(still_opens());
-}
-
-TEST_F(AbortHandover, TheInvitationOfAKeyTouchesNoLaterEpoch) {
-  HandoverTool tool = refresh();
-  prepared(tool);
-  must(tool.activate_at(pair.cloud));
-  const auto& generation = pair.tool;
-  const Bytes abort =
-      testing::control(pair.tool.invitation(0), protocol::ControlKind::abort, generation.sid());
-  EXPECT_EQ(code_of(pair.tool.post(0, Route::abort, abort)), "conflict");
-  EXPECT_EQ(code_of(pair.tool.post(0, Route::activate, pair.bundle().encoded())), "conflict");
-  EXPECT_EQ(tool.status(pair.cloud).epoch, 1u);
-  EXPECT_TRUE(still_opens());  // the epoch before is still there
-}
-
 TEST_F(AbortHandover, AnotherMayRestoreWhatALostCompanyLeftUnfinished) {
-  HandoverTool unfinished = refresh();
-  dealt(unfinished);
-  must(unfinished.prepare_at(pair.cloud));
+  HandoverTool unfinished = prepare_refresh_at_cloud();
   // The company is gone; a refresh cannot go on, a new company can.
   HandoverTool next = refresh();
   next.epoch = 2;

@@ -143,12 +143,19 @@ bool Handovers::has_a_say(const Key& key, const HandoverPlan& plan) const {
   });
 }
 
-// A refresh gives nobody a share who has none: any administrator may ask for it. By any other plan an agent
+// A refresh gives nobody a share who has none: any administrator may ask for it, but nobody whose certificate
+// is the kit's, which takes part in what it announced. By any other plan an agent
 // deals only with the consents of all agents that deal by it or keep a share, and its own operator may still
 // have taken back what it said.
 Status Handovers::authorize(const Caller& caller, const Key& key, const HandoverPlan& plan,
                             const protocol::DealRequest& request) const {
-  if (plan.refreshes(key.sharing)) return Done{};
+  if (plan.refreshes(key.sharing)) {
+    if (caller.client.identity.role != Role::admin)
+      return Error(Code::denied, "a refresh needs a certificate of role admin");
+    const auto transaction = store_.begin();  // which guards the caps
+    if (!transaction) return transaction.error();
+    return caps_.check_refresh(caller.key_id(), caller.now_ms);
+  }
   if (caller.client.identity.role == Role::recovery || has_a_say(key, plan))
     if (const auto until = approved_until(caller, key, plan, request.recovery_proof); !until)
       return until.error();

@@ -8,9 +8,7 @@ namespace {
 
 using protocol::HandoverStep;
 using testing::HandoverTool;
-using testing::kHourMs;
 using testing::opens;
-using testing::TestAgent;
 
 class DurableHandover : public testing::HandoverFixture {
  protected:
@@ -41,9 +39,7 @@ TEST_F(DurableHandover, ARestartAfterEachStepLosesNothing) {
     reopen(pair.cloud);
     reopen(pair.company);
   };
-  tool.offer();
-  tool.plan();
-  tool.deal();
+  tool.run_to_deal();
   must(tool.prepare_at(pair.cloud));
   restart();
   EXPECT_EQ(tool.status(pair.cloud).decided, 1u);
@@ -63,9 +59,7 @@ TEST_F(DurableHandover, ARestartAfterEachStepLosesNothing) {
 
   HandoverTool next = refresh();
   next.epoch = 2;
-  next.offer();
-  next.plan();
-  next.deal();
+  next.run_to_deal();
   next.prepare();
   restart();
   next.sign();
@@ -89,9 +83,7 @@ TEST_F(DurableHandover, AJoinersStepsSurviveRestarts) {
                     {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
   tool.deal_with(3, pair.tool.recovery_share());
   tool.approve(pair.cloud);
-  tool.offer();
-  tool.plan();
-  tool.deal();
+  tool.run_to_deal();
   must(tool.prepare_at(pair.cloud));
   const auto said = must(tool.prepare_at(*company));
   reopen(*company);
@@ -114,9 +106,7 @@ TEST_F(DurableHandover, AFullDiskLeavesTheOldEpochWorking) {
     EXPECT_EQ(tool.status(pair.cloud).epoch, epoch);
     EXPECT_TRUE(opens(bundle, pair.alice, {&pair.cloud, &pair.company}));
   };
-  tool.offer();
-  tool.plan();
-  tool.deal();
+  tool.run_to_deal();
   use_up(tool);
   EXPECT_EQ(code_of(tool.prepare_at(pair.cloud)), "unavailable");
   both_epochs(0);
@@ -137,11 +127,7 @@ TEST_F(DurableHandover, AFullDiskLeavesTheOldEpochWorking) {
 }
 
 TEST_F(DurableHandover, AFullDiskAbortsNothing) {
-  HandoverTool tool = refresh();
-  tool.offer();
-  tool.plan();
-  tool.deal();
-  must(tool.prepare_at(pair.cloud));
+  HandoverTool tool = prepare_refresh_at_cloud();
   const auto said = must(tool.abort_at(pair.company));
   use_up(tool);
   EXPECT_EQ(code_of(tool.abort_at(pair.cloud, {testing::statement(pair.company, said)})), "unavailable");
@@ -152,11 +138,7 @@ TEST_F(DurableHandover, AFullDiskAbortsNothing) {
 
 TEST_F(DurableHandover, AnAlteredRowIsRefused) {
   HandoverTool tool = refresh();
-  tool.offer();
-  tool.plan();
-  tool.deal();
-  tool.prepare();
-  tool.sign();
+  tool.run_to_sign();
   HandoverTool rescue(bundle, {&pair.cloud, &pair.company}, pair.rescuer, same_holders(), {1, 2});
   must(rescue.ask(pair.cloud, HandoverStep::announce,
                   protocol::Announcement::of(tool.the_plan()->parameters).encode()));
@@ -179,12 +161,12 @@ TEST_F(DurableHandover, AnAlteredRowIsRefused) {
 
 TEST_F(DurableHandover, AnActiveRowThatIsPutBackIsFound) {
   pair.cloud.close();
-  sql(pair.cloud, "CREATE TABLE before AS SELECT * FROM keys");
+  sql(pair.cloud, "CREATE TABLE aside.before AS SELECT * FROM keys");
   pair.cloud.open();
   HandoverTool tool = refresh();
   tool.run();
   pair.cloud.close();
-  EXPECT_TRUE(contains(refusal("INSERT INTO keys SELECT * FROM before"), "active in another epoch"));
+  EXPECT_TRUE(contains(refusal("INSERT INTO keys SELECT * FROM aside.before"), "active in another epoch"));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/custodian/testing/test_handover.h"
+#include "protocol/message/key_list.h"
 
 // Handovers to other holders, and who may ask for them.
 namespace coprotect::agent::custodian {
@@ -93,6 +94,75 @@ TEST_P(Holders, ALostCompanyIsRestoredAfterTheAnnouncedWait) {
                     {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 2});
   next.run();
   EXPECT_TRUE(opens(next.bundle(), pair.alice, {&pair.cloud, company.get()}));
+}
+
+// Whoever stops using an old key, and then loses its machines, gets the key back: shares move, and nothing is
+// decrypted.
+TEST_P(Holders, ADisabledKeyIsHandedOnAndADestroyedOneIsNot) {
+  std::uint64_t serial = 0;
+  const auto tell = [&](protocol::KeyUse use) {
+    const protocol::KeyList list{.tenant = "acme",
+                                 .serial = ++serial,
+                                 .time_ms = pair.clock->now_ms,
+                                 .keys = {{bundle.key_id(), use, pair.clock->now_ms + 1000 * kHourMs}}};
+    for (TestAgent* const agent : {&pair.cloud, &pair.company})
+      must(agent->call(ipc::Route::key_list_put, "acme", pair.admin.certificate.der(),
+                       list.sign(pair.acme.ca_key())));
+  };
+  tell(protocol::KeyUse::disabled);
+  HandoverTool refreshed = refresh();
+  refreshed.run();
+  bundle = refreshed.bundle();
+  EXPECT_TRUE(ceremonies(pair.cloud).back().starts_with("handover: removed the shares before epoch 1"));
+  tell(protocol::KeyUse::decrypt_only);
+  const Bytes kept = testing::recovery_of(pair.cloud, bundle, pair.rescuer).second;
+  const auto recovery = must(must(protocol::RecoveryParts::parse(bundle.group(), kept))
+                                 .open(pair.tool.recovery_key(), bundle.sharing()));
+  const auto company = another("newcompany");
+  const auto restored = [&] {
+    HandoverTool tool(bundle, {&pair.cloud}, pair.rescuer,
+                      {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
+    tool.deal_with(3, recovery);
+    tool.offer();
+    tool.plan();
+    return tool;
+  };
+  HandoverTool announcing = restored();
+  tell(protocol::KeyUse::disabled);
+
+  // Kit and code alone are told nothing that they could keep before everybody could object.
+  const auto parts = [&] {
+    const auto asking = testing::ask(pair.cloud, bundle, protocol::RecoveryShareBody{});
+    return why(testing::answer(pair.cloud, asking, pair.rescuer));
+  };
+  const std::string later =
+      "the key is disabled: its recovery parts are given only for new holders that were announced, once "
+      "those may begin";
+  EXPECT_EQ(parts(), later);
+  const auto notice = must(announce(announcing));
+  EXPECT_EQ(parts(), later);
+  EXPECT_EQ(code_of(refresh().ask(pair.cloud, HandoverStep::veto)), "not-found") << "it can be objected to";
+  pair.clock->now_ms += 25 * kHourMs;
+  EXPECT_EQ(parts(), "ok");
+  tell(protocol::KeyUse::destroyed);
+  EXPECT_EQ(parts(), "the key is destroyed");
+  EXPECT_EQ(why(announcing.offer_at(pair.cloud)), "the key is destroyed");
+  EXPECT_EQ(why(announcing.ask(pair.cloud, HandoverStep::abort)), "the key is destroyed");
+  EXPECT_EQ(why(refresh().ask(pair.cloud, HandoverStep::veto, hash_of(notice))), "the key is destroyed");
+  EXPECT_EQ(announcing.status(pair.cloud).announced.size(), 1u);
+  tell(protocol::KeyUse::disabled);
+  HandoverTool tool = restored();
+  finish(tool);
+  enrol_at(*company);
+  must(tool.retire_at(pair.cloud));
+  must(tool.retire_at(*company));
+  bundle = tool.bundle();
+  EXPECT_EQ(parts(), later);
+  tell(protocol::KeyUse::decrypt_only);
+  must(company->call(
+      ipc::Route::key_list_put, "acme", pair.admin.certificate.der(),
+      must(pair.cloud.call(ipc::Route::key_list_get, "acme", pair.admin.certificate.der(), {}))));
+  EXPECT_TRUE(opens(bundle, pair.alice, {&pair.cloud, company.get()}));
 }
 
 TEST_P(Holders, OtherHoldersThanAnnouncedAreDenied) {
@@ -227,6 +297,76 @@ TEST_P(Holders, UsersMayAskNothing) {
     EXPECT_EQ(code_of(refused), "denied") << step;
     EXPECT_EQ(why(refused), "handover needs a certificate of role recovery or admin");
   }
+}
+
+// The tool chooses the parties, and whoever deals may be its accomplice: each agent refuses for itself.
+class Quorum : public Holders {
+ protected:
+  // Everybody gets a share, of a plan that is changed before it is made.
+  template <typename Change>
+  HandoverTool planned(TestAgent& joiner, Change change) {
+    HandoverTool tool(bundle, {&pair.cloud}, pair.admin,
+                      {.t = 2, .agents = {{&pair.cloud, 1}, {&joiner, 2}}, .recovery = 3}, {1, 3});
+    tool.deal_with(3, pair.tool.recovery_share());
+    tool.approve(pair.cloud);
+    tool.offer();
+    change(tool.fields());
+    tool.plan();
+    return tool;
+  }
+  void expect_refused_by_all(HandoverTool& tool, TestAgent& joiner, const std::string& words) {
+    const std::vector<std::pair<std::string, std::string>> answers = {
+        {code_of(tool.consent_at(pair.cloud)), why(tool.consent_at(pair.cloud))},
+        {code_of(tool.deal_at(pair.cloud)), why(tool.deal_at(pair.cloud))},
+        {code_of(tool.prepare_at(joiner)), why(tool.prepare_at(joiner))}};
+    for (const auto& [code, message] : answers) {
+      EXPECT_EQ(code, "denied");
+      EXPECT_TRUE(contains(message, words)) << message;
+    }
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Suites, Quorum, ::testing::Values(SuiteId::p256, SuiteId::ffdhe3072),
+                         [](const auto& tested) { return std::string(protocol::suite_name(tested.param)); });
+
+TEST_P(Quorum, NobodyBecomesOneByAHandover) {
+  const auto joiner = another("newcompany");
+  HandoverTool alone = planned(*joiner, [](auto& fields) { fields.t = 1; });
+  expect_refused_by_all(alone, *joiner, "party \"cloud\" would hold 1 of the 1 shares that suffice");
+  HandoverTool two = planned(*joiner, [](auto& fields) {
+    fields.n = 4;
+    fields.parties[1].indices = {2, 4};
+  });
+  EXPECT_TRUE(contains(why(two.deal_at(pair.cloud)), "party \"newcompany\" would hold 2 of the 2 shares"));
+  EXPECT_EQ(code_of(two.prepare_at(*joiner)), "denied");
+}
+
+// The dealer's operator allows that it has the key alone. Whoever joins gives no name for that.
+TEST_P(Quorum, NobodyJoinsAKeyThatAnotherHasAlone) {
+  pair.cloud.close();
+  pair.cloud.allow_sole_holder = true;
+  pair.cloud.open();
+  const auto joiner = another("newcompany");
+  HandoverTool tool = planned(*joiner, [](auto& fields) {
+    fields.n = 4;
+    fields.parties[0].indices = {1, 4};
+  });
+  tool.deal();
+  EXPECT_EQ(why(tool.prepare_at(pair.cloud)), "ok");
+  const auto refused = tool.prepare_at(*joiner);
+  EXPECT_EQ(code_of(refused), "denied");
+  EXPECT_EQ(why(refused), "parameters: party \"cloud\" would hold 2 of the 2 shares that suffice");
+}
+
+TEST_P(Quorum, MoreThanPeopleReadAreMadeByNoHandover) {
+  const auto joiner = another("newcompany");
+  HandoverTool tool = planned(*joiner, [&](auto& fields) {
+    for (std::uint8_t index = 4; index <= 8; ++index)
+      fields.parties.push_back(
+          testing::stranger("other-" + std::to_string(index), index, pair.clock->now_ms));
+    fields.t = 4;
+    fields.n = 8;
+  });
+  expect_refused_by_all(tool, *joiner, "more than 64 quorums of organisations could use the key");
 }
 
 }  // namespace

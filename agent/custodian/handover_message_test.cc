@@ -11,16 +11,10 @@ using protocol::HandoverStep;
 using testing::HandoverTool;
 using testing::kHourMs;
 using testing::opens;
-using testing::statement;
 using testing::TestAgent;
 
 class HandoverMessages : public testing::HandoverFixture {
  protected:
-  void dealt(HandoverTool& tool) {
-    tool.offer();
-    tool.plan();
-    tool.deal();
-  }
   bool still_opens() { return opens(bundle, pair.alice, {&pair.cloud, &pair.company}); }
 };
 
@@ -66,11 +60,63 @@ TEST_F(HandoverMessages, OutOfOrderOnesAreRefused) {
   EXPECT_TRUE(opens(tool.bundle(), pair.alice, {&pair.cloud, &pair.company}));
 }
 
+// A request for consent is for a plan that needs one, and comes before all consents.
+TEST_F(HandoverMessages, AConsentIsAskedForOnceAndForNoRefresh) {
+  HandoverTool tool = refresh();
+  tool.offer();
+  tool.plan();
+  protocol::DealRequest request{.plan = tool.the_plan().encoded(), .offers = tool.offers, .consents = {}};
+  auto refused = tool.ask(pair.cloud, HandoverStep::consent, request.encode());
+  EXPECT_EQ(code_of(refused), "malformed");
+  EXPECT_EQ(why(refused), "a refresh needs no consent");
+  request.consents = {{1}};
+  refused = tool.ask(pair.cloud, HandoverStep::consent, request.encode());
+  EXPECT_EQ(code_of(refused), "malformed");
+  EXPECT_EQ(why(refused), "a request for consent that holds consents already");
+}
+
+TEST_F(HandoverMessages, AnAbortIsOfThisKey) {
+  HandoverTool tool = refresh();
+  tool.offer();
+  tool.plan();
+  auto fields = tool.the_plan().fields();
+  fields.key_id[0] ^= 1;
+  const protocol::AbortRequest request{
+      .plan = must(protocol::HandoverPlan::make(std::move(fields))).encoded(), .voids = {}};
+  const auto refused = tool.ask(pair.cloud, HandoverStep::abort, request.encode());
+  EXPECT_EQ(code_of(refused), "malformed");
+  EXPECT_EQ(why(refused), "the plan is of another key");
+}
+
+// An agent that deals and leaves has nothing to confirm.
+TEST_F(HandoverMessages, WhoLeavesPreparesNothing) {
+  const auto provider = another("newcloud");
+  HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin,
+                    {.t = 2, .agents = {{provider.get(), 1}, {&pair.company, 2}}, .recovery = 3}, {1, 2});
+  tool.approve(pair.cloud);
+  tool.approve(pair.company);
+  tool.offer();
+  tool.plan();
+  tool.gather_consents();
+  tool.deal();
+  const protocol::PrepareRequest request{.deals = tool.deals, .blob = {}, .possession = {}};
+  const auto refused = tool.ask(pair.cloud, HandoverStep::prepare, request.encode());
+  EXPECT_EQ(code_of(refused), "malformed");
+  EXPECT_TRUE(contains(why(refused), "this agent has no share in ")) << why(refused);
+}
+
+TEST_F(HandoverMessages, ABlobThatIsNotTheOneInUseIsRefused) {
+  HandoverTool tool = refresh();
+  tool.run_to_deal();
+  const protocol::PrepareRequest request{.deals = tool.deals, .blob = {1, 2, 3}, .possession = {}};
+  const auto refused = tool.ask(pair.cloud, HandoverStep::prepare, request.encode());
+  EXPECT_EQ(code_of(refused), "malformed");
+  EXPECT_EQ(why(refused), "another recovery blob than the one that this agent has");
+}
+
 TEST_F(HandoverMessages, AnActivationThatWasNotPreparedIsRefused) {
   HandoverTool tool = refresh();
-  dealt(tool);
-  tool.prepare();
-  tool.sign();
+  tool.run_to_sign();
   // As if the store were from before: the version is complete, but this agent has no share of it.
   HandoverTool other = refresh();
   EXPECT_EQ(code_of(other.ask(pair.cloud, HandoverStep::activate,
@@ -96,7 +142,7 @@ TEST_F(HandoverMessages, OneHandoverAtATime) {
             "conflict");
   // One that stalls makes way.
   pair.clock->now_ms += 60'001;
-  dealt(other);
+  other.run_to_deal();
   EXPECT_EQ(code_of(tool.deal_at(pair.cloud)), "conflict");
   other.prepare();
   other.sign();
@@ -116,7 +162,6 @@ TEST_F(HandoverMessages, OffersAloneKeepNobodyOut) {
   pair.publish_clients(pair.admin.certificate.der());
   HandoverTool held(bundle, {&pair.cloud, &pair.company}, thief, same_holders(), {1, 2});
   HandoverTool tool = refresh();
-  HandoverTool rescue(bundle, {&pair.cloud, &pair.company}, pair.rescuer, same_holders(), {1, 2});
   for (int minutes = 0; minutes < 10; ++minutes) {
     held.offer();
     EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "conflict");
@@ -126,9 +171,61 @@ TEST_F(HandoverMessages, OffersAloneKeepNobodyOut) {
   }
   EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "ok");
   EXPECT_EQ(code_of(held.offer_at(pair.cloud)), "conflict");
-  // A recovery administrator waits for no administrator; an administrator does for it.
+}
+
+// Nor by what it deals again and again.
+TEST_F(HandoverMessages, APlanThatIsNeverPreparedKeepsNobodyOut) {
+  const auto thief = pair.acme.enrol("admin", "thief");
+  pair.publish_clients(pair.admin.certificate.der());
+  HandoverTool held(bundle, {&pair.cloud, &pair.company}, thief, same_holders(), {1, 2});
+  held.run_to_deal();
+  HandoverTool tool = refresh();
+  for (int minutes = 0; minutes < 10; ++minutes) {
+    EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "conflict");
+    pair.clock->now_ms += 50'000;
+    must(held.deal_at(pair.cloud));
+    pair.clock->now_ms += 10'000;
+  }
+  EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "ok");
+  EXPECT_EQ(code_of(held.deal_at(pair.cloud)), "conflict");
+}
+
+// A recovery administrator takes an administrator's place once its announcement stood for the whole wait.
+// Before that an administrator takes its place at once: otherwise whoever stole kit and code could keep out
+// the new code that makes them worthless.
+TEST_F(HandoverMessages, AnAnnouncementThatMayBeCarriedOutTakesThePlace) {
+  HandoverTool tool = refresh();
+  HandoverTool rescue(bundle, {&pair.cloud, &pair.company}, pair.rescuer, same_holders(true), {1, 2});
+  rescue.offer();
+  rescue.plan();
+  must(announce(rescue));
+  EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "ok");
+  for (int minutes = 0; minutes < 10; ++minutes) {
+    pair.clock->now_ms += 50'000;
+    EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "ok");
+    EXPECT_EQ(code_of(rescue.offer_at(pair.cloud)), "conflict");
+  }
+  pair.clock->now_ms += 24 * testing::kHourMs;
+  EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "ok");
   EXPECT_EQ(code_of(rescue.offer_at(pair.cloud)), "ok");
   EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "conflict");
+}
+
+// Nor by a plan to which no operator ever consents.
+TEST_F(HandoverMessages, AStolenKitHoldsNoPlaceByAPlanThatWaitsForOperators) {
+  const auto evil = another("evilcompany");
+  HandoverTool kit(bundle, {&pair.cloud, &pair.company}, pair.rescuer,
+                   {.t = 2, .agents = {{&pair.cloud, 1}, {evil.get(), 2}}, .recovery = 3}, {1, 2});
+  kit.offer();
+  kit.plan();
+  EXPECT_TRUE(contains(why(kit.consent_at(pair.cloud)), "waits for the operator"));
+  HandoverTool tool = refresh();
+  EXPECT_EQ(code_of(tool.offer_at(pair.cloud)), "ok");
+  EXPECT_TRUE(pair.cloud.pending().empty());
+  EXPECT_EQ(code_of(kit.offer_at(pair.cloud)), "conflict");
+  EXPECT_EQ(code_of(kit.consent_at(pair.cloud)), "conflict");
+  tool.run();
+  EXPECT_TRUE(opens(tool.bundle(), pair.alice, {&pair.cloud, &pair.company}));
 }
 
 TEST_F(HandoverMessages, AnotherPlansAbortLeavesTheRunningOffer) {
@@ -157,7 +254,7 @@ TEST_F(HandoverMessages, AnotherPlansAbortLeavesTheRunningOffer) {
 
 TEST_F(HandoverMessages, WhatWasDecidedSinceTheDealIsNotConfirmed) {
   HandoverTool tool = refresh();
-  dealt(tool);
+  tool.run_to_deal();
   auto fields = tool.the_plan().fields();
   auto parameters = fields.parameters.fields();
   parameters.parties[0].nonce[0] ^= 1;
@@ -169,7 +266,7 @@ TEST_F(HandoverMessages, WhatWasDecidedSinceTheDealIsNotConfirmed) {
 
 TEST_F(HandoverMessages, WhatNobodyGoesOnWithIsForgotten) {
   HandoverTool tool = refresh();
-  dealt(tool);
+  tool.run_to_deal();
   pair.clock->now_ms += 16 * 60'000;
   pair.cloud.custodian().sweep();
   EXPECT_EQ(code_of(tool.prepare_at(pair.cloud)), "conflict");
@@ -177,9 +274,7 @@ TEST_F(HandoverMessages, WhatNobodyGoesOnWithIsForgotten) {
 }
 
 TEST_F(HandoverMessages, ASecondPlanOfTheSameEpochIsNeverConfirmed) {
-  HandoverTool tool = refresh();
-  dealt(tool);
-  must(tool.prepare_at(pair.cloud));
+  HandoverTool tool = prepare_refresh_at_cloud();
   const auto company = another("newcompany");
   HandoverTool other(bundle, {&pair.cloud}, pair.admin,
                      {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
@@ -198,7 +293,7 @@ TEST_F(HandoverMessages, ASecondPlanOfTheSameEpochIsNeverConfirmed) {
 
 TEST_F(HandoverMessages, AChangedDealIsBlamedOnItsDealer) {
   HandoverTool tool = refresh();
-  dealt(tool);
+  tool.run_to_deal();
   const auto good = tool.deals;
   for (std::size_t dealer : {0u, 1u}) {
     const std::size_t step = good[dealer].size() / 23;
@@ -228,9 +323,7 @@ TEST_F(HandoverMessages, AChangedDealIsBlamedOnItsDealer) {
 
 TEST_F(HandoverMessages, AChangedVersionIsBlamedOnThePartyThatDidNotConfirmIt) {
   HandoverTool tool = refresh();
-  dealt(tool);
-  tool.prepare();
-  tool.sign();
+  tool.run_to_sign();
   const Bytes good = tool.version;
   const auto with = [&](std::size_t from_end) {
     tool.version = good;
@@ -239,7 +332,7 @@ TEST_F(HandoverMessages, AChangedVersionIsBlamedOnThePartyThatDidNotConfirmIt) {
   };
   EXPECT_EQ(with(1), "handover: party \"company\" did not confirm this epoch");
   EXPECT_EQ(with(65), "handover: party \"cloud\" did not confirm this epoch");
-  EXPECT_EQ(with(129), "handover: party \"cloud\" did not confirm this epoch");  // the blob's hash
+  EXPECT_EQ(with(129), "dealer of index 2: the proof that it consents with its share does not hold");
   for (std::size_t i = 1; i < good.size(); i += good.size() / 17) EXPECT_NE(with(i), "ok") << i;
   EXPECT_EQ(tool.status(pair.cloud).epoch, 0u);
   tool.version = good;
@@ -248,10 +341,7 @@ TEST_F(HandoverMessages, AChangedVersionIsBlamedOnThePartyThatDidNotConfirmIt) {
 
 TEST_F(HandoverMessages, AChangedAcknowledgementIsBlamedOnItsParty) {
   HandoverTool tool = refresh();
-  dealt(tool);
-  tool.prepare();
-  tool.sign();
-  tool.activate();
+  tool.run_to_activate();
   const auto good = tool.acknowledgements;
   for (std::size_t of : {0u, 1u}) {
     tool.acknowledgements = good;
@@ -293,7 +383,7 @@ TEST_F(HandoverMessages, AChangedJoinIsRefused) {
                     {.t = 2, .agents = {{&pair.cloud, 1}, {company.get(), 2}}, .recovery = 3}, {1, 3});
   tool.deal_with(3, pair.tool.recovery_share());
   tool.approve(pair.cloud);
-  dealt(tool);
+  tool.run_to_deal();
   const Bytes good = tool.join_message(*company);
   for (std::size_t i = 0; i < good.size(); i += good.size() / 29) {
     Bytes changed = good;
@@ -316,7 +406,7 @@ TEST_F(HandoverMessages, AChangedJoinIsRefused) {
   other.epoch = 2;
   other.deal_with(3, pair.tool.recovery_share());
   other.approve(pair.cloud);
-  dealt(other);
+  other.run_to_deal();
   EXPECT_TRUE(contains(why(other.prepare_at(*company)), "is prepared here, to epoch 1"));
 }
 
@@ -332,6 +422,7 @@ TEST_F(HandoverMessages, WhoLeftJoinsNoOtherBranch) {
   HandoverTool branch(bundle, {&pair.cloud}, pair.admin,
                       {.t = 2, .agents = {{&pair.company, 2}}, .recovery = 1}, {1, 3});
   branch.offer();
+  branch.send_blob(pair.tool.blob());
   branch.plan();
   const auto deal = [&](std::uint8_t index, const protocol::Scalar& share) {
     return must(protocol::make_deal(branch.the_plan(), index, share, system_random())).encode();

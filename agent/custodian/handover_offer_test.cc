@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/custodian/testing/test_handover.h"
+#include "protocol/crypto/hash.h"
 #include "protocol/message/onboarding.h"
 
 // Thieves who ask an agent to deal to keys of their own. An agent that did would give its share away: whoever
@@ -112,6 +113,34 @@ TEST_P(Thief, OfTheKitGetsNoShareOfAnAgent) {
     shares.emplace(dealer == &pair.cloud ? 1 : 2, share_behind(tool, dealt));
     shares.emplace(3, pair.tool.recovery_share().clone());
     EXPECT_FALSE(make_the_private_key(shares)) << "stolen from " << dealer->role();
+  }
+}
+
+// Who tried what is found later: the step, the plan, and the hash of all that was sent.
+TEST_P(Thief, LeavesStepPlanAndPayloadInTheLog) {
+  HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.rescuer, same_holders(), {1, 2});
+  tool.offer();
+  put_own_keys(tool, pair.cloud);
+  tool.plan();
+  EXPECT_EQ(code_of(tool.deal_at(pair.cloud)), "unauthenticated");
+  const protocol::DealRequest sent{.plan = tool.the_plan().encoded(),
+                                   .offers = tool.offers,
+                                   .consents = tool.consents,
+                                   .recovery_proof = tool.recovery_proof};
+  const auto log = testing::read_log(pair.cloud, bundle, pair.admin);
+  const auto is_deal = [](const protocol::LogEntry& entry) {
+    return entry.handover && entry.handover->step == static_cast<std::uint8_t>(protocol::HandoverStep::deal);
+  };
+  std::vector<protocol::LogEntry> entries;
+  std::ranges::copy_if(log, std::back_inserter(entries), is_deal);
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0].kind, protocol::EntryKind::intent);
+  EXPECT_EQ(entries[1].kind, protocol::EntryKind::result);
+  EXPECT_EQ(entries[1].outcome, "unauthenticated");
+  for (const protocol::LogEntry& entry : entries) {
+    EXPECT_EQ(entry.client, pair.rescuer.uri);
+    EXPECT_EQ(entry.handover->sid, tool.sid());
+    EXPECT_EQ(entry.handover->payload, protocol::sha256(sent.encode()));
   }
 }
 
@@ -245,7 +274,18 @@ TEST_P(Thief, OfAnAdministratorsCertificateChangesNothingInARefresh) {
   EXPECT_EQ(code_with([&](HandoverTool& tool) {
               tool.fields().parties[2].identity_key = SigningKey::generate(system_random()).public_key();
             }),
-            "limited");
+            "denied");
+
+  // Another recovery key under the recovery party's name, by who has the client CA's key too.
+  EXPECT_EQ(code_with([&](HandoverTool& tool) {
+              const auto own = HpkePrivateKey::generate(system_random()).public_key();
+              auto& recovery = tool.fields().parties[2];
+              recovery.ceremony_key = own;
+              recovery.organisation =
+                  must(protocol::OrganisationCertificate::issue_recovery("acme", pair.acme.ca_key(), own));
+              tool.fields().recovery_key = own;
+            }),
+            "denied");
 
   // Nor does the recovery share deal in one.
   HandoverTool tool(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(), {1, 3});

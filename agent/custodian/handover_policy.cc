@@ -123,14 +123,26 @@ void Handovers::tell_of(const Announcements::Place& place, std::string words) {
   });
 }
 
+Result<std::size_t> Handovers::forget_announcements(Transaction& transaction) {
+  auto places = announcements_.remove_unvetoed(transaction);
+  if (!places) return std::move(places).error();
+  const std::size_t count = places->size();
+  transaction.after_commit([this, places = *std::move(places)] {
+    for (const auto& place : places) contacts_.forget(place);
+  });
+  return count;
+}
+
 void Handovers::begin_waits(std::int64_t now_ms) {
   // If the operator took the command away, nobody is to be told.
   for (const auto& place : contacts_.exist() ? contacts_.settle() : announcements_.not_begun()) {
     const auto notice = announcements_.of(place.first, place.second);
     if (notice && announcements_.wait_of(place) == Announcements::Wait::not_begun) {
       auto transaction = store_.begin();
-      // What cannot be written is tried again: until then the wait has not begun.
-      if (!transaction || !begin_wait(*transaction, place.first, *notice, now_ms) || !transaction->commit())
+      // What cannot be written is tried again: until then the wait has not begun. What was forgotten
+      // meanwhile stays so.
+      if (!transaction || !announcements_.of(place.first, place.second) ||
+          !begin_wait(*transaction, place.first, *notice, now_ms) || !transaction->commit())
         continue;
     }
     contacts_.forget(place);
@@ -183,17 +195,27 @@ Status Handovers::check_announced(const Caller& caller, const protocol::Handover
   if (!notice || notice->what != Announcement::of(plan->parameters))
     return Error(Code::denied,
                  "these holders, with this recovery key, were not announced with this certificate");
-  if (notice->vetoed) return Error(Code::denied, "these holders were announced, and vetoed");
-  if (announcements_.wait_of({caller.key_id(), notice->announcer}) == Announcements::Wait::not_begun)
+  return check_over(caller.key_id(), *notice, caller.now_ms);
+}
+
+bool Handovers::may_begin_announced(const KeyId& key_id, const Digest& announcer, std::int64_t now_ms) const {
+  const auto notice = announcements_.of(key_id, announcer);
+  return notice && check_over(key_id, *notice, now_ms);
+}
+
+// Whether nobody vetoed it in the time in which everybody could.
+Status Handovers::check_over(const KeyId& key_id, const HandoverNotice& notice, std::int64_t now_ms) const {
+  if (notice.vetoed) return Error(Code::denied, "these holders were announced, and vetoed");
+  if (announcements_.wait_of({key_id, notice.announcer}) == Announcements::Wait::not_begun)
     return Error(
         Code::limited,
         "the agent could not tell the contacts of these holders yet: the time to object has not begun");
-  if (caller.now_ms < notice->not_before_ms)
+  if (now_ms < notice.not_before_ms)
     return Error(Code::limited,
-                 "announced handover may begin at " + protocol::format_utc_time(notice->not_before_ms + 999));
-  if (notice->running_left_ms > 0)
+                 "announced handover may begin at " + protocol::format_utc_time(notice.not_before_ms + 999));
+  if (notice.running_left_ms > 0)
     return Error(Code::limited, "announced handover may begin once this agent has run for another " +
-                                    std::to_string((notice->running_left_ms + 999) / 1000) +
+                                    std::to_string((notice.running_left_ms + 999) / 1000) +
                                     " s: its clock says that the delay is over, its running time does not");
   return Done{};
 }

@@ -3,6 +3,7 @@
 #include "agent/custodian/handover_shares.h"
 #include "agent/custodian/handovers.h"
 #include "agent/custodian/sole_holder.h"
+#include "protocol/crypto/hash.h"
 #include "protocol/handover/quorums.h"
 #include "protocol/message/onboarding.h"
 
@@ -12,9 +13,9 @@ namespace {
 
 using protocol::HandoverPlan;
 
-// After this much silence somebody else may begin; and after this long without a plan, whoever asks.
+// After this much silence somebody else may begin; and after this long from the first offer on, whoever asks.
 constexpr std::int64_t kStalledMs = 60'000;
-constexpr std::int64_t kPlanlessMs = 10 * 60'000;
+constexpr std::int64_t kLongestMs = 10 * 60'000;
 
 Error other_handover(std::string_view what) {
   return {Code::conflict, "another handover of this key " + std::string(what)};
@@ -30,16 +31,21 @@ Status Handovers::check_undecided(const Key& key, const HandoverPlan::Fields& pl
                                    std::to_string(std::max(decided, key.epoch()) + 1));
 }
 
-// One handover of a key runs at a time. A recovery administrator need not wait for an administrator, whose
-// certificate may be what was stolen; nor need anybody for a client that only ever asks for offers.
+// One handover of a key runs at a time. A recovery administrator whose announcement may be carried out need
+// not wait for an administrator, whose certificate may be what was stolen; an administrator need not wait for
+// any other one, whose kit may be; nor need anybody for a client that never comes to an end.
 Status Handovers::make_room(const Caller& caller, const Running& present) const {
-  const bool recovers =
-      caller.client.identity.role == protocol::Role::recovery && present.role == protocol::Role::admin;
+  using protocol::Role;
+  const bool recovers = present.role == Role::admin &&
+                        may_begin_announced(caller.key_id(), caller.client.key_hash, caller.now_ms);
+  const bool kept_out = caller.client.identity.role == Role::admin && present.role != Role::admin &&
+                        !may_begin_announced(caller.key_id(), present.client_key, caller.now_ms);
   const bool stalled = caller.now_ms - present.touched_ms >= kStalledMs;
-  // Operators may take a day to approve.
-  const std::int64_t patience = present.proposed ? protocol::kMaxConsentMs : kPlanlessMs;
-  const bool planless = !present.plan && caller.now_ms - present.begun_ms >= patience;
-  if (present.client == caller.uri() || recovers || stalled || planless) return Done{};
+  // Operators may take a day to approve what an administrator proposes.
+  const bool operators = present.proposed && present.role == Role::admin;
+  const std::int64_t patience = operators ? protocol::kMaxConsentMs : kLongestMs;
+  const bool too_long = caller.now_ms - present.begun_ms >= patience;
+  if (present.client == caller.uri() || recovers || kept_out || stalled || too_long) return Done{};
   return other_handover("is being run by " + present.client);
 }
 
@@ -55,6 +61,7 @@ Result<Bytes> Handovers::offer(const Caller& caller) {
   if (!own) return std::move(own).error();
   forget_running(caller.key_id());
   running_.insert_or_assign(caller.key_id(), Running{.client = caller.uri(),
+                                                     .client_key = caller.client.key_hash,
                                                      .role = caller.client.identity.role,
                                                      .nonce = own->offer.nonce,
                                                      .ceremony_key = std::move(own->ceremony_key),
@@ -70,6 +77,10 @@ Result<Bytes> Handovers::offer(const Caller& caller) {
 // Whether this agent may take part in the plan, whoever asks.
 Status Handovers::check_plan(const Key& key, const Running& running, const HandoverPlan& plan) const {
   if (auto fits = plan.follows(key.sharing, key.bundle->newest_hash()); !fits) return fits;
+  // Before anybody consents or deals: nobody else may have the blob to compare, once all holders are others.
+  if (plan.changes_blob(key.sharing, protocol::sha256(key.recovery_blob)))
+    return Error(Code::denied,
+                 "handover plan: it names another recovery blob than the one that this agent keeps");
   if (auto fits = check_undecided(key, plan.fields()); !fits) return fits;
   // What changes the holders may follow one that somebody who is lost keeps from its end.
   if (plan.refreshes(key.sharing)) {

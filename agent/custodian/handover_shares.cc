@@ -27,6 +27,8 @@ Status check_blob(const HandoverInputs& inputs, const HandoverTranscript& transc
   if (binding.key_id != plan->key_id || binding.suite != parameters->suite ||
       binding.recovery_key != parameters->recovery_key)
     return Error(Code::malformed, "the recovery blob is not of this plan's recovery key");
+  if (protocol::sha256(inputs.blob) != plan->blob_hash)
+    return Error(Code::malformed, "the recovery blob is not the one that the plan names");
   if (!plan.renews_code(inputs.before.sharing())) return Done{};
   const auto signature = protocol::parse_signature(inputs.possession);
   if (!signature || !protocol::verify_recovery_key(binding.recovery_key, plan.sid(),
@@ -36,15 +38,14 @@ Status check_blob(const HandoverInputs& inputs, const HandoverTranscript& transc
 }
 
 Result<HandoverTranscript> make_transcript(const protocol::Bundle& before, const protocol::HandoverPlan& plan,
-                                           std::span<const protocol::Deal> deals, ByteView blob) {
+                                           std::span<const protocol::Deal> deals) {
   std::vector<protocol::PublicDeal> open;
   for (const protocol::Deal& deal : deals) {
     auto copy = protocol::PublicDeal::parse(deal.open.encode(), plan);
     if (!copy) return std::move(copy).error();
     open.push_back(*std::move(copy));
   }
-  const Digest blob_hash = blob.empty() ? Digest{} : protocol::sha256(blob);
-  return HandoverTranscript::make(before.sharing(), before.newest_hash(), plan, std::move(open), blob_hash);
+  return HandoverTranscript::make(before.sharing(), before.newest_hash(), plan, std::move(open));
 }
 
 }  // namespace
@@ -61,7 +62,7 @@ Result<std::vector<protocol::Deal>> parse_deals(std::span<const Bytes> encoded,
 }
 
 Result<Key> prepare_key(HandoverInputs inputs, hsm::ShareKeeper& keeper) {
-  auto transcript = make_transcript(inputs.before, inputs.plan, inputs.deals, inputs.blob);
+  auto transcript = make_transcript(inputs.before, inputs.plan, inputs.deals);
   if (!transcript) return std::move(transcript).error();
   if (auto checked = check_blob(inputs, *transcript); !checked) return std::move(checked).error();
 
@@ -101,7 +102,7 @@ bool is_prepared_from(const Key& prepared, std::span<const Bytes> encoded) {
   const auto& plan = parsed->transcript.plan();
   const auto deals = parse_deals(encoded, plan);
   if (!deals) return false;
-  const auto again = make_transcript(parsed->before, plan, *deals, prepared.recovery_blob);
+  const auto again = make_transcript(parsed->before, plan, *deals);
   return again && again->body() == parsed->transcript.body();
 }
 

@@ -4,13 +4,16 @@
 #include "agent/custodian/handover_shares.h"
 #include "agent/custodian/handovers.h"
 #include "agent/custodian/key_row.h"
+#include "protocol/crypto/hash.h"
 #include "protocol/handover/statements.h"
+#include "protocol/message/acknowledged.h"
 
 // How a prepared handover ends: activated, acknowledged by all, and the epoch before erased; or aborted.
 namespace coprotect::agent::custodian {
 namespace {
 
 using protocol::Bundle;
+using protocol::check_acknowledged;
 using protocol::HandoverPlan;
 using protocol::Statement;
 
@@ -28,24 +31,11 @@ bool is_of(ByteView version, const Key& key) {
   return plan && plan->sid() == key.sid();
 }
 
-// Code::conflict names an agent of the new epoch who did not say that it uses it.
-Status check_acknowledged(const Bundle& bundle, const std::vector<Statement>& acknowledgements) {
-  for (const protocol::Party& party : bundle.parameters()->parties) {
-    if (!party.is_agent()) continue;
-    const auto said = statement_of(party, acknowledgements);
-    if (!said || !protocol::verify_acknowledgement(party.identity_key, bundle.sharing().sid,
-                                                   bundle.newest_hash(), *said))
-      return Error(Code::conflict, party_label(party) + " did not acknowledge epoch " +
-                                       std::to_string(bundle.epoch()) + ": older shares stay");
-  }
-  return Done{};
-}
-
-// Whether another agent of the new epoch says that it will never confirm or acknowledge this.
+// Whether another agent of these parties says that it will never confirm or acknowledge this.
 // `self` does not count: a store that was put back may have forgotten what it confirmed after it said so.
-bool somebody_voids(const HandoverPlan& plan, const std::vector<Statement>& voids,
-                    const protocol::VerifyKey& self) {
-  return std::ranges::any_of(plan->parameters->parties, [&](const protocol::Party& party) {
+bool somebody_voids(const std::vector<protocol::Party>& parties, const HandoverPlan& plan,
+                    const std::vector<Statement>& voids, const protocol::VerifyKey& self) {
+  return std::ranges::any_of(parties, [&](const protocol::Party& party) {
     const auto said = statement_of(party, voids);
     return party.is_agent() && party.identity_key != self && said &&
            protocol::verify_void(party.identity_key, plan.sid(), *said);
@@ -76,11 +66,12 @@ Result<Bytes> Handovers::activate(const Caller& caller, ByteView version) {
   const auto activated = std::make_shared<const Key>(std::move(newer));
   const auto plan = protocol::HandoverVersion::plan_of(version);
   if (!plan) return plan.error();
-  const std::string what = "activated epoch " + std::to_string(activated->epoch()) +
-                           (plan->needs_code((*key)->sharing) ? std::string(Drills::kCodeOpened) : "");
   // A refresh leaves the holders as they are, and what is announced about them. Otherwise somebody with an
   // administrator's certificate could end a wait by one.
   const bool refreshed = plan->refreshes((*key)->sharing);
+  std::string what = "activated epoch " + std::to_string(activated->epoch());
+  if (renewed_code(*activated)) what += Drills::kCodeRenewed;
+  if (refreshed) what += Caps::kRefresh;
   const auto change = [&](Transaction& transaction) -> Status {
     if (auto put = keys_.put(transaction, std::make_shared<const Key>(std::move(older))); !put) return put;
     if (auto put = keys_.put(transaction, activated); !put) return put;
@@ -99,6 +90,8 @@ Result<Bytes> Handovers::retire(const Caller& caller, ByteView payload) {
   if (!request) return request.error();
   if (const KeyPtr left = keys_.left(caller.key_id()); left != nullptr && is_of(request->version, *left))
     return erased(caller);
+  for (const KeyPtr& taken_back : keys_.shelved(caller.key_id()))
+    if (is_of(request->version, *taken_back)) return resume(caller, *taken_back, request->acknowledgements);
   const auto key = active(caller);
   if (!key) return key.error();
   if (!is_of(request->version, **key)) {
@@ -109,12 +102,47 @@ Result<Bytes> Handovers::retire(const Caller& caller, ByteView payload) {
   }
   if (auto all = check_acknowledged(*(*key)->bundle, request->acknowledgements); !all)
     return std::move(all).error();
-  const auto older = keys_.superseded(caller.key_id());
-  if (older.empty()) return erased(caller);
-  if (auto durable = replace_keys(
-          caller, {}, older, "handover: removed the shares before epoch " + std::to_string((*key)->epoch()));
+  const auto older = keys_.before(**key);
+  if (older.empty() && !(*key)->acknowledgements.empty()) return erased(caller);
+  Key settled = **key;
+  settled.acknowledgements = request->acknowledgements;
+  if (auto durable =
+          replace_keys(caller, {std::make_shared<const Key>(std::move(settled))}, older,
+                       "handover: removed the shares before epoch " + std::to_string((*key)->epoch()));
       !durable)
     return std::move(durable).error();
+  return erased(caller);
+}
+
+// Back to an epoch that this agent gave up: whoever said that it never acknowledges it had done so, and
+// others may have erased the epoch before.
+Result<Bytes> Handovers::resume(const Caller& caller, const Key& key,
+                                const std::vector<Statement>& acknowledgements) {
+  if (auto all = check_acknowledged(*key.bundle, acknowledgements); !all) return std::move(all).error();
+  const std::string label = "epoch " + std::to_string(key.epoch());
+  const KeyPtr present = keys_.active(caller.key_id());
+  if (const KeyPtr prepared = keys_.prepared(caller.key_id()))
+    return Error(Code::conflict, label + " was taken back here, and epoch " +
+                                     std::to_string(prepared->epoch()) + " is prepared: abort that first");
+  // Of two that follow one epoch, whoever acknowledged the later one had given up the earlier one.
+  if (present != nullptr && present->epoch() > key.epoch())
+    return Error(Code::conflict, label + " was taken back here, and the key went on to epoch " +
+                                     std::to_string(present->epoch()) + " without it");
+  Key again = key;
+  again.state = KeyState::active;
+  again.acknowledgements = acknowledgements;
+  if (present != nullptr) again.decided = std::max(again.decided, present->decided);
+  std::vector<KeyPtr> older = keys_.before(key);
+  if (present != nullptr) older.push_back(present);
+  const std::string what = "all had acknowledged " + label +
+                           ", which was taken back here: it is active again" +
+                           (renewed_code(key) ? std::string(Drills::kCodeRenewed) : "");
+  if (auto durable =
+          replace_keys(caller, {std::make_shared<const Key>(std::move(again))}, older, "handover: " + what);
+      !durable)
+    return std::move(durable).error();
+  forget_running(caller.key_id());
+  notify(caller, "activated", caller.uri() + " " + what);
   return erased(caller);
 }
 
@@ -129,7 +157,15 @@ Result<Bytes> Handovers::leave(const Caller& caller, const Key& key, Bundle bund
   if (bundle.parameters().position_of(keyring_.identity().public_key()))
     return Error(Code::conflict, "this agent has a share of epoch " + std::to_string(bundle.epoch()) +
                                      ", and did not activate it");
+  // Who did not deal sees the plan only now. With the one good blob erased, code and kit would open nothing.
+  const auto plan = protocol::HandoverVersion::plan_of(bundle.newest());
+  if (!plan) return plan.error();
+  if (plan->changes_blob(key.sharing, protocol::sha256(key.recovery_blob)))
+    return Error(Code::denied, handover_label(*plan) +
+                                   " names another recovery blob than the one that this agent keeps, without "
+                                   "a new code: the shares and the blob stay");
   std::vector<KeyPtr> gone = keys_.superseded(caller.key_id());
+  std::ranges::move(keys_.shelved(caller.key_id()), std::back_inserter(gone));
   gone.push_back(std::make_shared<const Key>(key));
   if (KeyPtr prepared = keys_.prepared(caller.key_id())) gone.push_back(std::move(prepared));
   const auto left = std::make_shared<const Key>(Key{.state = KeyState::left,
@@ -151,6 +187,30 @@ Result<Bytes> Handovers::leave(const Caller& caller, const Key& key, Bundle bund
   return erased(caller);
 }
 
+// An administrator may void what is not finished. A recovery administrator whose announcement stood for the
+// whole wait may do so, too: nobody else is left if the company is lost. Any other one may be who stole the
+// kit, and would keep out the new code that ends it, and use up epochs by plans that it makes up: it voids
+// what it runs itself, and what another agent voided, be it of the plan, or of the key if the plan was not
+// confirmed here.
+Status Handovers::check_may_abort(const Caller& caller, const Key& key, const HandoverPlan& plan,
+                                  const std::vector<Statement>& voids) const {
+  if (caller.client.identity.role == protocol::Role::admin ||
+      may_begin_announced(caller.key_id(), caller.client.key_hash, caller.now_ms))
+    return Done{};
+  const auto running = running_.find(caller.key_id());
+  const bool own = running != running_.end() && running->second.client_key == caller.client.key_hash &&
+                   running->second.plan && running->second.plan->sid() == plan.sid();
+  const KeyPtr prepared = keys_.prepared(caller.key_id());
+  const bool known = key.sid() == plan.sid() || (prepared != nullptr && prepared->sid() == plan.sid());
+  const auto& parties = known ? plan->parameters->parties : key.parameters()->parties;
+  if (own || somebody_voids(parties, plan, voids, keyring_.identity().public_key())) return Done{};
+  return Error(Code::denied,
+               handover_label(plan) +
+                   " is voided by an administrator, or once another agent says that it will not "
+                   "take part; a recovery administrator voids only what it runs itself, until "
+                   "its announcement may be carried out");
+}
+
 // Before this agent confirmed, it need only say that it never will. Afterwards the others may have what
 // completes the handover, so another agent that has to confirm or acknowledge it must have said first that it
 // never will. A new code is confirmed by the tool, too, which asks for this. Who was first to say so never
@@ -158,20 +218,27 @@ Result<Bytes> Handovers::leave(const Caller& caller, const Key& key, Bundle bund
 Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   const auto request = protocol::AbortRequest::parse(payload);
   if (!request) return request.error();
-  const auto key = active(caller);
-  if (!key) return key.error();
   const auto plan = HandoverPlan::parse(request->plan);
   if (!plan) return plan.error();
   if ((*plan)->key_id != caller.key_id()) return Error(Code::malformed, "the plan is of another key");
+  for (const KeyPtr& taken_back : keys_.shelved(caller.key_id()))
+    if (taken_back->sid() == plan->sid())
+      return protocol::encode_signature(protocol::void_handover(plan->sid(), keyring_.identity()));
+  const auto key = active(caller);
+  if (!key) return key.error();
+
+  if (auto may = check_may_abort(caller, **key, *plan, request->voids); !may) return std::move(may).error();
 
   const KeyPtr prepared = keys_.prepared(caller.key_id());
   const bool confirmed = prepared != nullptr && prepared->sid() == plan->sid();
   const bool activated = (*key)->sid() == plan->sid();
-  if (!activated && (*key)->bundle->includes(plan->sid()))
+  const bool acknowledged = activated && !(*key)->acknowledgements.empty();
+  if (acknowledged || (!activated && (*key)->bundle->includes(plan->sid())))
     return Error(Code::conflict, handover_label(*plan) + " is finished");
   if (confirmed || activated) {
     const bool tool_confirms = !activated && plan->renews_code((*key)->sharing);
-    const bool void_elsewhere = somebody_voids(*plan, request->voids, keyring_.identity().public_key());
+    const bool void_elsewhere =
+        somebody_voids((*plan)->parameters->parties, *plan, request->voids, keyring_.identity().public_key());
     if (!void_elsewhere && !tool_confirms)
       return Error(Code::conflict, handover_label(*plan) + (activated ? " is active" : " is confirmed") +
                                        " here: it can be completed, or be aborted once another party of it "
@@ -184,11 +251,9 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
                      " may have been acknowledged here: this agent's store was put back to an "
                      "older one. Replace the agent: coprotect-provision restore");
 
-  std::vector<KeyPtr> gone;
-  if (confirmed) gone.push_back(prepared);
   Key decided = **key;
   // What does not follow this bundle cannot be confirmed here: it uses up no number of an epoch.
-  if ((*plan)->epoch > (*key)->epoch()) {
+  if ((*plan)->epoch > std::max((*key)->epoch(), (*key)->decided)) {
     if (auto follows = plan->follows((*key)->sharing, (*key)->bundle->newest_hash()); !follows)
       return std::move(follows).error();
   }
@@ -197,10 +262,20 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
     decided.decided = (*plan)->epoch;
   }
   if (decided.decided != (*key)->decided || confirmed) {
-    if (auto durable = replace_keys(caller, {std::make_shared<const Key>(std::move(decided))}, gone,
-                                    "aborted " + handover_label(*plan));
-        !durable)
-      return std::move(durable).error();
+    // An agent that follows another one uses up nothing that is not used up already.
+    const bool said_elsewhere = somebody_voids((*key)->parameters()->parties, *plan, request->voids,
+                                               keyring_.identity().public_key());
+    const auto change = [&](Transaction& transaction) -> Status {
+      if (confirmed) {
+        if (auto removed = keys_.remove(transaction, *prepared); !removed) return removed;
+      } else if (!said_elsewhere) {
+        if (auto below = caps_.check_void(caller.uri(), caller.now_ms); !below) return below;
+      }
+      return keys_.put(transaction, std::make_shared<const Key>(std::move(decided)));
+    };
+    std::string what = "aborted " + handover_label(*plan);
+    if (!confirmed) what += said_elsewhere ? ", as another agent had" : Caps::kVoid;
+    if (auto durable = make_durable(caller, change, what); !durable) return std::move(durable).error();
   }
   const auto running = running_.find(caller.key_id());
   if (running != running_.end() && running->second.plan && running->second.plan->sid() == plan->sid())
@@ -209,8 +284,9 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   return protocol::encode_signature(protocol::void_handover(plan->sid(), keyring_.identity()));
 }
 
-// Back to the epoch before, which nobody can have erased: that takes everybody's acknowledgement. Who had no
-// share then, has none again.
+// Back to the epoch before, which nobody can have erased unless somebody acknowledged and voided the same
+// plan. In case one did, the shares of this epoch stay: resume(). Who had no share of the epoch before, has
+// none in use again.
 Result<Bytes> Handovers::revert(const Caller& caller, const Key& key, const HandoverPlan& plan) {
   if (const KeyPtr prepared = keys_.prepared(caller.key_id()))
     return Error(Code::conflict, "epoch " + std::to_string(prepared->epoch()) +
@@ -225,11 +301,12 @@ Result<Bytes> Handovers::revert(const Caller& caller, const Key& key, const Hand
   } else if (key.bundle->sharing_before()->parameters.position_of(keyring_.identity().public_key())) {
     return Error(Code::conflict, handover_label(plan) + " is finished");
   }
-  const auto gone = std::make_shared<const Key>(key);
-  if (auto durable = replace_keys(caller, put, {gone},
-                                  "aborted " + handover_label(plan) + ", which was active here alone");
-      !durable)
-    return std::move(durable).error();
+  Key taken_back = key;
+  taken_back.state = KeyState::shelved;
+  put.push_back(std::make_shared<const Key>(std::move(taken_back)));
+  const std::string what = "aborted " + handover_label(plan) + ", which was active here" +
+                           (renewed_code(key) ? std::string(Drills::kCodeTakenBack) : "");
+  if (auto durable = replace_keys(caller, put, {}, what); !durable) return std::move(durable).error();
   if (auto done = erased(caller); !done) return done;
   return protocol::encode_signature(protocol::void_handover(plan.sid(), keyring_.identity()));
 }

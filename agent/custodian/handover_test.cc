@@ -50,9 +50,7 @@ TEST_P(Handover, TheOldEpochIsServedUntilItIsRetired) {
            opens(tool.bundle(), pair.alice, {&pair.cloud, &pair.company});
   };
   HandoverTool tool = refresh();
-  tool.offer();
-  tool.plan();
-  tool.deal();
+  tool.run_to_deal();
   tool.prepare();
   EXPECT_TRUE(opens(bundle, pair.alice, {&pair.cloud, &pair.company}));
   tool.sign();
@@ -83,12 +81,7 @@ TEST_P(Handover, WhoAsksForAnEpochThatIsGoneIsToldTheEpoch) {
 
 TEST_P(Handover, SharesOfTwoEpochsNeverOpenAFile) {
   HandoverTool tool = refresh();
-  tool.offer();
-  tool.plan();
-  tool.deal();
-  tool.prepare();
-  tool.sign();
-  tool.activate();
+  tool.run_to_activate();
   const auto file = testing::encrypt(bundle);
   const auto& stanza = *must(file.header.stanza_for(bundle.key_id()));
   const auto part = [&](testing::TestAgent& agent, const protocol::Bundle& of) {
@@ -125,12 +118,7 @@ TEST_P(Handover, RetiringErasesTheOldShare) {
     return epochs;
   };
   HandoverTool tool = refresh();
-  tool.offer();
-  tool.plan();
-  tool.deal();
-  tool.prepare();
-  tool.sign();
-  tool.activate();
+  tool.run_to_activate();
   EXPECT_EQ(rows(), (std::vector<std::int64_t>{0, 1}));
   tool.retire();
   EXPECT_EQ(rows(), (std::vector<std::int64_t>{1}));
@@ -141,13 +129,16 @@ TEST_P(Handover, RetiringErasesTheOldShare) {
 }
 
 TEST_P(Handover, ANewRecoveryCodeMakesTheOldBlobWorthless) {
-  HandoverTool approved(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true), {1, 2});
+  const auto rescuer = pair.acme.enrol("recovery", "safe");  // of the new kit
+  pair.publish_clients(pair.admin.certificate.der());
+  HandoverTool approved(bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(true, &rescuer),
+                        {1, 2});
   approved.approve(pair.cloud);
   approved.approve(pair.company);
   approved.run();
   const protocol::Bundle& next = approved.bundle();
   for (testing::TestAgent* const agent : {&pair.cloud, &pair.company}) {
-    const auto [blob, parts] = testing::recovery_of(*agent, next, pair.rescuer);
+    const auto [blob, parts] = testing::recovery_of(*agent, next, rescuer);
     EXPECT_EQ(blob, approved.blob());
     const auto share = must(must(protocol::RecoveryParts::parse(bundle.group(), parts))
                                 .open(approved.recovery_key(), next.sharing()));
@@ -157,7 +148,7 @@ TEST_P(Handover, ANewRecoveryCodeMakesTheOldBlobWorthless) {
   // A refresh after it is sealed to the new recovery key.
   HandoverTool again(next, {&pair.cloud, &pair.company}, pair.admin, same_holders(), {1, 2});
   again.run();
-  const auto [blob, parts] = testing::recovery_of(pair.cloud, again.bundle(), pair.rescuer);
+  const auto [blob, parts] = testing::recovery_of(pair.cloud, again.bundle(), rescuer);
   EXPECT_EQ(blob, approved.blob());
   const auto kept = must(protocol::RecoveryParts::parse(bundle.group(), parts));
   EXPECT_FALSE(kept.open(pair.tool.recovery_key(), again.bundle().sharing()));
@@ -194,7 +185,7 @@ TEST_P(Handover, EachStepStandsInTheLog) {
   ASSERT_GE(said.size(), 3u);
   const std::string label = "handover " + to_hex(ByteView(tool.sid()).first(8)) + " to epoch 1";
   EXPECT_EQ(said[said.size() - 3], "prepared " + label);
-  EXPECT_EQ(said[said.size() - 2], "handover: activated epoch 1");
+  EXPECT_EQ(said[said.size() - 2], "handover: activated epoch 1, a refresh");
   EXPECT_EQ(said[said.size() - 1], "handover: removed the shares before epoch 1");
   int intents = 0;
   std::vector<std::uint8_t> steps;

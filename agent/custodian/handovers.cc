@@ -1,5 +1,7 @@
 #include "agent/custodian/handovers.h"
 
+#include <algorithm>
+
 #include "agent/custodian/handover_shares.h"
 #include "agent/custodian/key_row.h"
 #include "agent/custodian/record.h"
@@ -98,11 +100,13 @@ Result<Bytes> Handovers::status(const Caller& caller) {
   const auto key = active(caller);
   if (!key) return key.error();
   protocol::HandoverStatus status{.epoch = (*key)->epoch(),
-                                  .decided = (*key)->decided,
+                                  .decided = std::max((*key)->decided, peers_.said(caller.key_id()).decided),
                                   .unacknowledged = !keys_.superseded(caller.key_id()).empty(),
                                   .bundle = (*key)->bundle->encoded(),
+                                  .acknowledgements = (*key)->acknowledgements,
                                   .prepared = std::nullopt,
-                                  .announced = announcements_.of(caller.key_id())};
+                                  .announced = announcements_.of(caller.key_id()),
+                                  .condition = conditions_.of(**key)};
   if (const KeyPtr prepared = keys_.prepared(caller.key_id())) {
     const auto parsed = parse_prepared_handover(prepared->preparation);
     if (!parsed) return parsed.error();
@@ -114,8 +118,12 @@ Result<Bytes> Handovers::status(const Caller& caller) {
 
 Result<KeyPtr> Handovers::active(const Caller& caller) const {
   KeyPtr key = keys_.active(caller.key_id());
-  if (key == nullptr) return Error(Code::not_found, "key " + to_hex(caller.key_id()) + " is not active here");
-  return key;
+  if (key != nullptr) return key;
+  std::string why = "key " + to_hex(caller.key_id()) + " is not active here";
+  if (const auto shelved = keys_.shelved(caller.key_id()); !shelved.empty())
+    why += ": epoch " + std::to_string(shelved.back()->epoch()) +
+           ", by which this agent got a share, was taken back";
+  return Error(Code::not_found, std::move(why));
 }
 
 Result<KeyPtr> Handovers::still_active(const Caller& caller, const KeyPtr& then) const {
@@ -133,7 +141,8 @@ Status Handovers::make_durable(const Caller& caller, const Change& change, std::
   line.key_id = caller.key_id();
   line.detail = shortened(what);
   if (auto changed = change(*transaction); !changed) return changed;
-  if (auto recorded = log_.append(*transaction, std::move(line)); !recorded) return recorded;
+  if (auto recorded = log_.append(*transaction, line); !recorded) return recorded;
+  transaction->after_commit([this, line = std::move(line)] { caps_.count(line); });
   fault_point("agent-store-commit");
   if (auto committed = transaction->commit(); !committed) return committed;
   fault_point("agent-store-committed");

@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "agent/custodian/announcements.h"
+#include "agent/custodian/caps.h"
+#include "agent/custodian/conditions.h"
 #include "agent/custodian/contacts.h"
 #include "agent/custodian/epoch_erasure.h"
 #include "agent/custodian/identify.h"
@@ -26,7 +28,8 @@ class Handovers {
  public:
   Handovers(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper,
             const Offers& offers, Store& store, Keys& keys, const RunningTime& running, Log& log,
-            EpochErasure& epochs, const Peers& peers)
+            EpochErasure& epochs, const Peers& peers, Contacts& contacts, const Conditions& conditions,
+            Caps& caps)
       : settings_(settings),
         keyring_(keyring),
         keeper_(keeper),
@@ -36,17 +39,23 @@ class Handovers {
         log_(log),
         epochs_(epochs),
         peers_(peers),
-        approvals_(settings.state, keyring),
+        approvals_(settings.state(), keyring),
         announcements_(keyring, running),
-        contacts_(settings) {}
+        contacts_(contacts),
+        conditions_(conditions),
+        caps_(caps) {}
 
   // At the start: offers are gone, and with them the plans that waited for the operator.
   Status load(Transaction& transaction);
 
   // A step that an administrator asks for, by a request that was judged and recorded.
   Result<Bytes> answer(const Client& client, const protocol::HandoverBody& step, std::int64_t now_ms);
-  // Whether the contacts could not be told something about this key: the operator's command failed.
-  bool contacts_fail(const protocol::KeyId& key_id) const { return contacts_.fail(key_id); }
+  // Forgets what was announced and not vetoed, as the store was put back; how many there were. Takes no lock
+  // of this object's: the transaction has the store's.
+  Result<std::size_t> forget_announcements(Transaction& transaction);
+  // Whether the client with this certificate key announced something that may be carried out. Takes no lock
+  // of this object's.
+  bool may_begin_announced(const protocol::KeyId& key_id, const Digest& announcer, std::int64_t now_ms) const;
   // Drops what nobody went on with; tells the contacts what they could not be told.
   void sweep(std::int64_t now_ms);
 
@@ -61,7 +70,8 @@ class Handovers {
   // A handover that was begun and has left nothing behind yet.
   struct Running {
     std::string client;
-    protocol::Role role;  // the client's
+    Digest client_key;  // SHA-256 of its certificate's
+    protocol::Role role;
     ByteArray<32> nonce;
     protocol::HpkePrivateKey ceremony_key;
     std::optional<protocol::HandoverPlan> plan;
@@ -100,6 +110,7 @@ class Handovers {
                     std::int64_t now_ms);
   Result<Bytes> veto(const Caller& caller, ByteView payload);
   Status check_announced(const Caller& caller, const protocol::HandoverPlan& plan) const;
+  Status check_over(const KeyId& key_id, const protocol::HandoverNotice& notice, std::int64_t now_ms) const;
   // handover_consent.cc
   Result<Proposal> read_proposal(const Caller& caller, ByteView payload) const;
   Result<Bytes> consent(const Caller& caller, const Proposal& proposal);
@@ -126,8 +137,12 @@ class Handovers {
   Result<Bytes> activate(const Caller& caller, ByteView version);
   Result<Bytes> retire(const Caller& caller, ByteView payload);
   Result<Bytes> erased(const Caller& caller);
+  Result<Bytes> resume(const Caller& caller, const Key& key,
+                       const std::vector<protocol::Statement>& acknowledgements);
   Result<Bytes> leave(const Caller& caller, const Key& key, protocol::Bundle bundle);
   Result<Bytes> abort(const Caller& caller, ByteView payload);
+  Status check_may_abort(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan,
+                         const std::vector<protocol::Statement>& voids) const;
   Result<Bytes> revert(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan);
 
   Result<KeyPtr> active(const Caller& caller) const;
@@ -155,7 +170,9 @@ class Handovers {
   const Peers& peers_;
   hsm::PlanApprovals approvals_;
   Announcements announcements_;
-  Contacts contacts_;
+  Contacts& contacts_;
+  const Conditions& conditions_;
+  Caps& caps_;
   std::mutex mutex_;
   std::map<KeyId, Running> running_;
 };

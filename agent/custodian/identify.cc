@@ -14,6 +14,15 @@ Error no_such_key(const protocol::KeyId& key_id) {
   return {Code::not_found, "key " + to_hex(key_id) + " is not known here"};
 }
 
+// Whether a certificate is that of the key's recovery administrator: of role recovery, and for the key that
+// every party of the ceremony signed as the recovery party's (SPEC.md §5.1). The client CA certifies for
+// several keys, and whoever has one kit has nothing to do with the others.
+bool recovers(const protocol::ClientIdentity& identity, const Certificate& certificate, const Key& key) {
+  const protocol::VerifyKey* const administrator = key.parameters().recovery_administrator();
+  return identity.role == protocol::Role::recovery && administrator != nullptr &&
+         certificate.key() == *administrator;
+}
+
 // Whether this CA signed any certificate of the chain, whatever else is wrong with it.
 bool issued_by(std::span<const Certificate> chain, const Certificate& ca) {
   return std::any_of(chain.begin(), chain.end(), [&](const Certificate& certificate) {
@@ -28,8 +37,13 @@ Result<Client> identify(const protocol::SignedRequest::Envelope& envelope, const
                         std::int64_t now_ms) {
   const auto& request = envelope.request;
   KeyPtr key = keys.serving(request.key_id, request.epoch);
-  // Who left is still told, again, that all others have taken over.
-  if (key == nullptr && envelope.operation == protocol::Operation::handover) key = keys.left(request.key_id);
+  // Who left is still told, again, that all others have taken over; who joined and went back, that it was
+  // wrong.
+  if (key == nullptr && envelope.operation == protocol::Operation::handover) {
+    key = keys.left(request.key_id);
+    if (const auto taken_back = keys.shelved(request.key_id); key == nullptr && !taken_back.empty())
+      key = taken_back.back();
+  }
   if (key == nullptr || key->tenant() != request.tenant) return no_such_key(request.key_id);
   if (auto verified = protocol::verify_client_chain(envelope.chain, key->client_ca(), now_ms); !verified) {
     const bool judged = verified.error().code() != Code::unavailable;
@@ -47,7 +61,11 @@ Result<Client> identify(const protocol::SignedRequest::Envelope& envelope, const
     return Error(Code::unauthenticated, "certificate of \"" + identity->uri + "\" is not enrolled");
   if (std::find(request.audience.begin(), request.audience.end(), self) == request.audience.end())
     return Error(Code::denied, "the request is addressed to other agents");
-  return Client{*std::move(identity), certificate.key_hash(), key};
+  // While an epoch of an older code is still served, a new one's recovery administrator counts in it, too.
+  const KeyPtr active = keys.active(request.key_id);
+  const bool own = recovers(*identity, certificate, *key) ||
+                   (active != nullptr && recovers(*identity, certificate, *active));
+  return Client{*std::move(identity), certificate.key_hash(), key, own};
 }
 
 bool Peer::is_agent_of(const Key& key, std::int64_t now_ms) const {
@@ -82,7 +100,7 @@ Peer Peer::of(ByteView certificate, const Keys& keys, const ClientLists& clients
   }
 
   const auto identity = protocol::client_identity(*parsed);
-  const KeyPtr key = identity ? keys.of_tenant(identity->tenant) : nullptr;
+  const KeyPtr key = identity ? keys.published_of_tenant(identity->tenant) : nullptr;
   if (key == nullptr || !protocol::verify_client_chain(chain, key->client_ca(), now_ms)) {
     for (const KeyPtr& shared : keys.all_active()) peer.agent_ |= peer.is_agent_of(*shared, now_ms);
     return peer;
@@ -90,6 +108,7 @@ Peer Peer::of(ByteView certificate, const Keys& keys, const ClientLists& clients
   peer.tenant_ = identity->tenant;
   peer.uri_ = identity->uri;
   peer.enrolled_ = clients.enrolled(*identity, *parsed);
+  peer.has_ca_key_ = protocol::is_of_session(*identity, *parsed);
   return peer;
 }
 

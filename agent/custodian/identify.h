@@ -11,6 +11,9 @@ struct Client {
   protocol::ClientIdentity identity;
   Digest key_hash;  // of the certificate's key
   KeyPtr key;
+  // Whether the client is the recovery administrator of this very key. Role `recovery` alone says that it is
+  // one of some key of the tenant.
+  bool recovers;
 };
 
 // Judges who asks; the envelope's own signature was checked when it was parsed. In this order: the key that
@@ -46,6 +49,10 @@ class Peer {
   // As of_tenant(), but enrolled, too.
   bool may_read(std::string_view tenant) const { return of_tenant(tenant) && enrolled_; }
   bool may_read(const Key& key) const { return may_read(key.tenant()); }
+  // Also who shows that it has the client CA's key, whatever list is in force: it signs the one that follows.
+  bool may_read_lists(std::string_view tenant) const {
+    return of_tenant(tenant) && (enrolled_ || has_ca_key_);
+  }
 
  private:
   std::optional<protocol::Certificate> certificate_;
@@ -53,6 +60,7 @@ class Peer {
   std::optional<std::string> tenant_;
   std::string uri_;
   bool enrolled_ = false;
+  bool has_ca_key_ = false;
   bool agent_ = false;
 };
 

@@ -1,84 +1,18 @@
 #include <gtest/gtest.h>
 
-#include <fstream>
+#include "agent/custodian/testing/run_sql.h"
+#include "agent/custodian/testing/test_key_list.h"
+#include "protocol/message/list_serial.h"
 
-#include "agent/custodian/list_serial.h"
-#include "agent/custodian/testing/pair.h"
-#include "protocol/base/test_must.h"
-#include "protocol/message/key_list.h"
-#include "swtpm-tests/harness/scratch.h"
-#include "swtpm-tests/harness/soft_token.h"
-
-// What a tenant says of its keys: taken only forwards, obeyed at once, and, of a destroyed key, carried out.
+// What a tenant says of its keys: taken only forwards, and obeyed at once.
 namespace coprotect::agent::custodian {
 namespace {
 
 using protocol::KeyList;
 using protocol::KeyUse;
-
-const Bytes kNoShares = {0};
+using testing::KeyListOfAnAgent;
 using testing::kHourMs;
-
-class KeyListOfAnAgent : public ::testing::Test {
- protected:
-  KeyListOfAnAgent() { pair.onboard(); }
-
-  protocol::KeyId key_id() const { return pair.bundle().key_id(); }
-  std::int64_t now() const { return pair.clock->now_ms; }
-  Bytes list(std::uint64_t serial, std::vector<KeyList::Entry> keys) const {
-    return KeyList{.tenant = "acme", .serial = serial, .time_ms = now(), .keys = std::move(keys)}.sign(
-        pair.acme.ca_key());
-  }
-  Result<Bytes> put(const Bytes& encoded, const std::string& tenant = "acme") {
-    return pair.cloud.call(ipc::Route::key_list_put, tenant, pair.admin.certificate.der(), encoded);
-  }
-  Result<Bytes> put(std::uint64_t serial, KeyUse use, std::int64_t effective_ms = 0) {
-    return put(list(serial, {{key_id(), use, effective_ms}}));
-  }
-  Code code_of(const Result<Bytes>& answer) {
-    EXPECT_FALSE(answer);
-    return answer ? Code::internal : answer.error().code();
-  }
-  // How the agent answers for a file: "ok", or why not.
-  std::string decrypts() {
-    const auto file = testing::encrypt(pair.bundle());
-    const auto reply =
-        testing::partials(pair.cloud, pair.bundle(), pair.ask_for(pair.cloud, {&file}), pair.alice);
-    return reply ? "ok" : std::string(code_name(reply.error().code())) + ": " + reply.error().message();
-  }
-  std::string gives_blob() {
-    const auto reply = testing::answer(
-        pair.cloud, testing::ask(pair.cloud, pair.bundle(), protocol::RecoveryShareBody{}), pair.admin);
-    return reply ? "ok" : reply.error().message();
-  }
-  std::vector<std::string> key_list_entries() {
-    std::vector<std::string> details;
-    for (const auto& entry : testing::read_log(pair.cloud, pair.bundle(), pair.admin))
-      if (entry.kind == protocol::EntryKind::key_list) details.push_back(entry.detail);
-    return details;
-  }
-  Bytes stored(const char* sql) {
-    auto transaction = must(pair.cloud.custodian().store().begin());
-    Query query = transaction.query(sql);
-    must(query.step());
-    return query.blob(0);
-  }
-  Bytes stored_shares() { return stored("SELECT shares FROM keys"); }
-  Bytes stored_blob() { return stored("SELECT recovery_blob FROM keys"); }
-  bool on_disk(ByteView bytes) const {
-    for (const char* const suffix : {"", "-wal"}) {
-      std::ifstream file(pair.cloud.store().string() + suffix, std::ios::binary);
-      const std::string content((std::istreambuf_iterator<char>(file)), {});
-      if (content.find(text_of(bytes)) != std::string::npos) return true;
-    }
-    return false;
-  }
-
-  harness::Scratch scratch;
-  harness::SoftToken token{scratch / "token"};
-  bool used = (token.use(), true);
-  testing::Pair pair{scratch.path(), testing::token_at(token.uri()), protocol::SuiteId::p256};
-};
+using testing::kNoShares;
 
 TEST_F(KeyListOfAnAgent, IsGivenAsItWasTaken) {
   const auto get = [&](const Bytes& peer) {
@@ -120,10 +54,10 @@ TEST_F(KeyListOfAnAgent, DoesNotLeapToWhereNothingFollows) {
             "key list of tenant \"acme\": serial 18446744073709551615 is more than 1048576 above the present "
             "0: such a leap would leave no numbers for later lists");
   must(put(5, KeyUse::decrypt_only));
-  EXPECT_EQ(code_of(put(5 + kMaxSerialStep + 1, KeyUse::disabled)), Code::conflict);
+  EXPECT_EQ(code_of(put(5 + protocol::kMaxSerialStep + 1, KeyUse::disabled)), Code::conflict);
   EXPECT_EQ(decrypts(), "ok");
-  must(put(5 + kMaxSerialStep, KeyUse::disabled));
-  must(put(6 + kMaxSerialStep, KeyUse::encrypts));
+  must(put(5 + protocol::kMaxSerialStep, KeyUse::disabled));
+  must(put(6 + protocol::kMaxSerialStep, KeyUse::encrypts));
 }
 
 TEST_F(KeyListOfAnAgent, IsTheTenantsOwn) {
@@ -142,126 +76,14 @@ TEST_F(KeyListOfAnAgent, IsObeyedAtOnce) {
   must(put(2, KeyUse::disabled));
   const int before = pair.cloud.computed();
   EXPECT_EQ(decrypts(), "denied: the key is disabled");
-  EXPECT_EQ(gives_blob(), "the key is disabled");
   EXPECT_EQ(pair.cloud.computed(), before);
+  EXPECT_EQ(gives_blob(), "ok") << "which a refresh compares";
   must(put(3, KeyUse::encrypts));
   EXPECT_EQ(decrypts(), "ok");
   EXPECT_EQ(gives_blob(), "ok");
   must(put(4, KeyUse::destroyed, now() + 31 * 24 * kHourMs));
   EXPECT_EQ(decrypts(), "denied: the key is destroyed");
   EXPECT_EQ(gives_blob(), "the key is destroyed");
-}
-
-TEST_F(KeyListOfAnAgent, GivesADestructionItsTime) {
-  pair.cloud.close();
-  pair.cloud.destroy_wait = std::chrono::hours(30);
-  pair.cloud.open();
-  const auto early = put(1, KeyUse::destroyed, now() + 30 * kHourMs - 1);
-  ASSERT_FALSE(early);
-  EXPECT_EQ(early.error().code(), Code::denied);
-  EXPECT_NE(early.error().message().find("waiting time of 108000 s"), std::string::npos);
-  must(put(1, KeyUse::destroyed, now() + 30 * kHourMs));
-  // What is announced may be said again, or put off, but not be brought forward.
-  pair.clock->now_ms += 10 * kHourMs;
-  must(put(2, KeyUse::destroyed, now() + 20 * kHourMs));
-  EXPECT_EQ(code_of(put(3, KeyUse::destroyed, now() + 20 * kHourMs - 1)), Code::denied);
-  must(put(3, KeyUse::destroyed, now() + 25 * kHourMs));
-  pair.cloud.custodian().sweep();
-  must(put(4, KeyUse::decrypt_only));
-  EXPECT_EQ(decrypts(), "ok");
-}
-
-// Whoever sets the host's clock forward erases nothing, and makes no destruction final.
-TEST_F(KeyListOfAnAgent, AClockThatIsSetForwardErasesNothing) {
-  pair.cloud.close();
-  pair.cloud.destroy_wait = std::chrono::hours(30);
-  pair.cloud.open();
-  const Bytes shares = stored_shares();
-  must(put(1, KeyUse::destroyed, now() + 30 * kHourMs));
-  pair.clock->set_forward(40 * kHourMs);
-  pair.cloud.custodian().sweep();
-  EXPECT_EQ(stored_shares(), shares);
-  // The list said again, for a date that has come, waits on as it did.
-  must(put(2, KeyUse::destroyed, now() - 10 * kHourMs));
-  pair.cloud.custodian().sweep();
-  EXPECT_EQ(stored_shares(), shares);
-  pair.clock->now_ms += 29 * kHourMs;
-  pair.cloud.custodian().sweep();
-  pair.cloud.close();
-  pair.cloud.open();
-  EXPECT_EQ(stored_shares(), shares);
-  pair.clock->now_ms += kHourMs;
-  pair.cloud.custodian().sweep();
-  EXPECT_EQ(stored_shares(), kNoShares);
-
-  EXPECT_EQ(code_of(put(3, KeyUse::decrypt_only)), Code::conflict);
-}
-
-TEST_F(KeyListOfAnAgent, ADestructionIsTakenBackUntilTheAgentHasWaited) {
-  pair.cloud.close();
-  pair.cloud.destroy_wait = std::chrono::hours(30);
-  pair.cloud.open();
-  must(put(1, KeyUse::destroyed, now() + 30 * kHourMs));
-  pair.clock->set_forward(40 * kHourMs);
-  pair.cloud.custodian().sweep();
-  must(put(2, KeyUse::decrypt_only));
-  EXPECT_EQ(decrypts(), "ok");
-}
-
-TEST_F(KeyListOfAnAgent, ErasesADestroyedKeysSharesWhenItsTimeHasCome) {
-  pair.cloud.close();
-  pair.cloud.destroy_wait = std::chrono::seconds(2);
-  pair.cloud.open();
-  // Both end in what is sealed, which stands nowhere else.
-  const Bytes shares = stored_shares();
-  const Bytes blob = stored_blob();
-  ASSERT_TRUE(on_disk(ByteView(shares).last(24)));
-  ASSERT_TRUE(on_disk(ByteView(blob).last(24)));
-  must(put(1, KeyUse::destroyed, now() + 2000));
-  pair.clock->now_ms += 1999;
-  pair.cloud.custodian().sweep();
-  EXPECT_EQ(stored_shares(), shares);
-  pair.clock->now_ms += 1;
-  pair.cloud.custodian().sweep();
-  EXPECT_EQ(stored_shares(), kNoShares);
-  EXPECT_EQ(stored_blob(), Bytes{});
-  EXPECT_FALSE(on_disk(ByteView(shares).last(24)));
-  EXPECT_FALSE(on_disk(ByteView(blob).last(24)));
-  EXPECT_EQ(decrypts(), "denied: the key is destroyed");
-  EXPECT_EQ(
-      key_list_entries(),
-      (std::vector<std::string>{"serial 1, 1 keys", "the destroyed key's shares are removed from the store",
-                                "the destroyed key's shares are erased"}));
-
-  // For good, also after a restart, whatever the clock says and whoever asks.
-  pair.cloud.close();
-  pair.cloud.open();
-  EXPECT_EQ(code_of(put(2, KeyUse::decrypt_only)), Code::conflict);
-  pair.clock->now_ms -= 1000;
-  EXPECT_EQ(code_of(put(2, KeyUse::decrypt_only)), Code::conflict);
-  must(put(2, KeyUse::destroyed, now()));
-  EXPECT_EQ(decrypts(), "denied: the key is destroyed");
-  static_cast<void>(pair.tool.post(0, ipc::Route::activate, pair.bundle().encoded()));
-  EXPECT_EQ(stored_shares(), kNoShares);
-  EXPECT_FALSE(pair.tool.post(0, ipc::Route::store_blob, pair.tool.blob_message(0)));
-  EXPECT_EQ(stored_shares(), kNoShares);
-  must(pair.cloud.call(ipc::Route::bundle, to_hex(key_id()), pair.alice.certificate.der(), {}));
-}
-
-// Time in which the agent did not run does not count; what had come before it died is made good at its start.
-TEST_F(KeyListOfAnAgent, ErasesAtItsStartWhatWasDueBefore) {
-  const Bytes shares = stored_shares();
-  must(put(1, KeyUse::destroyed, now() + 30 * 24 * kHourMs));
-  pair.cloud.close();
-  pair.clock->now_ms += 30 * 24 * kHourMs;
-  pair.cloud.open();
-  EXPECT_EQ(stored_shares(), shares);
-  pair.clock->now_ms += 30 * 24 * kHourMs - 60'000;
-  pair.cloud.custodian().sweep();
-  EXPECT_EQ(stored_shares(), shares);
-  pair.clock->now_ms += 60'000;
-  pair.cloud.custodian().sweep();
-  EXPECT_EQ(stored_shares(), kNoShares);
 }
 
 TEST_F(KeyListOfAnAgent, IsFoundIfTheStoreHasAnother) {
@@ -285,6 +107,81 @@ TEST_F(KeyListOfAnAgent, IsFoundIfTheStoreHasAnother) {
   EXPECT_NE(refusal("DELETE FROM key_lists").find("not the last one"), std::string::npos);
   EXPECT_EQ(refusal("SELECT 1"), "opened");
   pair.cloud.open();
+}
+
+// Another tenant of the same agents, with a key of its own. Its list names acme's key.
+class KeyListOfAnotherTenant : public KeyListOfAnAgent {
+ protected:
+  KeyListOfAnotherTenant() {
+    evils.run();
+    must(pair.cloud.call(ipc::Route::client_list_put, "evil", eve.certificate.der(), evil.next_list()));
+    pair.cloud.close();
+    pair.cloud.destroy_wait = std::chrono::milliseconds(kHourMs);
+    pair.cloud.open();
+  }
+  Result<Bytes> put_evil(std::uint64_t serial, std::vector<KeyList::Entry> keys) {
+    const KeyList list{.tenant = "evil", .serial = serial, .time_ms = now(), .keys = std::move(keys)};
+    return pair.cloud.call(ipc::Route::key_list_put, "evil", eve.certificate.der(), list.sign(evil.ca_key()));
+  }
+  Bytes shares_of(const protocol::KeyId& key) {
+    auto transaction = must(pair.cloud.custodian().store().begin());
+    Query query = transaction.query("SELECT shares FROM keys WHERE key_id=?");
+    must(query.bind(key).step());
+    return query.blob(0);
+  }
+  void wait(std::int64_t ms) {
+    pair.clock->now_ms += ms;
+    pair.cloud.custodian().sweep();
+  }
+
+  testing::Company evil{"evil", now()};
+  testing::TestClient eve{evil.enrol("admin", "eve")};
+  testing::Tool evils{{&pair.cloud, &pair.company}, evil, protocol::SuiteId::p256};
+};
+
+TEST_F(KeyListOfAnotherTenant, HoldsNoErasureUp) {
+  must(put(1, KeyUse::destroyed, now() + kHourMs));
+  must(put_evil(1, {{key_id(), KeyUse::decrypt_only, 0}}));
+  must(put_evil(2, {{key_id(), KeyUse::destroyed, now() + 100 * kHourMs}}));
+  must(put_evil(3, {{key_id(), KeyUse::disabled, 0}}));
+  pair.cloud.close();
+  pair.cloud.open();
+  wait(kHourMs);
+  EXPECT_EQ(shares_of(key_id()), kNoShares);
+  EXPECT_EQ(key_list_entries().back(), "the destroyed key's shares are erased");
+}
+
+// A list of acme's that the agent missed begins the agent's own waiting time; evil's list began none.
+TEST_F(KeyListOfAnotherTenant, TakesNoWaitingTimeAway) {
+  must(put_evil(1, {{key_id(), KeyUse::destroyed, now() + kHourMs}}));
+  wait(10 * kHourMs);
+  EXPECT_EQ(decrypts(), "ok");
+  must(put(2, KeyUse::destroyed, now() - kHourMs));
+  wait(kHourMs - 1);
+  EXPECT_NE(shares_of(key_id()), kNoShares);
+  must(put(3, KeyUse::decrypt_only));
+  EXPECT_EQ(decrypts(), "ok");
+}
+
+// Not its purpose, not the waiting time, not whether it was erased.
+TEST_F(KeyListOfAnotherTenant, LearnsNothingOfAKey) {
+  testing::Tool derives({&pair.cloud, &pair.company}, pair.acme, protocol::SuiteId::p256,
+                        protocol::Purpose::derive);
+  derives.run();
+  must(put(1, KeyUse::destroyed, now() + kHourMs));
+  wait(kHourMs);
+  ASSERT_EQ(shares_of(key_id()), kNoShares);
+  std::vector<KeyList::Entry> named;
+  std::uint64_t serial = 0;
+  for (const protocol::KeyId& key : {protocol::KeyId{9}, derives.bundle().key_id(), key_id()}) {
+    for (const KeyUse use : {KeyUse::encrypts, KeyUse::destroyed, KeyUse::decrypt_only}) {
+      std::vector<KeyList::Entry> keys = named;
+      keys.insert(keys.begin(), {key, use, now()});
+      const auto taken = put_evil(++serial, keys);
+      EXPECT_TRUE(taken) << to_hex(key) << ": " << taken.error().message();
+    }
+    named.push_back({key, KeyUse::disabled, now()});
+  }
 }
 
 TEST(KeyListOfADeriveKey, DoesNotLetItEncrypt) {

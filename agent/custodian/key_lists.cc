@@ -47,6 +47,7 @@ Status KeyLists::load_destructions(Transaction& transaction) {
     if (bytes.size() != key_id.size() || !equal_in_constant_time(mac(key_id, destruction), query.blob(3)))
       return Error(Code::altered, "store: the waiting time of the destruction of key " + to_hex(bytes) +
                                       " was altered: its MAC does not hold");
+    transaction.rows().put(Table::destructions, bytes, query.blob(3));
     destructions_.insert_or_assign(key_id, destruction);
     return Done{};
   });
@@ -65,29 +66,47 @@ Status KeyLists::load(Transaction& transaction) {
     if (key == nullptr) return Error(Code::altered, name + " has no key: a row was removed");
     auto list = KeyList::parse(encoded, key->client_ca());
     if (!list) return std::move(list).error().in(name);
+    transaction.rows().put(Table::key_lists, query.blob(0), query.blob(2));
     lists_.emplace(
         tenant, std::make_shared<const SignedKeyList>(SignedKeyList{*std::move(list), std::move(encoded)}));
     return Done{};
   });
   if (!loaded) return loaded;
-  // A row that is missing can only make a key wait longer.
+  // A row that is missing can only make a key wait longer. One of a key that its own tenant does not destroy
+  // does not count.
+  std::map<protocol::KeyId, Destruction> own;
   for (const auto& [tenant, keys] : lists_)
-    for (const KeyList::Entry& entry : keys->list.keys)
-      if (entry.use == KeyUse::destroyed)
-        destructions_.try_emplace(entry.key_id,
-                                  Destruction{.effective_ms = entry.effective_ms,
-                                              .running_ms = running_.total_ms() + destroy_wait_.count()});
+    for (const KeyList::Entry& entry : keys->list.keys) {
+      if (entry.use != KeyUse::destroyed || own_key(tenant, entry.key_id) == nullptr) continue;
+      const auto row = destructions_.find(entry.key_id);
+      own.emplace(entry.key_id, row != destructions_.end()
+                                    ? row->second
+                                    : Destruction{.effective_ms = entry.effective_ms,
+                                                  .running_ms = running_.total_ms() + destroy_wait_.count()});
+    }
+  destructions_ = std::move(own);
   return Done{};
+}
+
+// A key_id is the hash of a ceremony that names its tenant, so the key at this agent says whose it is.
+KeyPtr KeyLists::own_key(std::string_view tenant, const protocol::KeyId& key_id) const {
+  KeyPtr key = keys_.active(key_id);
+  if (key == nullptr) key = keys_.prepared(key_id);
+  if (const auto shelved = keys_.shelved(key_id); key == nullptr && !shelved.empty()) key = shelved.back();
+  if (key == nullptr) key = keys_.left(key_id);
+  return key != nullptr && key->tenant() == tenant ? key : nullptr;
 }
 
 // What is put off waits for the later date; what is said again, or brought forward where that is allowed,
 // goes on waiting as it did.
 Status KeyLists::put_destructions(Transaction& transaction, const KeyList& next, std::int64_t now_ms) {
   for (const KeyList::Entry& entry : next.keys) {
+    if (own_key(next.tenant, entry.key_id) == nullptr) continue;
     if (entry.use != KeyUse::destroyed) {
       const auto removed =
-          transaction.query("DELETE FROM destructions WHERE key_id=?").bind(entry.key_id).run();
+          transaction.query("DELETE FROM destructions WHERE key_id=?").bind(entry.key_id).run(Rows::any);
       if (!removed) return removed;
+      transaction.rows().remove(Table::destructions, Bytes(entry.key_id.begin(), entry.key_id.end()));
       transaction.after_commit([this, key_id = entry.key_id] {
         const std::unique_lock lock(mutex_);
         destructions_.erase(key_id);
@@ -96,7 +115,8 @@ Status KeyLists::put_destructions(Transaction& transaction, const KeyList& next,
     }
     Destruction destruction{
         .effective_ms = entry.effective_ms,
-        .running_ms = running_.total_ms() + std::max<std::int64_t>(0, entry.effective_ms - now_ms)};
+        .running_ms =
+            running_.total_ms() + std::max<std::int64_t>(destroy_wait_.count(), entry.effective_ms - now_ms)};
     {
       const std::shared_lock lock(mutex_);
       const auto before = destructions_.find(entry.key_id);
@@ -114,8 +134,10 @@ Status KeyLists::put_destructions(Transaction& transaction, const KeyList& next,
                              .bind(destruction.effective_ms)
                              .bind(destruction.running_ms)
                              .bind(row_mac)
-                             .run();
+                             .run(Rows::one);
     if (!written) return written;
+    transaction.rows().put(Table::destructions, Bytes(entry.key_id.begin(), entry.key_id.end()),
+                           Bytes(row_mac.begin(), row_mac.end()));
     transaction.after_commit([this, key_id = entry.key_id, destruction] {
       const std::unique_lock lock(mutex_);
       destructions_.insert_or_assign(key_id, destruction);
@@ -131,31 +153,34 @@ bool KeyLists::has_come(const KeyList::Entry& entry, std::int64_t now_ms) const 
          destruction->second.running_ms <= running_.total_ms();
 }
 
-bool KeyLists::is_final(const KeyList::Entry& entry, std::int64_t now_ms) const {
+bool KeyLists::is_final(std::string_view tenant, const KeyList::Entry& entry) const {
   if (entry.use != KeyUse::destroyed) return false;
-  const KeyPtr key = keys_.active(entry.key_id);
-  return has_come(entry, now_ms) || (key != nullptr && key->erased());
+  const KeyPtr key = own_key(tenant, entry.key_id);
+  return key != nullptr && key->erased();
 }
 
 // A key once listed stays listed: leaving it out would make it as it was before.
-Status KeyLists::check_successor(const KeyList& present, const KeyList& next, std::int64_t now_ms) const {
+Status KeyLists::check_successor(const KeyList& present, const KeyList& next) const {
   for (const KeyList::Entry& entry : present.keys) {
     const KeyList::Entry* const after = next.find(entry.key_id);
     if (after == nullptr) return Error(Code::conflict, list_of(next) + named(entry) + " is left out");
-    if (after->use != KeyUse::destroyed && is_final(entry, now_ms))
+    if (after->use != KeyUse::destroyed && is_final(present.tenant, entry))
       return Error(Code::conflict, list_of(next) + named(entry) + " is destroyed for good");
   }
   return Done{};
 }
 
-// What was announced before has its time already; anything that would erase earlier waits anew.
+// What was announced before has its time already; anything that would erase earlier waits anew. Of a key of
+// which this agent has no share there is nothing to be erased: who joins is told of all that was destroyed
+// before.
 Status KeyLists::check_waiting(const KeyList* present, const KeyList& next, std::int64_t now_ms) const {
   for (const KeyList::Entry& entry : next.keys) {
     if (entry.use != KeyUse::destroyed) continue;
     const KeyList::Entry* const before = present == nullptr ? nullptr : present->find(entry.key_id);
-    const bool announced = before != nullptr && before->use == KeyUse::destroyed &&
-                           (before->effective_ms <= entry.effective_ms || is_final(*before, now_ms));
-    if (!announced && entry.effective_ms < now_ms + destroy_wait_.count())
+    const bool announced =
+        before != nullptr && before->use == KeyUse::destroyed && before->effective_ms <= entry.effective_ms;
+    const KeyPtr key = announced ? nullptr : own_key(next.tenant, entry.key_id);
+    if (key != nullptr && !key->shares.empty() && entry.effective_ms < now_ms + destroy_wait_.count())
       return Error(Code::denied, list_of(next) + named(entry) +
                                      " would be erased before this agent's waiting time of " +
                                      std::to_string(destroy_wait_.count() / 1000) + " s is over");
@@ -165,22 +190,24 @@ Status KeyLists::check_waiting(const KeyList* present, const KeyList& next, std:
 
 Status KeyLists::check_purposes(const KeyList& next) const {
   const KeyList::Entry* const entry = next.encrypting();
-  const KeyPtr key = entry == nullptr ? nullptr : keys_.active(entry->key_id);
+  const KeyPtr key = entry == nullptr ? nullptr : own_key(next.tenant, entry->key_id);
   if (key != nullptr && key->parameters()->purpose != protocol::Purpose::envelope)
     return Error(Code::malformed, list_of(next) + named(*entry) + " is not for files");
   return Done{};
 }
 
-Status KeyLists::put(Transaction& transaction, SignedKeyListPtr keys, BroughtBy by, std::int64_t now_ms) {
+Status KeyLists::put(Transaction& transaction, SignedKeyListPtr keys, std::int64_t now_ms, bool missed) {
   const KeyList& next = keys->list;
   const auto present = of_tenant(next.tenant);
-  if (auto follows = check_serial("key list of tenant \"" + next.tenant + "\"",
-                                  present == nullptr ? 0 : present->list.serial, next.serial, by);
+  if (auto follows = protocol::check_serial("key list of tenant \"" + next.tenant + "\"",
+                                            present == nullptr ? 0 : present->list.serial, next.serial);
       !follows)
     return follows;
   if (present != nullptr)
-    if (auto follows = check_successor(present->list, next, now_ms); !follows) return follows;
-  if (auto waits = check_waiting(present ? &present->list : nullptr, next, now_ms); !waits) return waits;
+    if (auto follows = check_successor(present->list, next); !follows) return follows;
+  const std::uint64_t before = present == nullptr ? 0 : present->list.serial;
+  if (!missed && next.serial == before + 1)
+    if (auto waits = check_waiting(present ? &present->list : nullptr, next, now_ms); !waits) return waits;
   if (auto fits = check_purposes(next); !fits) return fits;
   const Digest row_mac = mac(next.tenant, keys->encoded);
   const auto written =
@@ -188,8 +215,10 @@ Status KeyLists::put(Transaction& transaction, SignedKeyListPtr keys, BroughtBy 
           .bind(next.tenant)
           .bind(keys->encoded)
           .bind(row_mac)
-          .run();
+          .run(Rows::one);
   if (!written) return written;
+  transaction.rows().put(Table::key_lists, Bytes(next.tenant.begin(), next.tenant.end()),
+                         Bytes(row_mac.begin(), row_mac.end()));
   if (auto waits = put_destructions(transaction, next, now_ms); !waits) return waits;
   transaction.after_commit([this, keys = std::move(keys)] {
     const std::unique_lock lock(mutex_);
@@ -215,8 +244,23 @@ Status KeyLists::check(const Key& key, Operation operation) const {
   const auto entry = entry_of(key);
   if (key.erased() || (entry && entry->use == KeyUse::destroyed))
     return Error(Code::denied, "the key is destroyed");
+  // A handover moves shares and decrypts nothing: a company that lost its machines gets a disabled key back.
+  if (operation == Operation::handover || operation == Operation::recovery_share) return Done{};
   if (entry && entry->use == KeyUse::disabled) return Error(Code::denied, "the key is disabled");
   return Done{};
+}
+
+bool KeyLists::disabled(const Key& key) const {
+  const auto entry = entry_of(key);
+  return entry && entry->use == KeyUse::disabled;
+}
+
+Status KeyLists::check_not_destroyed(std::string_view tenant, const protocol::KeyId& key_id) const {
+  const auto keys = of_tenant(tenant);
+  const KeyList::Entry* const entry = keys == nullptr ? nullptr : keys->list.find(key_id);
+  if (entry == nullptr || entry->use != KeyUse::destroyed) return Done{};
+  return Error(Code::denied,
+               "the tenant's key list destroys key " + to_hex(key_id) + ": this agent takes no share of it");
 }
 
 bool KeyLists::due(const Key& key, std::int64_t now_ms) const {

@@ -6,9 +6,9 @@
 #include <shared_mutex>
 
 #include "agent/custodian/keys.h"
-#include "agent/custodian/list_serial.h"
 #include "agent/custodian/running_time.h"
 #include "protocol/message/key_list.h"
+#include "protocol/message/list_serial.h"
 #include "protocol/message/request.h"
 
 namespace coprotect::agent::custodian {
@@ -20,7 +20,9 @@ struct SignedKeyList {
 };
 using SignedKeyListPtr = std::shared_ptr<const SignedKeyList>;
 
-// What each tenant's keys may be used for (protocol/SPEC.md §10).
+// What each tenant's keys may be used for (protocol/SPEC.md §10). A list says something of its own tenant's
+// keys only: what it says of a key_id that this agent holds for another tenant is kept as signed, has no
+// effect, and changes no answer.
 class KeyLists {
  public:
   // `destroy_wait`: the least time from the list that destroys a key to the erasure of its shares.
@@ -30,27 +32,34 @@ class KeyLists {
 
   // Reads every row. Code::altered names a row whose MAC does not hold or that has no key.
   Status load(Transaction& transaction);
-  // Code::conflict if the list's serial may not follow the present one's (list_serial.h), it leaves out a
-  // key, or it brings back one that is destroyed for good; Code::denied if it destroys a key without the
-  // waiting time; Code::malformed if a key is to encrypt that is not for files.
-  Status put(Transaction& transaction, SignedKeyListPtr keys, BroughtBy by, std::int64_t now_ms);
+  // Code::conflict if the list's serial may not follow the present one's (protocol/message/list_serial.h), it
+  // leaves out a key, or it brings back one whose shares this agent has erased; Code::denied if it destroys a
+  // key without the waiting time; Code::malformed if a key is to encrypt that is not for files. A list that
+  // was not `missed`, and follows the present one at once, must leave this agent its waiting time. Otherwise
+  // that begins now, whatever the list says, and nobody is refused for what was announced to others.
+  Status put(Transaction& transaction, SignedKeyListPtr keys, std::int64_t now_ms, bool missed = false);
 
   // Null if the tenant has no list.
   SignedKeyListPtr of_tenant(std::string_view tenant) const;
   // Code::denied, and why, if the key is not to be used in this way.
   Status check(const Key& key, protocol::Operation operation) const;
+  bool disabled(const Key& key) const;
+  // Code::denied if the tenant's list destroys the key: then this agent must get no share of it.
+  Status check_not_destroyed(std::string_view tenant, const protocol::KeyId& key_id) const;
   // Whether the key is destroyed and its waiting time is over, by the wall clock and by the time that this
   // agent ran since it took the list.
   bool due(const Key& key, std::int64_t now_ms) const;
 
  private:
   Digest mac(std::string_view tenant, ByteView list) const;
-  // Whether an entry of the present list cannot be taken back any more.
-  bool is_final(const protocol::KeyList::Entry& entry, std::int64_t now_ms) const;
+  // The key as this agent has it, with its shares if it has any; null if it has none or another tenant's.
+  KeyPtr own_key(std::string_view tenant, const protocol::KeyId& key_id) const;
+  // Whether an entry of the tenant's present list cannot be taken back any more: this agent has begun to
+  // erase its shares of the key.
+  bool is_final(std::string_view tenant, const protocol::KeyList::Entry& entry) const;
   // What the list says of the key now, if anything.
   std::optional<protocol::KeyList::Entry> entry_of(const Key& key) const;
-  Status check_successor(const protocol::KeyList& present, const protocol::KeyList& next,
-                         std::int64_t now_ms) const;
+  Status check_successor(const protocol::KeyList& present, const protocol::KeyList& next) const;
   Status check_waiting(const protocol::KeyList* present, const protocol::KeyList& next,
                        std::int64_t now_ms) const;
   Status check_purposes(const protocol::KeyList& next) const;
@@ -72,6 +81,7 @@ class KeyLists {
   const std::chrono::milliseconds destroy_wait_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, SignedKeyListPtr, std::less<>> lists_;
+  // Of keys that this agent has and their own tenants destroy.
   std::map<protocol::KeyId, Destruction> destructions_;
 };
 

@@ -59,13 +59,13 @@ std::optional<std::map<std::uint8_t, Bytes>> parse_shares(ByteView encoded) {
   return shares;
 }
 
-Bytes bytes_from(ByteView view) {
+Bytes row_bytes(ByteView view) {
   return {view.begin(), view.end()};
 }
 
 bool known_state(std::int64_t state) {
   return state >= static_cast<std::int64_t>(KeyState::prepared) &&
-         state <= static_cast<std::int64_t>(KeyState::left);
+         state <= static_cast<std::int64_t>(KeyState::shelved);
 }
 
 // The sharing that a prepared key would have.
@@ -110,9 +110,9 @@ Result<PreparedHandover> parse_prepared_handover(ByteView preparation) {
 
 KeyRow KeyRow::of(const Key& key) {
   return {
-      .key_id = bytes_from(key.key_id()),
-      .sid = bytes_from(key.sid()),
-      .invitation = bytes_from(key.invitation),
+      .key_id = row_bytes(key.key_id()),
+      .sid = row_bytes(key.sid()),
+      .invitation = row_bytes(key.invitation),
       .state = static_cast<std::int64_t>(key.state),
       .epoch = key.epoch(),
       .description = key.bundle ? key.bundle->encoded() : key.preparation,
@@ -120,6 +120,7 @@ KeyRow KeyRow::of(const Key& key) {
       .recovery_blob = key.recovery_blob,
       .recovery_parts = key.recovery_parts,
       .decided = key.decided,
+      .acknowledgements = protocol::encode_statements(key.acknowledgements),
   };
 }
 
@@ -128,16 +129,16 @@ Bytes KeyRow::authenticated() const {
   w.literal("CPV1-ROW-KEY").lp4(key_id).lp4(sid).lp4(invitation);
   w.u64(static_cast<std::uint64_t>(state)).u64(static_cast<std::uint64_t>(epoch));
   w.lp4(description).lp4(shares).lp4(recovery_blob);
-  // Rows from before there were handovers have neither, and their MAC says so.
-  if (!recovery_parts.empty() || decided != 0) w.lp4(recovery_parts).u64(static_cast<std::uint64_t>(decided));
+  w.lp4(recovery_parts).u64(static_cast<std::uint64_t>(decided)).lp4(acknowledgements);
   return std::move(w).take();
 }
 
 Result<Key> KeyRow::parse(const protocol::VerifyKey& identity) const {
   protocol::InvitationId invitation_id{};
   auto sealed = parse_shares(shares);
-  if (!known_state(state) || invitation.size() != invitation_id.size() || !sealed || decided < 0 ||
-      decided > std::numeric_limits<std::uint32_t>::max())
+  auto acknowledged = protocol::parse_statements(acknowledgements);
+  if (!acknowledged || !known_state(state) || invitation.size() != invitation_id.size() || !sealed ||
+      decided < 0 || decided > std::numeric_limits<std::uint32_t>::max())
     return not_a_key();
   std::copy(invitation.begin(), invitation.end(), invitation_id.begin());
 
@@ -162,8 +163,9 @@ Result<Key> KeyRow::parse(const protocol::VerifyKey& identity) const {
           .recovery_blob = recovery_blob,
           .recovery_parts = recovery_parts,
           .decided = static_cast<std::uint32_t>(decided),
-          .self = self.value_or(kNowhere)};
-  if (bytes_from(key.key_id()) != key_id || bytes_from(key.sid()) != sid || key.epoch() != epoch)
+          .self = self.value_or(kNowhere),
+          .acknowledgements = *std::move(acknowledged)};
+  if (row_bytes(key.key_id()) != key_id || row_bytes(key.sid()) != sid || key.epoch() != epoch)
     return not_a_key();
   return key;
 }

@@ -18,6 +18,7 @@ struct KeyRow {
   Bytes recovery_blob;
   Bytes recovery_parts;
   std::int64_t decided;
+  Bytes acknowledgements;  // protocol::encode_statements()
 
   static KeyRow of(const Key& key);
   // The key, if the row is one of this agent's identity.

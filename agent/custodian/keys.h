@@ -7,20 +7,23 @@
 #include <shared_mutex>
 #include <vector>
 
-#include "agent/custodian/store.h"
+#include "agent/custodian/due_epochs.h"
 #include "hsm/keyring.h"
 #include "hsm/share_keeper.h"
 #include "protocol/bundle/bundle.h"
+#include "protocol/message/handover.h"
 #include "protocol/message/invitation.h"
 
 namespace coprotect::agent::custodian {
 
-enum class KeyState : std::uint8_t { prepared = 2, active = 3, superseded = 4, left = 5 };
+enum class KeyState : std::uint8_t { prepared = 2, active = 3, superseded = 4, left = 5, shelved = 6 };
 
 // A key in one epoch, as this agent holds it. Prepared: its share is durable, but the ceremony may still end
 // without it. Active: it has a complete bundle and serves requests. Superseded: a newer epoch is active here,
 // but not known to be active everywhere; it serves those who do not know the newer one. Left: other parties
-// hold the key now; what is left is the bundle, which says who.
+// hold the key now; what is left is the bundle, which says who. Shelved: it was active, and this agent went
+// back by another's word that it never will be. Its shares are kept, in case that word was a lie and all had
+// acknowledged the epoch.
 struct Key {
   KeyState state;
   protocol::InvitationId invitation;  // of the ceremony that made it, or of the last one that needed one
@@ -32,6 +35,7 @@ struct Key {
   Bytes recovery_parts;   // of this epoch, sealed (kept_parts.h); empty without a recovery party
   std::uint32_t decided;  // the newest epoch that was confirmed or voided here: no other handover to it is
   std::size_t self;       // this agent's position among the parties, unless it left
+  std::vector<protocol::Statement> acknowledgements = {};  // of all agents of this epoch, once they were seen
 
   const protocol::KeyId& key_id() const { return sharing.key_id; }
   const protocol::Sid& sid() const { return sharing.sid; }
@@ -52,13 +56,16 @@ using KeyPtr = std::shared_ptr<const Key>;
 // the first one's.
 class Keys {
  public:
-  explicit Keys(const hsm::Keyring& keyring) : keyring_(keyring) {}
+  Keys(const hsm::Keyring& keyring, DueEpochs& due) : keyring_(keyring), due_(due) {}
 
   // Reads every row. Code::altered names a row whose MAC does not hold, or a key that is active twice: then
   // an older row was put back.
   Status load(Transaction& transaction);
-  // Inserts or replaces; seen by others once the transaction is committed. Code::conflict for a tenant with
-  // another client CA.
+  // A key as its row on the disk is now: load() read it long ago. Code::altered if the row is gone, or its
+  // MAC does not hold.
+  Result<Key> stored(Transaction& transaction, const Key& key) const;
+  // Inserts, or replaces the row of the same ceremony; seen by others once the transaction is committed.
+  // Code::conflict for a tenant with another client CA, or if another handover made this epoch here.
   Status put(Transaction& transaction, KeyPtr key);
   Status remove(Transaction& transaction, const Key& key);
 
@@ -69,19 +76,29 @@ class Keys {
   KeyPtr serving(const protocol::KeyId& key_id, std::uint32_t epoch) const;
   // Oldest first.
   std::vector<KeyPtr> superseded(const protocol::KeyId& key_id) const;
+  std::vector<KeyPtr> shelved(const protocol::KeyId& key_id) const;
+  // What goes with the last acknowledgement of this epoch: the shares of all that were active before it.
+  std::vector<KeyPtr> before(const Key& key) const;
+  // The newest epoch that this agent acknowledged and has shares of; 0 without any.
+  std::uint32_t acknowledged(const protocol::KeyId& key_id) const;
   // The key as this agent passed it on, if it holds no share of it any more.
   KeyPtr left(const protocol::KeyId& key_id) const;
   // What others are told of: the newest epoch that is active at all parties, as far as this agent knows.
   KeyPtr published(const protocol::KeyId& key_id) const;
+  // In its newest epoch, whatever state that is in.
+  KeyPtr newest(const protocol::KeyId& key_id) const;
   KeyPtr with_sid(const protocol::Sid& sid) const;
-  // The newest one.
+  // The newest one that it made and that stands.
   KeyPtr of_invitation(const protocol::InvitationId& invitation) const;
-  // A key of the tenant, active or left: whichever, for its client CA.
+  // A key of the tenant, active, left or shelved: whichever, for its client CA.
+  KeyPtr published_of_tenant(std::string_view tenant) const;
+  // The same, or one that is only prepared if the tenant has no other: for the lists of a store that is read.
+  // Nobody is let in by it.
   KeyPtr of_tenant(std::string_view tenant) const;
   std::vector<KeyPtr> all_active() const;
   // Whatever state it is in, with a share.
   std::vector<KeyPtr> all_with_shares() const;
-  // Active, superseded or left: all whose clients may come here.
+  // All whose clients may come here: not those that are only prepared.
   std::vector<KeyPtr> all_published() const;
   bool empty() const;
   // Code::conflict if the tenant has an active key under another client CA.
@@ -89,7 +106,7 @@ class Keys {
 
   // Epochs that are to be erased (epoch_erasure.h): put() and remove() say so where they take the shares of
   // one.
-  Result<std::vector<hsm::EpochId>> epochs_due(Transaction& transaction) const;
+  std::vector<hsm::EpochId> epochs_due(const Transaction& transaction) const;
   Status epoch_is_erased(Transaction& transaction, const hsm::EpochId& epoch);
   // Whether there may be some since this was asked last, or since a start.
   bool take_epochs_due() { return epochs_due_.exchange(false); }
@@ -97,15 +114,22 @@ class Keys {
 
  private:
   using Place = std::pair<protocol::KeyId, std::uint32_t>;
+  Result<Key> read(const Query& query) const;
+  // As the store's list of rows has it (row_list.h).
+  static Bytes name_of(const Place& place);
+  Bytes mac_of(const Key& key) const;
+  static Status check_place(Transaction& transaction, const Key& key);
   bool has_shares(const Place& place) const;
   Status end_epoch(Transaction& transaction, const Place& place);
   // The newest epoch of those that fit.
   template <typename Predicate>
   KeyPtr find(Predicate predicate) const;
   KeyPtr in_state(const protocol::KeyId& key_id, KeyState state) const;
+  std::vector<KeyPtr> all_in_state(const protocol::KeyId& key_id, KeyState state) const;
   std::vector<KeyPtr> all(bool (*fits)(KeyState)) const;
 
   const hsm::Keyring& keyring_;
+  DueEpochs& due_;
   mutable std::shared_mutex mutex_;
   std::map<Place, KeyPtr> keys_;
   std::atomic<bool> epochs_due_{true};

@@ -8,13 +8,22 @@ namespace {
 constexpr std::int64_t kDayMs = std::int64_t{24} * 3600 * 1000;
 constexpr std::int64_t kRetryMs = std::int64_t{60} * 1000;
 
-Status check(hsm::ShareKeeper& keeper, const Key& key) {
-  const auto parts = kept_parts(keeper, key);
+}  // namespace
+
+// What is on the disk now counts, not what was read from it at the start: a disk can lose a row while the
+// agent runs, and only a restart would show it.
+Status PartsChecks::check(const Key& key) const {
+  const auto stored = [&]() -> Result<Key> {
+    auto transaction = store_.begin();
+    if (!transaction) return std::move(transaction).error();
+    transaction->read_from_disk();
+    return keys_.stored(*transaction, key);
+  }();
+  if (!stored) return stored.error();
+  const auto parts = kept_parts(keeper_, *stored);
   if (!parts) return parts.error();
   return parts->check(key.sharing, system_random());
 }
-
-}  // namespace
 
 bool PartsChecks::due(const Key& key, std::int64_t now_ms) const {
   const std::lock_guard lock(mutex_);
@@ -27,7 +36,9 @@ bool PartsChecks::due(const Key& key, std::int64_t now_ms) const {
 void PartsChecks::run(std::int64_t now_ms) {
   for (const KeyPtr& key : keys_.all_active()) {
     if (!key->sharing.recovery || key->erased() || !due(*key, now_ms)) continue;
-    const auto held = check(keeper_, *key);
+    const auto held = check(*key);
+    // A handover may have changed the row meanwhile: its new epoch is checked next time.
+    if (!held && keys_.active(key->key_id()) != key) return;
     const std::lock_guard lock(mutex_);
     Entry& entry = entries_[key->key_id()];
     if (entry.epoch != key->epoch()) entry = {};

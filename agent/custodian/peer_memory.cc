@@ -17,6 +17,7 @@ Status PeerMemory::load(Transaction& transaction) {
     const Bytes question = query.blob(1);
     if (!equal_in_constant_time(mac(peer, question), query.blob(2)))
       return Error(Code::altered, "store: what a peer said was altered: its MAC does not hold");
+    transaction.rows().put(Table::peer_questions, peer, query.blob(2));
     questions_.emplace(peer, question);
     return Done{};
   });
@@ -34,8 +35,10 @@ Status PeerMemory::put(Transaction& transaction, const protocol::PublicKeyBytes&
           .bind(peer)
           .bind(question)
           .bind(row_mac)
-          .run();
+          .run(Rows::one);
   if (!written) return written;
+  transaction.rows().put(Table::peer_questions, Bytes(peer.begin(), peer.end()),
+                         Bytes(row_mac.begin(), row_mac.end()));
   transaction.after_commit([this, peer, question = std::move(question)]() mutable {
     questions_.insert_or_assign(Bytes(peer.begin(), peer.end()), std::move(question));
   });

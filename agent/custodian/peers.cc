@@ -1,6 +1,7 @@
 #include "agent/custodian/peers.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "agent/custodian/record.h"
 #include "agent/custodian/take_list.h"
@@ -19,16 +20,42 @@ bool same_state(const protocol::PeerState& a, const protocol::PeerState& b) {
   return heads && a.epochs == b.epochs && a.said == b.said && a.serials == b.serials;
 }
 
-// What the entry says of a store that was put back, and the operator is told.
+// Whether a map has all of another's entries that still count, and nothing less than they are.
+template <typename Map, typename NotLess>
+bool has_all(const Map& later, const Map& before, const Map& counting, NotLess not_less) {
+  return std::ranges::all_of(before, [&](const auto& entry) {
+    if (!counting.contains(entry.first)) return true;
+    const auto found = later.find(entry.first);
+    if (found == later.end()) return later.size() >= protocol::kMaxPeerKeys;  // it names no more
+    return not_less(found->second, entry.second);
+  });
+}
+
+// Whether an agent that was so far says no less of itself now, of what `shared` names. A store that was put
+// back says less, and whoever keeps that in the place of more forgets how far the agent had come.
+bool says_no_less(const protocol::PeerState& later, const protocol::PeerState& before,
+                  const protocol::PeerState& shared) {
+  if (before.head && (!later.head || later.head->seq < before.head->seq)) return false;
+  return has_all(later.epochs, before.epochs, shared.epochs, std::greater_equal()) &&
+         has_all(later.serials, before.serials, shared.serials, std::greater_equal()) &&
+         has_all(later.said, before.said, shared.said, [](const auto& now, const auto& then) {
+           return now.acknowledged >= then.acknowledged && now.decided >= then.decided;
+         });
+}
+
+// What the entry says of a store that was put back, and the operator is told. `forgotten` comes before what
+// may be long, since the log keeps the beginning.
 std::string story_of(const std::optional<LogHead>& lost, std::uint64_t last, const std::string& peer,
-                     const protocol::PeerState& found) {
-  std::string story = "the store was put back to an older one";
+                     const std::string& forgotten, const protocol::PeerState& found, bool two) {
+  std::string story = two ? "two agents of one identity run, and nothing is erased until one is stopped"
+                          : "the store was put back to an older one";
   if (lost && lost->seq > last)
     story += ": entries " + std::to_string(last + 1) + ".." + std::to_string(lost->seq) +
              " are lost, which agent \"" + peer + "\" remembers";
   else if (lost)
     story += ": entries up to " + std::to_string(lost->seq) + " were others, which agent \"" + peer +
              "\" remembers";
+  story += forgotten;
   for (const auto& [key_id, epoch] : found.epochs)
     story += "; key " + to_hex(key_id).substr(0, 16) + " was in epoch " + std::to_string(epoch);
   for (const auto& [key_id, said] : found.said)
@@ -51,17 +78,26 @@ Peers::Peers(const Settings& settings, const hsm::Keyring& keyring, Store& store
       log_(log),
       floors_(keyring),
       memory_(keyring),
-      marker_(settings.state) {}
+      marker_(settings.state()),
+      other_life_(settings) {}
 
 Status Peers::load(Transaction& transaction) {
   if (auto loaded = floors_.load(transaction); !loaded) return loaded;
   if (auto loaded = memory_.load(transaction); !loaded) return loaded;
-  if (marker_.present()) set_stage(Stage::restored);
+  if (marker_.present()) {
+    set_stage(Stage::restored);
+    other_life_.suspect();
+  }
   return Done{};
 }
 
 void Peers::visit(const protocol::LogEntry& entry) {
-  if (entry.kind == EntryKind::store) requests_from_ms_ = entry.time_ms;
+  other_life_.visit(entry);
+  // What the log says is from before the store was restored.
+  if (marker_.present()) other_life_.suspect();
+  const bool says_less = entry.operation == static_cast<std::uint8_t>(protocol::Recorded::cut_log) ||
+                         entry.detail.starts_with(OtherLife::kGone);
+  if (entry.kind == EntryKind::store && !says_less) requests_from_ms_ = entry.time_ms;
 }
 
 void Peers::set_stage(Stage stage) {
@@ -107,15 +143,20 @@ std::map<PublicKeyBytes, Peers::Party> Peers::parties() const {
   return peers;
 }
 
-// A peer learns nothing of keys and tenants that it has no part in.
+// A peer learns nothing of keys and tenants that it has no part in. Of epochs, what the agent had counts, and
+// not what its store has: the peer remembers it in this question's words, and a store may be put back again.
+// Of lists it is asked for those that the store lost, so they are named as they are.
 protocol::PeerState Peers::state_for(const Party& peer) const {
   protocol::PeerState state{.head = log_.head(), .epochs = {}, .said = {}, .serials = {}};
   for (const KeyPtr& key : peer.keys) {
     if (state.epochs.size() == protocol::kMaxPeerKeys) break;
     // Not of one that the agent may still have to go back from.
     if (const KeyPtr settled = keys_.published(key->key_id())) {
-      state.epochs[key->key_id()] = settled->epoch();
-      state.said[key->key_id()] = {.acknowledged = key->epoch(), .decided = key->decided};
+      const protocol::PeerState::Said floor = floors_.said(key->key_id());
+      state.epochs[key->key_id()] = std::max(settled->epoch(), floors_.epoch(key->key_id()));
+      state.said[key->key_id()] = {
+          .acknowledged = std::max(keys_.acknowledged(key->key_id()), floor.acknowledged),
+          .decided = std::max(key->decided, floor.decided)};
     }
     for (const auto kind : protocol::kListKinds) {
       const protocol::PeerState::List list(kind, key->tenant());
@@ -171,16 +212,41 @@ Result<PeerHeard> Peers::heard(const PeerQuestion& asked, ByteView encoded) {
       return Error(Code::bad_proof, "it remembers what this agent never said");
     auto news = catch_up(*remembered, asked.name);
     if (!news) return std::move(news).error();
+    note_remembered(*remembered);
     heard.news = *std::move(news);
     const Digest kept = protocol::sha256(answer->remembered);
     heard.ask_again = kept != question->known;
-    if (heard.ask_again || same_state(remembered->state, question->state)) known = kept;
+    // A peer that was shown less than it remembers goes on with what it remembers.
+    if (heard.ask_again || same_state(remembered->state, question->state) ||
+        !says_no_less(question->state, remembered->state, remembered->state))
+      known = kept;
   }
   take_lists(answer->lists, peer->second);
   if (auto left = leave_marker(asked.name, heard.news.has_value()); !left) return std::move(left).error();
+  if (!heard.news)
+    if (auto noted = note_quiet(); !noted) return std::move(noted).error();
   const std::lock_guard lock(mutex_);
   known_[asked.peer] = known;
   return heard;
+}
+
+void Peers::note_remembered(const protocol::PeerQuestion& question) {
+  const std::lock_guard lock(mutex_);
+  remembered_[question.asked] = question.state.head ? question.state.head->seq : 0;
+}
+
+Peers::Remembering Peers::remember(std::uint64_t seq) const {
+  Remembering found;
+  const auto all = parties();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [identity, peer] : all) {
+    const auto known = remembered_.find(identity);
+    if (known != remembered_.end() && known->second >= seq)
+      found.agents.insert(identity);
+    else
+      found.missing = peer.party->name;
+  }
+  return found;
 }
 
 Result<std::optional<std::string>> Peers::catch_up(const protocol::PeerQuestion& remembered,
@@ -188,7 +254,7 @@ Result<std::optional<std::string>> Peers::catch_up(const protocol::PeerQuestion&
   auto transaction = store_.begin();
   if (!transaction) return std::move(transaction).error();
   const auto& head = remembered.state.head;
-  auto known = head ? log_.accounts_for(*transaction, *head) : Result<bool>(true);
+  auto known = head ? log_.accounts_for(*transaction, *head, remembered.asked) : Result<bool>(true);
   if (!known) return std::move(known).error();
   const auto found = floors_.above(remembered.state, keys_, lists_);
   if (*known && found.epochs.empty() && found.said.empty() && found.serials.empty())
@@ -197,7 +263,12 @@ Result<std::optional<std::string>> Peers::catch_up(const protocol::PeerQuestion&
   set_stage(Stage::behind);
   const std::int64_t now = settings_.now_ms();
   const auto lost = *known ? std::nullopt : head;
-  const std::string story = story_of(lost, log_.last_seq(), peer, found);
+  // One store has one process: since it asked this peer, nobody else writes in its name.
+  const bool two = lost && asked_before(remembered.asked);
+  other_life_.suspect(two ? std::optional(peer) : std::nullopt);
+  const auto forgotten = begin_anew(*transaction);
+  if (!forgotten) return forgotten.error();
+  const std::string story = story_of(lost, log_.last_seq(), peer, *forgotten, found, two);
   auto entry = entry_of(EntryKind::store, std::string(protocol::kNoTenant), now);
   entry.detail = shortened(story);
   auto appended = lost ? log_.append_after(*transaction, std::move(entry), *lost)
@@ -213,6 +284,23 @@ Result<std::optional<std::string>> Peers::catch_up(const protocol::PeerQuestion&
   return std::optional(story);
 }
 
+bool Peers::asked_before(const PublicKeyBytes& peer) const {
+  const std::lock_guard lock(mutex_);
+  return known_.contains(peer);
+}
+
+Status Peers::note_quiet() {
+  if (!other_life_.quiet()) return Done{};
+  auto transaction = store_.begin();
+  if (!transaction) return std::move(transaction).error();
+  auto entry = entry_of(EntryKind::store, std::string(protocol::kNoTenant), settings_.now_ms());
+  entry.detail = OtherLife::kGone;
+  if (auto appended = log_.append(*transaction, std::move(entry)); !appended) return appended;
+  if (auto committed = transaction->commit(); !committed) return committed;
+  other_life_.trust();
+  return Done{};
+}
+
 // Somebody was heard: what is missing is known now. What nobody was told of may be missing still, so the log
 // says in any case that the store is a copy.
 Status Peers::leave_marker(const std::string& peer, bool said) {
@@ -221,6 +309,7 @@ Status Peers::leave_marker(const std::string& peer, bool said) {
     if (stage_ == Stage::current) return Done{};
   }
   if (!said) {
+    other_life_.suspect();
     auto noted = note("the store was restored from a backup; agent \"" + peer + "\" was heard");
     if (!noted) return noted;
   }
@@ -229,17 +318,32 @@ Status Peers::leave_marker(const std::string& peer, bool said) {
   return Done{};
 }
 
+// A veto may be what was lost, or the time of an announcement that the contacts knew of.
+Result<std::string> Peers::begin_anew(Transaction& transaction) const {
+  if (!begin_anew_) return std::string();
+  const auto count = begin_anew_(transaction);
+  if (!count) return count.error();
+  if (*count == 0) return std::string();
+  return "; announcements that are forgotten, and may be made again: " + std::to_string(*count);
+}
+
 Status Peers::note(std::string what) {
   auto transaction = store_.begin();
   if (!transaction) return std::move(transaction).error();
   const std::int64_t now = settings_.now_ms();
   auto entry = entry_of(EntryKind::store, std::string(protocol::kNoTenant), now);
-  entry.detail = std::move(what);
+  const auto forgotten = begin_anew(*transaction);
+  if (!forgotten) return forgotten.error();
+  entry.detail = std::move(what) + *forgotten;
   if (auto appended = log_.append(*transaction, std::move(entry)); !appended) return appended;
   if (auto committed = transaction->commit(); !committed) return committed;
   const std::lock_guard lock(mutex_);
   requests_from_ms_ = now;
   return Done{};
+}
+
+bool Peers::had_newer_lists(const std::string& tenant) const {
+  return !floors_.check(tenant, lists_);
 }
 
 // A list that is not taken, because it is none or not newer, leaves the present one.
@@ -274,7 +378,12 @@ Result<Bytes> Peers::answer(ByteView encoded, ByteView tls_certificate) {
   // that from it.
   const auto kept = protocol::PeerQuestion::parse(answer.remembered);
   const bool seen = !kept || question->known == protocol::sha256(answer.remembered);
-  if (seen && !(kept && same_state(kept->state, question->state))) {
+  protocol::PeerState shared = own;
+  for (const KeyPtr& key : peer->second.keys)
+    for (const auto kind : protocol::kListKinds) shared.serials.try_emplace({kind, key->tenant()}, 0);
+  const bool more = !kept || (!same_state(kept->state, question->state) &&
+                              says_no_less(question->state, kept->state, shared));
+  if (seen && more) {
     if (auto put = memory_.put(*transaction, question->asker, Bytes(encoded.begin(), encoded.end())); !put)
       return std::move(put).error();
     if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
@@ -289,10 +398,11 @@ Result<Bytes> Peers::answer(ByteView encoded, ByteView tls_certificate) {
 }
 
 Result<bool> Peers::accept_restored() {
-  if (!marker_.present()) return false;
-  auto noted = note("a store restored from a backup was accepted by the operator, no other agent was heard");
+  if (!marker_.present() && !other_life_.suspected()) return false;
+  auto noted = note(std::string(OtherLife::kAccepted));
   if (!noted) return std::move(noted).error();
   if (auto removed = marker_.remove(); !removed) return std::move(removed).error();
+  other_life_.trust();
   set_stage(Stage::current);
   return true;
 }

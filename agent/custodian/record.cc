@@ -98,7 +98,8 @@ void Record::set_request(const protocol::SignedRequest::Envelope& envelope) {
   const auto& request = envelope.request;
   what_ = operation_name(envelope.operation);
   entry_.operation = static_cast<std::uint8_t>(envelope.operation);
-  entry_.handover = entry_.operation == kHandover ? std::optional(LogEntry::Step{}) : std::nullopt;
+  entry_.handover.reset();
+  if (entry_.operation == kHandover) set_step(envelope.body);
   entry_.key_id = request.key_id;
   entry_.action = static_cast<std::uint8_t>(request.action);
   entry_.reason = request.reason;
@@ -110,11 +111,15 @@ void Record::set_client(const Client& client) {
   entry_.client = client.identity.uri;
 }
 
-void Record::set_step(const protocol::HandoverBody& step) {
-  what_ += " " + std::string(step_name(step.step));
-  entry_.handover = LogEntry::Step{.step = static_cast<std::uint8_t>(step.step),
-                                   .sid = plan_named_by(step.payload),
-                                   .payload = protocol::sha256(step.payload)};
+// Whoever signed it, and whatever it is refused for: it is what was asked for.
+void Record::set_step(ByteView body) {
+  entry_.handover = LogEntry::Step{};
+  const auto step = protocol::HandoverBody::parse(body);
+  if (!step) return;
+  what_ += " " + std::string(step_name(step->step));
+  entry_.handover = LogEntry::Step{.step = static_cast<std::uint8_t>(step->step),
+                                   .sid = plan_named_by(step->payload),
+                                   .payload = protocol::sha256(step->payload)};
 }
 
 void Record::set_items(std::span<const Decision> decisions) {

@@ -21,13 +21,11 @@ class Record {
   void set_caller(const Peer& peer, const Digest& certificate);
   // That it came by way of another agent of this key: its tenant's log holds the entries.
   void set_relay(const Key& key, const Digest& certificate);
-  // What a request says whose own signature holds.
+  // What a request says whose own signature holds; of a handover also the step, and with what.
   void set_request(const protocol::SignedRequest::Envelope& envelope);
   // Who signed it, once that is known. The tenant is the caller's, if the caller has one.
   void set_client(const Client& client);
   void set_key(const protocol::KeyId& key_id) { entry_.key_id = key_id; }
-  // The step of a handover that was asked for, and with what.
-  void set_step(const protocol::HandoverBody& step);
   // What was done and how it ended, for a drill's report, which has no items.
   void set_report(std::string detail) { what_ = std::move(detail); }
   // What becomes of each item, once that is decided.
@@ -45,6 +43,7 @@ class Record {
   protocol::LogEntry result(const std::optional<Error>& error, std::int64_t now_ms) const;
 
  private:
+  void set_step(ByteView body);
   // "ok", or the first item's code if no item is done.
   std::string_view outcome() const;
 

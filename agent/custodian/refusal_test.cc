@@ -1,11 +1,9 @@
 #include <gtest/gtest.h>
 
-#include "agent/custodian/testing/pair.h"
+#include "agent/custodian/testing/test_refusal.h"
 #include "protocol/base/test_must.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/message/key_list.h"
-#include "swtpm-tests/harness/scratch.h"
-#include "swtpm-tests/harness/soft_token.h"
 
 // Who and what is refused as a whole, with which code, always without a use of the share.
 namespace coprotect::agent::custodian {
@@ -17,48 +15,10 @@ using protocol::RecoveryShareBody;
 using protocol::SuiteId;
 using testing::Asking;
 using testing::Company;
-using testing::encrypt;
 using testing::kHourMs;
 using testing::TestClient;
 
-class Refusal : public ::testing::Test {
- protected:
-  Refusal() {
-    pair.cloud.close();
-    pair.cloud.requests_per_key_per_day = 2;
-    pair.cloud.open();
-    pair.onboard();
-  }
-  ~Refusal() override { EXPECT_EQ(pair.cloud.computed(), expected_computed); }
-
-  Asking asking() { return pair.ask_for(pair.cloud, {&file()}); }
-  const testing::TestFile& file() {
-    if (!file_) file_ = encrypt(pair.bundle());
-    return *file_;
-  }
-  // How the cloud's agent refuses this request of this client; "ok" if it does not.
-  std::string code(const Asking& request, const TestClient& client) {
-    const auto reply = testing::answer(pair.cloud, request, client);
-    if (!reply) message = reply.error().message();
-    return reply ? "ok" : std::string(code_name(reply.error().code()));
-  }
-  std::vector<protocol::LogEntry> log() { return testing::read_log(pair.cloud, pair.bundle(), pair.admin); }
-  protocol::LogEntry last_entry() {
-    const auto entries = log();
-    return entries[entries.size() - 2];  // before the intent to read the log
-  }
-  std::string last_outcome() { return last_entry().outcome; }
-
-  harness::Scratch scratch;
-  harness::SoftToken token{scratch / "token"};
-  bool used = (token.use(), true);
-  testing::Pair pair{scratch.path(), testing::token_at(token.uri()), SuiteId::p256};
-  std::string message;
-  int expected_computed = 0;
-
- private:
-  std::optional<testing::TestFile> file_;
-};
+class Refusal : public testing::TestRefusal {};
 
 TEST_F(Refusal, CertificateThatIsNotEnrolled) {
   EXPECT_EQ(code(asking(), pair.acme.certify("coprotect:acme:user:eve")), "unauthenticated");
@@ -192,6 +152,56 @@ TEST_F(Refusal, TimeOutsideTheWindow) {
   EXPECT_EQ(last_outcome(), "stale");
 }
 
+// What a handover's step was, and of which plan, stands in the log although the agent judged neither: a thief
+// who tries it is told from an administrator who asks for the status.
+TEST_F(Refusal, HasTheStepOfAHandoverWhateverItIsRefusedFor) {
+  const Bytes plan = {1, 2, 3};
+  const protocol::HandoverBody abort{protocol::HandoverStep::abort,
+                                     protocol::AbortRequest{.plan = plan, .voids = {}}.encode()};
+  const auto asked = [&](const protocol::HandoverBody& body) {
+    return testing::ask(pair.cloud, pair.bundle(), body);
+  };
+  Asking late = asked(abort);
+  late.request.time_ms -= 2 * protocol::kRequestWindowMs;
+  Asking elsewhere = asked(abort);
+  elsewhere.request.audience = {pair.company.identity_key().bytes()};
+  Asking of_nobody = asked(abort);
+  of_nobody.request.key_id[0] ^= 1;
+  const Asking twice = asked({protocol::HandoverStep::status, {}});
+  EXPECT_EQ(code(twice, pair.admin), "ok");
+  const TestClient eve = pair.acme.certify("coprotect:acme:admin:eve");
+
+  const auto sid = protocol::tagged_hash("CPV1-HANDOVER-SID", {protocol::sha256(plan)});
+  const protocol::LogEntry::Step of_plan{.step = 8, .sid = sid, .payload = protocol::sha256(abort.payload)};
+  const protocol::LogEntry::Step of_status{.step = 1, .sid = {}, .payload = protocol::sha256(Bytes{})};
+  struct Case {
+    const Asking& asking;
+    const TestClient& client;
+    std::string outcome;
+    protocol::LogEntry::Step step;
+  };
+  const Asking good = asked(abort);
+  const Asking no_step = asked({static_cast<protocol::HandoverStep>(77), {}});
+  for (const Case& one :
+       {Case{late, pair.admin, "stale", of_plan}, Case{elsewhere, pair.admin, "denied", of_plan},
+        Case{of_nobody, pair.admin, "not-found", of_plan}, Case{good, eve, "unauthenticated", of_plan},
+        Case{good, pair.alice, "denied", of_plan}, Case{twice, pair.admin, "replayed", of_status},
+        Case{no_step, pair.admin, "malformed", {}}}) {
+    EXPECT_EQ(code(one.asking, one.client), one.outcome);
+    const auto entry = last_entry();
+    EXPECT_EQ(entry.kind, protocol::EntryKind::refusal);
+    EXPECT_EQ(entry.outcome, one.outcome);
+    EXPECT_EQ(entry.handover, one.step) << one.outcome << ": " << entry.detail;
+    EXPECT_EQ(entry.client, one.client.uri);
+  }
+  // Whoever signed nothing asked for nothing.
+  Bytes forged = good.signed_by(pair.admin);
+  forged.back() ^= 1;
+  EXPECT_FALSE(pair.cloud.call(ipc::Route::handover, to_hex(pair.bundle().key_id()),
+                               pair.admin.certificate.der(), forged));
+  EXPECT_EQ(last_entry().handover, protocol::LogEntry::Step{});
+}
+
 // Whatever is refused to a certificate that is known has an entry: what was asked, and the hash of it.
 TEST_F(Refusal, HasAnEntryOfWhatWasPresented) {
   const std::string key = to_hex(pair.bundle().key_id());
@@ -235,6 +245,7 @@ TEST_F(Refusal, HasAnEntryOfWhatWasPresented) {
       {ipc::Route::client_list_get, "other", {}, "read-client-list", "not-found"},
       {ipc::Route::bundle, std::string(64, '0'), {}, "read-bundle", "not-found"},
       {ipc::Route::open, "", {1}, "ceremony", "unauthenticated"},
+      {ipc::Route::deal, key, {1}, "ceremony", "unauthenticated"},
   };
   for (const Case& one : cases) {
     const auto reply = pair.cloud.call(one.route, one.subject, pair.alice.certificate.der(), one.presented);
@@ -245,8 +256,15 @@ TEST_F(Refusal, HasAnEntryOfWhatWasPresented) {
     EXPECT_EQ(entry.request_hash, protocol::sha256(one.presented)) << one.operation;
     EXPECT_EQ(entry.tenant, "acme");
     EXPECT_EQ(entry.client, pair.alice.uri);
-    if (one.subject.size() == 64) {
+    if (one.operation == "ceremony") {  // what the path names is no key
+      EXPECT_EQ(entry.key_id, protocol::KeyId{});
+      EXPECT_EQ(entry.detail.find(key) != std::string::npos, one.route == ipc::Route::deal) << entry.detail;
+    } else if (one.subject.size() == 64) {
       EXPECT_EQ(to_hex(entry.key_id), one.subject);
+    }
+    if (one.outcome == "denied" && one.operation == "handover") {
+      EXPECT_EQ(entry.handover,
+                (protocol::LogEntry::Step{.step = 2, .sid = {}, .payload = protocol::sha256(Bytes{})}));
     }
   }
   // That there is no list yet is told, and is no refusal.
@@ -307,20 +325,28 @@ TEST_F(Refusal, Replay) {
   EXPECT_EQ(code(request, pair.rescuer), "ok");
 }
 
-TEST_F(Refusal, CapReachedAlsoAfterARestart) {
-  expected_computed = 3;
-  constexpr std::int64_t kDayMs = 24 * kHourMs;
-  pair.clock->now_ms = (pair.clock->now_ms / kDayMs + 1) * kDayMs - kHourMs;  // the last hour of a day
-  EXPECT_EQ(code(asking(), pair.rescuer), "ok");
-  EXPECT_EQ(code(asking(), pair.rescuer), "ok");
-  EXPECT_EQ(code(asking(), pair.rescuer), "limited");
-  EXPECT_EQ(last_outcome(), "limited");
-  pair.cloud.close();
-  pair.cloud.open();
-  EXPECT_EQ(code(asking(), pair.rescuer), "limited");
-  EXPECT_EQ(code(testing::ask(pair.cloud, pair.bundle(), LogBody{1, 1}), pair.admin), "ok");
-  pair.clock->now_ms += kHourMs;
-  EXPECT_EQ(code(asking(), pair.rescuer), "ok");
+// Whoever keeps the host's clock has no request answered twice.
+TEST_F(Refusal, ReplayWithAnotherClock) {
+  expected_computed = 1;
+  const Asking request = asking();
+  const Bytes once = request.signed_by(pair.alice);
+  const auto again = [&] {
+    const auto reply = testing::send(pair.cloud, request, once, pair.alice.certificate.der());
+    return reply ? Code::internal : reply.error().code();
+  };
+  must(testing::send(pair.cloud, request, once, pair.alice.certificate.der()));
+  constexpr std::int64_t kForwardMs = 700'000;
+  pair.clock->set_forward(kForwardMs);
+  pair.cloud.custodian().sweep();
+  EXPECT_EQ(again(), Code::stale);
+  pair.clock->set_forward(-kForwardMs);
+  EXPECT_EQ(again(), Code::replayed);
+  // Also set back after it was rightly forgotten.
+  pair.clock->now_ms += kForwardMs;
+  pair.cloud.custodian().sweep();
+  EXPECT_EQ(again(), Code::stale);
+  pair.clock->set_forward(-kForwardMs);
+  EXPECT_EQ(again(), Code::replayed);
 }
 
 TEST_F(Refusal, RolesThatMayNot) {

@@ -6,7 +6,7 @@
 
 namespace coprotect::agent::custodian {
 
-// The file that coprotect-provision restore-backup leaves in the agent's folder: its store is a copy from
+// The file that coprotect-provision restore-backup leaves beside the store: it is a copy from
 // earlier, and nobody has said yet how much is missing.
 class RestoredMarker {
  public:

@@ -28,7 +28,7 @@ Status RunningTime::save(Transaction& transaction) {
   return transaction.query("INSERT OR REPLACE INTO running(only, ms, mac) VALUES(1, ?, ?)")
       .bind(total)
       .bind(row_mac)
-      .run();
+      .run(Rows::one);
 }
 
 std::int64_t RunningTime::total_ms() const {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "agent/custodian/settings.h"
 #include "protocol/dkg/parameters.h"
 
@@ -20,6 +22,18 @@ inline Status check_that_nobody_suffices(const Settings& settings, const protoco
     return Error(Code::denied, std::move(text));
   }
   return Done{};
+}
+
+// Code::denied if more agents would hold shares of a key that is being made than this agent's operator
+// allows. The tool chooses the parties, and nobody consents to them as in a handover: an agent of its own
+// beside the two that are known, with the recovery share, would be a quorum.
+inline Status check_agents_of_new_key(const Settings& settings, const protocol::Parameters& parameters) {
+  const auto agents = std::ranges::count_if(parameters->parties, &protocol::Party::is_agent);
+  if (agents <= settings.agents_of_new_keys) return Done{};
+  return Error(Code::denied, "parameters: " + std::to_string(agents) +
+                                 " agents would hold the new key, and " +
+                                 std::to_string(settings.agents_of_new_keys) +
+                                 " are allowed here ([policy] agents_of_new_keys in agent.toml)");
 }
 
 }  // namespace coprotect::agent::custodian

@@ -47,9 +47,13 @@ Result<bool> Query::step() {
   return sqlite_error(database_, "run a statement");
 }
 
-Status Query::run() {
+Status Query::run(Rows rows) {
   const auto row = step();
   if (!row) return row.error();
+  const std::int64_t changed = sqlite3_changes64(database_);
+  if (rows == Rows::one && changed != 1)
+    return Error(Code::unavailable, "store: a statement that writes one row wrote " +
+                                        std::to_string(changed) + ": somebody altered the store");
   return Done{};
 }
 

@@ -15,6 +15,9 @@ namespace coprotect::agent::custodian {
 // Code::altered where the file is damaged.
 Error sqlite_error(sqlite3* database, std::string_view doing);
 
+// How many rows a statement is to change.
+enum class Rows { one, any };
+
 // One use of a prepared statement: bind the parameters in their order, then step. What is bound must outlive
 // the query. The statement is free for its next use when this goes.
 class Query {
@@ -34,8 +37,9 @@ class Query {
 
   // Whether a row stands ready.
   Result<bool> step();
-  // For a statement without rows.
-  Status run();
+  // For a statement that changes rows. Code::unavailable if it was to change one row and did not: then the
+  // store is not what it should be, and what was to be written is not written.
+  Status run(Rows rows);
   // Runs row(), a Status, for each row that is left. Ends with the first failure.
   template <typename Row>
   Status each(Row row) {

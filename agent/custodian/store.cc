@@ -2,115 +2,20 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <chrono>
+
+#include "agent/custodian/schema.h"
+#include "protocol/file/utc_time.h"
 
 namespace coprotect::agent::custodian {
 namespace {
 
-// Step n takes a store from schema version n to n + 1. Steps are only ever added.
-constexpr std::array kMigrations = {
-    R"sql(
-CREATE TABLE keys(
-  key_id BLOB PRIMARY KEY,
-  sid BLOB NOT NULL UNIQUE,
-  invitation BLOB NOT NULL UNIQUE,
-  state INTEGER NOT NULL,
-  epoch INTEGER NOT NULL,
-  description BLOB NOT NULL,
-  shares BLOB NOT NULL,
-  recovery_blob BLOB NOT NULL,
-  mac BLOB NOT NULL) STRICT;
-CREATE TABLE client_lists(
-  tenant TEXT PRIMARY KEY,
-  list BLOB NOT NULL,
-  mac BLOB NOT NULL) STRICT;
-CREATE TABLE nonces(
-  client BLOB NOT NULL,
-  nonce BLOB NOT NULL,
-  time_ms INTEGER NOT NULL,
-  PRIMARY KEY(client, nonce)) STRICT, WITHOUT ROWID;
-CREATE INDEX nonces_by_time ON nonces(time_ms);
-CREATE TABLE log(seq INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT;
-CREATE TABLE log_head(only INTEGER PRIMARY KEY CHECK(only = 1), head BLOB NOT NULL) STRICT;
-)sql",
-    // A key has a row for each epoch that this agent has to do with.
-    R"sql(
-ALTER TABLE keys RENAME TO keys_of_one_epoch;
-CREATE TABLE keys(
-  key_id BLOB NOT NULL,
-  epoch INTEGER NOT NULL,
-  sid BLOB NOT NULL UNIQUE,
-  invitation BLOB NOT NULL,
-  state INTEGER NOT NULL,
-  description BLOB NOT NULL,
-  shares BLOB NOT NULL,
-  recovery_blob BLOB NOT NULL,
-  recovery_parts BLOB NOT NULL,
-  decided INTEGER NOT NULL,
-  mac BLOB NOT NULL,
-  PRIMARY KEY(key_id, epoch)) STRICT;
-INSERT INTO keys
-  SELECT key_id, epoch, sid, invitation, state, description, shares, recovery_blob, x'', 0, mac
-  FROM keys_of_one_epoch;
-DROP TABLE keys_of_one_epoch;
-CREATE TABLE announcements(
-  key_id BLOB PRIMARY KEY,
-  announcement BLOB NOT NULL,
-  mac BLOB NOT NULL) STRICT;
-)sql",
-    R"sql(
-CREATE TABLE peer_questions(
-  peer BLOB PRIMARY KEY,
-  question BLOB NOT NULL,
-  mac BLOB NOT NULL) STRICT;
-CREATE TABLE floors(
-  kind INTEGER NOT NULL,
-  name BLOB NOT NULL,
-  least INTEGER NOT NULL,
-  mac BLOB NOT NULL,
-  PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID;
-)sql",
-    R"sql(
-CREATE TABLE key_lists(
-  tenant TEXT PRIMARY KEY,
-  list BLOB NOT NULL,
-  mac BLOB NOT NULL) STRICT;
-)sql",
-    // Epochs whose sealing keys are to be destroyed (epoch_erasure.h).
-    R"sql(
-CREATE TABLE erasures(
-  key_id BLOB NOT NULL,
-  epoch INTEGER NOT NULL,
-  PRIMARY KEY(key_id, epoch)) STRICT, WITHOUT ROWID;
-)sql",
-    // Waiting times count how long the agent ran; announcements stand side by side.
-    R"sql(
-CREATE TABLE running(
-  only INTEGER PRIMARY KEY CHECK(only = 1),
-  ms INTEGER NOT NULL,
-  mac BLOB NOT NULL) STRICT;
-CREATE TABLE destructions(
-  key_id BLOB PRIMARY KEY,
-  effective_ms INTEGER NOT NULL,
-  running_ms INTEGER NOT NULL,
-  mac BLOB NOT NULL) STRICT, WITHOUT ROWID;
-DROP TABLE announcements;
-CREATE TABLE announcements(
-  key_id BLOB NOT NULL,
-  announcer BLOB NOT NULL,
-  announcement BLOB NOT NULL,
-  running_ms INTEGER NOT NULL,
-  mac BLOB NOT NULL,
-  PRIMARY KEY(key_id, announcer)) STRICT, WITHOUT ROWID;
-)sql",
-};
-
 // secure_delete: the sealed share of an aborted ceremony does not stay in free pages.
 constexpr const char* kSettings =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; "
-    "PRAGMA cell_size_check=ON;";
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;";
 constexpr int kBusyTimeoutMs = 5'000;
 
 }  // namespace
@@ -134,9 +39,12 @@ Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& file) {
   auto store = std::unique_ptr<Store>(new Store(lock, std::move(database)));
   if (opened != SQLITE_OK) return Error(Code::unavailable, "cannot open store \"" + file.string() + "\"");
   sqlite3_busy_timeout(store->database_.get(), kBusyTimeoutMs);
+  if (auto hard = harden(store->database_.get()); !hard) return std::move(hard).error();
   if (auto set = store->execute(kSettings); !set) return std::move(set).error();
-  if (auto current = store->migrate(); !current)
+  if (auto current = bring_up_to_date(store->database_.get()); !current)
     return std::move(current).error().in("\"" + file.string() + "\"");
+  if (auto sound = store->check_pages(); !sound)
+    return std::move(sound).error().in("\"" + file.string() + "\"");
   return store;
 }
 
@@ -146,18 +54,13 @@ Store::~Store() {
   close(lock_file_);
 }
 
-Status Store::migrate() {
-  const auto version = integer_pragma("PRAGMA user_version");
-  if (!version) return version.error();
-  const auto current = static_cast<std::int64_t>(kMigrations.size());
-  if (*version < 0 || *version > current)
-    return Error(Code::conflict, "store has schema version " + std::to_string(*version) +
-                                     ", this program knows " + std::to_string(current));
-  for (std::int64_t step = *version; step < current; ++step) {
-    const std::string sql = std::string("BEGIN IMMEDIATE;") + kMigrations[static_cast<std::size_t>(step)] +
-                            "PRAGMA user_version=" + std::to_string(step + 1) + ";COMMIT;";
-    if (auto migrated = execute(sql.c_str()); !migrated) return migrated;
-  }
+// The indices agree with their tables, and no page is in two of them.
+Status Store::check_pages() {
+  Query query(database_.get(), statement("PRAGMA integrity_check(1)"));
+  const auto row = query.step();
+  if (!row) return row.error();
+  if (const std::string found = query.text(0); found != "ok")
+    return Error(Code::altered, "store: it is damaged: " + found);
   return Done{};
 }
 
@@ -200,27 +103,120 @@ sqlite3_stmt* Store::statement(const char* sql) {
   return statements_.emplace(sql, std::move(prepared)).first->second.get();
 }
 
+std::optional<std::vector<Store::FileId>> Store::file_ids() const {
+  std::vector<FileId> ids;
+  const std::string main = sqlite3_db_filename(database_.get(), "main");
+  for (const std::string& name : {main, main + "-wal", main + "-shm"}) {
+    struct stat about {};
+    if (lstat(name.c_str(), &about) != 0) return std::nullopt;
+    ids.push_back({about.st_dev, about.st_ino});
+  }
+  return ids;
+}
+
+// SQLite goes on in the files that it opened, wherever they are by now: what it writes into one that was
+// renamed or removed is there for nobody.
+Status Store::check_files() {
+  const Error moved(Code::altered, "store: its files were moved or replaced while the agent ran");
+  const auto now = file_ids();
+  if (!now) return moved;
+  if (!files_) {
+    int elsewhere = 1;
+    if (sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &elsewhere) != SQLITE_OK ||
+        elsewhere != 0)
+      return moved;
+    files_ = now;
+  }
+  return *now == *files_ ? Status(Done{}) : moved;
+}
+
+// SQLite reads the schema again whenever its version is another than before. Within the transaction nobody
+// changes it.
+Status Store::check_unaltered() {
+  if (auto there = check_files(); !there) return there;
+  const auto version = integer_pragma("PRAGMA schema_version");
+  if (!version) return version.error();
+  if (schema_version_ == *version) return Done{};
+  if (auto own = check_schema(database_.get()); !own) return own;
+  schema_version_ = *version;
+  return Done{};
+}
+
+std::optional<std::string> Store::write_failure() const {
+  const std::lock_guard lock(failure_mutex_);
+  return write_failure_.empty() ? std::nullopt : std::optional(write_failure_);
+}
+
+void Store::note_write(bool written) {
+  const int code = sqlite3_errcode(database_.get()) & 0xff;
+  const bool disk = code == SQLITE_FULL || code == SQLITE_IOERR || code == SQLITE_READONLY ||
+                    code == SQLITE_CANTOPEN || code == SQLITE_NOMEM;
+  const std::lock_guard lock(failure_mutex_);
+  if (written && sqlite3_total_changes64(database_.get()) != changes_) write_failure_.clear();
+  if (written || !disk || !write_failure_.empty()) return;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  write_failure_ = "nothing can be written since " + protocol::format_utc_time(ms) + ": " +
+                   sqlite3_errmsg(database_.get());
+}
+
 Result<Transaction> Store::begin() {
   std::unique_lock lock(mutex_);
-  if (auto begun = execute("BEGIN IMMEDIATE"); !begun) return std::move(begun).error();
-  return Transaction(*this, std::move(lock));
+  if (problem_) return *problem_;
+  if (auto begun = execute("BEGIN IMMEDIATE"); !begun) {
+    note_write(false);
+    return std::move(begun).error();
+  }
+  changes_ = sqlite3_total_changes64(database_.get());
+  Transaction transaction(*this, std::move(lock), ++transactions_);
+  if (auto same = check_unaltered(); !same) {
+    if (same.error().code() == Code::altered) return transaction.found_altered(same.error());
+    return std::move(same).error();
+  }
+  return transaction;
+}
+
+std::optional<Error> Store::problem() {
+  const std::lock_guard lock(mutex_);
+  return problem_;
 }
 
 Query Transaction::query(const char* sql) {
   return {store_->database_.get(), store_->statement(sql)};
 }
 
+void Transaction::read_from_disk() {
+  sqlite3_db_release_memory(store_->database_.get());
+}
+
+RowList& Transaction::rows() {
+  return store_->rows_;
+}
+
+Error Transaction::found_altered(const Error& how) {
+  store_->problem_ = Error(Code::unavailable, how.message() + "; stop it and find out who did that");
+  return *store_->problem_;
+}
+
 Status Transaction::commit() {
-  if (auto committed = store_->execute("COMMIT"); !committed) return committed;
+  if (store_->problem_) return *store_->problem_;
+  if (store_->seal_ && (renew_seal_ || store_->rows_.changed()))
+    if (auto sealed = store_->seal_(*this); !sealed) return sealed;
+  if (auto committed = store_->execute("COMMIT"); !committed)
+    return committed;  // noted when it is rolled back
+  store_->note_write(true);
+  store_->rows_.keep();
   for (const auto& effect : effects_) effect();
   lock_.unlock();
   return Done{};
 }
 
 Transaction::~Transaction() {
+  if (!lock_.owns_lock()) return;
+  store_->note_write(false);
+  store_->rows_.roll_back();
   // A failed COMMIT may have rolled back already; then there is nothing left to do.
-  if (lock_.owns_lock() && sqlite3_get_autocommit(store_->database_.get()) == 0)
-    static_cast<void>(store_->execute("ROLLBACK"));
+  if (sqlite3_get_autocommit(store_->database_.get()) == 0) static_cast<void>(store_->execute("ROLLBACK"));
 }
 
 }  // namespace coprotect::agent::custodian

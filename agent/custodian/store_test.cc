@@ -1,62 +1,13 @@
 #include "agent/custodian/store.h"
 
-#include <gtest/gtest.h>
-
-#include "agent/custodian/testing/pair.h"
-#include "protocol/base/test_must.h"
-#include "swtpm-tests/harness/scratch.h"
-#include "swtpm-tests/harness/soft_token.h"
+#include "agent/custodian/testing/test_tampering.h"
 
 // The store is not trusted: whatever somebody with write access to it changes is found. And what it cannot
 // write is not answered.
 namespace coprotect::agent::custodian {
 namespace {
 
-class Tampering : public ::testing::Test {
- protected:
-  Tampering() {
-    pair.onboard();
-    const auto file = testing::encrypt(pair.bundle());
-    must(testing::partials(pair.cloud, pair.bundle(), pair.ask_for(pair.cloud, {&file}), pair.alice));
-    pair.cloud.close();
-  }
-
-  // Changes the closed store by hand.
-  void sql(const std::string& statements) {
-    Owned<sqlite3, sqlite3_close_v2> database;
-    ASSERT_EQ(sqlite3_open(pair.cloud.store().c_str(), out(database)), SQLITE_OK);
-    ASSERT_EQ(sqlite3_exec(database.get(), statements.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(database.get());
-  }
-  // Opens the store, which must be refused, and puts back what it was.
-  std::string refusal(const std::string& statements) {
-    const auto saved = pair.cloud.store().string() + ".saved";
-    std::filesystem::copy_file(pair.cloud.store(), saved);
-    sql(statements);
-    const auto opened = pair.cloud.try_open();
-    pair.cloud.close();
-    std::filesystem::rename(saved, pair.cloud.store());
-    if (opened) return "opened";
-    EXPECT_EQ(opened.error().code(), Code::altered) << statements;
-    return opened.error().message();
-  }
-  // A column with another byte at a place, counted from 1, or from the end if it is negative.
-  static std::string altered(const std::string& column, int at = -1) {
-    const std::string place = at > 0 ? std::to_string(at) : "length(" + column + ")+1" + std::to_string(at);
-    const std::string byte = "substr(" + column + ", " + place + ", 1)";
-    return column + "=CAST(substr(" + column + ", 1, " + place + "-1) || CASE " + byte +
-           " WHEN x'00' THEN x'01' ELSE x'00' END || substr(" + column + ", " + place + "+1) AS BLOB)";
-  }
-  static bool says(const std::string& message, const std::string& part) {
-    EXPECT_NE(message.find(part), std::string::npos) << message;
-    return true;
-  }
-
-  harness::Scratch scratch;
-  harness::SoftToken token{scratch / "token"};
-  bool used = (token.use(), true);
-  testing::Pair pair{scratch.path(), testing::token_at(token.uri()), protocol::SuiteId::p256};
-};
+using testing::Tampering;
 
 TEST_F(Tampering, WithEachColumnOfAKeyIsFound) {
   const std::string key = "key " + to_hex(pair.bundle().key_id());
@@ -101,12 +52,13 @@ TEST_F(Tampering, WithAClientListIsFound) {
 }
 
 TEST_F(Tampering, WithAnOlderClientListIsFound) {
-  sql("CREATE TABLE old AS SELECT * FROM client_lists");
+  sql("CREATE TABLE aside.old AS SELECT * FROM client_lists");
   pair.cloud.open();
   pair.acme.remove(pair.alice);
   must(pair.cloud.call(ipc::Route::client_list_put, "acme", pair.admin.certificate.der(), pair.acme.list(7)));
   pair.cloud.close();
-  says(refusal("DELETE FROM client_lists; INSERT INTO client_lists SELECT * FROM old"), "not the last one");
+  says(refusal("DELETE FROM client_lists; INSERT INTO client_lists SELECT * FROM aside.old"),
+       "not the last one");
   pair.cloud.open();
 }
 
@@ -115,9 +67,14 @@ TEST_F(Tampering, WithTheLogIsFound) {
   says(refusal("DELETE FROM log WHERE seq=2"), "entry 2 is missing");
   says(refusal("DELETE FROM log; DELETE FROM log_head"), "the log was altered");
   says(refusal("DELETE FROM log_head"), "head is missing");
-  says(refusal("UPDATE log SET entry=(SELECT entry FROM log WHERE seq=1) WHERE seq=2"), "entry 2 is missing");
+  says(refusal("UPDATE log SET entry=(SELECT entry FROM log WHERE seq=1) WHERE seq=2"), "entry 2 is damaged");
   // The last byte of an entry without items is of its item count; one of its time keeps it an entry.
-  says(refusal("UPDATE log SET " + altered("entry", 16) + " WHERE seq=1"),
+  says(refusal("UPDATE log SET " + altered("entry", 16) + " WHERE seq=1"), "entry 1 is damaged");
+  // With what else is known of it, it is no entry that rotted.
+  says(refusal("UPDATE log SET " + altered("entry", 16) + " WHERE seq=1; DELETE FROM log_hashes WHERE seq=1"),
+       "not the one under the signed head");
+  says(refusal("UPDATE log SET " + altered("entry", 16) + " WHERE seq=1; UPDATE log_hashes SET " +
+               altered("hash") + " WHERE seq=1"),
        "not the one under the signed head");
 }
 
@@ -171,6 +128,32 @@ TEST_F(Tampering, WhatCannotBeRecordedIsNotAnswered) {
   testing::read_log(pair.cloud, pair.bundle(), pair.admin);
 }
 
+// One entry without its form and the agent does not start again, for any tenant.
+TEST_F(Tampering, WhatCouldNotBeReadAgainIsNotRecorded) {
+  pair.cloud.open();
+  const auto keyring =
+      must(hsm::Keyring::open(hsm::Token(testing::token_at(token.uri())), pair.cloud.folder() / "keyring"));
+  DueEpochs due(keyring);
+  Log log(keyring, due);
+  auto transaction = must(pair.cloud.custodian().store().begin());
+  must(log.load(transaction, {.begin = [](const LogState&) {},
+                              .visit = [](const protocol::LogEntry&) {},
+                              .repairs = [](std::uint64_t) { return std::nullopt; },
+                              .old_ms = 0}));
+  protocol::LogEntry entry{};
+  entry.kind = protocol::EntryKind::ceremony;
+  entry.operation = static_cast<std::uint8_t>(protocol::Recorded::ceremony);
+  entry.tenant = "acme";
+  entry.time_ms = pair.clock->now_ms;
+  entry.outcome = "ok";
+  entry.detail = "named \xff";
+  const auto refused = log.append(transaction, entry);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::malformed);
+  entry.detail = "named";
+  must(log.append(transaction, entry));
+}
+
 TEST_F(Tampering, NoncesAreKeptAsLongAsTheyCount) {
   const auto count = [&] {
     pair.cloud.custodian().sweep();
@@ -195,12 +178,12 @@ TEST(Store, RollsBackWhatIsNotCommitted) {
   const Bytes head = {1};
   {
     auto transaction = must(store->begin());
-    must(transaction.query("INSERT INTO log_head(only, head) VALUES(1, ?)").bind(head).run());
+    must(transaction.query("INSERT INTO log_head(only, head) VALUES(1, ?)").bind(head).run(Rows::one));
     transaction.after_commit([&] { ++effects; });
   }
   auto transaction = must(store->begin());
   EXPECT_FALSE(must(transaction.query("SELECT head FROM log_head").step()));
-  must(transaction.query("INSERT INTO log_head(only, head) VALUES(1, ?)").bind(head).run());
+  must(transaction.query("INSERT INTO log_head(only, head) VALUES(1, ?)").bind(head).run(Rows::one));
   transaction.after_commit([&] { ++effects; });
   must(transaction.commit());
   EXPECT_EQ(effects, 1);

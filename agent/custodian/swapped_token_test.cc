@@ -40,5 +40,32 @@ TEST_P(SwappedToken, GetsNoShareOfTheNextEpoch) {
   EXPECT_FALSE(tool.status(pair.cloud).prepared);
 }
 
+TEST_P(SwappedToken, GetsNoFirstShareOfAnAgentThatJoins) {
+  const auto provider = another("newcloud");
+  HandoverTool tool(bundle, {&pair.company, &pair.cloud}, pair.admin,
+                    {.t = 2, .agents = {{provider.get(), 1}, {&pair.company, 2}}, .recovery = 3}, {2, 3});
+  tool.deal_with(3, pair.tool.recovery_share());
+  tool.approve(pair.company);
+  tool.offer();
+  tool.plan();
+  tool.gather_consents();
+  tool.deal();
+  swap_token();
+  const auto refused = tool.prepare_at(*provider);
+  EXPECT_EQ(code_of(refused), "altered");
+  EXPECT_TRUE(contains(why(refused), "the token is another one than this agent's")) << why(refused);
+}
+
+TEST_P(SwappedToken, GetsNoShareOfAKeyGeneration) {
+  testing::Tool second({&pair.cloud, &pair.company}, pair.acme, SuiteId::p256);
+  second.offer();
+  second.exchange();
+  swap_token();
+  const auto refused = second.post(0, ipc::Route::prepare, protocol::MessageList{second.deals()}.encode());
+  EXPECT_EQ(code_of(refused), "altered");
+  EXPECT_TRUE(contains(why(refused), "the token is another one than this agent's")) << why(refused);
+  EXPECT_NE(second.status(0).state, protocol::CeremonyState::prepared);
+}
+
 }  // namespace
 }  // namespace coprotect::agent::custodian

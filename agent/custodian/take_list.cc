@@ -13,11 +13,13 @@ namespace {
 
 using protocol::EntryKind;
 
-// The list in the store and its entry in the log, in one durable step.
-Status make_durable(Store& store, Log& log, protocol::LogEntry entry,
+// The list in the store and its entry in the log, in one durable step. A peer may have told the same one
+// meanwhile.
+Status make_durable(Store& store, Log& log, protocol::LogEntry entry, const std::function<bool()>& is_present,
                     const std::function<Status(Transaction&)>& put) {
   auto transaction = store.begin();
   if (!transaction) return std::move(transaction).error();
+  if (is_present()) return Done{};
   if (auto taken = put(*transaction); !taken) return taken;
   const std::string point = "agent-" + std::string(protocol::entry_kind_name(entry.kind));
   if (auto recorded = log.append(*transaction, std::move(entry)); !recorded) return recorded;
@@ -70,41 +72,46 @@ std::string changes(const EnrolledClientsPtr& before, const protocol::ClientList
 }  // namespace
 
 Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key& key, ByteView encoded,
-                        BroughtBy by, std::int64_t now_ms) {
+                        std::int64_t now_ms) {
   auto list = protocol::ClientList::parse(encoded, key.client_ca());
   if (!list) return std::move(list).error();
   if (list->tenant != key.tenant()) return Error(Code::malformed, "the client list is of another tenant");
+  const auto is_present = [&] {
+    const auto present = clients.of_tenant(key.tenant());
+    return present && std::ranges::equal(present->encoded, encoded);
+  };
+  if (is_present()) return Done{};
   const auto present = clients.of_tenant(key.tenant());
-  if (present && std::ranges::equal(present->encoded, encoded)) return Done{};
   auto entry = entry_for(EntryKind::client_list, *list, encoded,
                          std::to_string(list->clients.size()) + " clients" + changes(present, *list), now_ms);
   auto enrolled = std::make_shared<const EnrolledClients>(
       EnrolledClients{*std::move(list), Bytes(encoded.begin(), encoded.end())});
-  return make_durable(store, log, std::move(entry),
-                      [&](Transaction& t) { return clients.put(t, std::move(enrolled), by); });
+  return make_durable(store, log, std::move(entry), is_present,
+                      [&](Transaction& t) { return clients.put(t, std::move(enrolled)); });
 }
 
-Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, ByteView encoded, BroughtBy by,
-                     std::int64_t now_ms) {
+Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, ByteView encoded,
+                     std::int64_t now_ms, bool missed) {
   auto list = protocol::KeyList::parse(encoded, key.client_ca());
   if (!list) return std::move(list).error();
   if (list->tenant != key.tenant()) return Error(Code::malformed, "the key list is of another tenant");
-  if (const auto present = lists.of_tenant(key.tenant());
-      present && std::ranges::equal(present->encoded, encoded))
-    return Done{};
+  const auto is_present = [&] {
+    const auto present = lists.of_tenant(key.tenant());
+    return present && std::ranges::equal(present->encoded, encoded);
+  };
+  if (is_present()) return Done{};
   auto entry =
       entry_for(EntryKind::key_list, *list, encoded, std::to_string(list->keys.size()) + " keys", now_ms);
   auto keys = std::make_shared<const SignedKeyList>(
       SignedKeyList{*std::move(list), Bytes(encoded.begin(), encoded.end())});
-  return make_durable(store, log, std::move(entry),
-                      [&](Transaction& t) { return lists.put(t, std::move(keys), by, now_ms); });
+  return make_durable(store, log, std::move(entry), is_present,
+                      [&](Transaction& t) { return lists.put(t, std::move(keys), now_ms, missed); });
 }
 
 Status take_list(protocol::ListKind kind, Store& store, TenantLists lists, Log& log, const Key& key,
                  ByteView encoded, std::int64_t now_ms) {
-  return kind == protocol::ListKind::keys
-             ? take_key_list(store, lists.keys, log, key, encoded, BroughtBy::agent, now_ms)
-             : take_client_list(store, lists.clients, log, key, encoded, BroughtBy::agent, now_ms);
+  return kind == protocol::ListKind::keys ? take_key_list(store, lists.keys, log, key, encoded, now_ms, true)
+                                          : take_client_list(store, lists.clients, log, key, encoded, now_ms);
 }
 
 }  // namespace coprotect::agent::custodian

@@ -9,9 +9,10 @@ namespace coprotect::agent::custodian {
 // durable when they return. The list that is there already is fine; Code::conflict for an older one, and more
 // as ClientLists::put() and KeyLists::put() say.
 Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key& key, ByteView encoded,
-                        BroughtBy by, std::int64_t now_ms);
-Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, ByteView encoded, BroughtBy by,
-                     std::int64_t now_ms);
+                        std::int64_t now_ms);
+// `missed`: this agent should have had it, or one before it, already (KeyLists::put()).
+Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, ByteView encoded,
+                     std::int64_t now_ms, bool missed);
 // Either of them, as another agent has it.
 Status take_list(protocol::ListKind kind, Store& store, TenantLists lists, Log& log, const Key& key,
                  ByteView encoded, std::int64_t now_ms);

@@ -17,6 +17,10 @@ class Callbacks {
                             MHD_ConnectionNotificationCode what) noexcept;
   // GnuTLS, within the handshake: whether the client's certificate is good.
   static int verify_client(gnutls_session_t session) noexcept;
+  // The handshake has ended, with what gnutls_handshake() returned.
+  static void on_handshake(Connection& connection, gnutls_session_t session, int result) noexcept;
+  // What came is no request, and libmicrohttpd will not see it: answers, and has the connection end.
+  static void on_fault(Connection& connection, gnutls_session_t session) noexcept;
   static int no_certificate(gnutls_session_t session, const gnutls_cert_retr_st* info,
                             gnutls_pcert_st** certificates, unsigned* count, gnutls_ocsp_data_st** ocsp,
                             unsigned* ocsp_count, gnutls_privkey_t* key, unsigned* flags) noexcept;
@@ -36,6 +40,7 @@ class Callbacks {
   static std::optional<Refusal> objection(Server& server, MHD_Connection* connection, const Match& found);
   static MHD_Result begin(Server& server, MHD_Connection* connection, std::string_view method,
                           std::string_view path, void** context);
+  static MHD_Result refuse(Server& server, MHD_Connection* connection, const Refusal& refusal);
   static void take(Server& server, Request& request, ByteView part);
   static void forward(Server& server, MHD_Connection* connection, Request& request);
 };

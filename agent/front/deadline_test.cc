@@ -119,31 +119,5 @@ TEST_F(DeadlineTest, CutsASlowReader) {
   EXPECT_LT(client->receive(5s).size(), ipc::kMaxBody);
 }
 
-class ConnectionLimitTest : public FrontTest {};
-
-TEST_F(ConnectionLimitTest, WhoIsTooManyWaitsUntilOthersLeave) {
-  constexpr unsigned kLimit = 4;
-  start({.request_seconds = 30, .idle_seconds = 30, .connections = kLimit});
-  std::vector<RawClient> clients;
-  for (unsigned i = 0; i < kLimit; ++i) {
-    auto client = RawClient::connect(target(), alice_);
-    ASSERT_TRUE(client);
-    ASSERT_TRUE(client->send("GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n"));
-    ASSERT_TRUE(client->receive(500ms).starts_with("HTTP/1.1 200"));
-    clients.push_back(std::move(*client));
-  }
-  std::promise<unsigned> status;
-  auto answered = status.get_future();
-  std::jthread late([&] {
-    HttpClient client(target(), &alice_);
-    status.set_value(client.get("/v1/health").status);
-  });
-  EXPECT_EQ(answered.wait_for(500ms), std::future_status::timeout);
-  EXPECT_EQ(calls(), kLimit);
-  clients.clear();
-  ASSERT_EQ(answered.wait_for(20s), std::future_status::ready);
-  EXPECT_EQ(answered.get(), 200u);
-}
-
 }  // namespace
 }  // namespace coprotect::agent::front

@@ -2,42 +2,45 @@
 
 #include <charconv>
 #include <cstring>
+#include <limits>
 
 #include "agent/c_boundary.h"
 #include "agent/front/callbacks.h"
+#include "agent/front/problem.h"
 #include "agent/front/request.h"
 
 namespace coprotect::agent::front {
 namespace {
 
-constexpr std::size_t kMaxHead = std::size_t{16} << 10;
-constexpr std::size_t kMaxBodies = std::size_t{256} << 20;  // of all requests together
 // The custodian's time ends by this part before the request's, so that there is time to say "unavailable".
 constexpr int kMarginDivisor = 10;
+// When to try again what exceeds a budget: requests take a fraction of a second, and the client adds a random
+// part.
+constexpr std::chrono::seconds kLater(1);
 
 const Refusal kTooLarge{Error(Code::malformed, "the body is larger than this request may have"),
                         MHD_HTTP_CONTENT_TOO_LARGE};
-const Refusal kTooMuchAtOnce{Error(Code::limited, "the agent has too many requests at once"),
-                             MHD_HTTP_TOO_MANY_REQUESTS};
+const Refusal kNotARequest{Error(Code::malformed, "not a request of RFC 9112"), MHD_HTTP_BAD_REQUEST};
 const Refusal kStopping{Error(Code::unavailable, "the agent is stopping"), MHD_HTTP_SERVICE_UNAVAILABLE};
 
 std::size_t body_limit(ipc::Route route) {
   return takes_body(route) ? ipc::kMaxBody : 0;
 }
 
-std::size_t head_size(MHD_Connection* connection) {
-  const auto* const info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-  return info == nullptr ? 0 : info->header_size;
-}
-
-// Whether the head announces a body above the limit. What is no number libmicrohttpd has refused already.
-bool announces_more_than(MHD_Connection* connection, std::size_t limit) {
+// How long a body the head announces; nothing if it does not say. Heads in which that is not a number do not
+// come so far.
+std::optional<std::uint64_t> announced(MHD_Connection* connection) {
   const char* const text =
       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-  if (text == nullptr) return false;
+  if (text == nullptr) return std::nullopt;
   std::uint64_t length = 0;
   const auto parsed = std::from_chars(text, text + std::strlen(text), length);
-  return parsed.ec != std::errc{} || length > limit;
+  return parsed.ec == std::errc{} ? length : std::numeric_limits<std::uint64_t>::max();
+}
+
+// A client, or all together, has too much under way.
+Refusal over_budget(const Error& error) {
+  return {.error = error, .status = http_status(error.code()), .later = kLater, .close = true};
 }
 
 bool has_query(MHD_Connection* connection) {
@@ -48,9 +51,6 @@ bool has_query(MHD_Connection* connection) {
 
 // What of the head makes the front refuse the request.
 std::optional<Refusal> Callbacks::objection(Server& server, MHD_Connection* connection, const Match& found) {
-  if (head_size(connection) > kMaxHead)
-    return Refusal{Error(Code::malformed, "the head is larger than 16 KiB"),
-                   MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE};
   // Not only in the handshake: authorities come and go, and a certificate expires, while a connection lasts.
   auto checked = server.check_peer(*Connection::of(connection), Connection::session_of(connection));
   if (!checked) return Refusal{std::move(checked).error(), MHD_HTTP_UNAUTHORIZED};
@@ -67,21 +67,44 @@ std::optional<Refusal> Callbacks::objection(Server& server, MHD_Connection* conn
   return std::nullopt;
 }
 
+// An answer that does not wait for the body, which may be large. The connection then ends, and the client is
+// seen off, so that the answer reaches one that is still sending.
+MHD_Result Callbacks::refuse(Server& server, MHD_Connection* connection, const Refusal& refusal) {
+  Connection& known = *Connection::of(connection);
+  known.see_off = true;
+  server.request_ended();
+  if (refusal.later.count() != 0) server.tally_.count(known.source, "requests over a limit");
+  return answer(connection, refusal);
+}
+
 // The head is there. A refusal waits until the body has ended, so that the connection can be kept; unless the
-// body is announced to be too large.
+// body is announced to be too large, or a limit is reached.
 MHD_Result Callbacks::begin(Server& server, MHD_Connection* connection, std::string_view method,
                             std::string_view path, void** context) {
+  ++server.running_;  // before the look at draining_: drain() looks the other way round
+  Connection& known = *Connection::of(connection);
+  // Two parsers that see different requests: the stricter one is right.
+  if (++known.requests > known.messages.heads()) return refuse(server, connection, kNotARequest);
+  if (server.draining_) return refuse(server, connection, kStopping);
   Match found = match(method, path);
   auto refusal = objection(server, connection, found);
-  if (announces_more_than(connection, refusal ? ipc::kMaxBody : body_limit(found.route)))
-    return answer(connection, refusal.value_or(kTooLarge));
-  ++server.running_;  // before the look at draining_: drain() looks the other way round
-  if (server.draining_) {
-    server.request_ended();
-    return answer(connection, kStopping);
+  if (known.excess) return refuse(server, connection, over_budget(*known.excess));
+  const auto length = announced(connection);
+  if (length.value_or(0) > (refusal ? ipc::kMaxBody : body_limit(found.route)))
+    return refuse(server, connection, refusal.value_or(kTooLarge));
+  auto request = std::make_unique<Request>(
+      Request{.route = found.route, .subject = std::move(found.subject), .refusal = std::move(refusal)});
+  if (!request->refusal) {
+    const auto bytes = static_cast<std::size_t>(length.value_or(0));
+    Holder holder{.key = known.peer.key, .tenant = known.peer.tenant};
+    if (auto given = server.budgets_.begin(holder, bytes); !given)
+      return refuse(server, connection, over_budget(given.error()));
+    // Only now: refusals alone keep no place, however long the body takes that they wait for.
+    server.places_.busy(known.socket);
+    request->holder = std::move(holder);
+    request->held = bytes;
   }
-  *context =
-      new Request{.route = found.route, .subject = std::move(found.subject), .refusal = std::move(refusal)};
+  *context = request.release();
   return MHD_YES;
 }
 
@@ -91,13 +114,17 @@ void Callbacks::take(Server& server, Request& request, ByteView part) {
   if (request.refusal) return;
   if (part.size() > body_limit(request.route) - request.body.size()) {
     request.refusal = kTooLarge;
-  } else if (server.body_bytes_ + part.size() > kMaxBodies) {
-    request.refusal = kTooMuchAtOnce;
-  } else {
-    server.body_bytes_ += part.size();
-    request.held += part.size();
-    request.body.insert(request.body.end(), part.begin(), part.end());
+    return;
   }
+  const std::size_t size = request.body.size() + part.size();
+  if (size > request.held) {
+    if (auto given = server.budgets_.grow(*request.holder, size - request.held); !given) {
+      request.refusal = over_budget(given.error());
+      return;
+    }
+    request.held = size;
+  }
+  request.body.insert(request.body.end(), part.begin(), part.end());
 }
 
 // The request is whole: the custodian has it until its reply resumes the connection.
@@ -107,16 +134,20 @@ void Callbacks::forward(Server& server, MHD_Connection* connection, Request& req
                  .route = request.route,
                  .subject = request.subject,
                  .peer_certificate = known.peer.certificate,
+                 .authority = known.peer.tenant,
                  .budget_ms = 0,
                  .body = std::move(request.body)};
   const Clock::time_point deadline =
-      server.deadlines_.of(known.socket) - server.limits_.request / kMarginDivisor;
+      server.deadlines_.of(known.socket) - server.request_time_.load() / kMarginDivisor;
+  server.deadlines_.forwarded(known.socket);
   MHD_suspend_connection(connection);
   // A suspended connection's request stays until it is resumed.
-  server.exchange_.call(std::move(call), deadline, [connection, &request](ipc::Reply reply) {
-    request.reply = std::move(reply);
-    MHD_resume_connection(connection);
-  });
+  server.exchange_.call(std::move(call), known.socket, deadline,
+                        [&server, &known, connection, &request](ipc::Reply reply) {
+                          request.reply = std::move(reply);
+                          server.deadlines_.answered(known.socket);
+                          MHD_resume_connection(connection);
+                        });
 }
 
 MHD_Result Callbacks::on_request(void* cls, MHD_Connection* connection, const char* url, const char* method,
@@ -142,12 +173,14 @@ void Callbacks::on_completed(void* cls, MHD_Connection* connection, void** conte
                              MHD_RequestTerminationCode) noexcept {
   at_c_boundary(0, [&] {
     Server& server = *static_cast<Server*>(cls);
-    if (const Connection* const known = Connection::of(connection))
+    if (const Connection* const known = Connection::of(connection)) {
       server.deadlines_.request_ended(known->socket);
+      server.places_.idle(known->socket, Clock::now());
+    }
     const std::unique_ptr<Request> request(static_cast<Request*>(*context));
     *context = nullptr;
     if (request == nullptr) return 0;
-    server.body_bytes_ -= request->held;
+    if (request->holder) server.budgets_.end(*request->holder, request->held);
     server.request_ended();
     return 0;
   });

@@ -14,7 +14,8 @@ namespace {
 
 using AddressList = Owned<addrinfo, freeaddrinfo>;
 
-constexpr int kBacklog = 511;
+// A crowd that comes all at once must not make the kernel drop a client's SYN, which then waits for seconds.
+constexpr int kBacklog = 4096;
 
 Result<AddressList> resolve(const std::string& address) {
   const std::size_t colon = address.rfind(':');

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <openssl/crypto.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -20,26 +21,32 @@ namespace coprotect::agent::front {
 namespace {
 
 constexpr int kChannel = 3;
-constexpr rlim_t kFilesBesidesConnections = 64;
 
 struct Options {
   std::string listen;
   std::string certificate;
   std::string key;
-  unsigned request_seconds = 30;
-  unsigned idle_seconds = 60;
-  unsigned connections = 1000;
 };
 
-// Nothing of the parent's environment, no file larger than needed, and no life without the parent.
-Status confine(const Options& options) {
+// Nothing of the parent's environment, and no life without the parent. As many files as the system allows:
+// the sandbox lets nobody ask for more when the limits are reloaded.
+Result<rlim_t> confine() {
   clearenv();
   std::signal(SIGPIPE, SIG_IGN);
-  const rlim_t files = options.connections + kFilesBesidesConnections;
-  const rlimit file_limit{files, files};
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || setrlimit(RLIMIT_NOFILE, &file_limit) != 0)
+  std::signal(SIGTERM, SIG_IGN);  // systemd's to all processes of a unit: the agent says when it is time
+  rlimit files{};
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getrlimit(RLIMIT_NOFILE, &files) != 0)
     return Error(Code::internal, "cannot set limits");
-  return Done{};
+  files.rlim_cur = files.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &files) != 0) return Error(Code::internal, "cannot set limits");
+  return files.rlim_max;
+}
+
+Result<ipc::Limits> limits_from(ByteView frame, rlim_t files) {
+  auto limits = ipc::Limits::parse(frame);
+  if (!limits) return limits;
+  if (auto fit = limits->fit_into(files); !fit) return std::move(fit).error();
+  return limits;
 }
 
 Result<std::shared_ptr<const TlsIdentity>> open_identity(const Options& options) {
@@ -65,8 +72,22 @@ void reload(Server& server, const std::vector<Fd>& files) {
   log_info("front: certificate reloaded");
 }
 
+// Limits that the system does not allow leave those that hold.
+Status reload_limits(Server& server, ByteView frame, rlim_t files) {
+  if (auto parsed = ipc::Limits::parse(frame); !parsed) return std::move(parsed).error();
+  const auto limits = limits_from(frame, files);
+  if (!limits) {
+    log_error("front: the old limits stay: " + limits.error().message());
+    return Done{};
+  }
+  server.use(*limits);
+  log_info("front: limits reloaded");
+  return Done{};
+}
+
 // Does what the custodian sends. After "stop" replies still come in, until every request is answered.
-Status serve(ipc::Channel& channel, Server& server, Exchange& exchange, const ipc::Ready& ready) {
+Status serve(ipc::Channel& channel, Server& server, Exchange& exchange, const ipc::Ready& ready,
+             rlim_t open_files) {
   std::jthread drainer;
   for (;;) {
     std::vector<Fd> files;
@@ -93,6 +114,16 @@ Status serve(ipc::Channel& channel, Server& server, Exchange& exchange, const ip
         if (auto sent = channel.send(ready.encode()); !sent) return sent;
         break;
       }
+      case ipc::Kind::limits: {
+        if (auto used = reload_limits(server, *frame, open_files); !used) return used;
+        break;
+      }
+      case ipc::Kind::ping: {
+        const auto ping = ipc::Ping::parse(*kind, *frame);
+        if (!ping) return ping.error();
+        server.ping(ping->number);
+        break;
+      }
       case ipc::Kind::stop: {
         if (drainer.joinable()) break;
         drainer = std::jthread([&] {
@@ -105,14 +136,19 @@ Status serve(ipc::Channel& channel, Server& server, Exchange& exchange, const ip
       case ipc::Kind::ready:
       case ipc::Kind::forward:
       case ipc::Kind::forwarded:
+      case ipc::Kind::pong:
+      case ipc::Kind::given_up:
+      case ipc::Kind::usage:
         return Error(Code::malformed, "a frame that is not for the front");
     }
   }
 }
 
 Status run(const Options& options) {
-  if (auto confined = confine(options); !confined) return confined;
+  const auto files = confine();
+  if (!files) return files.error();
   ipc::Channel channel{Fd(kChannel)};
+  protocol::SigningKey::prepare();
   auto identity = open_identity(options);
   if (!identity) return std::move(identity).error();
   auto listener = listen_on(options.listen);
@@ -126,20 +162,21 @@ Status run(const Options& options) {
 
   const auto first = channel.receive();
   if (!first) return first.error();
-  auto authorities = authorities_from(*first);
+  const auto limits = limits_from(*first, *files);
+  if (!limits) return limits.error();
+  const auto second = channel.receive();
+  if (!second) return second.error();
+  auto authorities = authorities_from(*second);
   if (!authorities) return std::move(authorities).error();
 
   Exchange exchange(channel);
-  const Limits limits{.request = std::chrono::seconds(options.request_seconds),
-                      .idle = std::chrono::seconds(options.idle_seconds),
-                      .connections = options.connections};
   auto server =
-      Server::start(std::move(*listener), limits, std::move(*identity), std::move(*authorities), exchange);
+      Server::start(std::move(*listener), *limits, std::move(*identity), std::move(*authorities), exchange);
   if (!server) return std::move(server).error();
   const ipc::Ready ready{.port = *port};
   if (auto sent = channel.send(ready.encode()); !sent) return sent;
 
-  auto served = serve(channel, **server, exchange, ready);
+  auto served = serve(channel, **server, exchange, ready, *files);
   // Without the custodian there is nothing to finish, and connections that wait for it cannot be closed in
   // order.
   if (!served) {
@@ -153,19 +190,18 @@ int main_of(int argc, char** argv) {
   // One heap for all threads: what one connection gave back, the next one takes, whichever thread it falls
   // to.
   mallopt(M_ARENA_MAX, 1);
-  // GnuTLS is foreign code with needs of its own, so it keeps its allocator.
-  if (const auto locked = locked_memory::install_arena_only(); !locked) {
+  // GnuTLS is foreign code with needs of its own, so it keeps its allocator. It is not given the TLS key.
+  if (const auto locked = locked_memory::install_for_keys(); !locked) {
     log_error("front: " + locked.error().message());
     return 1;
   }
+  // OpenSSL does one thing here, with one key: what the system's configuration has it load is not wanted.
+  if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1) return 1;
   Options options;
   CLI::App app("TLS and HTTP for coprotect-agent, which starts it");
   app.add_option("--listen", options.listen, "address:port")->required();
   app.add_option("--certificate", options.certificate, "TLS certificate, PEM")->required();
   app.add_option("--key", options.key, "its private key, PEM")->required();
-  app.add_option("--request-seconds", options.request_seconds)->check(CLI::Range(1, 3600));
-  app.add_option("--idle-seconds", options.idle_seconds)->check(CLI::Range(1, 3600));
-  app.add_option("--connections", options.connections)->check(CLI::Range(1, 100'000));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

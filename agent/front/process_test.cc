@@ -41,6 +41,12 @@ TEST_F(ProcessTest, EndsOnAFrameThatNoCustodianSends) {
   }
 }
 
+TEST_F(ProcessTest, EndsOnLimitsThatNoCustodianSends) {
+  start();
+  send_limits({.requests = 0});
+  EXPECT_EQ(await_end(), "ended with status 1");
+}
+
 TEST_F(ProcessTest, IgnoresAReplyThatNobodyWaitsFor) {
   start();
   ASSERT_TRUE(front_->channel()->send(
@@ -49,12 +55,21 @@ TEST_F(ProcessTest, IgnoresAReplyThatNobodyWaitsFor) {
   EXPECT_EQ(client.get("/v1/health").status, 200u);
 }
 
+TEST_F(ProcessTest, AnswersPingsUntilItHangs) {
+  start();
+  ASSERT_TRUE(front_->ping({.every = 10ms, .answered_within = 5s}));
+  HttpClient client(target(), &alice_);
+  while (front_->answered_pings() < 5) EXPECT_EQ(client.get("/v1/health").status, 200u);
+  ASSERT_EQ(kill(front_->pid(), SIGSTOP), 0);
+  EXPECT_EQ(await_end(), "was killed by signal 9");
+}
+
 TEST_F(ProcessTest, DoesNotStartWithoutItsFiles) {
   Config config{};
   config.listen = "127.0.0.1:0";
   config.tls = {.certificate = folder_ / "none.pem", .key = folder_ / "none.key.pem"};
-  config.limits = {.request_seconds = 1, .idle_seconds = 1, .connections = 10};
-  auto started = start_front(front_arguments(COPROTECT_FRONT, config), {[](auto, auto) {}, [](auto) {}});
+  auto started = start_front(front_arguments(COPROTECT_FRONT, config),
+                             {[](auto, auto) {}, [](auto) {}, [](auto, auto) {}});
   ASSERT_TRUE(started);
   front_ = std::move(*started);
   EXPECT_EQ(await_end(), "ended with status 1");

@@ -12,6 +12,7 @@ namespace {
 using Response = Owned<MHD_Response, MHD_destroy_response>;
 
 constexpr const char* kRequestIdHeader = "X-Request-Id";
+constexpr const char* kProblemType = "application/problem+json";
 
 // A response that owns its body and goes without a copy of it.
 template <typename Body>
@@ -32,25 +33,42 @@ MHD_Result queue(MHD_Connection* connection, const Response& response, unsigned 
   return MHD_queue_response(connection, status, response.get());
 }
 
-MHD_Result problem(MHD_Connection* connection, const Error& error, unsigned status,
-                   const std::string& request_id, std::string_view allow) {
-  const Response response = make_response(problem_json(error, status, request_id));
-  if (response != nullptr && !allow.empty())
-    MHD_add_response_header(response.get(), MHD_HTTP_HEADER_ALLOW, std::string(allow).c_str());
-  return queue(connection, response, status, "application/problem+json", request_id);
+MHD_Result problem(MHD_Connection* connection, const Refusal& refusal, const std::string& request_id) {
+  const Response response = make_response(problem_json(refusal.error, refusal.status, request_id));
+  if (response == nullptr) return MHD_NO;
+  const auto add = [&response](const char* name, const std::string& value) {
+    MHD_add_response_header(response.get(), name, value.c_str());
+  };
+  if (!refusal.allow.empty()) add(MHD_HTTP_HEADER_ALLOW, std::string(refusal.allow));
+  if (refusal.later.count() != 0) add(MHD_HTTP_HEADER_RETRY_AFTER, std::to_string(refusal.later.count()));
+  if (refusal.close) add(MHD_HTTP_HEADER_CONNECTION, "close");
+  return queue(connection, response, refusal.status, kProblemType, request_id);
 }
 
 }  // namespace
 
 MHD_Result answer(MHD_Connection* connection, ipc::Route route, ipc::Reply reply) {
   if (reply.error)
-    return problem(connection, *reply.error, http_status(reply.error->code()), reply.request_id, {});
+    return problem(connection,
+                   {.error = *reply.error,
+                    .status = http_status(reply.error->code()),
+                    .later = std::chrono::seconds(reply.retry_after_seconds)},
+                   reply.request_id);
   const char* const type = route == ipc::Route::health ? "application/json" : "application/octet-stream";
   return queue(connection, make_response(std::move(reply.body)), MHD_HTTP_OK, type, reply.request_id);
 }
 
+std::string whole_answer(const Refusal& refusal) {
+  const std::string id = make_request_id();
+  const std::string body = problem_json(refusal.error, refusal.status, id);
+  return "HTTP/1.1 " + std::to_string(refusal.status) + " " + MHD_get_reason_phrase_for(refusal.status) +
+         "\r\nConnection: close\r\nContent-Type: " + kProblemType + "\r\nCache-Control: no-store\r\n" +
+         kRequestIdHeader + ": " + id + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         body;
+}
+
 MHD_Result answer(MHD_Connection* connection, const Refusal& refusal) {
-  return problem(connection, refusal.error, refusal.status, make_request_id(), refusal.allow);
+  return problem(connection, refusal, make_request_id());
 }
 
 }  // namespace coprotect::agent::front

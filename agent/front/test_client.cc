@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 
 namespace coprotect::agent::front {
 namespace {
@@ -103,13 +104,27 @@ Answer HttpClient::run(const std::string& method, const std::string& path, std::
   return answer;
 }
 
-Fd RawClient::connect_plain(std::uint16_t port) {
-  Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Fd RawClient::connect_plain(std::uint16_t port, std::uint32_t from) {
+  return connect_plain(port, from, 0);
+}
+
+Fd RawClient::begin_connection(std::uint16_t port, std::uint32_t from) {
+  return connect_plain(port, from, SOCK_NONBLOCK);
+}
+
+Fd RawClient::connect_plain(std::uint16_t port, std::uint32_t from, int flags) {
+  Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(from);
+  const int late = 1;  // the port is chosen when it connects
+  setsockopt(socket.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof late);
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return Fd();
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return Fd();
+  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
+      errno != EINPROGRESS)
+    return Fd();
   return socket;
 }
 
@@ -129,7 +144,7 @@ bool RawClient::send(std::string_view text) {
          static_cast<int>(text.size());
 }
 
-std::string RawClient::receive(std::chrono::milliseconds limit) {
+std::string RawClient::receive(std::chrono::milliseconds limit, std::string_view last) {
   std::string received;
   const auto end = Clock::now() + limit;
   for (;;) {
@@ -141,6 +156,7 @@ std::string RawClient::receive(std::chrono::milliseconds limit) {
     const int n = SSL_read(session_.get(), part, sizeof part);
     if (n <= 0) return received;
     received.append(part, static_cast<std::size_t>(n));
+    if (!last.empty() && received.find(last) != std::string::npos) return received;
   }
 }
 

@@ -60,17 +60,20 @@ class RawClient {
  public:
   // Connected, after the handshake (in TLS 1.3 the server may still refuse the certificate).
   static std::optional<RawClient> connect(Target target, const Identity& identity);
-  // Only TCP.
-  static Fd connect_plain(std::uint16_t port);
+  // Only TCP, from this address of the loopback network.
+  static Fd connect_plain(std::uint16_t port, std::uint32_t from = 0x7f000001);
+  // The same, without waiting until the server's kernel has room for it.
+  static Fd begin_connection(std::uint16_t port, std::uint32_t from);
 
   bool send(std::string_view text);
-  // Bytes until the server closes, or until `limit` is over.
-  std::string receive(std::chrono::milliseconds limit);
+  // Bytes until the server closes, until `limit` is over, or until they contain `end`, if it is not empty.
+  std::string receive(std::chrono::milliseconds limit, std::string_view end = {});
   // Whether the server closes within `limit`; what it sends is dropped.
   bool closed_within(std::chrono::milliseconds limit);
   int socket() const { return socket_.get(); }
 
  private:
+  static Fd connect_plain(std::uint16_t port, std::uint32_t from, int flags);
   using Context = Owned<SSL_CTX, SSL_CTX_free>;
   using Session = Owned<SSL, SSL_free>;
   RawClient(Fd socket, Context context, Session session)

@@ -1,5 +1,6 @@
 #include "agent/front/test_front.h"
 
+#include <openssl/x509.h>
 #include <poll.h>
 
 #include <csignal>
@@ -41,11 +42,30 @@ TestAuthority::TestAuthority(const std::string& name)
                                                  .not_after_ms = in_ms(24h)},
                                                 key_.public_key(), nullptr, key_, system_random())) {}
 
+TestAuthority TestAuthority::imitated() const {
+  auto key = protocol::SigningKey::generate(system_random());
+  const Owned<X509, X509_free> x509(X509_dup(certificate_.x509()));
+  X509_set_pubkey(x509.get(), key.evp());
+  EXPECT_GT(X509_sign(x509.get(), key.evp(), EVP_sha256()), 0);
+  std::uint8_t* der = nullptr;
+  const int size = i2d_X509(x509.get(), &der);
+  auto certificate = protocol::Certificate::parse_der({der, static_cast<std::size_t>(size)});
+  OPENSSL_free(der);
+  return {std::move(key), *std::move(certificate)};
+}
+
 Identity TestAuthority::issue(const Wish& wish) const {
   auto key = protocol::SigningKey::generate(system_random());
   auto certificate = protocol::issue_certificate(request("alice", wish), key.public_key(), &certificate_,
                                                  key_, system_random());
   return {.certificate = *std::move(certificate), .key = std::move(key)};
+}
+
+Identity TestAuthority::renew(const Identity& identity) const {
+  auto key = protocol::SigningKey::from_pem(identity.key.to_pem().reveal());
+  auto certificate = protocol::issue_certificate(request("alice", {.use = protocol::CertificateUse::client}),
+                                                 key->public_key(), &certificate_, key_, system_random());
+  return {.certificate = *std::move(certificate), .key = *std::move(key)};
 }
 
 ipc::Reply echo(const ipc::Call& call) {
@@ -99,11 +119,28 @@ void FrontTest::start(Config::Limits limits) {
                          const std::lock_guard lock(mutex_);
                          ready_.push_back(ready);
                          ready_changed_.notify_all();
+                       },
+                   .given_up =
+                       [this](const auto&, ipc::GivenUp call) {
+                         const std::lock_guard lock(mutex_);
+                         given_up_.insert(call.id);
+                         ready_changed_.notify_all();
+                       },
+                   .usage =
+                       [this](const ipc::Usage& usage) {
+                         const std::lock_guard lock(mutex_);
+                         usage_ = usage;
+                         ready_changed_.notify_all();
                        }});
   ASSERT_TRUE(started) << started.error().message();
   front_ = std::move(*started);
+  send_limits(limits);
   send_trust({&acme_});
   await_ready();
+}
+
+void FrontTest::send_limits(const Config::Limits& limits) {
+  ASSERT_TRUE(front_->channel()->send(limits.encode()));
 }
 
 void FrontTest::send_trust(const std::vector<const TestAuthority*>& authorities) {
@@ -118,6 +155,31 @@ void FrontTest::await_ready() {
   ASSERT_TRUE(ready_changed_.wait_for(lock, 20s, [&] { return !ready_.empty(); }));
   port_ = ready_.front().port;
   ready_.pop_front();
+}
+
+void FrontTest::await_taken() {
+  ASSERT_TRUE(front_->channel()->send(ipc::encode_reload()));
+  await_ready();
+}
+
+bool FrontTest::is_given_up(std::uint64_t call) {
+  std::unique_lock lock(mutex_);
+  return ready_changed_.wait_for(lock, 10s, [&] { return given_up_.contains(call); });
+}
+
+ipc::Usage FrontTest::usage() {
+  std::unique_lock lock(mutex_);
+  usage_.reset();
+  lock.unlock();
+  EXPECT_TRUE(front_->channel()->send(ipc::Ping{.number = 1}.encode(ipc::Kind::ping)));
+  lock.lock();
+  EXPECT_TRUE(ready_changed_.wait_for(lock, 10s, [&] { return usage_.has_value(); }));
+  return usage_.value_or(ipc::Usage{});
+}
+
+bool FrontTest::given_up(std::uint64_t call) {
+  const std::lock_guard lock(mutex_);
+  return given_up_.contains(call);
 }
 
 std::string FrontTest::await_end() {

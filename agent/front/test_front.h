@@ -10,6 +10,7 @@
 
 #include <future>
 #include <mutex>
+#include <set>
 
 #include "agent/front/deadlines.h"
 #include "agent/front/test_client.h"
@@ -25,6 +26,8 @@ using namespace std::chrono_literals;
 class TestAuthority {
  public:
   explicit TestAuthority(const std::string& name);
+  // Another one with the same name and key identifier.
+  TestAuthority imitated() const;
 
   Identity client() const { return issue({.use = protocol::CertificateUse::client}); }
   struct Wish {
@@ -33,9 +36,13 @@ class TestAuthority {
     std::chrono::seconds ends = 1h;
   };
   Identity issue(const Wish& wish) const;
+  // A new certificate of the same key.
+  Identity renew(const Identity& identity) const;
   const protocol::Certificate& certificate() const { return certificate_; }
 
  private:
+  TestAuthority(protocol::SigningKey key, protocol::Certificate certificate)
+      : key_(std::move(key)), certificate_(std::move(certificate)) {}
   protocol::SigningKey key_;
   protocol::Certificate certificate_;
 };
@@ -49,14 +56,23 @@ class FrontTest : public testing::Test {
   void start(Config::Limits limits = {.request_seconds = 30, .idle_seconds = 60, .connections = 100});
   // The server's certificate, newly made.
   void write_tls_files();
+  void send_limits(const Config::Limits& limits);
   void send_trust(const std::vector<const TestAuthority*>& authorities);
   // Waits for the next "ready".
   void await_ready();
+  // Waits until the front has taken everything that was sent to it: a reload is answered in its turn.
+  void await_taken();
   // How the process ended: as ChildProcess::reap().
   std::string await_end();
 
   Target target() const { return {.port = port_, .authority = &identity_.certificate()}; }
   unsigned calls() const { return calls_; }
+  // Whether the front gives this call up within some time.
+  bool is_given_up(std::uint64_t call);
+  // Whether it has by now.
+  bool given_up(std::uint64_t call);
+  // What the front says of its limits when it is pinged.
+  ipc::Usage usage();
   // What each call is answered with from now on; nothing is sent if it returns nothing. At first: the call's
   // own body.
   using Answering =
@@ -76,6 +92,8 @@ class FrontTest : public testing::Test {
   Answering answering_;
   std::condition_variable ready_changed_;
   std::deque<ipc::Ready> ready_;
+  std::set<std::uint64_t> given_up_;
+  std::optional<ipc::Usage> usage_;
   std::atomic<unsigned> calls_ = 0;
   std::uint16_t port_ = 0;
 };

@@ -1,15 +1,18 @@
 #pragma once
 
+#include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 
 #include <memory>
 
 #include "protocol/base/owned.h"
 #include "protocol/base/result.h"
+#include "protocol/crypto/ecdsa.h"
 
 namespace coprotect::agent::front {
 
-// The server's certificate and private key, as GnuTLS holds them.
+// The server's certificate, and its private key: a P-256 key in locked memory, with which GnuTLS has each
+// handshake signed and which it never sees.
 class TlsIdentity {
  public:
   // Reads both, in PEM, from open files. Code::malformed if they are not a certificate and its key.
@@ -19,8 +22,10 @@ class TlsIdentity {
 
  private:
   using Credentials = Owned<gnutls_certificate_credentials_st, gnutls_certificate_free_credentials>;
-  explicit TlsIdentity(Credentials credentials) : credentials_(std::move(credentials)) {}
+  explicit TlsIdentity(protocol::SigningKey key) : key_(std::move(key)) {}
+  Status use_certificates(ByteView pem);
 
+  protocol::SigningKey key_;  // outlives the credentials, which refer to it
   Credentials credentials_;
 };
 

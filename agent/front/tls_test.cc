@@ -91,9 +91,7 @@ TEST_F(TlsTest, RefusesTls12) {
 TEST_F(TlsTest, RefusesEverybodyWithoutAuthorities) {
   start();
   send_trust({});
-  // The reload is answered after the trust that was sent before it.
-  ASSERT_TRUE(front_->channel()->send(ipc::encode_reload()));
-  await_ready();
+  await_taken();
   EXPECT_FALSE(gets_in(&alice_));
 }
 
@@ -103,10 +101,25 @@ TEST_F(TlsTest, AcceptsANewAuthorityWithoutARestart) {
   const Identity bob = umbrella.client();
   EXPECT_FALSE(gets_in(&bob));
   send_trust({&acme_, &umbrella});
-  ASSERT_TRUE(front_->channel()->send(ipc::encode_reload()));
-  await_ready();
+  await_taken();
   EXPECT_TRUE(gets_in(&bob));
   EXPECT_TRUE(gets_in(&alice_));
+}
+
+// Tenants choose what their authorities are called: none is in another's way.
+TEST_F(TlsTest, AnAuthorityThatImitatesAnotherTakesNobodysPlace) {
+  start();
+  const TestAuthority other = acme_.imitated();
+  const Identity bob = other.client();
+  for (const auto& order :
+       std::vector<std::vector<const TestAuthority*>>{{&acme_, &other}, {&other, &acme_}}) {
+    send_trust(order);
+    await_taken();
+    EXPECT_TRUE(gets_in(&alice_));
+    EXPECT_TRUE(gets_in(&bob));
+  }
+  const Identity eve = acme_.imitated().client();
+  EXPECT_FALSE(gets_in(&eve));
 }
 
 // An open connection has its certificate checked with every request.
@@ -116,8 +129,7 @@ TEST_F(TlsTest, AuthorityThatIsRemovedIsRefusedOnOpenConnections) {
   HttpClient client(target(), &alice_);
   EXPECT_EQ(client.get("/v1/health").status, 200u);
   send_trust({&umbrella});
-  ASSERT_TRUE(front_->channel()->send(ipc::encode_reload()));
-  await_ready();
+  await_taken();
   const Answer answer = client.get("/v1/health");
   EXPECT_EQ(answer.status, 401u);
   EXPECT_EQ(client.connections(), 1);

@@ -10,7 +10,6 @@
 
 #include "agent/ipc/messages.h"
 #include "protocol/base/reader.h"
-#include "protocol/base/writer.h"
 
 namespace coprotect::agent::ipc {
 namespace {
@@ -59,9 +58,10 @@ Result<std::pair<Fd, Fd>> Channel::make_pair() {
 
 Status Channel::send(ByteView frame, std::span<const int> files) {
   invariant(!frame.empty() && frame.size() <= kMaxFrame && files.size() <= kMaxFiles);
-  Writer length;
-  length.u32(static_cast<std::uint32_t>(frame.size()));
-  std::array<ByteView, 2> parts{length.view(), frame};
+  const auto size = static_cast<std::uint32_t>(frame.size());
+  const ByteArray<4> length = {static_cast<std::uint8_t>(size >> 24), static_cast<std::uint8_t>(size >> 16),
+                               static_cast<std::uint8_t>(size >> 8), static_cast<std::uint8_t>(size)};
+  std::array<ByteView, 2> parts{length, frame};
 
   const std::lock_guard lock(sending_);
   while (!parts[1].empty()) {
@@ -108,27 +108,48 @@ Status Channel::receive_exactly(std::span<std::uint8_t> out, std::vector<Fd>* fi
   return Done{};
 }
 
-Result<Bytes> Channel::receive(std::vector<Fd>* files) {
+Result<std::size_t> Channel::receive_length(std::vector<Fd>* files) {
   ByteArray<4> prefix;
   if (auto got = receive_exactly(prefix, files); !got) return std::move(got).error();
   const std::size_t size = *Reader(prefix).u32();
   if (size == 0 || size > kMaxFrame)
     return Error(Code::malformed, "channel: a frame of an impossible length");
+  return size;
+}
+
+Status Channel::receive_into(std::span<std::uint8_t> frame, std::vector<Fd>* files) {
+  const auto size = receive_length(files);
+  if (!size) return size.error();
+  if (*size != frame.size()) return Error(Code::malformed, "channel: a frame of another length");
+  return receive_exactly(frame, files);
+}
+
+Result<Bytes> Channel::receive(std::vector<Fd>* files) {
+  const auto size = receive_length(files);
+  if (!size) return size.error();
   Bytes frame;
-  while (frame.size() < size) {  // memory is taken as bytes arrive, not as a length promises
+  while (frame.size() < *size) {  // memory is taken as bytes arrive, not as a length promises
     const std::size_t have = frame.size();
-    frame.resize(std::min(size, have + kStep));
+    frame.resize(std::min(*size, have + kStep));
     if (auto got = receive_exactly(std::span(frame).subspan(have), files); !got)
       return std::move(got).error();
   }
   return frame;
 }
 
-Status Channel::limit_send(std::chrono::milliseconds limit) {
+Status Channel::limit(int option, std::chrono::milliseconds limit) {
   const timeval value{.tv_sec = limit.count() / 1000, .tv_usec = limit.count() % 1000 * 1000};
-  if (setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &value, sizeof value) != 0)
-    return system_error("SO_SNDTIMEO", errno);
+  if (setsockopt(socket_.get(), SOL_SOCKET, option, &value, sizeof value) != 0)
+    return system_error("channel: a limit of time", errno);
   return Done{};
+}
+
+Status Channel::limit_send(std::chrono::milliseconds limit) {
+  return this->limit(SO_SNDTIMEO, limit);
+}
+
+Status Channel::limit_receive(std::chrono::milliseconds limit) {
+  return this->limit(SO_RCVTIMEO, limit);
 }
 
 void Channel::shutdown() {

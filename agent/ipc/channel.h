@@ -28,13 +28,19 @@ class Channel {
   // The next frame. Code::unavailable once the other end is gone, Code::malformed for a length that no frame
   // has. Files that came along are taken if `files` is given and otherwise never enter this process.
   Result<Bytes> receive(std::vector<Fd>* files = nullptr);
+  // The next frame, which has this many bytes; Code::malformed for one of another length. Takes no memory but
+  // for files.
+  Status receive_into(std::span<std::uint8_t> frame, std::vector<Fd>* files = nullptr);
 
-  // Lets a send() fail that finds no room for this long.
+  // Lets a send() fail that finds no room for this long, and a receive() to which nothing comes.
   Status limit_send(std::chrono::milliseconds limit);
+  Status limit_receive(std::chrono::milliseconds limit);
   // Ends both directions: a receive() that waits returns.
   void shutdown();
 
  private:
+  Status limit(int option, std::chrono::milliseconds limit);
+  Result<std::size_t> receive_length(std::vector<Fd>* files);
   Status receive_exactly(std::span<std::uint8_t> out, std::vector<Fd>* files);
 
   Fd socket_;

@@ -5,27 +5,25 @@
 #include <cstdint>
 
 #include "agent/ipc/messages.h"
-
-namespace {
+#include "protocol/fuzz/read_back.h"
 
 using namespace coprotect;
 
-// What parses is canonical: it encodes to the same bytes.
-template <typename Message>
-void round_trip(ByteView frame) {
-  const auto parsed = Message::parse(frame);
-  if (parsed) invariant(std::ranges::equal(parsed->encode(), frame));
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using protocol::fuzz::read;
   const ByteView frame(data, size);
-  round_trip<agent::ipc::Call>(frame);
-  round_trip<agent::ipc::Reply>(frame);
-  round_trip<agent::ipc::Trust>(frame);
-  round_trip<agent::ipc::Ready>(frame);
-  round_trip<agent::ipc::Forward>(frame);
-  round_trip<agent::ipc::Forwarded>(frame);
+  read<agent::ipc::Call>(frame);
+  read<agent::ipc::Reply>(frame);
+  read<agent::ipc::Trust>(frame);
+  read<agent::ipc::Limits>(frame);
+  read<agent::ipc::Ready>(frame);
+  read<agent::ipc::GivenUp>(frame);
+  read<agent::ipc::Usage>(frame);
+  read<agent::ipc::Forward>(frame);
+  read<agent::ipc::Forwarded>(frame);
+  for (const auto kind : {agent::ipc::Kind::ping, agent::ipc::Kind::pong}) {
+    const auto parsed = agent::ipc::Ping::parse(kind, frame);
+    if (parsed) invariant(std::ranges::equal(parsed->encode(kind), frame));
+  }
   return 0;
 }

@@ -1,6 +1,7 @@
 #include "agent/ipc/messages.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "protocol/base/reader.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr std::uint8_t kNoError = 0;  // otherwise the Code's number and 1
 constexpr std::size_t kMaxErrorMessage = 4096;
 constexpr std::size_t kRequestIdDigits = 16;
+constexpr std::uint32_t kMostLimit = 100'000;
 
 Writer begin(Kind kind) {
   Writer w;
@@ -92,7 +94,7 @@ bool read_certificates(Reader& r, std::vector<Bytes>& certificates) {
 
 Result<Kind> kind_of(ByteView frame) {
   if (frame.empty() || frame[0] < static_cast<std::uint8_t>(Kind::call) ||
-      frame[0] > static_cast<std::uint8_t>(Kind::forwarded))
+      frame[0] > static_cast<std::uint8_t>(Kind::usage))
     return malformed("frame of an unknown kind");
   return static_cast<Kind>(frame[0]);
 }
@@ -186,7 +188,13 @@ bool valid_subject(Route route, std::string_view subject) {
 
 Bytes Call::encode() const {
   Writer w = begin(Kind::call);
-  w.u64(id).u8(static_cast<std::uint8_t>(route)).lp(subject).lp(peer_certificate).u32(budget_ms).lp4(body);
+  w.u64(id)
+      .u8(static_cast<std::uint8_t>(route))
+      .lp(subject)
+      .lp(peer_certificate)
+      .lp(authority)
+      .u32(budget_ms)
+      .lp4(body);
   return std::move(w).take();
 }
 
@@ -197,16 +205,20 @@ Result<Call> Call::parse(ByteView frame) {
   const auto route = route_of(r.u8());
   auto subject = r.text();
   const auto certificate = r.lp();
+  auto authority = r.text();
   const auto budget_ms = r.u32();
   const auto body = r.lp4();
-  if (!id || !route || !subject || !certificate || !budget_ms || !body || !r.empty())
+  if (!id || !route || !subject || !certificate || !authority || !budget_ms || !body || !r.empty())
     return malformed("call: wrong length or route");
+  if (!authority->empty() && !is_lower_hex(*authority, 64))
+    return malformed("call: not the key of an authority");
   if (!valid_subject(*route, *subject)) return malformed("call: subject does not suit its route");
   if (certificate->size() > kMaxCertificate || body->size() > kMaxBody) return malformed("call: too large");
   return Call{.id = *id,
               .route = *route,
               .subject = std::move(*subject),
               .peer_certificate = {certificate->begin(), certificate->end()},
+              .authority = std::move(*authority),
               .budget_ms = *budget_ms,
               .body = {body->begin(), body->end()}};
 }
@@ -215,7 +227,7 @@ Bytes Reply::encode() const {
   Writer w = begin(Kind::reply);
   w.u64(id);
   write_error(w, error);
-  w.lp(request_id).lp4(body);
+  w.u32(retry_after_seconds).lp(request_id).lp4(body);
   return std::move(w).take();
 }
 
@@ -225,15 +237,18 @@ Result<Reply> Reply::parse(ByteView frame) {
   const auto id = r.u64();
   std::optional<Error> error;
   if (!id || !read_error(r, error)) return malformed("reply: bad error");
+  const auto retry_after_seconds = r.u32();
   auto request_id = r.text();
   const auto body = r.lp4();
-  if (!request_id || !body || !r.empty()) return malformed("reply: wrong length");
+  if (!request_id || !body || !retry_after_seconds || !r.empty()) return malformed("reply: wrong length");
   if (body->size() > kMaxBody || (error && !body->empty())) return malformed("reply: too large");
+  if (*retry_after_seconds != 0 && !error) return malformed("reply: an answer is not to be asked for again");
   if (!is_lower_hex(*request_id, kRequestIdDigits)) return malformed("reply: bad request id");
   return Reply{.id = *id,
                .error = std::move(error),
                .request_id = std::move(*request_id),
-               .body = {body->begin(), body->end()}};
+               .body = {body->begin(), body->end()},
+               .retry_after_seconds = *retry_after_seconds};
 }
 
 Bytes Trust::encode() const {
@@ -310,6 +325,64 @@ Result<Forwarded> Forwarded::parse(ByteView frame) {
   return Forwarded{.id = *id, .error = std::move(error), .body = {body->begin(), body->end()}};
 }
 
+namespace {
+
+// In the order of the frame.
+constexpr std::array kLimits{&Limits::request_seconds,
+                             &Limits::idle_seconds,
+                             &Limits::connections,
+                             &Limits::handshake_seconds,
+                             &Limits::connections_for_strangers,
+                             &Limits::connections_per_address,
+                             &Limits::connections_for_peers,
+                             &Limits::requests,
+                             &Limits::requests_per_client,
+                             &Limits::requests_per_peer,
+                             &Limits::requests_per_tenant,
+                             &Limits::body_mib,
+                             &Limits::body_mib_per_client,
+                             &Limits::body_mib_per_tenant,
+                             &Limits::hang_seconds};
+
+}  // namespace
+
+std::uint32_t Limits::places_for_strangers() const {
+  return std::min(connections_for_strangers, std::max(connections / 2, 1u));
+}
+
+std::uint32_t Limits::places_for_peers() const {
+  return std::min(connections_for_peers, (connections - places_for_strangers()) / 2);
+}
+
+std::uint32_t Limits::places_for_clients() const {
+  return connections - places_for_strangers() - places_for_peers();
+}
+
+Status Limits::fit_into(std::uint64_t most) const {
+  if (files() <= most) return Done{};
+  return malformed(std::to_string(connections) + " connections need " + std::to_string(files()) +
+                   " open files, and the system lets this process have " + std::to_string(most));
+}
+
+Bytes Limits::encode() const {
+  Writer w = begin(Kind::limits);
+  for (const auto limit : kLimits) w.u32(this->*limit);
+  return std::move(w).take();
+}
+
+Result<Limits> Limits::parse(ByteView frame) {
+  Reader r(frame);
+  if (!begins(r, Kind::limits)) return malformed("not limits");
+  Limits limits;
+  for (const auto limit : kLimits) {
+    const auto value = r.u32();
+    if (!value || *value == 0 || *value > kMostLimit) return malformed("limits: wrong length or value");
+    limits.*limit = *value;
+  }
+  if (!r.empty() || limits.connections < 2) return malformed("limits: wrong length or value");
+  return limits;
+}
+
 Bytes Ready::encode() const {
   Writer w = begin(Kind::ready);
   w.u16(port);
@@ -322,6 +395,21 @@ Result<Ready> Ready::parse(ByteView frame) {
   const auto port = r.u16();
   if (!port || !r.empty()) return malformed("ready: wrong length");
   return Ready{*port};
+}
+
+Bytes Ping::encode(Kind kind) const {
+  invariant(kind == Kind::ping || kind == Kind::pong);
+  Writer w = begin(kind);
+  w.u64(number);
+  return std::move(w).take();
+}
+
+Result<Ping> Ping::parse(Kind kind, ByteView frame) {
+  Reader r(frame);
+  if (!begins(r, kind)) return malformed("not a ping");
+  const auto number = r.u64();
+  if (!number || !r.empty()) return malformed("ping: wrong length");
+  return Ping{*number};
 }
 
 Bytes encode_reload() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,6 +29,11 @@ enum class Kind : std::uint8_t {
   stop = 6,     // custodian → front: accept nothing more, finish what runs, exit
   forward = 7,  // custodian → relay: ask this peer
   forwarded = 8,  // relay → custodian: what the peer answered
+  limits = 9,     // custodian → front: what each may have; the first frame, and again with each reload
+  ping = 10,      // custodian → front or relay: is it at work?
+  pong = 11,      // front or relay → custodian: it is
+  given_up = 12,  // front → custodian: nobody waits for the reply to this call any more
+  usage = 13,     // front → custodian, before each pong: how much of its limits is in use
 };
 
 // The kind of a frame, from its first byte.
@@ -74,6 +80,9 @@ struct Call {
   std::string subject;  // the {key_id}, {sid} (64 hex digits) or {tenant} of the path, else empty
   Bytes
       peer_certificate;  // DER, as TLS verified it: good enough for what is public, no authority over a share
+  // The key of the authority that certified a client, 64 hex digits; empty for an agent. The certificate's
+  // own words about its tenant are its authority's, which may be another tenant's.
+  std::string authority{};
   std::uint32_t budget_ms;  // what is left of the request's deadline
   Bytes body;
 
@@ -83,9 +92,10 @@ struct Call {
 
 struct Reply {
   std::uint64_t id;
-  std::optional<Error> error;  // problem+json if set; the front knows the HTTP status of each Code
-  std::string request_id;      // 16 hex digits
-  Bytes body;                  // application/octet-stream, or JSON for health
+  std::optional<Error> error;             // problem+json if set; the front knows the HTTP status of each Code
+  std::string request_id;                 // 16 hex digits
+  Bytes body;                             // application/octet-stream, or JSON for health
+  std::uint32_t retry_after_seconds = 0;  // only with an error: when to try again; 0: not said
 
   Bytes encode() const;
   static Result<Reply> parse(ByteView frame);
@@ -101,11 +111,102 @@ struct Trust {
   static Result<Trust> parse(ByteView frame);
 };
 
+// How much of the front each may have: the [limits] of agent.toml (docs/LIMITS.md).
+struct Limits {
+  std::uint32_t request_seconds = 30;  // a whole request, whatever its speed
+  std::uint32_t idle_seconds = 60;     // between two requests of a connection
+  std::uint32_t connections = 1000;
+  std::uint32_t handshake_seconds = 5;
+  std::uint32_t connections_for_strangers = 250;  // whose TLS handshake is not finished
+  std::uint32_t connections_per_address = 64;     // of those
+  std::uint32_t connections_for_peers = 64;       // of other agents
+  std::uint32_t requests = 256;                   // under way at the same time
+  std::uint32_t requests_per_client = 16;
+  std::uint32_t requests_per_peer = 32;
+  std::uint32_t requests_per_tenant = 128;  // of all its clients together
+  std::uint32_t body_mib = 256;             // of all requests under way together
+  std::uint32_t body_mib_per_client = 32;
+  std::uint32_t body_mib_per_tenant = 128;
+  std::uint32_t hang_seconds = 30;  // front or relay without a pong are replaced
+
+  // Of `connections`. If they are few, strangers have at most half, and peers at most half of the rest.
+  std::uint32_t places_for_strangers() const;
+  std::uint32_t places_for_peers() const;
+  std::uint32_t places_for_clients() const;
+  // How many descriptors the front may need: beside its own, the kernel may still be closing other
+  // connections.
+  std::uint32_t files() const { return connections + 1024; }
+  // Code::malformed, with both numbers, if a process that may open so many files cannot keep these limits.
+  Status fit_into(std::uint64_t files) const;
+
+  Bytes encode() const;
+  static Result<Limits> parse(ByteView frame);
+  bool operator==(const Limits&) const = default;
+};
+
+// What the front keeps of the limits, in the order of a Usage.
+enum class FrontLimit : std::uint8_t {
+  connections,  // of clients
+  connections_for_strangers,
+  connections_per_address,
+  connections_for_peers,
+  handshake_seconds,
+  request_seconds,
+  idle_seconds,
+  requests,
+  requests_of_peers,
+  requests_per_client,
+  requests_per_peer,
+  requests_per_tenant,
+  body_mib,
+  body_mib_of_peers,
+  body_mib_per_client,
+  body_mib_per_tenant,
+};
+constexpr std::size_t kFrontLimits = 16;
+
+// How much of each is in use, of those of one holder by the one that has the most; and how often somebody was
+// refused or cut for it since the front started.
+struct Usage {
+  struct Of {
+    std::uint64_t use = 0;
+    std::uint64_t hits = 0;
+    bool operator==(const Of&) const = default;
+  };
+  std::array<Of, kFrontLimits> all{};
+
+  Of& operator[](FrontLimit limit) { return all[static_cast<std::size_t>(limit)]; }
+  const Of& operator[](FrontLimit limit) const { return all[static_cast<std::size_t>(limit)]; }
+  void add(const Usage& other);
+  // The hits alone, as they count on when another front takes this one's place.
+  Usage past() const;
+
+  Bytes encode() const;
+  static Result<Usage> parse(ByteView frame);
+  bool operator==(const Usage&) const = default;
+};
+
 struct Ready {
   std::uint16_t port;  // the TCP port that the front listens on
 
   Bytes encode() const;
   static Result<Ready> parse(ByteView frame);
+};
+
+// A question, or with Kind::pong its answer: that the process takes frames, and that its threads do their
+// work.
+struct Ping {
+  std::uint64_t number;
+
+  Bytes encode(Kind kind) const;
+  static Result<Ping> parse(Kind kind, ByteView frame);
+};
+
+struct GivenUp {
+  std::uint64_t id;  // of a call
+
+  Bytes encode() const;
+  static Result<GivenUp> parse(ByteView frame);
 };
 
 // What a peer is asked for, and so where: nothing else can be.

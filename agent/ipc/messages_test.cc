@@ -15,6 +15,7 @@ Call example_call() {
           .route = Route::partial_decrypt,
           .subject = kHexId,
           .peer_certificate = {0x30, 0x01},
+          .authority = kHexId,
           .budget_ms = 30'000,
           .body = {1, 2, 3}};
 }
@@ -22,6 +23,7 @@ Call example_call() {
 Reply example_reply(std::optional<Error> error) {
   Reply reply{.id = 9, .error = std::move(error), .request_id = "0123456789abcdef", .body = {}};
   if (!reply.error) reply.body = {4, 5};
+  if (reply.error) reply.retry_after_seconds = 5;
   return reply;
 }
 
@@ -42,6 +44,7 @@ TEST(IpcMessages, CallRoundTrips) {
   EXPECT_EQ(parsed->route, call.route);
   EXPECT_EQ(parsed->subject, call.subject);
   EXPECT_EQ(parsed->peer_certificate, call.peer_certificate);
+  EXPECT_EQ(parsed->authority, call.authority);
   EXPECT_EQ(parsed->budget_ms, call.budget_ms);
   EXPECT_EQ(parsed->body, call.body);
   refuses_other_lengths(call.encode(), [](ByteView f) { return static_cast<bool>(Call::parse(f)); });
@@ -189,15 +192,92 @@ TEST(IpcMessages, ReadyRoundTrips) {
                         [](ByteView f) { return static_cast<bool>(Ready::parse(f)); });
 }
 
+TEST(IpcMessages, LimitsRoundTrip) {
+  const Limits limits{
+      .request_seconds = 1, .connections = 7, .body_mib_per_client = 100'000, .body_mib_per_tenant = 99'999};
+  EXPECT_EQ(*Limits::parse(limits.encode()), limits);
+  refuses_other_lengths(limits.encode(), [](ByteView f) { return static_cast<bool>(Limits::parse(f)); });
+  EXPECT_FALSE(Limits::parse(Limits{.requests = 0}.encode()));
+  EXPECT_FALSE(Limits::parse(Limits{.requests = 100'001}.encode()));
+  EXPECT_FALSE(Limits::parse(Limits{.connections = 1}.encode()));
+}
+
+TEST(IpcMessages, LimitsOfFewConnectionsLeaveSomeToEach) {
+  const Limits limits{};
+  EXPECT_EQ(limits.places_for_strangers(), 250u);
+  EXPECT_EQ(limits.places_for_peers(), 64u);
+  EXPECT_EQ(limits.places_for_clients(), 686u);
+  const Limits few{.connections = 8};
+  EXPECT_EQ(few.places_for_strangers(), 4u);
+  EXPECT_EQ(few.places_for_peers(), 2u);
+  const Limits two{.connections = 2};
+  EXPECT_EQ(two.places_for_strangers(), 1u);
+  EXPECT_EQ(two.places_for_peers(), 0u);
+  EXPECT_EQ(two.places_for_clients(), 1u);
+}
+
+TEST(IpcMessages, LimitsHaveToFitIntoTheProcess) {
+  const Limits limits{.connections = 500};
+  EXPECT_TRUE(limits.fit_into(1524));
+  const auto refused = limits.fit_into(1523);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message(),
+            "500 connections need 1524 open files, and the system lets this process have 1523");
+}
+
 TEST(IpcMessages, KindIsTheFirstByte) {
   EXPECT_EQ(*kind_of(example_call().encode()), Kind::call);
   EXPECT_EQ(*kind_of(encode_reload()), Kind::reload);
   EXPECT_EQ(*kind_of(encode_stop()), Kind::stop);
   EXPECT_FALSE(kind_of(Bytes{}));
   EXPECT_FALSE(kind_of(Bytes{0}));
-  EXPECT_FALSE(kind_of(Bytes{9}));
+  EXPECT_FALSE(kind_of(Bytes{14}));
   EXPECT_FALSE(Reply::parse(example_call().encode()));
   EXPECT_FALSE(Call::parse(Trust{}.encode()));
+}
+
+TEST(PingMessage, RoundTripsAsItsKindAlone) {
+  for (const auto& [kind, other] : {std::pair{Kind::ping, Kind::pong}, std::pair{Kind::pong, Kind::ping}}) {
+    const Bytes frame = Ping{.number = 7}.encode(kind);
+    EXPECT_EQ(*kind_of(frame), kind);
+    ASSERT_TRUE(Ping::parse(kind, frame));
+    EXPECT_EQ(Ping::parse(kind, frame)->number, 7u);
+    EXPECT_FALSE(Ping::parse(other, frame));
+    EXPECT_FALSE(Ping::parse(kind, ByteView(frame).first(frame.size() - 1)));
+  }
+}
+
+TEST(GivenUpMessage, RoundTrips) {
+  const Bytes frame = GivenUp{.id = 7}.encode();
+  EXPECT_EQ(*kind_of(frame), Kind::given_up);
+  ASSERT_TRUE(GivenUp::parse(frame));
+  EXPECT_EQ(GivenUp::parse(frame)->id, 7u);
+  EXPECT_FALSE(GivenUp::parse(ByteView(frame).first(frame.size() - 1)));
+  EXPECT_FALSE(GivenUp::parse(Ping{.number = 7}.encode(Kind::ping)));
+}
+
+TEST(UsageMessage, RoundTrips) {
+  Usage usage;
+  usage[FrontLimit::connections] = {.use = 3, .hits = 1};
+  usage[FrontLimit::body_mib_per_tenant] = {.use = 5, .hits = std::uint64_t{1} << 40};
+  const Bytes frame = usage.encode();
+  EXPECT_EQ(*kind_of(frame), Kind::usage);
+  ASSERT_TRUE(Usage::parse(frame));
+  EXPECT_EQ(*Usage::parse(frame), usage);
+  EXPECT_FALSE(Usage::parse(ByteView(frame).first(frame.size() - 1)));
+  Bytes longer = frame;
+  longer.push_back(0);
+  EXPECT_FALSE(Usage::parse(longer));
+  EXPECT_FALSE(Usage::parse(Ping{.number = 7}.encode(Kind::ping)));
+}
+
+TEST(ReplyMessage, SaysWhenToTryAgainOnlyOfAnError) {
+  const auto refused = Reply::parse(example_reply(Error(Code::unavailable, "later")).encode());
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->retry_after_seconds, 5u);
+  Reply answer = example_reply(std::nullopt);
+  answer.retry_after_seconds = 5;
+  EXPECT_FALSE(Reply::parse(answer.encode()));
 }
 
 }  // namespace

@@ -8,6 +8,9 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <set>
 
 #include "agent/ipc/channel.h"
 #include "agent/log.h"
@@ -15,12 +18,13 @@
 #include "agent/sandbox/sandbox.h"
 #include "agent/workers.h"
 #include "protocol/base/arena.h"
+#include "protocol/base/dead_stack.h"
 
 namespace coprotect::agent::relay {
 namespace {
 
 constexpr int kChannel = 3;
-constexpr unsigned kThreads = 64;
+constexpr unsigned kThreads = 256;         // most of them wait for peers
 constexpr std::size_t kMaxWaiting = 4096;  // more than the custodian asks at a time, so that it never waits
 constexpr std::size_t kMaxWaitingBytes = std::size_t{256} << 20;
 
@@ -28,6 +32,7 @@ constexpr std::size_t kMaxWaitingBytes = std::size_t{256} << 20;
 Status confine() {
   clearenv();
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGTERM, SIG_IGN);  // systemd's to all processes of a unit: the agent says when it is time
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return Error(Code::internal, "cannot follow the agent's end");
   return Done{};
 }
@@ -48,6 +53,7 @@ void warm_up() {
   addrinfo* list = nullptr;
   if (getaddrinfo("localhost", "443", nullptr, &list) == 0) freeaddrinfo(list);
   client::prepare_agent_clients();
+  protocol::SigningKey::prepare();
 }
 
 Result<std::shared_ptr<const TlsIdentity>> identity_from(const std::vector<Fd>& files) {
@@ -62,8 +68,44 @@ Error bare(const Error& error) {
   return {error.code(), message.starts_with(prefix) ? message.substr(prefix.size()) : message};
 }
 
+// What is to be carried, and by when. Each has an end of its own (libcurl's timeouts): one that is long over
+// shows that the threads hang.
+class UnderWay {
+ public:
+  using Clock = Peers::Clock;
+  class Entry {
+   public:
+    Entry(UnderWay& all, Clock::time_point deadline) : all_(all) {
+      const std::lock_guard lock(all_.mutex_);
+      place_ = all_.deadlines_.insert(deadline);
+    }
+    ~Entry() {
+      const std::lock_guard lock(all_.mutex_);
+      all_.deadlines_.erase(place_);
+    }
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+
+   private:
+    UnderWay& all_;
+    std::multiset<Clock::time_point>::iterator place_;
+  };
+
+  bool goes_on() const {
+    // The system's resolver may take longer than it is given.
+    constexpr std::chrono::seconds kStuck(60);
+    const std::lock_guard lock(mutex_);
+    return deadlines_.empty() || Clock::now() - *deadlines_.begin() < kStuck;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::multiset<Clock::time_point> deadlines_;
+};
+
 void carry(ipc::Channel& channel, Peers& peers, const ipc::Forward& forward,
            Peers::Clock::time_point deadline) {
+  const WipesDeadStack handshake;
   ipc::Forwarded answer{.id = forward.id, .error = std::nullopt, .body = {}};
   auto body = peers.post(forward, deadline);
   if (!body)
@@ -76,7 +118,7 @@ void carry(ipc::Channel& channel, Peers& peers, const ipc::Forward& forward,
 }
 
 // Does what the custodian sends, until its channel ends.
-Status serve(ipc::Channel& channel, Peers& peers, Workers& workers) {
+Status serve(ipc::Channel& channel, Peers& peers, UnderWay& under_way, Workers& workers) {
   for (;;) {
     std::vector<Fd> files;
     const auto frame = channel.receive(&files);
@@ -89,11 +131,18 @@ Status serve(ipc::Channel& channel, Peers& peers, Workers& workers) {
         log_error("relay: the old certificate stays: " + self.error().message());
       continue;
     }
+    if (const auto ping = ipc::Ping::parse(ipc::Kind::ping, *frame)) {
+      if (under_way.goes_on()) static_cast<void>(channel.send(ping->encode(ipc::Kind::pong)));
+      continue;
+    }
     auto forward = ipc::Forward::parse(*frame);
     if (!forward) return std::move(forward).error();
     const auto deadline = Peers::Clock::now() + std::chrono::milliseconds(forward->budget_ms);
-    workers.submit(forward->body.size(), [&channel, &peers, forward = *std::move(forward), deadline] {
+    auto entry = std::make_shared<UnderWay::Entry>(under_way, deadline);
+    workers.submit(forward->body.size(), [&channel, &peers, entry = std::move(entry),
+                                          forward = *std::move(forward), deadline]() mutable {
       carry(channel, peers, forward, deadline);
+      entry.reset();
     });
   }
 }
@@ -120,8 +169,9 @@ Status run() {
   auto self = identity_from(files);
   if (!self) return std::move(self).error();
   Peers peers(*std::move(self));
+  UnderWay under_way;
   Workers workers(kThreads, kMaxWaiting, kMaxWaitingBytes);
-  end(serve(channel, peers, workers));
+  end(serve(channel, peers, under_way, workers));
 }
 
 }  // namespace
@@ -129,7 +179,7 @@ Status run() {
 
 int main() {
   using namespace coprotect;
-  // OpenSSL takes memory for strangers' bytes here; only the TLS key's file passes through locked memory.
-  if (const auto locked = locked_memory::install_arena_only(); !locked) agent::relay::end(locked.error());
+  // OpenSSL takes memory for strangers' bytes here, too; only the TLS key is in locked memory.
+  if (const auto locked = locked_memory::install_for_keys(); !locked) agent::relay::end(locked.error());
   agent::relay::end(agent::relay::run());
 }

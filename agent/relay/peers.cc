@@ -4,6 +4,7 @@ namespace coprotect::agent::relay {
 namespace {
 
 constexpr unsigned kMaxUnderWay = 16;          // to one peer: one that hangs must not use up all threads
+constexpr unsigned kMaxOfSilent = 1;           // until it answers one
 constexpr std::chrono::seconds kKeepIdle(50);  // agents close connections that are idle for 60 s
 
 std::string path_of(const ipc::Forward& forward) {
@@ -33,11 +34,14 @@ Result<std::list<Peers::Connection>> Peers::take(const ipc::Forward& forward, co
   for (auto& [other, peer] : peers_)
     peer.idle.remove_if(
         [&](const Connection& connection) { return now - connection.idle_since > kKeepIdle; });
-  std::erase_if(peers_,
-                [](const auto& entry) { return entry.second.idle.empty() && entry.second.under_way == 0; });
+  std::erase_if(peers_, [](const auto& entry) {
+    return entry.second.idle.empty() && entry.second.under_way == 0 && !entry.second.silent;
+  });
 
   Peer& peer = peers_[name];
-  if (peer.under_way == kMaxUnderWay)
+  if (peer.silent && peer.under_way >= kMaxOfSilent)
+    return Error(Code::unavailable, "unavailable: it has not answered the request before this one");
+  if (peer.under_way >= kMaxUnderWay)
     return Error(Code::limited, "limited: too many requests to it are under way");
   ++peer.under_way;
   std::list<Connection> taken;
@@ -53,11 +57,12 @@ Result<std::list<Peers::Connection>> Peers::take(const ipc::Forward& forward, co
   return taken;
 }
 
-void Peers::give_back(const Name& name, std::list<Connection> connection) {
+void Peers::give_back(const Name& name, std::list<Connection> connection, bool silent) {
   connection.front().idle_since = Clock::now();
   const std::lock_guard lock(mutex_);
   Peer& peer = peers_[name];
   --peer.under_way;
+  peer.silent = silent;
   if (connection.front().self == self_) peer.idle.splice(peer.idle.begin(), connection);
 }
 
@@ -70,7 +75,8 @@ Result<Bytes> Peers::post(const ipc::Forward& forward, Clock::time_point deadlin
   client::AgentClient& client = connection->front().client;
   client.set_deadline(left);
   auto answer = client.post(path_of(forward), forward.body);
-  give_back(name, *std::move(connection));
+  const bool silent = !answer && Clock::now() >= deadline;
+  give_back(name, *std::move(connection), silent);
   return answer;
 }
 

@@ -26,7 +26,8 @@ class Peers {
   // Sends the request to its peer and waits for the answer, until `deadline`. Nobody but the holder of the
   // identity that the custodian named is spoken to. Code::unauthenticated if the peer is somebody else or
   // does not accept this agent, Code::limited while too many requests to it are under way, Code::unavailable
-  // without an answer in time; otherwise the peer's own code.
+  // without an answer in time, or while another one asks a peer that gave none; otherwise the peer's own
+  // code.
   Result<Bytes> post(const ipc::Forward& forward, Clock::time_point deadline);
 
  private:
@@ -39,11 +40,12 @@ class Peers {
   struct Peer {
     std::list<Connection> idle;  // the last used one first
     unsigned under_way = 0;
+    bool silent = false;  // the last one to end had no answer in its time
   };
   using Name = std::pair<std::string, Bytes>;  // URL and identity
 
   Result<std::list<Connection>> take(const ipc::Forward& forward, const Name& name);
-  void give_back(const Name& name, std::list<Connection> connection);
+  void give_back(const Name& name, std::list<Connection> connection, bool silent);
 
   std::mutex mutex_;
   std::shared_ptr<const TlsIdentity> self_;

@@ -3,9 +3,12 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
 
 #include <deque>
 #include <fstream>
+#include <thread>
 
 #include "agent/front/test_front.h"
 #include "agent/relay_process.h"
@@ -102,6 +105,15 @@ class Relay : public front::FrontTest {
   std::uint16_t port_ = 0;
   std::unique_ptr<ChildProcess> relay_;
 };
+
+TEST_F(Relay, AnswersPingsUntilItHangs) {
+  ASSERT_TRUE(relay_->ping({.every = 10ms, .answered_within = 5s}));
+  while (relay_->answered_pings() < 5) std::this_thread::sleep_for(1ms);
+  ASSERT_EQ(kill(relay_->pid(), SIGSTOP), 0);
+  pollfd event{relay_->handle(), POLLIN, 0};
+  ASSERT_EQ(poll(&event, 1, 60'000), 1);
+  EXPECT_EQ(relay_->reap(), "was killed by signal 9");
+}
 
 TEST_F(Relay, CarriesARequestAndItsAnswer) {
   ipc::Call seen{};
@@ -219,6 +231,47 @@ TEST_F(Relay, DoesNotLetOnePeerTakeEverything) {
   EXPECT_EQ(overdue, 16);
   answer_with_echo();
   expect_echo(forward({2}));
+}
+
+// One request finds out whether it answers again; who sends the others need not wait for that.
+TEST_F(Relay, AsksAPeerThatGaveNoAnswerOneAtATime) {
+  std::mutex mutex;
+  std::shared_ptr<ipc::Channel> channel;
+  std::optional<ipc::Call> held;
+  answer_with([&](const std::shared_ptr<ipc::Channel>& from, const ipc::Call& call) {
+    const std::lock_guard lock(mutex);
+    channel = from;
+    held = call;
+    return std::optional<ipc::Reply>();
+  });
+  const auto wait_until_held = [&] {
+    for (;; std::this_thread::sleep_for(5ms)) {
+      const std::lock_guard lock(mutex);
+      if (held) break;
+    }
+  };
+  start_peer();
+  expect_error(forward(Bytes{1}, 1'000), Code::unavailable, "no answer within");
+  wait_until_held();
+  {
+    const std::lock_guard lock(mutex);
+    held.reset();
+  }
+  const auto waits = forward(Bytes{2}, 25'000);
+  ASSERT_TRUE(relay_->channel()->send(waits.encode()));
+  wait_until_held();
+  for (int i = 0; i < 5; ++i)
+    expect_error(forward(Bytes{3}), Code::unavailable, "has not answered the request before");
+  {
+    const std::lock_guard lock(mutex);
+    ASSERT_TRUE(channel->send(front::echo(*held).encode()));
+  }
+  const auto answered = next_answer();
+  EXPECT_EQ(answered.id, waits.id);
+  EXPECT_FALSE(answered.error);
+  answer_with_echo();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(relay_->channel()->send(forward(Bytes{5}).encode()));
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(next_answer().error);
 }
 
 TEST_F(Relay, ShowsItsNewCertificate) {

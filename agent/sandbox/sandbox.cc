@@ -4,6 +4,7 @@
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "protocol/base/fd.h"
@@ -34,8 +36,18 @@ struct RulesetAttributes {
   std::uint64_t scoped;
 };
 
+// As of versions 2 and 3.
+constexpr std::uint64_t kRefer = 1 << 13;
+constexpr std::uint64_t kTruncate = 1 << 14;
 constexpr std::uint64_t kBindTcp = 1;
 constexpr std::uint64_t kConnectTcp = 2;
+constexpr std::uint64_t kScopeAbstractSockets = 1;
+constexpr std::uint64_t kScopeSignals = 2;
+// In folders whose files may be changed. What these do not have: programs, devices, sockets, links.
+constexpr std::uint64_t kChange = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                  LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                                  LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                                  LANDLOCK_ACCESS_FS_MAKE_REG | kRefer | kTruncate;
 
 // Everything that this version of Landlock can forbid (landlock(7)), but for what is needed.
 RulesetAttributes everything_but(const SandboxNeeds& needs, int version) {
@@ -45,17 +57,17 @@ RulesetAttributes everything_but(const SandboxNeeds& needs, int version) {
           .handled_access_net = version < 4     ? 0
                                 : needs.connect ? kBindTcp
                                                 : kBindTcp | kConnectTcp,
-          .scoped = version >= 6 ? std::uint64_t{3} : 0};  // abstract sockets and signals
+          .scoped = version < 6                         ? 0
+                    : needs.datagrams == Datagrams::all ? kScopeSignals
+                                                        : kScopeSignals | kScopeAbstractSockets};
 }
 
-// Lets a file be read, or every file of a folder. What a name leads to counts, not the name: a file that
+// Lets a path, or everything in a folder, be used so. What a name leads to counts, not the name: a file that
 // takes its place later is another one.
-Status allow_reading(const Fd& ruleset, const std::filesystem::path& path) {
+Status allow(const Fd& ruleset, const std::filesystem::path& path, std::uint64_t access) {
   const Fd place(open(path.c_str(), O_PATH | O_CLOEXEC));
-  struct stat about {};
-  if (!place || fstat(place.get(), &about) != 0) return Done{};
-  const landlock_path_beneath_attr rule{.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
-                                        .parent_fd = place.get()};
+  if (!place) return Done{};
+  const landlock_path_beneath_attr rule{.allowed_access = access, .parent_fd = place.get()};
   if (syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
     return failed("landlock_add_rule", errno);
   return Done{};
@@ -70,7 +82,15 @@ Result<int> forbid_paths(const SandboxNeeds& needs) {
   const Fd ruleset(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
   if (!ruleset) return failed("landlock_create_ruleset", errno);
   for (const auto& path : needs.read)
-    if (auto allowed = allow_reading(ruleset, path); !allowed) return std::move(allowed).error();
+    if (auto allowed = allow(ruleset, path, LANDLOCK_ACCESS_FS_READ_FILE); !allowed)
+      return std::move(allowed).error();
+  for (const auto& path : needs.list)
+    if (auto allowed = allow(ruleset, path, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+        !allowed)
+      return std::move(allowed).error();
+  for (const auto& path : needs.change)
+    if (auto allowed = allow(ruleset, path, kChange & attributes.handled_access_fs); !allowed)
+      return std::move(allowed).error();
   if (syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
     return failed("landlock_restrict_self", errno);
   return version;
@@ -81,7 +101,7 @@ constexpr std::array kAllowed{
     SCMP_SYS(accept4), SCMP_SYS(accept), SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(recvfrom),
     SCMP_SYS(recvmsg), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
     SCMP_SYS(shutdown), SCMP_SYS(close), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getsockopt),
-    SCMP_SYS(setsockopt), SCMP_SYS(fcntl),
+    SCMP_SYS(setsockopt),
     // waiting
     SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
     SCMP_SYS(eventfd2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep),
@@ -100,10 +120,23 @@ constexpr std::array kAllowed{
 
 // What libcurl and glibc's resolver add: the resolver asks over UDP, and the kernel over netlink for
 // addresses.
-constexpr std::array kAllowedToConnect{SCMP_SYS(connect),  SCMP_SYS(bind),     SCMP_SYS(socketpair),
-                                       SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(ioctl),
-                                       SCMP_SYS(uname),    SCMP_SYS(select),   SCMP_SYS(pselect6),
-                                       SCMP_SYS(pipe2),    SCMP_SYS(sysinfo)};
+constexpr std::array kAllowedToConnect{
+    SCMP_SYS(connect), SCMP_SYS(bind),   SCMP_SYS(socketpair), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg),
+    SCMP_SYS(uname),   SCMP_SYS(select), SCMP_SYS(pselect6),   SCMP_SYS(pipe2),    SCMP_SYS(sysinfo)};
+
+// What a database and files that are replaced need; Landlock says where.
+constexpr std::array kAllowedToChange{
+    SCMP_SYS(openat),     SCMP_SYS(unlink),      SCMP_SYS(unlinkat),   SCMP_SYS(rename),
+    SCMP_SYS(renameat),   SCMP_SYS(renameat2),   SCMP_SYS(mkdir),      SCMP_SYS(mkdirat),
+    SCMP_SYS(rmdir),      SCMP_SYS(fsync),       SCMP_SYS(fdatasync),  SCMP_SYS(ftruncate),
+    SCMP_SYS(fallocate),  SCMP_SYS(pwrite64),    SCMP_SYS(flock),      SCMP_SYS(getdents64),
+    SCMP_SYS(readlink),   SCMP_SYS(readlinkat),  SCMP_SYS(access),     SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2), SCMP_SYS(stat),        SCMP_SYS(lstat),      SCMP_SYS(statx),
+    SCMP_SYS(statfs),     SCMP_SYS(fstatfs),     SCMP_SYS(getcwd),     SCMP_SYS(umask),
+    SCMP_SYS(dup),        SCMP_SYS(setpriority), SCMP_SYS(getpriority)};
+
+constexpr std::array kAllowedForSecrets{SCMP_SYS(memfd_secret), SCMP_SYS(mlock), SCMP_SYS(mlock2),
+                                        SCMP_SYS(munlock)};
 
 using Filter = Owned<void, seccomp_release>;
 
@@ -122,6 +155,14 @@ int allow_conditionally(scmp_filter_ctx filter) {
   // The flags of clone3 stand in memory, where a filter cannot look; glibc falls back to clone.
   if (result == 0)
     result = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, nullptr);
+  // Others have the kernel send a signal, of any number, to any process of the user.
+  for (const scmp_datum_t command :
+       {scmp_datum_t{F_GETFD}, scmp_datum_t{F_SETFD}, scmp_datum_t{F_GETFL}, scmp_datum_t{F_SETFL},
+        scmp_datum_t{F_DUPFD}, scmp_datum_t{F_DUPFD_CLOEXEC}, scmp_datum_t{F_GETLK}, scmp_datum_t{F_SETLK},
+        scmp_datum_t{F_SETLKW}})
+    if (result == 0)
+      result = allow(SCMP_SYS(fcntl),
+                     {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = 0xffffffffu, .datum_b = command});
   if (result == 0)
     result = allow(SCMP_SYS(prctl), {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = PR_SET_NAME, .datum_b = 0});
   if (result == 0)
@@ -129,16 +170,55 @@ int allow_conditionally(scmp_filter_ctx filter) {
   return result;
 }
 
-int allow_connecting(scmp_filter_ctx filter) {
+int allow_all(scmp_filter_ctx filter, std::span<const int> calls) {
   int result = 0;
-  for (const int call : kAllowedToConnect)
+  for (const int call : calls)
     if (result == 0) result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 0, nullptr);
+  return result;
+}
+
+int allow_connecting(scmp_filter_ctx filter) {
+  int result = allow_all(filter, kAllowedToConnect);
+  // Others type into terminals.
+  for (const scmp_datum_t request : {scmp_datum_t{FIONBIO}, scmp_datum_t{FIONREAD}}) {
+    const scmp_arg_cmp only{.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = 0xffffffffu, .datum_b = request};
+    if (result == 0) result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &only);
+  }
   for (const int family : {AF_INET, AF_INET6, AF_NETLINK}) {
     const scmp_arg_cmp of_family{
         .arg = 0, .op = SCMP_CMP_EQ, .datum_a = static_cast<scmp_datum_t>(family), .datum_b = 0};
     if (result == 0) result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &of_family);
   }
   return result;
+}
+
+// `call` makes them. The type is beside flags in its argument.
+int allow_local_sockets(scmp_filter_ctx filter, int call, scmp_datum_t type) {
+  const std::array<scmp_arg_cmp, 2> local{
+      scmp_arg_cmp{.arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_UNIX, .datum_b = 0},
+      scmp_arg_cmp{.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = 0xf, .datum_b = type}};
+  return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, local.size(), local.data());
+}
+
+// One for datagrams sends them to whomever each of them names, a pair's too.
+int allow_pairs(scmp_filter_ctx filter) {
+  const int result = allow_local_sockets(filter, SCMP_SYS(socketpair), SOCK_STREAM);
+  return result != 0 ? result : allow_local_sockets(filter, SCMP_SYS(socketpair), SOCK_SEQPACKET);
+}
+
+// A process may ask what its limits are, and those of no other.
+int allow_own_limits(scmp_filter_ctx filter) {
+  const std::array<scmp_arg_cmp, 2> own{
+      scmp_arg_cmp{.arg = 0, .op = SCMP_CMP_EQ, .datum_a = 0, .datum_b = 0},
+      scmp_arg_cmp{.arg = 2, .op = SCMP_CMP_EQ, .datum_a = 0, .datum_b = 0}};
+  return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), own.size(), own.data());
+}
+
+// Landlock does not govern who may use a file, and what can be opened for reading could be opened to all.
+int allow_making_private(scmp_filter_ctx filter) {
+  const scmp_arg_cmp for_its_owner{
+      .arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = 0xffffffffu, .datum_b = S_IRUSR | S_IWUSR};
+  return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(fchmod), 1, &for_its_owner);
 }
 
 // Only for reading; Landlock says which files.
@@ -154,11 +234,18 @@ Status forbid_calls(const SandboxNeeds& needs, bool landlock) {
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (filter == nullptr) return failed("seccomp_init", ENOMEM);
   int result = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);
-  for (const int call : kAllowed)
-    if (result == 0) result = seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, call, 0, nullptr);
+  if (result == 0) result = allow_all(filter.get(), kAllowed);
   if (result == 0) result = allow_conditionally(filter.get());
+  if (result == 0) result = allow_own_limits(filter.get());
   if (result == 0 && needs.connect) result = allow_connecting(filter.get());
-  if (result == 0 && landlock && !needs.read.empty()) result = allow_opening(filter.get());
+  if (result == 0 && needs.pairs) result = allow_pairs(filter.get());
+  if (result == 0 && needs.datagrams != Datagrams::none)
+    result = allow_local_sockets(filter.get(), SCMP_SYS(socket), SOCK_DGRAM);
+  if (result == 0 && needs.secrets) result = allow_all(filter.get(), kAllowedForSecrets);
+  if (result == 0 && !needs.change.empty()) result = allow_all(filter.get(), kAllowedToChange);
+  if (result == 0 && !needs.change.empty()) result = allow_making_private(filter.get());
+  if (result == 0 && landlock && needs.change.empty() && !needs.read.empty())
+    result = allow_opening(filter.get());
   if (result == 0) result = seccomp_load(filter.get());
   if (result != 0) return failed("seccomp", -result);
   return Done{};

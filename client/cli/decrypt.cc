@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "client/cli/batches.h"
+#include "client/cli/misnamed.h"
+#include "client/cli/read_files.h"
 #include "client/files/encrypted_file.h"
 
 namespace coprotect::client {
@@ -18,22 +20,21 @@ Result<FileSizes> sizes_of(Input& input) {
 
 // Whether an earlier run made the output. An output appears only when it is complete.
 bool is_there(const Job& job, const FileSizes& sizes) {
-  std::error_code error;
-  if (!job.output || !sizes.output || !std::filesystem::is_regular_file(*job.output, error)) return false;
-  return std::filesystem::file_size(*job.output, error) == *sizes.output && !error;
+  return sizes.output && size_of_output(job) == sizes.output;
 }
 
 // Decrypts files: the headers in batches, the bodies one after another.
 class Decryption {
  public:
-  Decryption(Openings& openings, const Options& options, Report& report, Progress& progress)
-      : openings_(openings), options_(options), report_(report), progress_(progress) {}
+  Decryption(Openings& openings, const Options& options, const ReadFiles& read, Report& report,
+             Progress& progress)
+      : openings_(openings), options_(options), read_(read), report_(report), progress_(progress) {}
 
   void add(const Job& job) {
+    if (auto other = read_.check_output(job); !other) return fail_file(job, other.error());
     if (!options_.resume)
-      if (auto free = Target::available(job.output, options_.force); !free)
-        return fail_file(job, free.error());
-    auto input = Input::open(job.input);
+      if (auto free = target_available(job, options_.force); !free) return fail_file(job, free.error());
+    auto input = open_input(job);
     if (!input) return fail_file(job, input.error());
     auto header = read_header(*input);
     if (!header) return fail_file(job, header.error());
@@ -57,7 +58,7 @@ class Decryption {
       progress_.add(input.size());
       return true;
     }
-    const auto free = Target::available(job.output, options_.force);
+    const auto free = target_available(job, options_.force);
     if (!free) fail_file(job, free.error());
     return !free;
   }
@@ -91,22 +92,30 @@ class Decryption {
 
   Openings& openings_;
   const Options& options_;
+  const ReadFiles& read_;
   Report& report_;
   Progress& progress_;
   Batches batches_{[this](Waiting& file, const Result<protocol::Element>& m) { finish(file, m); }};
 };
 
+Result<ReportFile> open_report(const Options& options, const Plan& plan, const ReadFiles& read) {
+  if (auto other = read.check_report(*options.report, plan); !other)
+    return std::move(other).error().in("report");
+  return ReportFile::open(*options.report, plan.output_tree);
+}
+
 }  // namespace
 
 ExitCode decrypt(const Options& options, Report& report) {
-  const auto plan = make_plan(Direction::open, options.inputs, options.recursive, options.output);
+  auto plan = make_plan(Direction::open, options.inputs, options.recursive, options.output);
   if (!plan) {
     report.failed(plan.error(), ExitCode::usage);
     return ExitCode::usage;
   }
+  const ReadFiles read(options, *plan);
   std::optional<ReportFile> report_file;
   if (options.report) {
-    auto opened = ReportFile::open(*options.report);
+    auto opened = open_report(options, *plan, read);
     if (!opened) {
       report.failed(opened.error(), ExitCode::usage);
       return ExitCode::usage;
@@ -122,8 +131,9 @@ ExitCode decrypt(const Options& options, Report& report) {
   }
   Progress progress(plan->input_size, !options.json && isatty(2) == 1);
   report.set_progress(&progress);
-  for (const auto& [file, why] : plan->skipped) report.skipped(file, why);
-  Decryption decryption(*openings, options, report, progress);
+  fail_misnamed(*plan, Direction::open, report);
+  report_left_out(*plan, report);
+  Decryption decryption(*openings, options, read, report, progress);
   for (const Job& job : plan->jobs) decryption.add(job);
   decryption.flush();
   report.set_progress(nullptr);

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include "client/cli/encrypting_key.h"
+#include "client/cli/misnamed.h"
 #include "client/cli/plan.h"
+#include "client/cli/read_files.h"
 #include "client/files/encrypted_file.h"
 #include "client/files/small_file.h"
 #include "protocol/file/policy.h"
@@ -39,8 +41,9 @@ Result<Bytes> find_policy(const Options& options, const protocol::Bundle& bundle
 }
 
 Status encrypt_one(const Job& job, const protocol::Bundle& bundle, const Bytes& policy, bool force,
-                   Progress& progress) {
-  auto input = Input::open(job.input);
+                   const ReadFiles& read, Progress& progress) {
+  if (auto other = read.check_output(job); !other) return other;
+  auto input = open_input(job);
   if (!input) return std::move(input).error();
   auto target = open_target(job, force, *input);
   if (!target) return std::move(target).error();
@@ -57,7 +60,7 @@ ExitCode encrypt(const Options& options, Report& report) {
     report.failed(error, ExitCode::usage);
     return ExitCode::usage;
   };
-  const auto plan = make_plan(Direction::seal, options.inputs, options.recursive, options.output);
+  auto plan = make_plan(Direction::seal, options.inputs, options.recursive, options.output);
   if (!plan) return usage(plan.error());
   const auto config = find_config(options);
   if (!config) return usage(config.error());
@@ -72,9 +75,11 @@ ExitCode encrypt(const Options& options, Report& report) {
 
   Progress progress(plan->input_size, !options.json && isatty(2) == 1);
   report.set_progress(&progress);
-  for (const auto& [file, why] : plan->skipped) report.skipped(file, why);
+  fail_misnamed(*plan, Direction::seal, report);
+  report_left_out(*plan, report);
+  const ReadFiles read(options, *plan);
   for (const Job& job : plan->jobs) {
-    if (const auto done = encrypt_one(job, *bundle, *policy, options.force, progress)) {
+    if (const auto done = encrypt_one(job, *bundle, *policy, options.force, read, progress)) {
       report.done(job.name(), job.output_name());
     } else {
       report.failed(job.name(), done.error(), exit_code_of_file(done.error().code()));

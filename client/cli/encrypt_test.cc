@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -58,6 +59,24 @@ TEST_F(Encrypt, ReadsAndWritesStreams) {
   EXPECT_EQ(open_with_shares("named"), program.input);
 }
 
+// Below folders whose path is longer than the system takes.
+TEST_F(Encrypt, FailsWhatItCannotLookAtInAFolder) {
+  fs::create_directory(folder_ / "tree");
+  write_file(folder_ / "tree/x", "hello");
+  Fd deepest(open((folder_ / "tree").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int depth = 0; depth < 25; ++depth) {
+    const std::string name(200, 'd');
+    ASSERT_EQ(mkdirat(deepest.get(), name.c_str(), 0700), 0);
+    deepest = Fd(openat(deepest.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    ASSERT_TRUE(deepest);
+  }
+  const auto ended = encrypt({"-r", "tree", "-o", "out"}).run();
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  EXPECT_NE(ended.err.find("cannot be looked at: File name too long"), std::string::npos) << ended.err;
+  EXPECT_EQ(ended.err.find("skipped"), std::string::npos) << ended.err;
+  EXPECT_EQ(open_with_shares("out/x.cop"), "hello");
+}
+
 TEST_F(Encrypt, WritesNothingBinaryToATerminal) {
   write_file(folder_ / "x", "hello");
   Program program = encrypt({"x", "-o", "-"});
@@ -94,7 +113,7 @@ TEST_F(Encrypt, MirrorsFolders) {
   fs::create_directories(folder_ / "tree/sub");
   write_file(folder_ / "tree/a", "a");
   write_file(folder_ / "tree/sub/b", "b");
-  write_file(folder_ / "tree/c.cop", "not again");
+  ASSERT_EQ(encrypt({"tree/a", "-o", "tree/c.cop"}).run().code, 0);
   fs::create_symlink("a", folder_ / "tree/link");
   ASSERT_EQ(mkfifo((folder_ / "tree/pipe").c_str(), 0600), 0);
   const auto ended = encrypt({"-r", "tree", "-o", "out"}).run();
@@ -105,6 +124,37 @@ TEST_F(Encrypt, MirrorsFolders) {
   EXPECT_FALSE(fs::exists(folder_ / "out/c.cop.cop"));
   EXPECT_NE(ended.err.find("symbolic links are not followed"), std::string::npos);
   EXPECT_NE(ended.err.find("not a regular file"), std::string::npos);
+}
+
+// It would be missing in the encrypted tree.
+TEST_F(Encrypt, FailsForWhatIsCalledEncryptedAndIsNot) {
+  fs::create_directories(folder_ / "tree");
+  write_file(folder_ / "tree/a", "a");
+  write_file(folder_ / "tree/plain.cop", "plain");
+  const auto ended = encrypt({"-r", "tree", "-o", "out"}).run();
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_NE(ended.err.find("error: \"tree/plain.cop\": is not encrypted, though"), std::string::npos)
+      << ended.err;
+  EXPECT_EQ(open_with_shares("out/a.cop"), "a");
+  EXPECT_EQ(encrypt({"tree/plain.cop"}).run().code, 0);
+  EXPECT_EQ(open_with_shares("tree/plain.cop.cop"), "plain");
+}
+
+TEST_F(Encrypt, FollowsNoLinkBelowTheFoldersThatWereNamed) {
+  fs::create_directories(folder_ / "tree/sub");
+  fs::create_directories(folder_ / "real");
+  fs::create_directories(folder_ / "elsewhere");
+  write_file(folder_ / "tree/a", "a");
+  write_file(folder_ / "tree/sub/b", "b");
+  fs::create_directory_symlink("real", folder_ / "out");
+  fs::create_directory_symlink("../elsewhere", folder_ / "real/sub");
+  const auto ended = encrypt({"-r", "tree", "-o", "out", "--force"}).run();
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  EXPECT_NE(ended.err.find("\"tree/sub/b\": \"out/sub\" is a symbolic link, which is not followed"),
+            std::string::npos)
+      << ended.err;
+  EXPECT_EQ(open_with_shares("real/a.cop"), "a");
+  EXPECT_TRUE(fs::is_empty(folder_ / "elsewhere"));
 }
 
 TEST_F(Encrypt, PutsSeveralIntoAFolder) {
@@ -230,7 +280,8 @@ class EncryptWithAKeyList : public Company {
     return must(read_header(input)).stanzas().front().key_id;
   }
 
-  const protocol::test::TestCeremony::Run next_{protocol::test::TestCeremony(protocol::SuiteId::p256).run()};
+  const protocol::test::TestCeremony::Run next_{
+      protocol::test::TestCeremony(ceremony_, protocol::test::default_layout()).run()};
 };
 
 TEST_F(EncryptWithAKeyList, TakesTheKeyThatEncrypts) {

@@ -24,12 +24,16 @@ Result<Bundle> newest_key(const Config& config) {
   const auto key_id = store->encrypting();
   if (!key_id) return key_id.error();
   auto bundle = store->bundle(*key_id);
-  if (bundle || bundle.error().code() != Code::not_found) return bundle;
-  const auto credentials = own_credentials(config);
-  if (!credentials) return credentials.error();
-  if (auto updated = update_keys(*store, *credentials, config.deadline); !updated)
-    return std::move(updated).error();
-  return store->bundle(*key_id);
+  if (!bundle && bundle.error().code() == Code::not_found) {
+    const auto credentials = own_credentials(config);
+    if (!credentials) return credentials.error();
+    if (auto updated = update_keys(*store, *credentials, config.deadline); !updated)
+      return std::move(updated).error();
+    bundle = store->bundle(*key_id);
+  }
+  if (!bundle) return bundle;
+  if (auto held = store->check_encrypts_like_first(*bundle); !held) return std::move(held).error();
+  return bundle;
 }
 
 }  // namespace

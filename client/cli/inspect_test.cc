@@ -3,6 +3,7 @@
 #include "client/cli/test_company.h"
 #include "protocol/recovery/code.h"
 #include "protocol/recovery/kit.h"
+#include "swtpm-tests/harness/process.h"
 
 namespace coprotect::client::test {
 namespace {
@@ -95,6 +96,18 @@ TEST_F(Recover, NamesAMistypedGroupAndRefusesAnotherCode) {
   write_file(folder_ / "acme.kit", text_of(altered));
   recover.code = std::string(text_of(kit.code.reveal())) + "\n";
   EXPECT_EQ(recover.run().code, 5);
+}
+
+// Half of it would count as all.
+TEST_F(Inspect, FailsIfItCannotSayIt) {
+  write_file(folder_ / "x", "x");
+  ASSERT_EQ(encrypt({"x"}).run().code, 0);
+  const auto ended = harness::Command("/bin/sh")
+                         .args({"-c", "exec \"$0\" \"$@\" > /dev/full", COPROTECT_PROGRAM, "inspect",
+                                (folder_ / "x.cop").string()})
+                         .run();
+  EXPECT_EQ(ended.exit_code, 1);
+  EXPECT_NE(ended.err.find("standard output cannot be written"), std::string::npos) << ended.err;
 }
 
 }  // namespace

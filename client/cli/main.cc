@@ -90,7 +90,7 @@ int run(int argc, char** argv) {
       "rewrap", "give encrypted files another key, the newest one; their content is not touched");
   add_common(rewrap_command, options);
   add_opening(rewrap_command, options);
-  rewrap_command.add_flag("-r,--recursive", options.recursive, "work on all *.cop files in folders");
+  rewrap_command.add_flag("-r,--recursive", options.recursive, "work on all encrypted files in folders");
   rewrap_command.add_option("--to", options.to, "the key to give: its name in the configuration, or key_id");
   rewrap_command.add_flag("--keep-old", options.keep_old, "the keys that the files have stay beside it");
 
@@ -136,16 +136,19 @@ int run(int argc, char** argv) {
 }  // namespace coprotect::client
 
 int main(int argc, char** argv) {
+  // A pipe that nobody reads and a limit on file sizes show as errors of write(2).
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   const auto installed = coprotect::locked_memory::install();
   if (!installed) {
     std::cerr << "coprotect: error: " << installed.error().message() << std::endl;
     return static_cast<int>(coprotect::client::ExitCode::some_failed);
   }
-  // A pipe that nobody reads and a limit on file sizes show as errors of write(2).
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
   try {
-    return coprotect::client::run(argc, argv);
+    const int code = coprotect::client::run(argc, argv);
+    if (std::cout.flush()) return code;
+    std::cerr << "coprotect: error: standard output cannot be written: what it has is not all" << std::endl;
+    return code == 0 ? static_cast<int>(coprotect::client::ExitCode::some_failed) : code;
   } catch (const std::exception& error) {
     std::cerr << "coprotect: error: " << error.what() << std::endl;
     return static_cast<int>(coprotect::client::ExitCode::some_failed);

@@ -11,7 +11,7 @@ constexpr std::size_t kMaxKitSize = kMaxBundleSize + (std::size_t{1} << 20);
 
 Result<Quorum> make_quorum(const HeldBundle& bundle, Credentials credentials, protocol::Action action,
                            const Options& options, const Config& config, std::optional<LocalShare> share) {
-  auto via = find_via(options, config.via, *bundle.current());
+  auto via = find_via(options, config.via, share ? *share->bundle : *bundle.current());
   if (!via) return std::move(via).error();
   return Quorum(bundle, std::move(credentials), action, options.reason, config.deadline, std::move(share),
                 *std::move(via));
@@ -24,13 +24,33 @@ Result<OpenedBlob> ask_and_open(const protocol::RecoveryBlob& blob, const protoc
   return open_blob(blob, bundle, *typed);
 }
 
-// To the newest epoch that an agent knows of. If none can be asked, whoever is asked next says why.
-Status go_on(const HeldBundle& bundle, const Credentials& credentials, const Config& config) {
-  const auto newest = bundle.newest(credentials, config.deadline);
-  if (newest) return Done{};
-  const Code code = newest.error().code();
-  if (code == Code::altered || code == Code::bad_proof) return newest.error();
-  return Done{};
+// The bundles in which a recovery may go on: the one that is held, after the agents were asked for newer
+// ones, and what only some of them show. If none can be asked, whoever is asked next says why.
+std::vector<protocol::Bundle> bundles_to_try(const HeldBundle& held, const Credentials& credentials,
+                                             const Config& config) {
+  const auto history = held.ask(credentials, config.deadline);
+  std::vector<protocol::Bundle> bundles{*held.current()};
+  if (history) bundles.insert(bundles.end(), history->candidates.begin(), history->candidates.end());
+  return bundles;
+}
+
+// What the first of the bundles gives for which an agent gives it. The error is the one that says most.
+template <typename Give>
+auto first_of(const std::vector<protocol::Bundle>& bundles, Give give) -> decltype(give(bundles.front())) {
+  auto given = give(bundles.front());
+  for (std::size_t i = 1; i < bundles.size() && !given; ++i) {
+    auto next = give(bundles[i]);
+    const Code code = given.error().code();
+    if (next || code == Code::conflict || code == Code::not_found || code == Code::unavailable)
+      given = std::move(next);
+  }
+  return given;
+}
+
+Result<LocalShare> share_of(const RecoveryShare& share, const std::vector<protocol::Bundle>& bundles,
+                            const Credentials& credentials, const Config& config) {
+  return first_of(bundles,
+                  [&](const auto& bundle) { return share.in(bundle, credentials, config.deadline); });
 }
 
 // With kit and code alone: nothing else of the company need be left.
@@ -48,8 +68,8 @@ Result<Quorum> recover_with_kit(const Options& options) {
   if (!credentials) return std::move(credentials).error();
   const Config defaults{};
   const HeldBundle held(*std::move(bundle));  // the kit stays as it is
-  if (auto gone_on = go_on(held, *credentials, defaults); !gone_on) return std::move(gone_on).error();
-  auto share = opened->share.in(*held.current(), *credentials, defaults.deadline);
+  const auto bundles = bundles_to_try(held, *credentials, defaults);
+  auto share = share_of(opened->share, bundles, *credentials, defaults);
   if (!share) return std::move(share).error().in("recovery kit \"" + *options.kit + "\"");
   return make_quorum(held, *std::move(credentials), protocol::Action::recover, options, defaults,
                      *std::move(share));
@@ -85,13 +105,14 @@ Result<Quorum> recover_with_agent(const Options& options, HeldBundle::Warn warn)
   const auto identity = protocol::client_identity(client->credentials.certificate);
   if (!identity) return identity.error();
   const HeldBundle& held = client->bundle;
-  if (auto gone_on = go_on(held, client->credentials, client->config); !gone_on)
-    return std::move(gone_on).error();
-  const auto blob = fetch_blob(*held.current(), client->credentials, client->config.deadline);
+  const auto bundles = bundles_to_try(held, client->credentials, client->config);
+  const auto blob = first_of(bundles, [&](const auto& bundle) {
+    return fetch_blob(bundle, client->credentials, client->config.deadline);
+  });
   if (!blob) return Error(blob.error()).in("recovery share");
   auto opened = ask_and_open(*blob, *held.current(), options);
   if (!opened) return std::move(opened).error();
-  auto share = opened->share.in(*held.current(), client->credentials, client->config.deadline);
+  auto share = share_of(opened->share, bundles, client->credentials, client->config);
   if (!share) return std::move(share).error().in("recovery share");
   const auto action =
       identity->role == protocol::Role::recovery ? protocol::Action::recover : protocol::Action::view;

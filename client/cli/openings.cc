@@ -57,6 +57,7 @@ Status Openings::update() {
   Everyday& own = *everyday_;
   if (!own.updated) {
     auto updated = update_keys(own.store, *own.credentials, own.config.deadline);
+    if (updated && updated->disputed && own.warn) own.warn(*updated->disputed);
     own.updated = updated ? Status(Done{}) : Status(std::move(updated).error());
   }
   return *own.updated;

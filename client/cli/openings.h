@@ -27,7 +27,7 @@ class Openings {
 
   // Null with --recover, or if one key was named.
   KeyStore* store() { return everyday_ ? &everyday_->store : nullptr; }
-  // Asks the agents for newer keys, once. Everyday only.
+  // Asks the agents for newer keys, once, and warns if they have two lists of one number. Everyday only.
   Status update();
 
  private:

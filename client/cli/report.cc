@@ -48,6 +48,7 @@ void Report::present(const std::string& file, const std::string& output, const F
 }
 
 void Report::skipped(const std::string& file, const std::string& why) {
+  ++skipped_;
   add_line({.path = file, .result = "skipped", .reason = why});
   if (json_) return print_line({{"file", file}, {"status", "skipped"}, {"message", why}});
   say("", "\"" + file + "\" skipped: " + why);
@@ -77,7 +78,8 @@ void Report::hint(const std::string& text) {
 void Report::summarize(const std::string& verb, const std::string& present) {
   if (!json_)
     say("", std::to_string(done_) + " " + verb + ", " + std::to_string(present_) + " " + present + ", " +
-                std::to_string(failed_) + " failed");
+                std::to_string(failed_) + " failed" +
+                (skipped_ > 0 ? ", " + std::to_string(skipped_) + " skipped" : ""));
   if (file_ == nullptr) return;
   if (auto written = file_->summarize(); !written)
     failed(std::move(written).error().in("report"), ExitCode::some_failed);

@@ -39,7 +39,7 @@ class Report {
   void warn(const Error& error) { say("warning: ", error.message()); }
   // What can be done about it; each hint is given once.
   void hint(const std::string& text);
-  // Sums up: "3 VERB, 2 PRESENT, 1 failed", to people and in the file.
+  // Sums up: "3 VERB, 2 PRESENT, 1 failed, 4 skipped", to people and in the file.
   void summarize(const std::string& verb, const std::string& present);
 
   // The failures' common code if all that was tried failed in the same way; some_failed if not.
@@ -55,6 +55,7 @@ class Report {
   ReportFile* file_ = nullptr;
   std::size_t done_ = 0;
   std::size_t present_ = 0;
+  std::size_t skipped_ = 0;
   std::size_t failed_ = 0;
   std::optional<ExitCode> failure_;
   std::set<std::string> hints_;

@@ -3,10 +3,11 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
-#include "client/files/fd.h"
+#include "client/files/folder.h"
 
 namespace coprotect::client {
 
@@ -15,7 +16,10 @@ namespace coprotect::client {
 // the one that resumes it stand in one report.
 class ReportFile {
  public:
-  static Result<ReportFile> open(const std::string& file);
+  // Code::conflict for a file that has something else in it than a report.
+  // A report in the tree that the outputs go to is reached as they are, without following a link. Anywhere
+  // else only its last part may not be a link, but for the descriptors that /dev names.
+  static Result<ReportFile> open(const std::string& file, const std::shared_ptr<Tree>& outputs);
 
   struct Line {
     std::string path;

@@ -20,7 +20,7 @@ class Rewrapping {
       : openings_(openings), target_(target), keep_old_(keep_old), report_(report), progress_(progress) {}
 
   void add(const Job& job) {
-    auto input = Input::open(job.input);
+    auto input = open_input(job);
     if (!input) return fail_file(job, input.error());
     auto header = read_header(*input);
     if (!header) return fail_file(job, header.error());
@@ -51,9 +51,17 @@ class Rewrapping {
     const auto next =
         protocol::rewrap(file.header, *m, target_.public_key(), target_.key_id(), keep_old_, system_random());
     if (!next) return fail_opening(file.job, next.error());
-    const auto replaced = replace_header(*file.job.input, file.input, file.header, *next, progress_);
+    const auto replaced = replace(file, *next);
     if (!replaced) return fail_file(file.job, replaced.error());
     report_.done(file.job.name(), file.job.name());
+  }
+
+  Status replace(const Waiting& file, const protocol::Header& next) {
+    const PlaceInTree& place = file.job.input_place;
+    if (!place) return replace_header(*file.job.input, file.input, file.header, next, progress_);
+    const auto folder = place.folder(false);
+    if (!folder) return folder.error();
+    return replace_header(*folder, place.name(), file.input, file.header, next, progress_);
   }
 
   void fail_file(const Job& job, const Error& error) {
@@ -97,10 +105,10 @@ Result<Bundle> find_target(const Options& options) {
 }
 
 // The old keys: --bundle and --key-id are about the new one.
-Result<Openings> open_with(Options options) {
+Result<Openings> open_with(Options options, Report& report) {
   options.bundle.reset();
   options.key_id.reset();
-  return Openings::prepare(options);
+  return Openings::prepare(options, [&report](const Error& why) { report.warn(why); });
 }
 
 }  // namespace
@@ -111,7 +119,7 @@ ExitCode rewrap(const Options& options, Report& report) {
     report.failed(plan.error(), ExitCode::usage);
     return ExitCode::usage;
   }
-  auto openings = open_with(options);
+  auto openings = open_with(options, report);
   if (!openings) {
     report.failed(openings.error(), exit_code_of_bundle(openings.error().code()));
     return report.exit_code();
@@ -130,11 +138,13 @@ ExitCode rewrap(const Options& options, Report& report) {
   }
   Progress progress(plan->input_size, !options.json && isatty(2) == 1);
   report.set_progress(&progress);
-  for (const auto& [file, why] : plan->skipped) report.skipped(file, why);
+  report_left_out(*plan, report);
   Rewrapping rewrapping(*openings, *target, options.keep_old, report, progress);
   for (const Job& job : plan->jobs) rewrapping.add(job);
   rewrapping.flush();
   report.set_progress(nullptr);
+  if (plan->jobs.empty())
+    report.warn(Error(Code::not_found, "no encrypted file was found: what is elsewhere keeps its key"));
   report.summarize("rewrapped", "had the key already");
   return report.exit_code();
 }

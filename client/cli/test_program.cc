@@ -109,6 +109,7 @@ std::string read_file(const std::filesystem::path& file) {
 }
 
 void write_file(const std::filesystem::path& file, std::string_view content) {
+  const Fd its_own(open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   std::ofstream(file, std::ios::binary) << content;
 }
 

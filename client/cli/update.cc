@@ -61,6 +61,7 @@ ExitCode update(const Options& options, Report& report) {
     report.failed(updated.error(), exit_code_of_bundle(updated.error().code()));
     return report.exit_code();
   }
+  if (updated->update.disputed) report.warn(*updated->update.disputed);
   options.json ? print_json(*updated) : print(*updated);
   return ExitCode::done;
 }

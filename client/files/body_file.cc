@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "client/files/fd.h"
+#include "protocol/base/dead_stack.h"
 
 namespace coprotect::client {
 namespace {
@@ -23,6 +24,7 @@ class Windows {
 
   // What each thread does.
   void work() {
+    const WipesDeadStack schedule;
     WindowCipher cipher(key_, direction_);
     Bytes in(input_window(direction_));
     Bytes out(output_window(direction_));

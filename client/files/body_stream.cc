@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "protocol/base/dead_stack.h"
+
 namespace coprotect::client {
 namespace {
 
@@ -40,6 +42,7 @@ class Ring {
   }
 
   void work() {
+    const WipesDeadStack schedule;
     WindowCipher cipher(key_, direction_);
     while (const auto i = take()) {
       Slot& slot = slot_of(*i);

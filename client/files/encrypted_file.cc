@@ -4,6 +4,7 @@
 
 #include "client/files/body_file.h"
 #include "client/files/body_stream.h"
+#include "protocol/file/magic.h"
 
 namespace coprotect::client {
 
@@ -41,6 +42,16 @@ Status transform(const BodyKey& key, Direction direction, Input& input, Target& 
 }
 
 }  // namespace
+
+Result<bool> is_encrypted(Input& input) {
+  Bytes front(protocol::kHeaderMagic.size());
+  const auto size = input.read(front);
+  if (!size) return size.error();
+  const ByteView present = ByteView(front).first(*size);
+  const bool encrypted = std::ranges::equal(present, bytes_of(protocol::kHeaderMagic));
+  input.unread(present);
+  return encrypted;
+}
 
 Result<protocol::Header> read_header(Input& input) {
   Bytes front(protocol::kMaxHeaderSize);

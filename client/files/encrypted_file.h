@@ -8,6 +8,9 @@
 
 namespace coprotect::client {
 
+// Whether a file whose reading has not begun is one of ours, by what it begins with.
+Result<bool> is_encrypted(Input& input);
+
 // Reads a header from the front of a file; what follows it is read next.
 Result<protocol::Header> read_header(Input& input);
 

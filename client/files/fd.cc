@@ -31,6 +31,10 @@ Status all_of(const Result<std::size_t>& done, std::size_t size) {
 
 }  // namespace
 
+std::string in_quotes(const std::filesystem::path& path) {
+  return "\"" + path.string() + "\"";
+}
+
 Error os_error(std::string_view what) {
   const int number = errno;
   const Code code = number == ENOENT || number == ENOTDIR     ? Code::not_found

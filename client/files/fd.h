@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "protocol/base/bytes.h"
@@ -9,6 +11,9 @@
 #include "protocol/base/result.h"
 
 namespace coprotect::client {
+
+// A path as it stands in messages.
+std::string in_quotes(const std::filesystem::path& path);
 
 // What errno says went wrong: "cannot be read: permission denied". Code::not_found, denied, conflict or, for
 // a disk that is full or broken, unavailable.

@@ -43,10 +43,11 @@ Status copy_rest(int from, std::uint64_t offset, std::uint64_t size, int to, Pro
 }
 
 // Whether the name still, and itself, is that of the opened file.
-Status check_name(const std::filesystem::path& file, int fd) {
+Status check_name(const Folder& folder, const std::string& name, int fd) {
   struct stat named {};
   struct stat opened {};
-  if (lstat(file.c_str(), &named) != 0 || fstat(fd, &opened) != 0) return os_error("cannot be read");
+  if (fstatat(folder.fd(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 || fstat(fd, &opened) != 0)
+    return os_error("cannot be read");
   if (S_ISLNK(named.st_mode)) return Error(Code::conflict, "is a symbolic link: name the file itself");
   if (named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
     return Error(Code::conflict, "was replaced meanwhile");
@@ -70,17 +71,26 @@ Status keep_attributes(int from, int to) {
 
 Status replace_header(const std::filesystem::path& file, const Input& input, const protocol::Header& present,
                       const protocol::Header& next, Progress& progress) {
+  const auto folder = Folder::of(file);
+  if (!folder) return folder.error();
+  return replace_header(*folder, file.filename().string(), input, present, next, progress);
+}
+
+Status replace_header(const Folder& folder, const std::string& name, const Input& input,
+                      const protocol::Header& present, const protocol::Header& next, Progress& progress) {
   if (!input.regular()) return Error(Code::conflict, "not a regular file");
-  auto output = OutputFile::create(file, true, input.permissions());
+  auto output = OutputFile::create(folder, name, true, input.permissions());
   if (!output) return std::move(output).error();
   if (auto written = write_all(output->fd(), next.encoded()); !written) return written;
   const std::uint64_t offset = present.encoded().size();
   if (auto copied = copy_rest(input.fd(), offset, input.size() - offset, output->fd(), progress); !copied)
     return copied;
+  // What takes long comes first: the file may change meanwhile.
+  if (fsync(output->fd()) != 0) return os_error("cannot be written");
   if (auto unchanged = input.unchanged(); !unchanged) return unchanged;
   if (auto kept = keep_attributes(input.fd(), output->fd()); !kept) return kept;
-  if (auto same = check_name(file, input.fd()); !same) return same;
-  return output->commit();
+  if (auto same = check_name(folder, name, input.fd()); !same) return same;
+  return output->commit_in_place_of(input.fd());
 }
 
 }  // namespace coprotect::client

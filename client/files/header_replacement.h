@@ -14,5 +14,8 @@ namespace coprotect::client {
 // Code::conflict if the file is no regular one, or changed meanwhile.
 Status replace_header(const std::filesystem::path& file, const Input& input, const protocol::Header& present,
                       const protocol::Header& next, Progress& progress);
+// The same for a name in an open folder.
+Status replace_header(const Folder& folder, const std::string& name, const Input& input,
+                      const protocol::Header& present, const protocol::Header& next, Progress& progress);
 
 }  // namespace coprotect::client

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace coprotect::client {
 
@@ -14,6 +15,20 @@ Result<Input> Input::open(const std::optional<std::filesystem::path>& file) {
   if (!input.fd_ || fstat(input.fd(), &input.status_) != 0) return os_error("cannot be read");
   if (S_ISDIR(input.status_.st_mode)) return Error(Code::conflict, "is a folder");
   input.regular_ = file && S_ISREG(input.status_.st_mode);
+  return input;
+}
+
+Result<Input> Input::open(const PlaceInTree& file) {
+  const auto folder = file.folder(false);
+  if (!folder) return folder.error();
+  Input input;
+  // O_NONBLOCK: a pipe in the file's place is not waited for.
+  input.fd_ = Fd(
+      openat(folder->fd(), file.name().c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK));
+  if (!input.fd_ && errno == ELOOP) return is_a_link(folder->path_of(file.name()));
+  if (!input.fd_ || fstat(input.fd(), &input.status_) != 0) return os_error("cannot be read");
+  if (!S_ISREG(input.status_.st_mode)) return Error(Code::conflict, "not a regular file");
+  input.regular_ = true;
   return input;
 }
 

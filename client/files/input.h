@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "client/files/fd.h"
+#include "client/files/folder.h"
 
 namespace coprotect::client {
 
@@ -14,6 +14,9 @@ class Input {
  public:
   // No name means standard input, which is always taken as a stream.
   static Result<Input> open(const std::optional<std::filesystem::path>& file);
+  // A regular file in a tree, as it was when the tree was listed: Code::conflict if it is another kind of
+  // file or a symbolic link by now, or a folder on the way to it is.
+  static Result<Input> open(const PlaceInTree& file);
 
   bool regular() const { return regular_; }
   int fd() const { return fd_.get(); }

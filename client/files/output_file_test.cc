@@ -1,5 +1,6 @@
 #include "client/files/output_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -79,6 +80,33 @@ TEST_F(OutputFileTest, ReplacesWhenTold) {
   ASSERT_TRUE(write_all(file->fd(), bytes_of("new")));
   ASSERT_TRUE(file->commit());
   EXPECT_EQ(content("x"), "new");
+  EXPECT_EQ(entries(), 1u);
+}
+
+// What took the name after the last look at it is newer, and not ours to replace.
+TEST_F(OutputFileTest, ReplacesNoFileButTheOneThatItWasMadeFrom) {
+  put("x", "old");
+  const Fd old(open((folder_ / "x").c_str(), O_RDONLY | O_CLOEXEC));
+  auto file = OutputFile::create(folder_ / "x", true, 0600);
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(write_all(file->fd(), bytes_of("changed")));
+  put("y", "newer");
+  std::filesystem::rename(folder_ / "y", folder_ / "x");
+  {
+    auto late = *std::move(file);
+    const auto refused = late.commit_in_place_of(old.get());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Code::conflict);
+  }
+  EXPECT_EQ(content("x"), "newer");
+  EXPECT_EQ(entries(), 1u);
+
+  const Fd newer(open((folder_ / "x").c_str(), O_RDONLY | O_CLOEXEC));
+  auto again = OutputFile::create(folder_ / "x", true, 0600);
+  ASSERT_TRUE(again);
+  ASSERT_TRUE(write_all(again->fd(), bytes_of("changed")));
+  ASSERT_TRUE(again->commit_in_place_of(newer.get()));
+  EXPECT_EQ(content("x"), "changed");
   EXPECT_EQ(entries(), 1u);
 }
 

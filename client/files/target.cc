@@ -37,6 +37,21 @@ Result<Target> Target::open(const std::optional<std::filesystem::path>& file, bo
   return Target(*std::move(output));
 }
 
+Status Target::available(const PlaceInTree& file, bool overwrite) {
+  const auto folder = file.folder(false);
+  if (!folder && folder.error().code() == Code::not_found) return Done{};  // it will be made
+  if (!folder) return folder.error();
+  return OutputFile::available(*folder, file.name(), overwrite);
+}
+
+Result<Target> Target::open(const PlaceInTree& file, bool overwrite, mode_t mode) {
+  const auto folder = file.folder(true);
+  if (!folder) return folder.error();
+  auto output = OutputFile::create(*folder, file.name(), overwrite, mode);
+  if (!output) return std::move(output).error();
+  return Target(*std::move(output));
+}
+
 bool Target::terminal() const {
   return !regular() && isatty(fd()) == 1;
 }

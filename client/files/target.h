@@ -14,8 +14,13 @@ class Target {
   // No name means standard output. Errors as OutputFile::create().
   static Result<Target> open(const std::optional<std::filesystem::path>& file, bool overwrite, mode_t mode);
 
+  // A file in a tree, whose folder is made if there is none. Whatever stands at its place is replaced or
+  // kept, never written into: in a tree nobody named it.
+  static Result<Target> open(const PlaceInTree& file, bool overwrite, mode_t mode);
+
   // Whether open() would accept the place: to find out early.
   static Status available(const std::optional<std::filesystem::path>& file, bool overwrite);
+  static Status available(const PlaceInTree& file, bool overwrite);
 
   // Whether threads may write at any place of it.
   bool regular() const { return std::holds_alternative<OutputFile>(where_); }

@@ -50,10 +50,10 @@ class HelperTest : public testing::TestWithParam<SuiteId> {
       : ceremony_(GetParam(), layout_for(purpose)), bundle_(ceremony_.run().bundle) {
     write("mail.bundle", bundle_.encoded());
     write("alice.key", to_pem(client_key_, nullptr));
-    write("alice.pem",
-          bytes_of(protocol::test::make_certificate("alice", protocol::CertificateUse::client, client_key_,
-                                                    nullptr, client_key_, {"coprotect:acme:user:alice"})
-                       .pem()));
+    write("alice.pem", bytes_of(protocol::test::make_certificate("alice", protocol::CertificateUse::client,
+                                                                 client_key_, nullptr, client_key_,
+                                                                 {"coprotect:acme:user:alice"}, now_ms())
+                                    .pem()));
     configure();
     setenv("COPROTECT_CONFIG", (folder() / "config.toml").c_str(), 1);
     std::filesystem::create_symlink(COPROTECT_KEYD, keyd());
@@ -61,6 +61,10 @@ class HelperTest : public testing::TestWithParam<SuiteId> {
   }
   ~HelperTest() override { client_.close(); }
 
+  static std::int64_t now_ms() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  }
   static protocol::test::Layout layout_for(protocol::Purpose purpose) {
     auto layout = protocol::test::default_layout();
     layout.purpose = purpose;
@@ -69,7 +73,7 @@ class HelperTest : public testing::TestWithParam<SuiteId> {
   const path& folder() const { return scratch_.path(); }
   path keyd() const { return folder() / "coprotect-keyd"; }
   void write(const std::string& name, ByteView content) const {
-    std::ofstream(folder() / name, std::ios::binary) << text_of(content);
+    harness::write_file(folder() / name, text_of(content));
   }
   void configure(const std::string& more = "") const {
     write("config.toml",

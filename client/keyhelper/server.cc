@@ -8,6 +8,8 @@
 #include <cstring>
 #include <thread>
 
+#include "protocol/base/dead_stack.h"
+
 namespace coprotect::keyhelper {
 namespace {
 
@@ -108,6 +110,7 @@ bool Server::take_request() {
 void Server::work(Job job) {
   if (!given_up(job.reply.get())) {
     const Answer answered = answer(job.packet.reveal());
+    wipe_dead_stack();  // before anybody has the answer
     const ByteView tail = answered.tail.reveal();
     // sendmsg() only reads through these pointers.
     std::array<iovec, 2> parts = {

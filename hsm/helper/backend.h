@@ -42,6 +42,11 @@ class Backend {
   virtual Status destroy_root(const RootId& id) = 0;
   // Whether the token answers and, as far as can be told without the PIN, is the one that was asked for.
   virtual Status probe() = 0;
+  // Keeps a copy of what the last call may have changed, of a token whose library may lose it; with `erased`,
+  // nothing is left of what that call destroyed. Code::unavailable.
+  virtual Status keep_copy(bool erased) = 0;
+  // What the operator has to know of the token, although it answers; may be empty.
+  virtual std::string notice() = 0;
   // Where the PIN is from, if there is one.
   virtual const std::optional<PinFile>& pin() const = 0;
 };

@@ -1,7 +1,9 @@
 // coprotect-token: answers one request about one token and ends. It is started by hsm::Token with its channel
-// as descriptor 3, and nothing on its command line, and is the only program that links a TPM library or loads
-// a vendor's PKCS#11 module.
+// as descriptor 3, and nothing on its command line but, from root, the numbers of the user and the group that
+// it is to be, and is the only program that links a TPM library or loads a vendor's PKCS#11 module.
 
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -9,7 +11,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <optional>
 
 #include "hsm/helper/backend.h"
 #include "hsm/helper/message.h"
@@ -99,13 +105,30 @@ Result<TokenReply> answer_of(Backend& backend, const TokenRequest& request) {
   return Error(Code::internal, "unknown operation");
 }
 
+// A token's copy is newer than what is said to be sealed, made or destroyed. What is unsealed needs none.
+Result<TokenReply> with_copy(Backend& backend, TokenOperation operation, Result<TokenReply> reply) {
+  if (!reply) return reply;
+  if (operation != TokenOperation::probe) {
+    auto kept = backend.keep_copy(operation == TokenOperation::destroy_root);
+    if (!kept && operation != TokenOperation::unseal)
+      return std::move(kept).error().in("a copy of the software token");
+    if (!kept) reply->notice = "the software token has no copy: " + kept.error().message();
+  }
+  if (reply->notice.empty()) reply->notice = backend.notice();
+  return reply;
+}
+
 Answer answer(ByteView encoded) {
   const auto request = TokenRequest::parse(encoded);
   if (!request) return {request.error(), {}};
+  // Who sends requests may be somebody else than who started this. A URI names a library to be loaded.
+  const char* const only = std::getenv(kOnlyToken);
+  if (only != nullptr && request->uri != only)
+    return {Error(Code::denied, "this helper serves another token"), {}};
   const auto backend =
       open_backend({.uri = request->uri, .name = request->name, .refused = request->refused});
   if (!backend) return {backend.error(), {}};
-  auto reply = answer_of(**backend, *request);
+  auto reply = with_copy(**backend, request->operation, answer_of(**backend, *request));
   const auto& pin = (*backend)->pin();
   if (reply || reply.error().code() != Code::wrong_code || !pin) return {std::move(reply), {}};
   return {Error(Code::wrong_code, reply.error().message() + ": " + pin->advice()), pin->stamp()};
@@ -130,6 +153,26 @@ int serve() {
   return sent == static_cast<ssize_t>(reply.size()) ? 0 : 1;
 }
 
+std::optional<unsigned> number(const char* text) {
+  unsigned value = 0;
+  const char* const end = text + std::strlen(text);
+  const auto [rest, failure] = std::from_chars(text, end, value);
+  return failure == std::errc() && rest == end ? std::optional(value) : std::nullopt;
+}
+
+// With all groups of the user: one of them may be that of the TPM or of the token's folder.
+bool become(const char* user_text, const char* group_text) {
+  const auto user = number(user_text);
+  const auto group = number(group_text);
+  if (!user || !group || *user == 0) return false;
+  const passwd* const known = getpwuid(*user);
+  if (known == nullptr && *group == 0) return false;
+  const bool grouped =
+      known != nullptr ? initgroups(known->pw_name, known->pw_gid) == 0 : setgroups(1, &*group) == 0;
+  const gid_t own = known != nullptr ? known->pw_gid : *group;
+  return grouped && setresgid(own, own, own) == 0 && setresuid(*user, *user, *user) == 0;
+}
+
 }  // namespace
 }  // namespace coprotect::hsm
 
@@ -140,7 +183,8 @@ extern "C" void end_soon(int) {
   alarm(kGraceSeconds);  // SIGALRM kills
 }
 
-int main() {
+int main(int count, char** arguments) {
+  if (count > 1 && (count != 3 || !coprotect::hsm::become(arguments[1], arguments[2]))) _exit(1);
   // The arena alone: the allocators of OpenSSL and GMP stay as the foreign code expects them.
   const bool locked = bool(coprotect::locked_memory::install_arena_only());
   struct sigaction ends {};

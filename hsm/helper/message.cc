@@ -12,7 +12,7 @@ namespace coprotect::hsm {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kMaxErrorText = 512;
+constexpr std::size_t kMaxErrorText = 1'024;
 
 // Place + 1 in this list is the code on the channel.
 constexpr std::array kReportedCodes = {Code::malformed,   Code::altered,  Code::wrong_code, Code::locked_out,
@@ -99,7 +99,7 @@ Result<TokenRequest> TokenRequest::parse(ByteView encoded) {
 Secret TokenReply::encode(const Result<TokenReply>& reply, ByteView refused) {
   Writer head;
   head.literal("CPTR").u8(kVersion).u8(reply ? 0 : number_of(reply.error().code()));
-  head.lp(reply ? "" : printable(reply.error().message())).lp(refused);
+  head.lp(printable(reply ? reply->notice : reply.error().message())).lp(refused);
   head.lp(reply ? reply->name : "").lp(reply ? ByteView(reply->sealed) : ByteView());
   const ByteView key = reply ? reply->key.reveal() : ByteView();
   head.u16(static_cast<std::uint16_t>(key.size()));
@@ -132,13 +132,14 @@ Result<TokenReply> TokenReply::parse(TokenOperation operation, ByteView encoded,
   }
   const bool gives_key = operation != TokenOperation::probe && operation != TokenOperation::destroy_root;
   const bool seals = operation == TokenOperation::seal_new_key || operation == TokenOperation::make_root;
-  if (!message->empty() || !stamp->empty() || name->size() > kMaxTokenName ||
+  if (text_of(*message) != printable(text_of(*message)) || !stamp->empty() || name->size() > kMaxTokenName ||
       text_of(*name) != printable(text_of(*name)) || name->empty() == gives_key ||
       key->size() != (gives_key ? kWrappingKeySize : 0) || sealed->empty() == seals)
     return not_a_reply();
   return TokenReply{.key = Secret::copy_of(*key),
                     .sealed = Bytes(sealed->begin(), sealed->end()),
-                    .name = std::string(text_of(*name))};
+                    .name = std::string(text_of(*name)),
+                    .notice = std::string(text_of(*message))};
 }
 
 }  // namespace coprotect::hsm

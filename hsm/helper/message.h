@@ -29,6 +29,9 @@ enum class TokenOperation : std::uint8_t {
   destroy_root = 5
 };
 
+// In the environment of a helper that serves this token alone, by its URI.
+inline constexpr const char* kOnlyToken = "COPROTECT_ONLY_TOKEN";
+
 // "CPTQ" | version u8 = 1 | operation u8 | uri (text) | name lp | refused lp | subject lp (of unseal: what
 // was sealed; of make_root and destroy_root: the root's id 16; otherwise empty)
 struct TokenRequest {
@@ -42,13 +45,14 @@ struct TokenRequest {
   static Result<TokenRequest> parse(ByteView encoded);
 };
 
-// "CPTR" | version u8 = 1 | code u8 (0 done) | message (text, only with a code) | refused lp (only with
+// "CPTR" | version u8 = 1 | code u8 (0 done) | message (text; with code 0 a notice) | refused lp (only with
 // Code::wrong_code) | name lp | sealed lp (of seal_new_key and make_root) | key lp (32 bytes; it and the
 // name of all but probe and destroy_root)
 struct TokenReply {
   Secret key;
   Bytes sealed;
-  std::string name;  // of the token that answered
+  std::string name;      // of the token that answered
+  std::string notice{};  // what its operator has to know, although it answered; may be empty
 
   // `refused`: the stamp of the PIN file, if the error is that the token refused its PIN.
   static Secret encode(const Result<TokenReply>& reply, ByteView refused = {});

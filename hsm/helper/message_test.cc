@@ -148,7 +148,7 @@ TEST(TokenReply, CutsAnErrorsTextAndMakesItPrintable) {
   const auto parsed = TokenReply::parse(TokenOperation::probe, TokenReply::encode(error).reveal());
   ASSERT_FALSE(parsed);
   EXPECT_EQ(parsed.error().code(), Code::internal);
-  EXPECT_EQ(parsed.error().message().size(), 512U);
+  EXPECT_EQ(parsed.error().message().size(), 1024U);
   EXPECT_TRUE(parsed.error().message().starts_with("line?line?x"));
 }
 

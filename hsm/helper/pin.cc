@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "hsm/helper/message.h"
+#include "protocol/base/secret_file.h"
 #include "protocol/base/writer.h"
 
 namespace coprotect::hsm {
@@ -66,6 +67,7 @@ Result<PinFile> PinFile::open(std::string_view pin_source, ByteView refused) {
     const std::error_code cause(errno, std::generic_category());
     return Error(Code::unavailable, "cannot read the PIN file \"" + path + "\": " + cause.message());
   }
+  if (auto kept = is_kept_secret(file.fd_, path); !kept) return std::move(kept).error().in("PIN file");
   file.stamp_ = stamp_of(status);
   if (std::ranges::equal(file.stamp_, refused))
     return Error(Code::wrong_code, "the token refused the PIN before: " + file.advice());

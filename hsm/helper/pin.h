@@ -16,7 +16,8 @@ namespace coprotect::hsm {
 class PinFile {
  public:
   // `pin_source` is the value of a pin-source attribute (RFC 7512 §2.4), "file:" with an absolute path. One
-  // line end after the PIN is not part of it. Fails with Code::malformed for another kind of source,
+  // line end after the PIN is not part of it. Fails with Code::malformed for another kind of source or a file
+  // that is open to others,
   // Code::unavailable if the file cannot be read or holds no PIN of 1 to 255 bytes, Code::wrong_code if the
   // file still has the stamp `refused`: the token refused that PIN, and a token locks after a few tries.
   static Result<PinFile> open(std::string_view pin_source, ByteView refused = {});

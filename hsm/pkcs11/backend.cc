@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "hsm/helper/message.h"
 #include "hsm/helper/pin.h"
 #include "hsm/pkcs11/seal_key.h"
+#include "hsm/pkcs11/token_copy.h"
 #include "protocol/base/fault.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/random.h"
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
@@ -54,8 +57,22 @@ std::string name_without_key(const CK_TOKEN_INFO& info) {
 
 class Pkcs11Backend final : public Backend {
  public:
-  Pkcs11Backend(std::optional<PinFile> pin, Modules modules, const Slot& slot, std::string wanted)
-      : pin_(std::move(pin)), modules_(std::move(modules)), slot_(slot), wanted_(std::move(wanted)) {}
+  Pkcs11Backend(Uri uri, std::optional<PinFile> pin, Modules modules, const Slot& slot, std::string wanted)
+      : uri_(std::move(uri)),
+        pin_(std::move(pin)),
+        modules_(std::move(modules)),
+        slot_(slot),
+        wanted_(std::move(wanted)) {}
+
+  // Until it goes, nobody else puts the token's files back. Fails if they are damaged: a root whose object
+  // cannot be read would look destroyed.
+  Status lock(const std::vector<NotPutBack>& not_put_back) {
+    if (!is_soft()) return Done{};
+    for (const NotPutBack& token : not_put_back)
+      if (token.serial == serial()) return token.why;
+    lock_ = lock_soft_token(serial());
+    return Done{};
+  }
 
   Result<std::string> name() override {
     if (!found_.empty()) return found_;
@@ -144,9 +161,38 @@ class Pkcs11Backend final : public Backend {
     return Done{};
   }
 
+  Status keep_copy(bool erased) override {
+    if (!is_soft()) return Done{};
+    return keep_soft_token(serial(), erased, [this] { return open_copy(); });
+  }
+
+  std::string notice() override { return is_soft() ? notice_of_soft_token(serial()) : std::string(); }
+
   const std::optional<PinFile>& pin() const override { return pin_; }
 
  private:
+  bool is_soft() const { return text_of_field(slot_.info.manufacturerID).starts_with("SoftHSM"); }
+  std::string_view serial() const {
+    return {reinterpret_cast<const char*>(slot_.info.serialNumber), sizeof slot_.info.serialNumber};
+  }
+
+  // The library reads its configuration when it is loaded. This is the last that it does.
+  Status open_copy() {
+    modules_.reset();
+    auto modules = Modules::load(uri_);
+    if (!modules) return std::move(modules).error();
+    modules_.emplace(*std::move(modules));
+    const auto slot = modules_->find(uri_);
+    if (!slot) return slot.error();
+    slot_ = *slot;
+    wanted_ = found_;
+    const auto session = logged_in();
+    if (!session) return session.error();
+    const auto key = seal_key(*session);
+    if (!key) return key.error();
+    return Done{};
+  }
+
   Result<Session> logged_in() const {
     auto session = Session::open(slot_);
     if (!session || (slot_.info.flags & CKF_LOGIN_REQUIRED) == 0) return session;
@@ -200,13 +246,16 @@ class Pkcs11Backend final : public Backend {
     if (wanted_.empty())
       return Error(Code::altered,
                    "the key was sealed by another token, or the token's coprotect-seal key is gone");
-    return another_token(
+    auto another = another_token(
         found_.empty() ? name_without_key(slot_.info) + (keys->empty() ? "none" : "another") : found_,
         wanted_);
+    return is_soft() ? explain_soft_tokens(std::move(another)) : another;
   }
 
+  Uri uri_;
   std::optional<PinFile> pin_;
-  Modules modules_;
+  Fd lock_;  // of a software token's folder
+  std::optional<Modules> modules_;
   Slot slot_;
   std::string wanted_;  // the token's name; empty: any
   std::string found_;   // its name, once it is known
@@ -223,13 +272,15 @@ Result<std::unique_ptr<Backend>> open(const WantedToken& wanted) {
     if (!opened) return std::move(opened).error();
     pin.emplace(*std::move(opened));
   }
+  const auto not_put_back = put_back_damaged_soft_tokens();
   auto modules = Modules::load(*uri);
   if (!modules) return std::move(modules).error();
   const auto slot = modules->find(*uri);
-  if (!slot) return slot.error();
-  std::unique_ptr<Backend> backend =
-      std::make_unique<Pkcs11Backend>(std::move(pin), *std::move(modules), *slot, wanted.name);
-  return backend;
+  if (!slot) return not_put_back.empty() ? explain_soft_tokens(slot.error()) : not_put_back.front().why;
+  auto backend = std::make_unique<Pkcs11Backend>(*std::move(uri), std::move(pin), *std::move(modules), *slot,
+                                                 wanted.name);
+  if (auto whole = backend->lock(not_put_back); !whole) return std::move(whole).error();
+  return std::unique_ptr<Backend>(std::move(backend));
 }
 
 }  // namespace coprotect::hsm::pkcs11

@@ -1,6 +1,7 @@
 #include "hsm/pkcs11/backend.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <string>
 
@@ -209,6 +210,22 @@ TEST(Check, TellsWhatTheCallerCanDo) {
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code(), code) << status.error().message();
     EXPECT_TRUE(status.error().message().starts_with("C_Login: "));
+  }
+}
+
+TEST(PinFile, IsNotOpenToOthers) {
+  const harness::Scratch scratch;
+  harness::write_file(scratch / "pin", "1234");
+  for (const mode_t mode : {0600U, 0400U, 0640U}) {
+    ASSERT_EQ(chmod((scratch / "pin").c_str(), mode), 0);
+    EXPECT_TRUE(PinFile::open("file:" + (scratch / "pin").string())) << std::oct << mode;
+  }
+  for (const mode_t mode : {0644U, 0604U, 0602U, 0660U, 0601U}) {
+    ASSERT_EQ(chmod((scratch / "pin").c_str(), mode), 0);
+    const auto file = PinFile::open("file:" + (scratch / "pin").string());
+    ASSERT_FALSE(file) << std::oct << mode;
+    EXPECT_EQ(file.error().code(), Code::malformed);
+    EXPECT_NE(file.error().message().find("chmod"), std::string::npos) << file.error().message();
   }
 }
 

@@ -115,6 +115,9 @@ class TpmBackend final : public Backend {
     if (!named) return std::move(named).error();
     return Done{};
   }
+  Status keep_copy(bool) override { return Done{}; }
+  std::string notice() override { return {}; }
+
   const std::optional<PinFile>& pin() const override { return pin_; }
 
  private:

@@ -40,11 +40,11 @@ class BackendOnATpm : public testing::Test {
   }
   // Runs `use` with a backend whose TPM's bus is listened to, and returns all that passed.
   template <typename F>
-  std::string bus_while(F&& use) const {
+  std::string bus_while(F&& use, const std::string& name = {}) const {
     const auto capture = scratch_ / "bus";
     std::filesystem::remove(capture);
     setenv("TCTI_PCAP_FILE", capture.c_str(), 1);
-    auto opened = open({.uri = "tpm:pcap:" + tpm_.tcti()});
+    auto opened = open({.uri = "tpm:pcap:" + tpm_.tcti(), .name = name});
     invariant(bool(opened));
     use(**opened);
     opened->reset();
@@ -80,6 +80,27 @@ TEST_F(BackendOnATpm, ShowsNoKeyOnTheBus) {
   ASSERT_TRUE(blob);
   EXPECT_TRUE(contains(bus, blob->unique));
   EXPECT_TRUE(starts_a_session(bus));
+}
+
+// Another chip in the place of an agent's own, when the agent seals: the key is sent to nobody.
+TEST_F(BackendOnATpm, SendsNoKeyToAnotherTpmThanTheAgentsOwn) {
+  const harness::SoftTpm other(scratch_ / "other");
+  const auto opened = open({.uri = other.uri()});
+  ASSERT_TRUE(opened) << opened.error().message();
+  const auto own = (*opened)->name();
+  ASSERT_TRUE(own) << own.error().message();
+  const Secret key = random_key();
+  const std::string bus = bus_while(
+      [&](Backend& backend) {
+        const auto sealed = backend.seal(key);
+        ASSERT_FALSE(sealed);
+        EXPECT_EQ(sealed.error().code(), Code::altered);
+      },
+      *own);
+  EXPECT_FALSE(bus.empty());
+  EXPECT_FALSE(starts_a_session(bus));
+  EXPECT_FALSE(contains(bus, key.reveal().first(16)));
+  EXPECT_FALSE(contains(bus, key.reveal().last(16)));
 }
 
 TEST_F(BackendOnATpm, StartsNoSessionWithAStorageKeyThatIsNotTheBlobs) {

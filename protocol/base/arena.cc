@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gmp.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -11,10 +12,23 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
+
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define COPROTECT_FINDS_LEAKS
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define COPROTECT_FINDS_LEAKS
+#endif
+#ifdef COPROTECT_FINDS_LEAKS
+#include <sanitizer/lsan_interface.h>
+#endif
 
 namespace coprotect::locked_memory {
 namespace {
@@ -55,8 +69,8 @@ struct Arena {
   std::mutex mutex;
   std::array<Header*, kClasses> free_blocks{};
   std::array<Segment, kMaxSegments> segments{};
-  std::size_t segment_count = 0;
-  std::uint8_t* next = nullptr;  // the unused rest of the newest segment
+  std::atomic<std::size_t> segment_count = 0;  // grows when the segment is in its place
+  std::uint8_t* next = nullptr;                // the unused rest of the newest segment
   std::uint8_t* end = nullptr;
   std::size_t bytes_in_use = 0;
   Kind kind = Kind::secretmem;
@@ -96,7 +110,11 @@ bool add_segment(std::size_t block) {
     munmap(reserved, size + 2 * page);
     return false;
   }
-  arena.segments[arena.segment_count++] = {begin, begin + size};
+#ifdef COPROTECT_FINDS_LEAKS
+  __lsan_register_root_region(begin, size);  // it holds what points to OpenSSL's objects
+#endif
+  arena.segments[arena.segment_count] = {begin, begin + size};
+  ++arena.segment_count;
   arena.next = begin;
   arena.end = begin + size;
   return true;
@@ -114,6 +132,36 @@ void* openssl_reallocate(void* p, std::size_t size, const char*, int) {
 }
 void openssl_release(void* p, const char*, int) {
   release(p);
+}
+
+thread_local unsigned key_scopes = 0;
+
+void* scoped_allocate(std::size_t size, const char*, int) {
+  return key_scopes > 0 ? allocate(size) : std::malloc(size);
+}
+// What is in the arena stays there, whoever makes it longer.
+void* scoped_reallocate(void* p, std::size_t size, const char*, int) {
+  if (p == nullptr) return scoped_allocate(size, nullptr, 0);
+  if (contains(p)) return reallocate(p, size);
+  if (key_scopes == 0) return std::realloc(p, size);
+  void* const moved = allocate(size);
+  if (moved == nullptr) return nullptr;
+  std::memcpy(moved, p, std::min(size, malloc_usable_size(p)));
+  std::free(p);
+  return moved;
+}
+void scoped_release(void* p, const char*, int) {
+  if (contains(p))
+    release(p);
+  else
+    std::free(p);
+}
+
+Result<Kind> with_openssl(Result<Kind> installed, CRYPTO_malloc_fn allocates, CRYPTO_realloc_fn reallocates,
+                          CRYPTO_free_fn releases) {
+  if (installed && CRYPTO_set_mem_functions(allocates, reallocates, releases) != 1)
+    return Error(Code::internal, "OpenSSL allocated memory before the locked arena was installed");
+  return installed;
 }
 
 void* gmp_allocate(std::size_t size) {
@@ -179,11 +227,11 @@ std::size_t in_use() noexcept {
   return arena.bytes_in_use;
 }
 
+// Without the lock, since OpenSSL's allocator may ask for each block.
 bool contains(const void* p) noexcept {
-  const std::lock_guard lock(arena.mutex);
   const auto* const byte = static_cast<const std::uint8_t*>(p);
-  return std::any_of(arena.segments.begin(),
-                     arena.segments.begin() + static_cast<std::ptrdiff_t>(arena.segment_count),
+  const std::size_t count = arena.segment_count;
+  return std::any_of(arena.segments.begin(), arena.segments.begin() + static_cast<std::ptrdiff_t>(count),
                      [byte](const Segment& s) { return s.begin <= byte && byte < s.end; });
 }
 
@@ -205,12 +253,20 @@ Result<Kind> install_arena_only() {
 }
 
 Result<Kind> install() {
-  auto kind = install_arena_only();
-  if (!kind) return kind;
-  if (CRYPTO_set_mem_functions(openssl_allocate, openssl_reallocate, openssl_release) != 1)
-    return Error(Code::internal, "OpenSSL allocated memory before the locked arena was installed");
-  mp_set_memory_functions(gmp_allocate, gmp_reallocate, gmp_release);
+  auto kind = with_openssl(install_arena_only(), openssl_allocate, openssl_reallocate, openssl_release);
+  if (kind) mp_set_memory_functions(gmp_allocate, gmp_reallocate, gmp_release);
   return kind;
+}
+
+Result<Kind> install_for_keys() {
+  return with_openssl(install_arena_only(), scoped_allocate, scoped_reallocate, scoped_release);
+}
+
+KeyScope::KeyScope() noexcept {
+  ++key_scopes;
+}
+KeyScope::~KeyScope() {
+  --key_scopes;
 }
 
 }  // namespace coprotect::locked_memory

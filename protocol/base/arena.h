@@ -22,6 +22,20 @@ Result<Kind> install();
 // As install(), but keeps OpenSSL's and GMP's own allocators. For programs that load foreign code.
 Result<Kind> install_arena_only();
 
+// As install(), but OpenSSL allocates from the arena only what a thread asks of it within a KeyScope, and GMP
+// nothing. For programs in which OpenSSL keeps one key, and handles strangers' bytes, for which there is not
+// enough memory that can be locked. They link coprotect_wiped_heap, for what it computes with the key.
+Result<Kind> install_for_keys();
+
+// A part of a thread's life in which OpenSSL reads or makes a key.
+class KeyScope {
+ public:
+  KeyScope() noexcept;
+  ~KeyScope();
+  KeyScope(const KeyScope&) = delete;
+  KeyScope& operator=(const KeyScope&) = delete;
+};
+
 // At least `size` zeroed bytes, aligned to 16. Null if no more memory can be locked.
 void* allocate(std::size_t size) noexcept;
 // As realloc; the old block is wiped.

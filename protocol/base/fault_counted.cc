@@ -4,6 +4,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "protocol/base/fault.h"
@@ -23,7 +24,7 @@ void fault_point(const char* name) noexcept {
       close(fd);
     }
   }
-  if (at != nullptr && n == std::atol(at)) kill(getpid(), SIGKILL);
+  if (at != nullptr && (n == std::atol(at) || std::strcmp(at, name) == 0)) std::raise(SIGKILL);
 }
 
 }  // namespace coprotect

@@ -137,6 +137,14 @@ void add_group(std::vector<Subject>& subjects, SuiteId suite) {
                         const auto x = shared(secret_of(group, fixed));
                         return [&group, x] { (void)group.generator_power_secret(*x); };
                       }});
+  // The fixed one is any number, of full length: it tells whether only short numbers differ.
+  const auto any = shared(bytes_of_class(group.scalar_size(), false));
+  subjects.push_back({named("generator-power-of-any"), false, [&group, any](bool fixed) {
+                        const Secret random = bytes_of_class(group.scalar_size(), false);
+                        const Secret& chosen = fixed ? *any : random;
+                        const auto x = shared(Scalar::reduce(group.scalars(), chosen.reveal()));
+                        return [&group, x] { (void)group.generator_power_secret(*x); };
+                      }});
   subjects.push_back({named("scalar-inverse"), false, [&group](bool fixed) {
                         const auto x = shared(secret_of(group, fixed));
                         return [x] { (void)x->inverse(); };
@@ -175,6 +183,7 @@ std::vector<Subject> all_subjects() {
                       }});
   add_group(subjects, SuiteId::p256);
   add_group(subjects, SuiteId::ffdhe2048);
+  add_group(subjects, SuiteId::ffdhe3072);
   subjects.push_back({"compare", false, [](bool fixed) {
                         const auto secret = shared(bytes_of_class(4096, fixed));
                         return [secret] {

@@ -104,6 +104,14 @@ Result<Bundle> Bundle::followed_by(ByteView version) const {
   return next;
 }
 
+Bundle Bundle::with_versions(std::size_t count) const {
+  invariant(count <= versions_.size());
+  const std::vector<Bytes> kept(versions_.begin(), versions_.begin() + static_cast<std::ptrdiff_t>(count));
+  auto earlier = parse(kept.empty() ? generation_ : encode_chain(generation_, kept));
+  invariant(bool{earlier});
+  return *std::move(earlier);
+}
+
 bool Bundle::extends(const Bundle& older) const {
   return hashes_.size() >= older.hashes_.size() &&
          std::equal(older.hashes_.begin(), older.hashes_.end(), hashes_.begin());

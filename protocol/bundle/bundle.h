@@ -16,7 +16,11 @@ class Bundle {
   static Result<Bundle> assemble(const PublicTranscript& transcript, std::span<const Bytes> confirms);
   // This one and a version after it.
   Result<Bundle> followed_by(ByteView version) const;
+  // This one without its newest versions: with this many, at most as many as it has.
+  Bundle with_versions(std::size_t count) const;
 
+  // How many handovers there were.
+  std::size_t versions() const { return versions_.size(); }
   const KeyId& key_id() const { return sharing_->key_id; }
   const std::string& tenant() const { return parameters()->tenant; }
   const Group& group() const { return sharing_->group(); }

@@ -34,6 +34,10 @@ TEST_P(ChainTest, IsReadBackAndExtendsWhatItGrewFrom) {
   EXPECT_TRUE(parsed.extends(parsed));
   EXPECT_FALSE(first.extends(parsed));
   EXPECT_FALSE(generation.extends(first));
+  EXPECT_EQ(parsed.versions(), 2u);
+  EXPECT_EQ(parsed.with_versions(2).encoded(), parsed.encoded());
+  EXPECT_EQ(parsed.with_versions(1).encoded(), first.encoded());
+  EXPECT_EQ(parsed.with_versions(0).encoded(), generation.encoded());
 }
 
 TEST_P(ChainTest, AForkExtendsNeither) {
@@ -75,6 +79,33 @@ TEST_P(ChainTest, NeedsEverySignatureOfTheNewParties) {
   EXPECT_EQ(forged.error().message(), "handover: party \"company\" did not confirm this epoch");
   signatures.pop_back();
   EXPECT_FALSE(key.bundle.followed_by(HandoverVersion::encode(made, signatures)));
+}
+
+// The parties of a version, all of them new, may sign what they like: nobody else has their blob. So a
+// version names the blob of the one before, unless there is a new code.
+TEST_P(ChainTest, WithoutANewCodeTheBlobStaysTheSame) {
+  TestHandover(key, default_layout(), {1, 2}).run();
+  const Digest blob = key.bundle.sharing().blob_hash.value();
+  TestHandover honest(key, default_layout(), {1, 2});
+  EXPECT_EQ(honest.plan->blob_hash, blob);
+  auto fields = honest.plan.fields();
+  fields.blob_hash[31] ^= 1;
+  TestHandover forged(key, default_layout(), {1, 2});
+  forged.plan = must(HandoverPlan::make(std::move(fields)));
+  Writer version;
+  version.literal("CPVN\x01").lp4(forged.plan.encoded());
+  for (const Deal& deal : forged.deal()) version.lp4(deal.open.encode());
+  const Digest confirmed = tagged_hash("CPV1-HANDOVER-CONFIRM", {sha256(version.view())});
+  for (const std::string name : {"cloud", "company"}) version.bytes(forged.identity(name).sign(confirmed));
+  const auto refused = key.bundle.followed_by(version.view());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::denied);
+  EXPECT_EQ(refused.error().message(),
+            "handover plan: it changes the key's recovery blob without a new code");
+
+  TestHandover(key, default_layout(), {1, 2}, true).run();
+  EXPECT_NE(key.bundle.sharing().blob_hash, blob);
+  TestHandover(key, default_layout(), {1, 3}).run();
 }
 
 TEST_P(ChainTest, EveryFlippedByteAndEveryOtherLengthIsRefused) {

@@ -113,6 +113,12 @@ EvpKey share(const EvpKey& key) {
 
 }  // namespace
 
+bool is_ecdsa_public_key(ByteView bytes) {
+  const bool valid = bytes.size() == std::tuple_size_v<PublicKeyBytes> && p256::parse_point(bytes);
+  if (!valid) ERR_clear_error();
+  return valid;
+}
+
 Result<VerifyKey> VerifyKey::parse(ByteView compressed) {
   const auto point = p256::parse_point(compressed);
   if (compressed.size() != std::tuple_size_v<PublicKeyBytes> || !point) {
@@ -196,6 +202,12 @@ Result<SigningKey> SigningKey::from_encrypted_pem(ByteView pem, const Secret& pa
   if (*key == nullptr) return Error(Code::wrong_code, "the passphrase does not open it");
   if (!is_p256(key->get())) return Error(Code::malformed, "not a P-256 private key");
   return from_scalar(private_scalar(key->get()).reveal());
+}
+
+void SigningKey::prepare() {
+  const SigningKey some = generate(system_random());
+  static_cast<void>(from_pem(some.to_pem().reveal()));
+  static_cast<void>(some.sign(Digest{}));
 }
 
 bool SigningKey::is_encrypted_pem(ByteView pem) {

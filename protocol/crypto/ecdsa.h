@@ -14,6 +14,9 @@ using EvpKey = Owned<EVP_PKEY, EVP_PKEY_free>;
 using PublicKeyBytes = ByteArray<33>;  // compressed P-256 point
 using Signature = ByteArray<64>;       // r ‖ s
 
+// Whether the bytes are a canonical compressed point on the curve, as VerifyKey::parse() wants them.
+bool is_ecdsa_public_key(ByteView bytes);
+
 // A P-256 public key for ECDSA (SPEC.md §1).
 class VerifyKey {
  public:
@@ -50,6 +53,9 @@ class SigningKey {
   static Result<SigningKey> from_pem(ByteView pem);
   // Encrypted PKCS#8 in PEM (RFC 5958 §3). Code::wrong_code if the passphrase does not open it.
   static Result<SigningKey> from_encrypted_pem(ByteView pem, const Secret& passphrase);
+  // Makes OpenSSL fetch what it reads keys with, which it keeps: before a sandbox closes, or outside a
+  // KeyScope.
+  static void prepare();
   // Whether a PEM file holds an encrypted PKCS#8 key; says nothing of whether it is a good one.
   static bool is_encrypted_pem(ByteView pem);
 

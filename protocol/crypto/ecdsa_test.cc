@@ -150,7 +150,9 @@ TEST(Ecdsa, RefusesPointsThatAreNotCanonical) {
     const auto key = VerifyKey::parse(bytes);
     ASSERT_FALSE(key) << to_hex(bytes);
     EXPECT_EQ(key.error().code(), Code::malformed);
+    EXPECT_FALSE(is_ecdsa_public_key(bytes)) << to_hex(bytes);
   }
+  EXPECT_TRUE(is_ecdsa_public_key(good));
   EXPECT_TRUE(
       VerifyKey::parse(*from_hex("020000000000000000000000000000000000000000000000000000000000000005")));
 }

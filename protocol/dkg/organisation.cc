@@ -78,7 +78,7 @@ Result<OrganisationCertificate> OrganisationCertificate::parse(ByteView encoded)
   if (!valid_organisation_name(*name))
     return malformed_organisation("a name is 1 to 64 printable ASCII characters");
   const auto organisation = VerifyKey::parse(*organisation_key);
-  if (!organisation || !VerifyKey::parse(*certified_key))
+  if (!organisation || !is_ecdsa_public_key(*certified_key))
     return malformed_organisation("a key is not a point on P-256");
   if (!organisation->verify(signed_digest(statement), *signature))
     return Error(Code::unauthenticated,

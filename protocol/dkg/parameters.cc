@@ -152,6 +152,9 @@ Status check(const Parameters::Fields& fields) {
     if (fields.recovery_key != party.ceremony_key)
       return malformed_parameters(party_label(party) + ": its ceremony key is not the recovery key");
   }
+  // Nobody deals to it, and a handover would call one that it puts there a new code.
+  if (fields.recovery_key && !recovery_party)
+    return malformed_parameters("a recovery key without a recovery party");
   return check_recovery_key(fields);
 }
 
@@ -303,6 +306,11 @@ std::optional<std::size_t> Parameters::recovery_party() const {
   for (std::size_t i = 0; i < fields_.parties.size(); ++i)
     if (!fields_.parties[i].is_agent()) return i;
   return std::nullopt;
+}
+
+const VerifyKey* Parameters::recovery_administrator() const {
+  const auto position = recovery_party();
+  return position ? &fields_.parties[*position].identity_key : nullptr;
 }
 
 }  // namespace coprotect::protocol

@@ -59,6 +59,9 @@ class Parameters {
   // The position of the party that is not an agent: whoever opens the recovery blob. Its ceremony key is the
   // recovery key, and it holds one index.
   std::optional<std::size_t> recovery_party() const;
+  // The key of the recovery administrator's certificate, which is the recovery party's identity key
+  // (SPEC.md §5.1). Null without a recovery party: then the key has no recovery administrator.
+  const VerifyKey* recovery_administrator() const;
 
  private:
   Parameters(Fields fields, Bytes encoded, const Sid& sid)

@@ -148,6 +148,21 @@ TEST_F(ParametersTest, OnlyAgentsHaveUrlAndIdentityCertificate) {
   }
 }
 
+TEST_F(ParametersTest, AtMostOnePartyIsNoAgentAndHoldsOneIndex) {
+  auto f = fields();
+  std::swap(f.parties[0], f.parties[2]);
+  Party& second = f.parties[2];
+  second.mode = KeeperMode::not_an_agent;
+  second.url.clear();
+  second.identity_certificate.reset();
+  second.organisation = f.parties[0].organisation;
+  expect_refused(f, "more than one party is not an agent");
+  f = fields();
+  f.n = 4;
+  f.parties[2].indices = {3, 4};
+  expect_refused(f, "holds more than one recovery share");
+}
+
 TEST_F(ParametersTest, IdentityCertificateIsSelfSignedByTheIdentityKey) {
   auto f = fields();
   f.parties[0].identity_certificate = f.parties[1].identity_certificate;
@@ -221,6 +236,32 @@ TEST_F(ParametersTest, KeysAreOnTheCurve) {
   f = fields();
   f.recovery_key.reset();
   expect_refused(f, "its ceremony key is not the recovery key");
+}
+
+TEST_F(ParametersTest, ThereIsOneRecoveryPartyWithOneIndexAtMost) {
+  auto f = fields();
+  f.n = 4;
+  f.parties[2].indices = {3, 4};
+  expect_refused(f, "party \"recovery\" holds more than one recovery share");
+
+  f = fields();
+  f.n = 4;
+  Party second = f.parties[2];
+  second.name = "recovery-b";
+  second.indices = {4};
+  second.identity_key = SigningKey::generate(system_random()).public_key();
+  second.ceremony_key = HpkePrivateKey::generate(system_random()).public_key();
+  f.parties.push_back(std::move(second));
+  expect_refused(f, "more than one party is not an agent");
+}
+
+TEST_F(ParametersTest, ARecoveryKeyBelongsToARecoveryParty) {
+  auto f = fields();
+  f.parties.pop_back();
+  f.n = 2;
+  expect_refused(f, "a recovery key without a recovery party");
+  f.recovery_key.reset();
+  EXPECT_TRUE(Parameters::make(f));
 }
 
 TEST_F(ParametersTest, UnknownNumbersAreRefused) {

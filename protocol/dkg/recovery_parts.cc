@@ -32,13 +32,14 @@ Result<RecoveryParts> RecoveryParts::parse(const Group& group, ByteView encoded)
   const auto sid = r.array<32>();
   const auto index = r.u8();
   const auto count = r.u8();
-  if (!sid || !index || *index == 0 || !count || *count == 0 || *count > kMaxShares) return malformed;
+  if (!sid || !index || *index == 0 || *index > kMaxShares || !count || *count == 0 || *count > kMaxShares)
+    return malformed;
   std::map<std::uint8_t, RecoveryPart> parts;
   int last = -1;
   for (std::uint8_t i = 0; i < *count; ++i) {
     const auto dealer = r.u8();
     const auto bytes = r.lp4();
-    if (!dealer || !bytes || *dealer <= last) return malformed;
+    if (!dealer || !bytes || *dealer <= last || *dealer > kMaxShares) return malformed;
     last = *dealer;
     auto part = RecoveryPart::parse(group, *bytes);
     if (!part) return std::move(part).error();

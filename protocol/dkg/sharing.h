@@ -26,6 +26,8 @@ struct Sharing {
   Element h;                                               // the public key, the same in every epoch
   std::vector<Element> public_shares;                      // h_1 … h_n
   std::optional<RecoveryDealing> recovery = std::nullopt;  // if there is a recovery party
+  std::optional<Digest> blob_hash =
+      std::nullopt;  // of its blob, if a handover made the epoch: its plan says so
 
   const Group& group() const { return parameters.group(); }
   // h_i, 1 ≤ index ≤ n.

@@ -78,7 +78,10 @@ inline OrganisationCertificate certify(Organisations& organisations, const std::
 class TestCeremony {
  public:
   explicit TestCeremony(SuiteId suite, const Layout& layout = default_layout())
-      : client_ca_key(SigningKey::generate(system_random())), parameters(make(suite, layout)) {}
+      : client_ca_key(SigningKey::generate(system_random())), parameters(make(suite, layout, nullptr)) {}
+  // Another key of the same company: parties that the first one has keep their identity.
+  TestCeremony(const TestCeremony& first, const Layout& layout)
+      : client_ca_key(copy(first.client_ca_key)), parameters(make(first.parameters->suite, layout, &first)) {}
 
   Dealer dealer(std::size_t self) const {
     return must(Dealer::start(parameters, self, identity_keys[self],
@@ -132,18 +135,26 @@ class TestCeremony {
   Parameters parameters;
 
  private:
+  static SigningKey copy(const SigningKey& key) {
+    return must(SigningKey::from_scalar(key.scalar().reveal()));
+  }
   Organisations company_alone() const {
     Organisations organisations_of_company;
-    organisations_of_company.emplace("company",
-                                     must(SigningKey::from_scalar(client_ca_key.scalar().reveal())));
+    organisations_of_company.emplace("company", copy(client_ca_key));
     return organisations_of_company;
   }
-  Parameters make(SuiteId suite, const Layout& layout) {
+  Parameters make(SuiteId suite, const Layout& layout, const TestCeremony* first) {
+    if (first != nullptr)
+      for (const auto& [name, key] : first->organisations) organisations.emplace(name, copy(key));
     std::vector<Party> parties;
+    std::optional<HpkePublicKey> recovery_key;
     std::uint8_t n = 0;
     for (const auto& [name, indices] : layout.parties) {
-      const SigningKey& identity = identity_keys.emplace_back(SigningKey::generate(system_random()));
+      const auto known = first != nullptr ? first->parameters.position_of(name) : std::nullopt;
+      const SigningKey& identity = identity_keys.emplace_back(known ? copy(first->identity_keys[*known])
+                                                                    : SigningKey::generate(system_random()));
       const bool agent = name != "recovery";
+      if (!agent) recovery_key = recovery_private_key.public_key();
       const auto& ceremony = ceremony_keys.emplace_back(
           agent ? HpkePrivateKey::generate(system_random())
                 : must(HpkePrivateKey::from_scalar(recovery_private_key.scalar().reveal())));
@@ -164,14 +175,16 @@ class TestCeremony {
       parties.push_back(std::move(party));
       n = static_cast<std::uint8_t>(n + indices.size());
     }
-    return must(Parameters::make({.suite = suite,
-                                  .purpose = layout.purpose,
-                                  .t = layout.t,
-                                  .n = n,
-                                  .tenant = "acme",
-                                  .parties = std::move(parties),
-                                  .client_ca = make_authority("acme client CA", client_ca_key, layout.now_ms),
-                                  .recovery_key = recovery_private_key.public_key()}));
+    return must(Parameters::make(
+        {.suite = suite,
+         .purpose = layout.purpose,
+         .t = layout.t,
+         .n = n,
+         .tenant = "acme",
+         .parties = std::move(parties),
+         .client_ca = first != nullptr ? first->parameters->client_ca
+                                       : make_authority("acme client CA", client_ca_key, layout.now_ms),
+         .recovery_key = std::move(recovery_key)}));
   }
 };
 

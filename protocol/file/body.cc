@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "protocol/base/dead_stack.h"
 #include "protocol/base/owned.h"
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
@@ -29,6 +30,7 @@ int size_of(std::span<const std::uint8_t> bytes) {
 }  // namespace
 
 BodyKey BodyKey::derive(ByteView input_key, ByteView salt, ByteView context) {
+  const WipesDeadStack schedule;
   invariant(input_key.size() == kKeySize && salt.size() == kSaltSize);
   Writer info;
   info.literal("c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM").u8(0).bytes(salt).bytes(context);
@@ -74,6 +76,7 @@ struct ChunkCipher::State {
 };
 
 ChunkCipher::ChunkCipher(const BodyKey& key, Direction direction) : state_(std::make_unique<State>()) {
+  const WipesDeadStack schedule;
   state_->base_nonce = key.base_nonce_;
   state_->direction = direction;
   invariant(state_->context != nullptr &&

@@ -2,15 +2,16 @@
 
 #include <algorithm>
 
+#include "protocol/base/dead_stack.h"
 #include "protocol/base/reader.h"
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/file/header_parts.h"
+#include "protocol/file/magic.h"
 
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kHeaderMagic("CPV1\r\n\x1a\0", 8);
 constexpr std::size_t kMacSize = 32;
 
 Error malformed_header(std::string what) {
@@ -149,6 +150,7 @@ Result<Header> Header::parse(ByteView bytes) {
 Result<std::pair<Header, Secret>> Header::create(const PublicKey& key, const KeyId& key_id, Bytes policy,
                                                  Random& random) {
   if (policy.size() > kMaxPolicySize) return malformed_header("policy is over 65535 bytes");
+  const WipesDeadStack message;
   Header header;
   header.core_.suite = key.group().suite();
   random.fill(header.core_.file_nonce);
@@ -177,6 +179,7 @@ Result<const Stanza*> Header::stanza_for(const KeyId& key_id) const {
 }
 
 Result<Secret> Header::unlock(const Element& m) const {
+  const WipesDeadStack message;
   // An identity has no encoding, and no honest file one.
   if (m.group().suite() != core_.suite || m.is_identity()) return Error(Code::altered, "header is altered");
   Secret file_key = derive_file_key(m, core_, core_hash_);

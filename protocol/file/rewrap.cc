@@ -1,5 +1,6 @@
 #include "protocol/file/rewrap.h"
 
+#include "protocol/base/dead_stack.h"
 #include "protocol/base/writer.h"
 #include "protocol/file/header_parts.h"
 
@@ -7,6 +8,7 @@ namespace coprotect::protocol {
 
 Result<Header> rewrap(const Header& header, const Element& m, const PublicKey& key, const KeyId& key_id,
                       bool keep_others, Random& random) {
+  const WipesDeadStack message;
   const auto file_key = header.unlock(m);
   if (!file_key) return file_key.error();
   if (key.group().suite() != header.core().suite)

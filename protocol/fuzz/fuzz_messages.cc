@@ -8,7 +8,7 @@
 #include "protocol/message/client_list.h"
 #include "protocol/message/drill_signature.h"
 #include "protocol/message/key_list.h"
-#include "protocol/message/log.h"
+#include "protocol/message/log_cut.h"
 #include "protocol/message/onboarding.h"
 #include "protocol/message/peer_state.h"
 
@@ -70,7 +70,7 @@ void read_signed_list(ByteView input, std::string_view tag) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);
-  switch (data[0] % 19) {
+  switch (data[0] % 21) {
     case 0:
       read<LogEntry>(input);
       break;
@@ -127,6 +127,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 18:
       read_signed_list<KeyList>(input, "CPV1-KEYS");
+      break;
+    case 19:
+      read<LogCut>(input);
+      break;
+    case 20:
+      static_cast<void>(LogArchive::read(input, [](const auto&, const auto&) { return Status(Done{}); }));
       break;
   }
   return 0;

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "protocol/base/arena.h"
 #include "protocol/base/bytes.h"
 #include "protocol/base/random.h"
 #include "protocol/base/result.h"
@@ -15,14 +17,22 @@ namespace coprotect::protocol {
 
 class Group;
 
-// How a group holds one of its elements; only the group's own source file knows more.
+// How a group holds one of its elements; only the group's own source file knows more. In locked memory: many
+// elements are secrets (m, the k_i, what a key derives), and no type tells them from the others.
 struct ElementRep {
   virtual ~ElementRep() = default;
+  static void* operator new(std::size_t size) {
+    void* const memory = locked_memory::allocate(size);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+  }
+  static void operator delete(void* memory) noexcept { locked_memory::release(memory); }
   virtual std::unique_ptr<ElementRep> clone() const = 0;
 };
 
 // A member of a prime-order group other than the identity of a decoder: every Element was parsed, or computed
-// from parsed ones. Its memory is OpenSSL's or GMP's, so locked and wiped where those allocators are.
+// from parsed ones. Its numbers are in OpenSSL's memory, which is locked and wiped in programs that install()
+// the arena; what stands beside them is in the arena in every program.
 class Element {
  public:
   Element(const Group& group, std::unique_ptr<ElementRep> rep) : group_(&group), rep_(std::move(rep)) {}

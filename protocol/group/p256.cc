@@ -49,7 +49,7 @@ struct PointRep final : ElementRep {
   const EC_GROUP* curve;
   EcPoint point;
   // Kept for parsed points and fixed bases, which are hashed again and again: making it takes an inversion, a
-  // tenth of a multiplication. Not for others, which may be secret.
+  // tenth of a multiplication. Not for others.
   std::optional<Encoding> encoding;
 };
 

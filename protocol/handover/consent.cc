@@ -80,7 +80,8 @@ Result<Consent> Consent::parse(ByteView encoded) {
   const auto not_after = read_time(r);
   auto words = read_words(r);
   const auto signature = r.array<64>();
-  if (!known || !identity_key || !hash || !not_after || !words || !signature || !r.empty())
+  if (!known || !identity_key || !is_ecdsa_public_key(*identity_key) || !hash || !not_after || !words ||
+      !signature || !r.empty())
     return malformed("a consent");
   return Consent{.identity_key = *identity_key,
                  .plan_hash = *hash,

@@ -56,6 +56,16 @@ TEST_F(ConsentTest, IsReadBackAsItWas) {
   }
 }
 
+TEST_F(ConsentTest, IsOfAKeyOnTheCurve) {
+  Consent consent = of("cloud", plan_a.plan);
+  consent.identity_key = {2};
+  consent.identity_key.back() = 1;  // the abscissa of no point
+  const auto parsed = Consent::parse(consent.encode());
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().code(), Code::malformed);
+  refused(plan_a.plan, {consent}, Code::malformed, "not a consent");
+}
+
 TEST_F(ConsentTest, AllDealersToThisVeryPlan) {
   EXPECT_EQ(why(check(plan_a.plan, {of("cloud", plan_a.plan), of("company", plan_a.plan)})), "ok");
   EXPECT_EQ(why(check(plan_a.plan, {of("company", plan_a.plan), of("cloud", plan_a.plan)})), "ok");

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "protocol/base/reader.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/group/test_suites.h"
 #include "protocol/handover/test_handover.h"
@@ -95,7 +96,7 @@ TEST_P(MaliciousHandoverTest, SharesOfALowerThresholdAreRefused) {
     open.push_back(with_coefficient(1, a));
     open.push_back(with_coefficient(2, second));
     const auto made = HandoverTranscript::make(key.bundle.sharing(), key.bundle.newest_hash(), handover.plan,
-                                               std::move(open), handover.blob_hash);
+                                               std::move(open));
     return made ? "" : made.error().message();
   };
   EXPECT_EQ(transcript(a), "");
@@ -133,6 +134,27 @@ TEST_P(MaliciousHandoverTest, SealedValuesThatWereChangedAreBlamedOnTheirDealer)
   const auto parsed = Deal::parse(encoded, handover.plan);
   ASSERT_FALSE(parsed);
   EXPECT_EQ(parsed.error().message(), "dealer of index 1: its sealed values were changed");
+}
+
+TEST_P(MaliciousHandoverTest, ADealHasOneValueForEachIndex) {
+  const auto parsed = [&](const auto& change) {
+    Deal deal = must(Deal::parse(deals[0].encode(), handover.plan));
+    change(deal.sealed);
+    deal.open.sealed_hash = sha256(deal.sealed);
+    return Deal::parse(deal.encode(), handover.plan);
+  };
+  EXPECT_TRUE(parsed([](Bytes&) {}));
+  const auto fewer = parsed([](Bytes& sealed) {
+    Reader r(sealed);
+    invariant(r.lp4().has_value());
+    sealed.erase(sealed.begin(), sealed.end() - static_cast<std::ptrdiff_t>(r.size()));
+  });
+  const auto more = parsed([](Bytes& sealed) { sealed.insert(sealed.end(), 4, 0); });  // an empty one
+  for (const auto& refused : {&fewer, &more}) {
+    ASSERT_FALSE(*refused);
+    EXPECT_EQ(refused->error().code(), Code::malformed);
+    EXPECT_EQ(refused->error().message(), "dealer of index 1: not one sealed value for each index");
+  }
 }
 
 TEST_P(MaliciousHandoverTest, AValueThatDoesNotMatchIsBlamedOnItsDealer) {
@@ -175,6 +197,31 @@ TEST_P(MaliciousHandoverTest, RecoveryPartsOfAnotherEpochAreRefused) {
   }
 }
 
+// There are 16 indices at most, so neither the recovery party nor a dealer has a greater one.
+TEST_P(MaliciousHandoverTest, RecoveryPartsAreOfIndicesThatThereAre) {
+  const auto made = must(handover.transcript(deals));
+  const Bytes encoded = must(handover.parts(made, deals)).encoded();
+  constexpr std::size_t kIndex = 5 + 32;
+  constexpr std::size_t kFirstDealer = kIndex + 2;
+  const auto accepted = [&](std::size_t at, std::uint8_t index, bool alone) {
+    Bytes changed = encoded;
+    changed[at] = index;
+    if (alone) {
+      changed[kIndex + 1] = 1;
+      Reader first(ByteView(changed).subspan(kFirstDealer + 1));
+      invariant(first.lp4().has_value());
+      changed.resize(changed.size() - first.size());
+    }
+    return bool{RecoveryParts::parse(key.bundle.group(), changed)};
+  };
+  EXPECT_TRUE(accepted(kIndex, 16, false));
+  EXPECT_FALSE(accepted(kIndex, 17, false));
+  EXPECT_FALSE(accepted(kIndex, 0, false));
+  EXPECT_TRUE(accepted(kFirstDealer, 16, true));
+  EXPECT_TRUE(accepted(kFirstDealer, 0, true));  // in a key generation it is a position
+  EXPECT_FALSE(accepted(kFirstDealer, 17, true));
+}
+
 // A dealer commits to what it should, and gives the recovery party something else.
 TEST_P(MaliciousHandoverTest, WhatTheRecoveryPartyCannotOpenIsRefusedByEveryAgent) {
   const RecoveryStatement statement = dealt_statement(handover.plan, deals[0].open);
@@ -203,6 +250,17 @@ TEST_P(MaliciousHandoverTest, AnotherPartThanTheOneNamedIsRefused) {
   const auto parts = handover.parts(made, deals);
   ASSERT_FALSE(parts);
   EXPECT_EQ(parts.error().message(), "dealer 1: its recovery part for index 3 cannot be opened");
+}
+
+TEST_P(MaliciousHandoverTest, APartForNobodyIsRefused) {
+  TestHandover without(key, {.t = 2, .parties = {{"cloud", {1}}, {"company", {2}}}}, {1, 2});
+  PublicDeal open = std::move(without.deal()[0].open);
+  EXPECT_TRUE(PublicDeal::parse(open.encode(), without.plan));
+  open.part_hash[0] = 1;
+  const auto parsed = PublicDeal::parse(open.encode(), without.plan);
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().code(), Code::malformed);
+  EXPECT_NE(parsed.error().message().find("a recovery part for nobody"), std::string::npos);
 }
 
 TEST_P(MaliciousHandoverTest, DealersAreExactlyThoseOfThePlan) {
@@ -245,27 +303,52 @@ TEST_P(MaliciousHandoverTest, WhatNoHandoverMayChange) {
             }),
             "handover plan: it changes the key's client CA");
   // A new code is no refresh, but may follow.
+  const auto renew_code = [&](auto& p) {
+    const auto other = HpkePrivateKey::generate(system_random()).public_key();
+    p.recovery_key = other;
+    p.parties[2].ceremony_key = other;
+    p.parties[2].organisation = test::certify(key.organisations, "company", other);
+  };
+  const auto renew_kit = [](auto& p) {
+    p.parties[2].identity_key = SigningKey::generate(system_random()).public_key();
+  };
   EXPECT_EQ(why_not([&](auto& p) {
-              const auto other = HpkePrivateKey::generate(system_random()).public_key();
-              p.recovery_key = other;
-              p.parties[2].ceremony_key = other;
-              p.parties[2].organisation = test::certify(key.organisations, "company", other);
+              renew_code(p);
+              renew_kit(p);
             }),
             "");
+  // Code and kit are renewed together or not at all.
+  EXPECT_EQ(why_not(renew_code), "handover plan: a new code keeps the recovery administrator of the old one");
+  EXPECT_EQ(why_not(renew_kit),
+            "handover plan: it changes the key's recovery administrator without a new code");
 }
 
-// A tool that gives each agent another recovery blob gets two confirmations that make no version.
+// A tool that gives each agent another recovery blob needs another plan for each, and deals of one plan hold
+// for no other.
 TEST_P(MaliciousHandoverTest, AgentsThatWereGivenDifferentBlobsConfirmNoVersion) {
-  const auto made = must(handover.transcript(deals));
-  EXPECT_TRUE(key.bundle.followed_by(HandoverVersion::encode(made, handover.confirm(made))));
-  auto confirms = handover.confirm(made);
-  handover.blob_hash[0] ^= 1;
-  const auto other = must(handover.transcript(deals));
-  handover.blob_hash[0] ^= 1;
-  confirms[1] = handover.confirm(other)[1];
-  const auto refused = key.bundle.followed_by(HandoverVersion::encode(made, confirms));
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), Code::unauthenticated);
+  const auto other = must(changed([](auto& fields) { fields.blob_hash[0] ^= 1; }));
+  EXPECT_NE(other.sid(), handover.plan.sid());
+  std::vector<PublicDeal> open;
+  for (const Deal& deal : deals) open.push_back(must(PublicDeal::parse(deal.open.encode(), other)));
+  const auto made =
+      HandoverTranscript::make(key.bundle.sharing(), key.bundle.newest_hash(), other, std::move(open));
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code(), Code::bad_proof);
+}
+
+TEST_P(MaliciousHandoverTest, APlanNamesABlobIfThereIsARecoveryParty) {
+  const auto none = changed([](auto& fields) { fields.blob_hash = {}; });
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code(), Code::malformed);
+  auto parameters = handover.plan->parameters.fields();
+  parameters.parties.pop_back();
+  parameters.n = 2;
+  parameters.recovery_key.reset();
+  HandoverPlan::Fields fields = handover.plan.fields();
+  fields.parameters = must(Parameters::make(std::move(parameters)));
+  EXPECT_EQ(HandoverPlan::make(fields).error().code(), Code::malformed);
+  fields.blob_hash = {};
+  EXPECT_TRUE(HandoverPlan::make(std::move(fields)));
 }
 
 TEST_P(MaliciousHandoverTest, TheProofOfANewRecoveryKeyIsOfItsKeyPlanAndBlob) {

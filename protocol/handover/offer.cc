@@ -46,7 +46,7 @@ std::optional<std::vector<ShareProof>> read_proofs(Reader& r) {
     const auto index = r.u8();
     const auto proof = r.lp();
     const std::uint8_t last = proofs.empty() ? 0 : proofs.back().index;
-    if (!index || !proof || *index <= last) return std::nullopt;
+    if (!index || !proof || *index <= last || *index > kMaxShares) return std::nullopt;
     proofs.push_back({.index = *index, .proof = Bytes(proof->begin(), proof->end())});
   }
   return proofs;
@@ -111,8 +111,9 @@ Result<HandoverOffer> HandoverOffer::parse(ByteView encoded) {
   const auto signature = r.array<64>();
   auto proofs = read_proofs(r);
   if (!known || !key_id || !newest_hash || !nonce || !ceremony_key || !is_hpke_public_key(*ceremony_key) ||
-      !mode || *mode > static_cast<std::uint8_t>(KeeperMode::resident) || !boot_nonce || !signature ||
-      !proofs || !r.empty())
+      !mode || *mode < static_cast<std::uint8_t>(KeeperMode::sealed) ||
+      *mode > static_cast<std::uint8_t>(KeeperMode::resident) || !boot_nonce || !signature || !proofs ||
+      !r.empty())
     return malformed_offer();
   return HandoverOffer{.key_id = *key_id,
                        .newest_hash = *newest_hash,

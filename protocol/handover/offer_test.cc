@@ -141,6 +141,7 @@ TEST_P(OfferTest, ARefreshChangesNothingButTheCeremonysKeys) {
     Parameters::Fields parameters = fields.parameters.fields();
     change(parameters);
     fields.parameters = must(Parameters::make(std::move(parameters)));
+    if (!fields.parameters.recovery_party()) fields.blob_hash = {};
     fields.dealers = std::move(dealers);
     return must(HandoverPlan::make(std::move(fields))).refreshes(now());
   };

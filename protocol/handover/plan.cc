@@ -21,6 +21,8 @@ Status check(const HandoverPlan::Fields& fields) {
   if (dealers.empty() || dealers.size() > kMaxShares || dealers.front() == 0 ||
       std::ranges::adjacent_find(dealers, std::greater_equal<>()) != dealers.end())
     return malformed_plan("dealers are not 1 to 16 ascending indices");
+  if (fields.parameters.recovery_party().has_value() == (fields.blob_hash == Digest{}))
+    return malformed_plan("a recovery blob is not named, or without a recovery party");
   if (fields.epoch == 0) return malformed_plan("epoch 0 is that of the key generation");
   return Done{};
 }
@@ -29,7 +31,7 @@ Bytes encode(const HandoverPlan::Fields& fields) {
   Writer w;
   w.literal(kPlanMagic).bytes(fields.key_id).u32(fields.epoch).bytes(fields.previous);
   w.u8(static_cast<std::uint8_t>(fields.dealers.size())).bytes(fields.dealers);
-  w.lp4(fields.parameters.encoded());
+  w.bytes(fields.blob_hash).lp4(fields.parameters.encoded());
   return std::move(w).take();
 }
 
@@ -50,8 +52,9 @@ Result<HandoverPlan> HandoverPlan::parse(ByteView encoded) {
   const auto previous = r.array<32>();
   const auto count = r.u8();
   const auto dealers = r.bytes(count.value_or(0));
+  const auto blob_hash = r.array<32>();
   const auto r0 = r.lp4();
-  if (!key_id || !epoch || !previous || !count || !dealers || !r0 || !r.empty())
+  if (!key_id || !epoch || !previous || !count || !dealers || !blob_hash || !r0 || !r.empty())
     return malformed_plan("cut off, or something follows");
   auto parameters = Parameters::parse(*r0);
   if (!parameters) return std::move(parameters).error().in("handover plan");
@@ -59,6 +62,7 @@ Result<HandoverPlan> HandoverPlan::parse(ByteView encoded) {
                .epoch = *epoch,
                .previous = *previous,
                .dealers = Bytes(dealers->begin(), dealers->end()),
+               .blob_hash = *blob_hash,
                .parameters = *std::move(parameters)});
 }
 
@@ -76,16 +80,26 @@ Status HandoverPlan::follows(const Sharing& now, const Digest& newest_hash) cons
   if (to.purpose != from.purpose) return denied("purpose");
   if (to.tenant != from.tenant) return denied("tenant");
   if (to.client_ca.der() != from.client_ca.der()) return denied("client CA");
+  if (now.blob_hash && changes_blob(now, *now.blob_hash)) return denied("recovery blob without a new code");
+  if (auto kept = check_recovery_administrator(now); !kept) return kept;
   if (fields_.dealers.size() != from.t || fields_.dealers.back() > from.n)
     return malformed_plan("not " + std::to_string(from.t) + " of " + std::to_string(from.n) + " dealers");
   return Done{};
 }
 
-bool HandoverPlan::needs_code(const Sharing& now) const {
-  const auto recovery = now.parameters.recovery_party();
-  return renews_code(now) || std::ranges::any_of(fields_.dealers, [&](std::uint8_t index) {
-           return index <= now.parameters->n && now.parameters.holder_of(index) == recovery;
-         });
+// A code comes with its kit: neither is renewed without the other. Otherwise somebody who changes holders
+// could take the recovery administrator's place, or keep it past a new code.
+Status HandoverPlan::check_recovery_administrator(const Sharing& now) const {
+  const VerifyKey* const before = now.parameters.recovery_administrator();
+  const VerifyKey* const after = fields_.parameters.recovery_administrator();
+  if (before == nullptr || after == nullptr) return Done{};
+  const bool same = *before == *after;
+  if (same && renews_code(now))
+    return Error(Code::denied, "handover plan: a new code keeps the recovery administrator of the old one");
+  if (!same && !renews_code(now))
+    return Error(Code::denied,
+                 "handover plan: it changes the key's recovery administrator without a new code");
+  return Done{};
 }
 
 bool HandoverPlan::refreshes(const Sharing& now) const {

@@ -17,14 +17,18 @@ class HandoverPlan {
     std::uint32_t epoch;                // the new one
     Digest previous;                    // Bundle::newest_hash() of what it follows
     std::vector<std::uint8_t> dealers;  // indices of the present epoch, ascending
+    Digest blob_hash;                   // SHA-256 of the recovery blob; zeros without a recovery party
     Parameters parameters;              // of the new epoch
   };
-  // Code::malformed unless the dealers are 1 to 16 ascending indices.
+  // Code::malformed unless the dealers are 1 to 16 ascending indices, and a recovery blob is named exactly if
+  // there is a recovery party.
   static Result<HandoverPlan> make(Fields fields);
   static Result<HandoverPlan> parse(ByteView encoded);
 
   // Code::conflict if it is not of a later epoch than `now`, after the same version; Code::denied if it would
-  // change what no handover may: the key, its suite, purpose, tenant or client CA.
+  // change what no handover may: the key, its suite, purpose, tenant or client CA; or the recovery blob
+  // or the recovery administrator without the recovery key, or the recovery key alone. What epoch 0 has for a
+  // blob is not public: there each agent compares the one that it keeps.
   Status follows(const Sharing& now, const Digest& newest_hash) const;
 
   // The position of the party that holds the recovery share in the new epoch, if any does. It
@@ -34,9 +38,11 @@ class HandoverPlan {
   bool renews_code(const Sharing& now) const {
     return recovery_party() && fields_.parameters->recovery_key != now.parameters->recovery_key;
   }
-  // Whether somebody must have opened the recovery code for it: it renews the code, or the recovery share
-  // deals.
-  bool needs_code(const Sharing& now) const;
+  // Whether it leaves the recovery blob as it is, and `blob` is another. Somebody who could change it without
+  // a new code would make code and kit open nothing.
+  bool changes_blob(const Sharing& now, const Digest& blob) const {
+    return recovery_party() && !renews_code(now) && fields_.blob_hash != blob;
+  }
   // The same parameters but for nonces and the agents' ceremony keys, dealt by agents alone: the same parties
   // hold the same indices of another polynomial, and nobody new gets a share.
   bool refreshes(const Sharing& now) const;
@@ -48,6 +54,8 @@ class HandoverPlan {
   const Sid& sid() const { return sid_; }
 
  private:
+  Status check_recovery_administrator(const Sharing& now) const;
+
   HandoverPlan(Fields fields, Bytes encoded, const Sid& sid)
       : fields_(std::move(fields)), encoded_(std::move(encoded)), sid_(sid) {}
   Fields fields_;

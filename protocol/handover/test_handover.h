@@ -19,7 +19,8 @@ struct TestKey {
   SigningKey client_ca_key;
   Organisations organisations;
   Bundle bundle;
-  Bytes parts = {};  // of epoch 0, as agents keep them
+  Bytes parts = {};           // of epoch 0, as agents keep them
+  Digest blob_hash{9, 9, 9};  // of what agents keep beside them
 
   // One key for all tests of this process that need no key of their own.
   static TestKey shared(SuiteId suite) {
@@ -44,7 +45,8 @@ struct TestKey {
             .client_ca_key = copy(client_ca_key),
             .organisations = copies(organisations),
             .bundle = bundle,
-            .parts = parts};
+            .parts = parts,
+            .blob_hash = blob_hash};
   }
   static TestKey generate(SuiteId suite, const Layout& layout = default_layout()) {
     TestCeremony ceremony(suite, layout);
@@ -66,22 +68,10 @@ struct TestKey {
   }
 };
 
-// A deal with another recovery part than its dealer made, and a new proof of the dealer's share for it.
-inline Deal with_part(const HandoverPlan& plan, const Deal& honest, const Scalar& share,
-                      const RecoveryPart& part) {
-  Deal deal = must(Deal::parse(honest.encode(), plan));
-  const RecoveryStatement statement = dealt_statement(plan, deal.open);
-  Writer sealed;
-  for (unsigned j = 1; j <= plan->parameters->n; ++j) {
-    const auto index = static_cast<std::uint8_t>(j);
-    if (index == statement.index)
-      sealed.lp4(must(seal_part(plan->parameters, statement, part, system_random())));
-    else
-      sealed.lp4(deal.sealed_for(index));
-  }
-  deal.sealed = std::move(sealed).take();
+// A deal that carries `sealed`, with a new proof of the dealer's share for it: what a hostile dealer can say.
+inline Deal proved_again(const HandoverPlan& plan, Deal deal, Bytes sealed, const Scalar& share) {
+  deal.sealed = std::move(sealed);
   deal.open.sealed_hash = sha256(deal.sealed);
-  deal.open.part_hash = sha256(part.encoded());
   const Group& group = plan.group();
   const Scalar nonce = Scalar::random(group.scalars(), system_random());
   deal.open.proof_r = group.generator_power_secret(nonce);
@@ -92,6 +82,37 @@ inline Deal with_part(const HandoverPlan& plan, const Deal& honest, const Scalar
                                     deal.open.sealed_hash, deal.open.part_hash, deal.open.proof_r.encode()});
   deal.open.proof_z = nonce + Scalar::reduce(group.scalars(), c) * share;
   return deal;
+}
+// The sealed values of a deal, with another one for an index.
+inline Bytes sealed_with(const HandoverPlan& plan, const Deal& deal, std::uint8_t other, ByteView value) {
+  Writer sealed;
+  for (unsigned j = 1; j <= plan->parameters->n; ++j) {
+    const auto index = static_cast<std::uint8_t>(j);
+    sealed.lp4(index == other ? value : deal.sealed_for(index));
+  }
+  return std::move(sealed).take();
+}
+
+// A deal with another recovery part than its dealer made.
+inline Deal with_part(const HandoverPlan& plan, const Deal& honest, const Scalar& share,
+                      const RecoveryPart& part) {
+  Deal deal = must(Deal::parse(honest.encode(), plan));
+  const RecoveryStatement statement = dealt_statement(plan, deal.open);
+  deal.open.part_hash = sha256(part.encoded());
+  Bytes sealed = sealed_with(plan, deal, statement.index,
+                             must(seal_part(plan->parameters, statement, part, system_random())));
+  return proved_again(plan, std::move(deal), std::move(sealed), share);
+}
+// A deal that gives the holder of an index a value that is not on its polynomial.
+inline Deal with_value(const HandoverPlan& plan, const Deal& honest, const Scalar& share, std::uint8_t index,
+                       const Scalar& value) {
+  Deal deal = must(Deal::parse(honest.encode(), plan));
+  const Party& holder = plan->parameters->parties[plan->parameters.holder_of(index)];
+  const Bytes other = must(hpke_seal(holder.ceremony_key, handover_seal_info(plan.sid()),
+                                     handover_seal_aad(deal.open.index, index, holder),
+                                     value.bytes().reveal(), system_random()));
+  Bytes sealed = sealed_with(plan, deal, index, other);
+  return proved_again(plan, std::move(deal), std::move(sealed), share);
 }
 
 // One handover with all its parties in one place, step by step, so that a test may interfere.
@@ -139,8 +160,7 @@ class TestHandover {
   Result<HandoverTranscript> transcript(const std::vector<Deal>& deals) const {
     std::vector<PublicDeal> open;
     for (const Deal& d : deals) open.push_back(must(PublicDeal::parse(d.open.encode(), plan)));
-    return HandoverTranscript::make(key_.bundle.sharing(), key_.bundle.newest_hash(), plan, std::move(open),
-                                    blob_hash);
+    return HandoverTranscript::make(key_.bundle.sharing(), key_.bundle.newest_hash(), plan, std::move(open));
   }
   // What the holder of an index of the new epoch gets.
   Result<Scalar> receive(const HandoverTranscript& made, const std::vector<Deal>& deals,
@@ -178,15 +198,24 @@ class TestHandover {
     if (new_recovery_key) key_.recovery_key = std::move(*new_recovery_key);
   }
   const SigningKey& identity(const std::string& name) const { return key_.identities.at(name); }
+  // Its epoch is this much later, as after handovers that came to nothing. Before anything is dealt.
+  void skip(std::uint32_t epochs) {
+    auto fields = plan.fields();
+    fields.epoch += epochs;
+    plan = must(HandoverPlan::make(std::move(fields)));
+  }
 
  private:
   HandoverPlan make_plan(const Layout& layout, std::vector<std::uint8_t> dealers, bool new_recovery) {
     const Parameters& from = key_.bundle.parameters();
     if (new_recovery) new_recovery_key.emplace(HpkePrivateKey::generate(system_random()));
     std::vector<Party> parties;
+    std::optional<HpkePublicKey> recovery_key_of_plan;
     std::uint8_t n = 0;
     for (const auto& [name, indices] : layout.parties) {
       const bool agent = name != "recovery";
+      if (!agent)
+        recovery_key_of_plan = new_recovery ? new_recovery_key->public_key() : from->recovery_key.value();
       const auto known = from.position_of(name);
       if (!known || (!agent && new_recovery))
         key_.identities.insert_or_assign(name, SigningKey::generate(system_random()));
@@ -196,17 +225,14 @@ class TestHandover {
           .indices = indices,
           .nonce = {},
           .identity_key = identity(name).public_key(),
-          .ceremony_key = agent          ? ceremony.public_key()
-                          : new_recovery ? new_recovery_key->public_key()
-                                         : from->recovery_key.value(),
+          .ceremony_key = agent ? ceremony.public_key() : *recovery_key_of_plan,
           .mode = agent ? KeeperMode::sealed : KeeperMode::not_an_agent,
           .url = agent ? layout.url_of(name) : "",
           .identity_certificate = std::nullopt,
           .organisation =
               known && (agent || !new_recovery) ? from->parties[*known].organisation
               : agent ? certify(key_.organisations, layout.organisation_of(name), identity(name).public_key())
-                      : certify(key_.organisations, layout.organisation_of(name),
-                                new_recovery ? new_recovery_key->public_key() : from->recovery_key.value())};
+                      : certify(key_.organisations, layout.organisation_of(name), *recovery_key_of_plan)};
       system_random().fill(party.nonce);
       if (agent)
         party.identity_certificate = known ? from->parties[*known].identity_certificate
@@ -214,19 +240,25 @@ class TestHandover {
       parties.push_back(std::move(party));
       n = static_cast<std::uint8_t>(n + indices.size());
     }
-    auto parameters = must(Parameters::make(
-        {.suite = from->suite,
-         .purpose = from->purpose,
-         .t = layout.t,
-         .n = n,
-         .tenant = from->tenant,
-         .parties = std::move(parties),
-         .client_ca = from->client_ca,
-         .recovery_key = new_recovery ? new_recovery_key->public_key() : from->recovery_key.value()}));
+    auto parameters = must(Parameters::make({.suite = from->suite,
+                                             .purpose = from->purpose,
+                                             .t = layout.t,
+                                             .n = n,
+                                             .tenant = from->tenant,
+                                             .parties = std::move(parties),
+                                             .client_ca = from->client_ca,
+                                             .recovery_key = recovery_key_of_plan}));
+    Digest blob{};
+    if (parameters.recovery_party()) blob = key_.blob_hash;
+    if (new_recovery) {
+      system_random().fill(blob);
+      key_.blob_hash = blob;
+    }
     return must(HandoverPlan::make({.key_id = key_.bundle.key_id(),
                                     .epoch = key_.bundle.epoch() + 1,
                                     .previous = key_.bundle.newest_hash(),
                                     .dealers = std::move(dealers),
+                                    .blob_hash = blob,
                                     .parameters = std::move(parameters)}));
   }
 
@@ -235,7 +267,6 @@ class TestHandover {
  public:
   std::vector<HpkePrivateKey> ceremony_keys;  // by party
   std::optional<HpkePrivateKey> new_recovery_key;
-  Digest blob_hash{9, 9, 9};
   HandoverPlan plan;
 };
 

@@ -84,15 +84,15 @@ Result<Sharing> new_sharing(const Sharing& now, const HandoverPlan& plan,
     }
     dealing.parts_hash = recovery_parts_hash(plan.sid(), dealing.index, hashes);
     sharing.recovery = std::move(dealing);
+    sharing.blob_hash = plan->blob_hash;
   }
   return sharing;
 }
 
-Bytes encode_body(const HandoverPlan& plan, const std::vector<PublicDeal>& deals, const Digest& blob_hash) {
+Bytes encode_body(const HandoverPlan& plan, const std::vector<PublicDeal>& deals) {
   Writer w;
   w.literal(kHandoverMagic).lp4(plan.encoded());
   for (const PublicDeal& deal : deals) w.lp4(deal.encode());
-  w.bytes(blob_hash);
   return std::move(w).take();
 }
 
@@ -113,16 +113,13 @@ Result<HandoverTranscript> read_body(Reader& r, const Sharing& now, const Digest
     if (!deal) return std::move(deal).error();
     deals.push_back(*std::move(deal));
   }
-  const auto blob_hash = r.array<32>();
-  if (!blob_hash) return malformed_handover("cut off");
-  return HandoverTranscript::make(now, newest_hash, *std::move(plan), std::move(deals), *blob_hash);
+  return HandoverTranscript::make(now, newest_hash, *std::move(plan), std::move(deals));
 }
 
 }  // namespace
 
 Result<HandoverTranscript> HandoverTranscript::make(const Sharing& now, const Digest& newest_hash,
-                                                    HandoverPlan plan, std::vector<PublicDeal> deals,
-                                                    const Digest& blob_hash) {
+                                                    HandoverPlan plan, std::vector<PublicDeal> deals) {
   if (auto fits = plan.follows(now, newest_hash); !fits) return std::move(fits).error();
   if (deals.size() != plan->dealers.size()) return malformed_handover("not one deal of each dealer");
   for (std::size_t i = 0; i < deals.size(); ++i) {
@@ -132,9 +129,9 @@ Result<HandoverTranscript> HandoverTranscript::make(const Sharing& now, const Di
   }
   auto sharing = new_sharing(now, plan, deals);
   if (!sharing) return std::move(sharing).error();
-  Bytes body = encode_body(plan, deals, blob_hash);
+  Bytes body = encode_body(plan, deals);
   const bool renews_code = plan.renews_code(now);
-  return HandoverTranscript(std::move(plan), renews_code, blob_hash, *std::move(sharing), std::move(body));
+  return HandoverTranscript(std::move(plan), renews_code, *std::move(sharing), std::move(body));
 }
 
 Result<HandoverTranscript> HandoverTranscript::parse(ByteView body, const Sharing& now,

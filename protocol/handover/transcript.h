@@ -5,21 +5,20 @@
 
 namespace coprotect::protocol {
 
-// The public outcome of a handover: the plan, every dealer's public part and the recovery blob that goes with
-// it. Made by each party before it prepares, and again by every reader of a bundle.
+// The public outcome of a handover: the plan and every dealer's public part. Made by each party before it
+// prepares, and again by every reader of a bundle.
 class HandoverTranscript {
  public:
   // `deals` in the plan's order of dealers. Checks that the plan follows `now`, and every deal; computes the
   // new public shares.
   static Result<HandoverTranscript> make(const Sharing& now, const Digest& newest_hash, HandoverPlan plan,
-                                         std::vector<PublicDeal> deals, const Digest& blob_hash);
+                                         std::vector<PublicDeal> deals);
   // From body(), which is also what a version begins with.
   static Result<HandoverTranscript> parse(ByteView body, const Sharing& now, const Digest& newest_hash);
 
   // The key in the new epoch.
   const Sharing& sharing() const { return sharing_; }
   const HandoverPlan& plan() const { return plan_; }
-  const Digest& blob_hash() const { return blob_hash_; }
   const Bytes& body() const { return body_; }
   // SHA-256 of it: what the version after this one names, whoever's signatures this one has.
   Digest hash() const;
@@ -28,16 +27,13 @@ class HandoverTranscript {
   std::vector<std::size_t> signers() const;
 
  private:
-  HandoverTranscript(HandoverPlan plan, bool renews_code, const Digest& blob_hash, Sharing sharing,
-                     Bytes body)
+  HandoverTranscript(HandoverPlan plan, bool renews_code, Sharing sharing, Bytes body)
       : plan_(std::move(plan)),
         renews_code_(renews_code),
-        blob_hash_(blob_hash),
         sharing_(std::move(sharing)),
         body_(std::move(body)) {}
   HandoverPlan plan_;
   bool renews_code_;
-  Digest blob_hash_;
   Sharing sharing_;
   Bytes body_;
 };

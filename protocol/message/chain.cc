@@ -4,6 +4,7 @@
 #include <set>
 
 #include "protocol/message/fields.h"
+#include "protocol/message/request.h"
 
 namespace coprotect::protocol {
 namespace {
@@ -43,6 +44,7 @@ Bytes ForwardMessage::encode() const {
 
 Result<ForwardMessage> ForwardMessage::parse(ByteView encoded) {
   Reader r(encoded);
+  if (encoded.size() > kMaxRequestSize) return malformed_chain("longer than 8 MiB");
   if (!r.literal(kForwardMagic)) return malformed_chain("not a forward message of version 1");
   const auto request = r.lp4();
   const auto count = r.u8();
@@ -52,6 +54,8 @@ Result<ForwardMessage> ForwardMessage::parse(ByteView encoded) {
   for (std::size_t i = 0; i < *count; ++i) {
     const auto party = r.array<33>();
     if (!party) return malformed_chain("field \"visited\": cut off");
+    if (!is_ecdsa_public_key(*party))
+      return malformed_chain("field \"visited\": party " + std::to_string(i + 1) + " is not a P-256 point");
     if (std::find(message.visited.begin(), message.visited.end(), *party) != message.visited.end())
       return malformed_chain("field \"visited\": party " + std::to_string(i + 1) + " is named twice");
     message.visited.push_back(*party);
@@ -87,6 +91,7 @@ Result<ChainReply> ChainReply::parse(ByteView encoded) {
   for (std::size_t i = 0; i < *count; ++i) {
     const auto party = r.array<33>();
     if (!party) return malformed_chain("cut off");
+    if (!is_ecdsa_public_key(*party)) return malformed_chain("a party is not a P-256 point");
     if (!parties.insert(*party).second) return malformed_chain("a party is repeated");
     auto answer = read_answer(r);
     if (!answer) return malformed_chain("cut off, or a field is not of its form");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "protocol/base/test_must.h"
 #include "protocol/base/text.h"
 #include "protocol/message/test_strict.h"
 
@@ -11,8 +12,15 @@ namespace {
 using test::refuses_other_lengths;
 
 PublicKeyBytes party(std::uint8_t n) {
-  PublicKeyBytes key{};
-  key.fill(n);
+  ByteArray<32> scalar{};
+  scalar.back() = n;
+  return must(SigningKey::from_scalar(scalar)).public_key().bytes();
+}
+
+// Of the width of a key, and no point: x = 1 is the abscissa of none.
+PublicKeyBytes no_point() {
+  PublicKeyBytes key{2};
+  key.back() = 1;
   return key;
 }
 
@@ -25,6 +33,31 @@ TEST(ForwardMessage, RoundTrips) {
   EXPECT_EQ(parsed->budget_ms, message.budget_ms);
   refuses_other_lengths<ForwardMessage>(message.encode());
   refuses_other_lengths<ForwardMessage>(ForwardMessage{}.encode());
+}
+
+TEST(ForwardMessage, NamesNoPartyTwice) {
+  const ForwardMessage message{.request = {1}, .visited = {party(4), party(5), party(4)}, .budget_ms = 1};
+  const auto refused = ForwardMessage::parse(message.encode());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::malformed);
+  EXPECT_NE(refused.error().message().find("party 3 is named twice"), std::string::npos)
+      << refused.error().message();
+}
+
+TEST(ForwardMessage, NamesNobodyWithoutAKey) {
+  const ForwardMessage message{.request = {1}, .visited = {party(4), no_point()}, .budget_ms = 1};
+  const auto refused = ForwardMessage::parse(message.encode());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::malformed);
+  EXPECT_NE(refused.error().message().find("party 2 is not a P-256 point"), std::string::npos)
+      << refused.error().message();
+}
+
+TEST(ForwardMessage, IsAtMost8MiBLong) {
+  ForwardMessage message{.request = Bytes((std::size_t{8} << 20) - 14), .visited = {}, .budget_ms = 1};
+  EXPECT_TRUE(ForwardMessage::parse(message.encode()));
+  message.request.push_back(0);
+  EXPECT_FALSE(ForwardMessage::parse(message.encode()));
 }
 
 TEST(ForwardMessage, RefusesMoreThan16Parties) {
@@ -71,6 +104,9 @@ TEST(ChainReply, RefusesWhatIsNotOfItsForm) {
   list.entries[1].party = party(1);  // one party twice
   EXPECT_FALSE(ChainReply::parse(list.encode()));
   list = example();
+  list.entries[1].party = no_point();
+  EXPECT_FALSE(ChainReply::parse(list.encode()));
+  list = example();
   list.entries[0].answer = Bytes{};  // a reply without a byte
   EXPECT_FALSE(ChainReply::parse(list.encode()));
   list = example();
@@ -79,7 +115,7 @@ TEST(ChainReply, RefusesWhatIsNotOfItsForm) {
   std::get<Refusal>(list.entries[1].answer).detail = "\xff";
   EXPECT_FALSE(ChainReply::parse(list.encode()));
   list.entries.clear();
-  for (std::uint8_t n = 0; n < 17; ++n) list.entries.push_back({.party = party(n), .answer = Bytes{1}});
+  for (std::uint8_t n = 1; n <= 17; ++n) list.entries.push_back({.party = party(n), .answer = Bytes{1}});
   EXPECT_FALSE(ChainReply::parse(list.encode()));
   list.entries.pop_back();
   EXPECT_TRUE(ChainReply::parse(list.encode()));

@@ -39,6 +39,20 @@ inline std::optional<std::string> read_uri(Reader& r) {
   return text;
 }
 
+// An ECDSA key: a point (SPEC.md §1.3).
+inline std::optional<PublicKeyBytes> read_public_key(Reader& r) {
+  auto key = r.array<33>();
+  if (!key || !is_ecdsa_public_key(*key)) return std::nullopt;
+  return key;
+}
+
+// A u8 that is 0 or 1.
+inline std::optional<bool> read_flag(Reader& r) {
+  const auto flag = r.u8();
+  if (!flag || *flag > 1) return std::nullopt;
+  return *flag == 1;
+}
+
 inline Bytes to_bytes(ByteView view) {
   return {view.begin(), view.end()};
 }

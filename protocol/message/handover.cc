@@ -1,17 +1,12 @@
 #include "protocol/message/handover.h"
 
-#include <algorithm>
-
-#include "protocol/crypto/hash.h"
 #include "protocol/message/fields.h"
+#include "protocol/message/malformed_handover.h"
 #include "protocol/threshold/shamir.h"
 
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::string_view kLayout = "CPHL\x01";
-constexpr std::string_view kAnnouncement = "CPHW\x01";
-constexpr std::string_view kNotice = "CPHN\x01";
 constexpr std::string_view kDeal = "CPHQ\x01";
 constexpr std::string_view kPrepare = "CPHP\x01";
 constexpr std::string_view kRetire = "CPHR\x01";
@@ -21,10 +16,6 @@ constexpr std::string_view kVoid = "CPHV\x01";
 constexpr std::string_view kHandoverStatus = "CPHS\x01";
 constexpr std::string_view kJoinTag = "CPV1-JOIN";
 constexpr std::string_view kVoidTag = "CPV1-VOID";
-
-Error malformed_handover(std::string_view what) {
-  return {Code::malformed, "handover: not " + std::string(what) + " of version 1"};
-}
 
 void write_list(Writer& w, const std::vector<Bytes>& list) {
   w.u8(static_cast<std::uint8_t>(list.size()));
@@ -53,7 +44,7 @@ std::optional<std::vector<Statement>> read_statements(Reader& r) {
   if (!count || *count > kMaxShares) return std::nullopt;
   std::vector<Statement> statements;
   for (std::uint8_t i = 0; i < *count; ++i) {
-    const auto party = r.array<33>();
+    const auto party = read_public_key(r);
     const auto signature = r.array<64>();
     if (!party || !signature) return std::nullopt;
     statements.push_back({*party, *signature});
@@ -86,30 +77,41 @@ std::optional<std::pair<Bytes, std::vector<Statement>>> parse_with_statements(st
   return std::pair(to_bytes(*about), *std::move(statements));
 }
 
-std::optional<bool> read_flag(Reader& r) {
-  const auto flag = r.u8();
-  if (!flag || *flag > 1) return std::nullopt;
-  return *flag == 1;
+// A time, or that there is none.
+void write_optional_time(Writer& w, const std::optional<std::int64_t>& time_ms) {
+  w.u8(time_ms ? 1 : 0);
+  if (time_ms) write_time(w, *time_ms);
 }
 
-std::optional<Layout::Holder> read_holder(Reader& r) {
-  auto name = r.text();
-  const auto count = r.u8();
-  const auto indices = r.bytes(count.value_or(0));
-  const auto organisation = r.array<33>();
-  const auto is_agent = read_flag(r);
-  if (!name || !valid_party_name(*name) || !indices || !organisation || !is_agent) return std::nullopt;
-  Layout::Holder holder{.name = *std::move(name),
-                        .indices = to_bytes(*indices),
-                        .organisation = *organisation,
-                        .identity_key = std::nullopt,
-                        .url = {}};
-  if (!*is_agent) return holder;
-  holder.identity_key = r.array<33>();
-  auto url = read_uri(r);
-  if (!holder.identity_key || !url) return std::nullopt;
-  holder.url = *std::move(url);
-  return holder;
+// Whether it could be read.
+bool read_optional_time(Reader& r, std::optional<std::int64_t>& time_ms) {
+  const auto given = read_flag(r);
+  if (given == true) time_ms = read_time(r);
+  return given && *given == time_ms.has_value();
+}
+
+void write_condition(Writer& w, const HandoverStatus::Condition& condition) {
+  write_optional_time(w, condition.parts_verified_ms);
+  write_optional_time(w, condition.code_opened_ms);
+  w.lp(condition.recovery).lp(condition.contacts);
+  w.u8(condition.erased ? 2 : condition.erasure_held ? 1 : 0).lp(condition.erasure);
+}
+
+std::optional<HandoverStatus::Condition> read_condition(Reader& r) {
+  HandoverStatus::Condition condition;
+  if (!read_optional_time(r, condition.parts_verified_ms) || !read_optional_time(r, condition.code_opened_ms))
+    return std::nullopt;
+  auto recovery = read_text(r, kMaxConditionText);
+  auto contacts = read_text(r, kMaxConditionText);
+  const auto state = r.u8();
+  auto erasure = read_text(r, kMaxConditionText);
+  if (!recovery || !contacts || !state || *state > 2 || !erasure) return std::nullopt;
+  condition.recovery = *std::move(recovery);
+  condition.contacts = *std::move(contacts);
+  condition.erasure_held = *state == 1;
+  condition.erased = *state == 2;
+  condition.erasure = *std::move(erasure);
+  return condition;
 }
 
 }  // namespace
@@ -138,112 +140,6 @@ std::string_view step_name(HandoverStep step) {
       return "consent";
   }
   return "unknown";
-}
-
-Layout Layout::of(const Parameters& parameters) {
-  Layout layout{.t = parameters->t, .holders = {}};
-  for (const Party& party : parameters->parties) {
-    Holder holder{.name = party.name,
-                  .indices = party.indices,
-                  .organisation = party.organisation.organisation_key(),
-                  .identity_key = std::nullopt,
-                  .url = {}};
-    if (party.is_agent()) {
-      holder.identity_key = party.identity_key.bytes();
-      holder.url = party.url;
-    }
-    layout.holders.push_back(std::move(holder));
-  }
-  return layout;
-}
-
-Bytes Layout::encode() const {
-  Writer w;
-  w.literal(kLayout).u8(t).u8(static_cast<std::uint8_t>(holders.size()));
-  for (const Holder& holder : holders) {
-    w.lp(holder.name).u8(static_cast<std::uint8_t>(holder.indices.size())).bytes(holder.indices);
-    w.bytes(holder.organisation);
-    w.u8(holder.identity_key ? 1 : 0);
-    if (holder.identity_key) w.bytes(*holder.identity_key).lp(holder.url);
-  }
-  return std::move(w).take();
-}
-
-Result<Layout> Layout::parse(ByteView encoded) {
-  Reader r(encoded);
-  const bool known = r.literal(kLayout);
-  const auto t = r.u8();
-  const auto count = r.u8();
-  if (!known || !t || !count || *count > kMaxShares) return malformed_handover("a layout");
-  Layout layout{.t = *t, .holders = {}};
-  for (std::uint8_t i = 0; i < *count; ++i) {
-    auto holder = read_holder(r);
-    if (!holder) return malformed_handover("a layout");
-    layout.holders.push_back(*std::move(holder));
-  }
-  if (!r.empty()) return malformed_handover("a layout");
-  return layout;
-}
-
-Announcement Announcement::of(const Parameters& parameters) {
-  return {.layout = Layout::of(parameters), .recovery_key = parameters->recovery_key};
-}
-
-Bytes Announcement::encode() const {
-  Writer w;
-  w.literal(kAnnouncement).lp4(layout.encode()).lp(recovery_key ? ByteView(*recovery_key) : ByteView());
-  return std::move(w).take();
-}
-
-Result<Announcement> Announcement::parse(ByteView encoded) {
-  Reader r(encoded);
-  const bool known = r.literal(kAnnouncement);
-  const auto encoded_layout = r.lp4();
-  const auto key = r.lp();
-  if (!known || !encoded_layout || !key || !r.empty()) return malformed_handover("an announcement");
-  auto layout = Layout::parse(*encoded_layout);
-  if (!layout) return std::move(layout).error();
-  Announcement announcement{.layout = *std::move(layout), .recovery_key = std::nullopt};
-  if (key->empty()) return announcement;
-  announcement.recovery_key = Reader(*key).array<65>();
-  if (!announcement.recovery_key || key->size() != announcement.recovery_key->size() ||
-      !is_hpke_public_key(*announcement.recovery_key))
-    return malformed_handover("an announcement");
-  return announcement;
-}
-
-Digest HandoverNotice::hash() const {
-  return tagged_hash("CPV1-NOTICE", {sha256(what.encode()), announcer});
-}
-
-Bytes HandoverNotice::encode() const {
-  Writer w;
-  w.literal(kNotice).lp4(what.encode()).bytes(announcer).lp(client);
-  write_time(w, not_before_ms);
-  w.u64(static_cast<std::uint64_t>(running_left_ms)).u8(vetoed ? 1 : 0);
-  return std::move(w).take();
-}
-
-Result<HandoverNotice> HandoverNotice::parse(ByteView encoded) {
-  Reader r(encoded);
-  const bool known = r.literal(kNotice);
-  const auto encoded_what = r.lp4();
-  const auto announcer = r.array<32>();
-  auto client = read_uri(r);
-  const auto not_before_ms = read_time(r);
-  const auto running_left_ms = read_time(r);
-  const auto vetoed = read_flag(r);
-  if (!known || !encoded_what || !announcer || !client || !not_before_ms || !running_left_ms || !vetoed ||
-      !r.empty())
-    return malformed_handover("a notice");
-  auto what = Announcement::parse(*encoded_what);
-  if (!what) return std::move(what).error();
-  return HandoverNotice{.what = *std::move(what),
-                        .announcer = *announcer,
-                        .client = *std::move(client),
-                        .not_before_ms = *not_before_ms,
-                        .running_left_ms = *running_left_ms,
-                        .vetoed = *vetoed};
 }
 
 Bytes DealRequest::encode() const {
@@ -293,6 +189,19 @@ Result<PrepareRequest> PrepareRequest::parse(ByteView encoded) {
     return malformed_handover("a request to prepare");
   return PrepareRequest{
       .deals = *std::move(deals), .blob = to_bytes(*blob), .possession = to_bytes(*possession)};
+}
+
+Bytes encode_statements(const std::vector<Statement>& statements) {
+  Writer w;
+  write_statements(w, statements);
+  return std::move(w).take();
+}
+
+Result<std::vector<Statement>> parse_statements(ByteView encoded) {
+  Reader r(encoded);
+  auto statements = read_statements(r);
+  if (!statements || !r.empty()) return malformed_handover("statements");
+  return *std::move(statements);
 }
 
 Bytes RetireRequest::encode() const {
@@ -373,10 +282,12 @@ bool verify_void_mac(const Secret& secret, ByteView encoded) {
 Bytes HandoverStatus::encode() const {
   Writer w;
   w.literal(kHandoverStatus).u32(epoch).u32(decided).u8(unacknowledged ? 1 : 0).lp4(bundle);
+  write_statements(w, acknowledgements);
   w.u8(prepared ? 1 : 0);
   if (prepared) w.lp4(prepared->transcript).bytes(prepared->confirmation);
   w.u8(static_cast<std::uint8_t>(announced.size()));
   for (const HandoverNotice& notice : announced) w.lp4(notice.encode());
+  write_condition(w, condition);
   return std::move(w).take();
 }
 
@@ -387,13 +298,15 @@ Result<HandoverStatus> HandoverStatus::parse(ByteView encoded) {
   const auto decided = r.u32();
   const auto unacknowledged = read_flag(r);
   const auto bundle = r.lp4();
+  auto acknowledgements = read_statements(r);
   const auto is_prepared = read_flag(r);
-  if (!known || !epoch || !decided || !unacknowledged || !bundle || !is_prepared)
+  if (!known || !epoch || !decided || !unacknowledged || !bundle || !acknowledgements || !is_prepared)
     return malformed_handover("a status");
   HandoverStatus status{.epoch = *epoch,
                         .decided = *decided,
                         .unacknowledged = *unacknowledged,
                         .bundle = to_bytes(*bundle),
+                        .acknowledgements = *std::move(acknowledgements),
                         .prepared = std::nullopt,
                         .announced = {}};
   if (*is_prepared) {
@@ -411,7 +324,9 @@ Result<HandoverStatus> HandoverStatus::parse(ByteView encoded) {
     if (!notice) return std::move(notice).error();
     status.announced.push_back(*std::move(notice));
   }
-  if (!r.empty()) return malformed_handover("a status");
+  auto condition = read_condition(r);
+  if (!condition || !r.empty()) return malformed_handover("a status");
+  status.condition = *std::move(condition);
   return status;
 }
 

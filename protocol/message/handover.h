@@ -6,6 +6,7 @@
 #include "protocol/handover/consent.h"
 #include "protocol/handover/offer.h"
 #include "protocol/handover/statements.h"
+#include "protocol/message/announcement.h"
 #include "protocol/message/invitation.h"
 
 namespace coprotect::protocol {
@@ -27,55 +28,6 @@ enum class HandoverStep : std::uint8_t {
   consent = 10,  // DealRequest without consents → Consent; empty, if the agent has no say in the plan
 };
 std::string_view step_name(HandoverStep step);
-
-// Who is to hold a key: what is announced before, and compared when it is done. Names no key that is made
-// anew for each try.
-struct Layout {
-  struct Holder {
-    std::string name;
-    std::vector<std::uint8_t> indices;
-    PublicKeyBytes organisation;                 // the key that certifies the holder
-    std::optional<PublicKeyBytes> identity_key;  // of an agent
-    std::string url;                             // of an agent
-    friend bool operator==(const Holder&, const Holder&) = default;
-  };
-  std::uint8_t t;
-  std::vector<Holder> holders;
-
-  static Layout of(const Parameters& parameters);
-  Bytes encode() const;
-  static Result<Layout> parse(ByteView encoded);
-  friend bool operator==(const Layout&, const Layout&) = default;
-};
-
-// What a recovery administrator announces: who is to hold the key, and under which recovery key.
-struct Announcement {
-  Layout layout;
-  std::optional<HpkePublicKey> recovery_key;  // R0's
-
-  static Announcement of(const Parameters& parameters);
-  Bytes encode() const;
-  static Result<Announcement> parse(ByteView encoded);
-  friend bool operator==(const Announcement&, const Announcement&) = default;
-};
-
-// What an agent knows of an announced handover. Several wait side by side, one of each announcer's key, and
-// only that key carries its own out.
-struct HandoverNotice {
-  Announcement what;
-  Digest announcer;    // SHA-256 of the SubjectPublicKeyInfo of the certificate that announced it
-  std::string client;  // of that certificate: a URI
-  std::int64_t not_before_ms;
-  // For how long the agent still has to run before it is carried out, whatever the wall clock says.
-  std::int64_t running_left_ms;
-  bool vetoed;
-
-  // What a veto names.
-  Digest hash() const;
-  Bytes encode() const;
-  static Result<HandoverNotice> parse(ByteView encoded);
-};
-constexpr std::size_t kMaxNotices = 8;  // of one key
 
 struct DealRequest {
   Bytes plan;
@@ -101,6 +53,9 @@ struct Statement {
   PublicKeyBytes party;
   Signature signature;
 };
+// As a list: count u8 (0..16), for each: party 33 ‖ signature 64. Code::malformed.
+Bytes encode_statements(const std::vector<Statement>& statements);
+Result<std::vector<Statement>> parse_statements(ByteView encoded);
 
 struct RetireRequest {
   Bytes version;
@@ -152,16 +107,35 @@ struct HandoverStatus {
     Bytes transcript;  // HandoverTranscript::body()
     Signature confirmation;
   };
+  // What the agent says of what else it keeps for the key. Texts say what is wrong, and are empty if nothing
+  // is.
+  struct Condition {
+    std::optional<std::int64_t> parts_verified_ms =
+        {};                                           // when it last verified the recovery parts on its disk
+    std::optional<std::int64_t> code_opened_ms = {};  // when it last saw the recovery code open them
+    std::string recovery = {};
+    std::string contacts = {};  // whom it could not tell of an event
+    bool erasure_held = false;  // by its operator
+    // Whether its shares of the key, which is destroyed, are erased: nothing brings them back. Then no hold
+    // counts any more.
+    bool erased = false;
+    std::string erasure = {};
+  };
   std::uint32_t epoch;    // that is active here
   std::uint32_t decided;  // the newest epoch of which another handover cannot be confirmed here any more
   bool unacknowledged;    // the epoch before is still kept, because not all are known to have this one
   Bytes bundle;           // of the active epoch
+  std::vector<Statement> acknowledgements;  // of it, by all its agents, once this agent saw them; else none
   std::optional<Prepared> prepared;
   std::vector<HandoverNotice> announced;
+  Condition condition = {};
 
   Bytes encode() const;
   static Result<HandoverStatus> parse(ByteView encoded);
 };
+
+// The most that a text of a condition has.
+constexpr std::size_t kMaxConditionText = 1024;
 
 // A signature as an answer's only content.
 Bytes encode_signature(const Signature& signature);

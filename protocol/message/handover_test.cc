@@ -13,7 +13,19 @@ namespace {
 using test::expect_strict;
 
 const InvitationId kInvitation{1, 2, 3, 4, 5, 6, 7, 8};
-const PublicKeyBytes kParty{2, 7};
+// 33 bytes that are no point: x = 1 is the abscissa of none.
+const PublicKeyBytes kNoPoint = [] {
+  PublicKeyBytes key{2};
+  key.back() = 1;
+  return key;
+}();
+
+// The same point for the same number.
+PublicKeyBytes point(std::uint8_t number) {
+  ByteArray<32> scalar{};
+  scalar.back() = number;
+  return must(SigningKey::from_scalar(scalar)).public_key().bytes();
+}
 
 // Read as strictly as the others, and written back as it was.
 template <typename Message>
@@ -39,8 +51,8 @@ class HandoverMessageTest : public testing::Test {
   }
   static Layout layout() {
     return {.t = 2,
-            .holders = {{"cloud", {1, 3}, {7}, kParty, "https://cloud.example:8443"},
-                        {"recovery", {2}, {8}, std::nullopt, ""}}};
+            .holders = {{"cloud", {1, 3}, point(7), point(2), "https://cloud.example:8443"},
+                        {"recovery", {2}, point(8), std::nullopt, ""}}};
   }
   HandoverNotice notice() const {
     return {.what = {.layout = layout(), .recovery_key = key},
@@ -91,13 +103,78 @@ TEST_F(HandoverMessageTest, Layout) {
   EXPECT_FALSE(Layout::parse(flag));
   for (auto change :
        {+[](Layout& l) { l.t = 1; }, +[](Layout& l) { l.holders[0].indices = {1}; },
-        +[](Layout& l) { l.holders[0].identity_key = PublicKeyBytes{3}; },
-        +[](Layout& l) { l.holders[1].organisation = PublicKeyBytes{3}; },
-        +[](Layout& l) { l.holders[0].url += "1"; }, +[](Layout& l) { l.holders.pop_back(); }}) {
+        +[](Layout& l) { l.holders[0].identity_key = point(3); },
+        +[](Layout& l) { l.holders[1].organisation = point(3); }, +[](Layout& l) { l.holders[0].url += "1"; },
+        +[](Layout& l) { l.holders.pop_back(); }}) {
     Layout changed = layout();
     change(changed);
     EXPECT_FALSE(changed == layout());
   }
+}
+
+// Agents record it and tell people of it, so it is one that parameters of a key can have.
+TEST_F(HandoverMessageTest, LayoutThatNoParametersHave) {
+  using Change = void (*)(Layout&);
+  const auto add = [](Layout& l, std::vector<std::uint8_t> indices, std::uint8_t number) {
+    l.holders.push_back({"agent" + std::to_string(number), std::move(indices), point(7), point(number),
+                         "https://a.example:1"});
+  };
+  for (const auto& [why, change] : std::initializer_list<std::pair<const char*, Change>>{
+           {"no threshold", [](Layout& l) { l.t = 0; }},
+           {"a threshold above all indices", [](Layout& l) { l.t = 4; }},
+           {"no holder", [](Layout& l) { l.holders.clear(); }},
+           {"a holder without an index", [](Layout& l) { l.holders[0].indices = {}; }},
+           {"index 0",
+            [](Layout& l) {
+              l.holders[0].indices = {0, 1};
+            }},
+           {"an index left out",
+            [](Layout& l) {
+              l.holders[0].indices = {1, 4};
+            }},
+           {"an index of two",
+            [](Layout& l) {
+              l.holders[0].indices = {1, 2};
+            }},
+           {"an index twice", [](Layout& l) { l.holders[0].indices = {1, 1, 3}; }},
+           {"indices out of order", [](Layout& l) { l.holders[0].indices = {3, 1}; }},
+           {"two of a name", [](Layout& l) { l.holders[1].name = "cloud"; }},
+           {"an identity key off the curve", [](Layout& l) { l.holders[0].identity_key = kNoPoint; }},
+           {"an agent's organisation off the curve", [](Layout& l) { l.holders[0].organisation = kNoPoint; }},
+           {"a code's organisation off the curve", [](Layout& l) { l.holders[1].organisation = kNoPoint; }},
+           {"two indices of the recovery party", [](Layout& l) {
+              l.holders[0].indices = {1};
+              l.holders[1].indices = {2, 3};
+            }}}) {
+    Layout changed = layout();
+    change(changed);
+    const auto refused = Layout::parse(changed.encode());
+    ASSERT_FALSE(refused) << why;
+    EXPECT_EQ(refused.error().code(), Code::malformed) << why;
+  }
+  Layout larger = layout();
+  add(larger, {4}, 4);
+  EXPECT_TRUE(Layout::parse(larger.encode()));
+  larger.holders[2].identity_key = point(2);  // the first one's
+  EXPECT_FALSE(Layout::parse(larger.encode()));
+  larger.holders[2].identity_key.reset();  // a second recovery party
+  EXPECT_FALSE(Layout::parse(larger.encode()));
+  larger = layout();
+  add(larger, {4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, 4);
+  EXPECT_TRUE(Layout::parse(larger.encode()));
+  larger.holders[2].indices.push_back(17);
+  EXPECT_FALSE(Layout::parse(larger.encode()));
+}
+
+TEST_F(HandoverMessageTest, AnnouncementHasARecoveryKeyForARecoveryParty) {
+  const Announcement with{.layout = layout(), .recovery_key = key};
+  expect_read_back(with);
+  Announcement without{.layout = layout(), .recovery_key = std::nullopt};
+  EXPECT_FALSE(Announcement::parse(without.encode()));
+  without.layout.holders[1] = {"company", {2}, point(8), point(9), "https://company.example:8443"};
+  expect_read_back(without);
+  without.recovery_key = key;
+  EXPECT_FALSE(Announcement::parse(without.encode()));
 }
 
 TEST_F(HandoverMessageTest, Notice) {
@@ -112,9 +189,9 @@ TEST_F(HandoverMessageTest, Notice) {
   Bytes flag = notice().encode();
   flag.back() = 2;
   EXPECT_FALSE(HandoverNotice::parse(flag));
-  HandoverNotice without_recovery = notice();
-  without_recovery.what.recovery_key.reset();
-  expect_read_back(without_recovery);
+  HandoverNotice of_no_key = notice();
+  of_no_key.what.layout.t = 0;
+  EXPECT_FALSE(HandoverNotice::parse(of_no_key.encode()));
   HandoverNotice off_the_curve = notice();
   off_the_curve.what.recovery_key->back() ^= 1;
   EXPECT_FALSE(HandoverNotice::parse(off_the_curve.encode()));
@@ -142,14 +219,18 @@ TEST_F(HandoverMessageTest, Offer) {
   HandoverOffer changed = offer();
   changed.mode = static_cast<KeeperMode>(3);
   EXPECT_FALSE(HandoverOffer::parse(changed.encode()));
+  changed.mode = KeeperMode::not_an_agent;  // nobody else offers
+  EXPECT_FALSE(HandoverOffer::parse(changed.encode()));
   changed = offer();
   changed.ceremony_key = {4};  // not on the curve
   EXPECT_FALSE(HandoverOffer::parse(changed.encode()));
   changed = offer();
   changed.proofs = {{.index = 2, .proof = {1}}, {.index = 2, .proof = {2}}};  // not ascending
   EXPECT_FALSE(HandoverOffer::parse(changed.encode()));
-  changed.proofs = {{.index = 0, .proof = {1}}};
-  EXPECT_FALSE(HandoverOffer::parse(changed.encode()));
+  for (const std::uint8_t index : {std::uint8_t{0}, std::uint8_t{17}}) {
+    changed.proofs = {{.index = index, .proof = {1}}};
+    EXPECT_FALSE(HandoverOffer::parse(changed.encode()));
+  }
   changed.proofs.clear();
   for (std::uint8_t i = 1; i <= 16; ++i) changed.proofs.push_back({.index = i, .proof = {}});
   expect_read_back(changed);
@@ -195,18 +276,24 @@ TEST_F(HandoverMessageTest, PrepareRequest) {
 }
 
 TEST_F(HandoverMessageTest, RetireRequest) {
-  expect_read_back(RetireRequest{.version = {1, 2}, .acknowledgements = {{kParty, {5}}, {{3}, {6}}}});
+  expect_read_back(RetireRequest{.version = {1, 2}, .acknowledgements = {{point(2), {5}}, {point(3), {6}}}});
   RetireRequest many{.version = {}, .acknowledgements = {}};
   expect_read_back(many);
-  many.acknowledgements.resize(17);
+  many.acknowledgements = {{point(2), {5}}, {kNoPoint, {6}}};
+  EXPECT_FALSE(RetireRequest::parse(many.encode()));
+  many.acknowledgements.assign(16, {point(2), {5}});
+  EXPECT_TRUE(RetireRequest::parse(many.encode()));
+  many.acknowledgements.push_back({point(2), {5}});
   EXPECT_FALSE(RetireRequest::parse(many.encode()));
 }
 
 TEST_F(HandoverMessageTest, AbortRequest) {
-  expect_read_back(AbortRequest{.plan = {1, 2}, .voids = {{kParty, {5}}}});
+  expect_read_back(AbortRequest{.plan = {1, 2}, .voids = {{point(2), {5}}}});
   AbortRequest many{.plan = {}, .voids = {}};
   expect_read_back(many);
-  many.voids.resize(17);
+  many.voids = {{kNoPoint, {5}}};
+  EXPECT_FALSE(AbortRequest::parse(many.encode()));
+  many.voids.assign(17, {point(2), {5}});
   EXPECT_FALSE(AbortRequest::parse(many.encode()));
 }
 
@@ -245,8 +332,15 @@ TEST_F(HandoverMessageTest, Status) {
                         .decided = 5,
                         .unacknowledged = true,
                         .bundle = {1, 2},
+                        .acknowledgements = {{point(5), {6}}},
                         .prepared = HandoverStatus::Prepared{{3}, {4}},
-                        .announced = {notice(), notice()}};
+                        .announced = {notice(), notice()},
+                        .condition = {.parts_verified_ms = 7,
+                                      .code_opened_ms = 0,
+                                      .recovery = "a",
+                                      .contacts = "bc",
+                                      .erasure_held = true,
+                                      .erasure = "größer"}};
   expect_read_back(status);
   const auto parsed = must(HandoverStatus::parse(status.encode()));
   EXPECT_EQ(parsed.epoch, 3u);
@@ -257,6 +351,27 @@ TEST_F(HandoverMessageTest, Status) {
   EXPECT_EQ(parsed.prepared->confirmation, status.prepared->confirmation);
   ASSERT_EQ(parsed.announced.size(), 2u);
   EXPECT_EQ(parsed.announced[1].encode(), notice().encode());
+  EXPECT_EQ(parsed.condition.parts_verified_ms, 7);
+  EXPECT_EQ(parsed.condition.code_opened_ms, 0);
+  EXPECT_EQ(parsed.condition.recovery, "a");
+  EXPECT_EQ(parsed.condition.contacts, "bc");
+  EXPECT_TRUE(parsed.condition.erasure_held);
+  EXPECT_FALSE(parsed.condition.erased);
+  EXPECT_EQ(parsed.condition.erasure, "größer");
+  status.acknowledgements.front().party = kNoPoint;
+  EXPECT_FALSE(HandoverStatus::parse(status.encode()));
+  status.acknowledgements.front().party = point(5);
+  status.condition.erasure_held = false;
+  status.condition.erased = true;
+  expect_read_back(status);
+  EXPECT_TRUE(must(HandoverStatus::parse(status.encode())).condition.erased);
+  EXPECT_FALSE(must(HandoverStatus::parse(status.encode())).condition.erasure_held);
+  status.condition.parts_verified_ms.reset();
+  expect_read_back(status);
+  status.condition.code_opened_ms.reset();
+  status.condition.recovery = std::string(kMaxConditionText, 'x');
+  expect_read_back(status);
+  EXPECT_FALSE(must(HandoverStatus::parse(status.encode())).condition.parts_verified_ms);
   status.prepared.reset();
   expect_read_back(status);
   status.announced.clear();
@@ -265,6 +380,25 @@ TEST_F(HandoverMessageTest, Status) {
   Bytes flag = status.encode();
   flag[13] = 2;
   EXPECT_FALSE(HandoverStatus::parse(flag));
+  const auto refused = [&](const auto& change) {
+    HandoverStatus other = status;
+    change(other.condition);
+    return !HandoverStatus::parse(other.encode());
+  };
+  EXPECT_TRUE(refused([](auto& c) { c.recovery.push_back('x'); }));  // too long by one
+  EXPECT_TRUE(refused([](auto& c) { c.contacts = "\xff"; }));
+  EXPECT_TRUE(refused([](auto& c) { c.erasure = std::string(kMaxConditionText + 1, 'x'); }));
+  EXPECT_TRUE(refused([](auto& c) { c.parts_verified_ms = -1; }));
+  status.condition = {};
+  const Bytes bare = status.encode();
+  const auto flag_at = [&](std::size_t before_end, std::uint8_t value = 2) {
+    Bytes changed = bare;
+    changed[changed.size() - before_end] = value;
+    return !HandoverStatus::parse(changed);
+  };
+  EXPECT_TRUE(flag_at(9));     // parts verified
+  EXPECT_TRUE(flag_at(8));     // code opened
+  EXPECT_TRUE(flag_at(3, 3));  // erasure
   status.announced.resize(kMaxNotices + 1, notice());
   EXPECT_FALSE(HandoverStatus::parse(status.encode()));
 }

@@ -92,7 +92,7 @@ Result<Invitation> Invitation::parse(ByteView line) {
   std::optional<OrganisationCertificate> organisation;
   if (!organisation_bytes->empty()) {
     auto parsed = OrganisationCertificate::parse(*organisation_bytes);
-    if (!parsed) return Error(Code::malformed, parsed.error().message()).in("invitation");
+    if (!parsed) return std::move(parsed).error().in("invitation");
     if (parsed->kind() != OrganisationKind::agent || parsed->certified_key() != identity->key().bytes())
       return malformed_invitation("its organisation certificate is not for its agent");
     organisation = *std::move(parsed);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "protocol/base/secret_writer.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/dkg/test_ceremony.h"
@@ -167,6 +169,26 @@ TEST_F(InvitationTest, CarriesTheOrganisationOfItsAgent) {
   invitation.organisation = must(
       OrganisationCertificate::issue(OrganisationKind::agent, "Provider", provider, provider.public_key()));
   EXPECT_EQ(refusal(line(invitation)), foreign);
+}
+
+// One that the organisation did not sign is not of another form: its signature does not hold (SPEC.md §5.1).
+TEST_F(InvitationTest, RefusesAnOrganisationThatDidNotSign) {
+  Invitation invitation = make();
+  invitation.organisation = must(OrganisationCertificate::issue(
+      OrganisationKind::agent, "Provider", SigningKey::generate(system_random()), identity.public_key()));
+  const std::string text = line(invitation);
+  const Secret decoded = *base64url_decode(bytes_of(text).subspan(text.find('.') + 1));
+  Bytes payload(decoded.reveal().begin(), decoded.reveal().end() - 4);
+  const Bytes& certificate = invitation.organisation->encoded();
+  const auto at = std::ranges::search(payload, certificate).begin();
+  ASSERT_NE(at, payload.end());
+  at[static_cast<std::ptrdiff_t>(certificate.size()) - 1] ^= 1;
+  const Digest checksum = sha256(payload);
+  payload.insert(payload.end(), checksum.begin(), checksum.begin() + 4);
+  const auto refused =
+      Invitation::parse(bytes_of("coprotect-invitation-1." + text_of_secret(base64url_encode(payload))));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::unauthenticated) << refused.error().message();
 }
 
 TEST(InvitationMac, DependsOnSecretTagAndContent) {

@@ -2,6 +2,7 @@
 
 #include "protocol/crypto/hash.h"
 #include "protocol/message/fields.h"
+#include "protocol/message/handover.h"
 
 namespace coprotect::protocol {
 namespace {
@@ -51,7 +52,8 @@ std::optional<LogEntry::Step> read_step(Reader& r) {
   const auto step = r.u8();
   const auto sid = r.array<32>();
   const auto payload = r.array<32>();
-  if (!step || !sid || !payload) return std::nullopt;
+  if (!step || *step > static_cast<std::uint8_t>(HandoverStep::consent) || !sid || !payload)
+    return std::nullopt;
   return LogEntry::Step{.step = *step, .sid = *sid, .payload = *payload};
 }
 
@@ -95,6 +97,12 @@ std::string_view recorded_name(std::uint8_t operation) {
       return "ceremony";
     case Recorded::refusals:
       return "refusals";
+    case Recorded::hold_erasure:
+      return "hold-erasure";
+    case Recorded::release_erasure:
+      return "release-erasure";
+    case Recorded::cut_log:
+      return "cut-log";
   }
   return operation <= static_cast<std::uint8_t>(Operation::drill_report)
              ? operation_name(static_cast<Operation>(operation))
@@ -236,7 +244,7 @@ Result<LogHead> LogHead::parse(ByteView encoded) {
 Bytes LogReply::encode() const {
   invariant(lines.size() <= kMaxLines);
   Writer w;
-  w.lp(head).bytes(before).u16(static_cast<std::uint16_t>(lines.size()));
+  w.lp(head).lp(cut).bytes(before).u16(static_cast<std::uint16_t>(lines.size()));
   for (const Line& line : lines) {
     w.lp4(line.entry);
     if (line.entry.empty()) w.bytes(line.hash);
@@ -247,10 +255,11 @@ Bytes LogReply::encode() const {
 Result<LogReply> LogReply::parse(ByteView encoded) {
   Reader r(encoded);
   const auto head = r.lp();
+  const auto cut = r.lp();
   const auto before = r.array<32>();
   const auto count = r.u16();
-  if (!head || !before || !count || *count > kMaxLines) return not_a_reply();
-  LogReply reply{.head = to_bytes(*head), .before = *before, .lines = {}};
+  if (!head || !cut || !before || !count || *count > kMaxLines) return not_a_reply();
+  LogReply reply{.head = to_bytes(*head), .cut = to_bytes(*cut), .before = *before, .lines = {}};
   for (std::size_t i = 0; i < *count; ++i) {
     const auto entry = r.lp4();
     if (!entry) return not_a_reply();

@@ -30,7 +30,10 @@ enum class Recorded : std::uint8_t {
   read_key_list = 19,
   put_key_list = 20,
   ceremony = 21,
-  refusals = 22  // several, counted
+  refusals = 22,  // several, counted
+  hold_erasure = 23,
+  release_erasure = 24,
+  cut_log = 25
 };
 // "partial-decrypt", "put-client-list"; "?" for a number that is none.
 std::string_view recorded_name(std::uint8_t operation);
@@ -91,6 +94,7 @@ struct LogReply {
     Digest hash;
   };
   Bytes head;       // encoded LogHead of the whole log
+  Bytes cut{};      // encoded LogCut (log_cut.h) if the log begins after `from`, or else empty
   Digest before{};  // the chain up to the first entry that was asked for
   std::vector<Line> lines;
 

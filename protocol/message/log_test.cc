@@ -49,9 +49,18 @@ TEST(LogEntry, SaysWhatWasAskedFor) {
     entry.operation = static_cast<std::uint8_t>(operation);
     if (operation != 5) entry.handover.reset();
     const auto parsed = LogEntry::parse(entry.encode());
-    const bool known = operation <= 6 || (operation >= 16 && operation <= 22);
+    const bool known = operation <= 6 || (operation >= 16 && operation <= 25);
     EXPECT_EQ(static_cast<bool>(parsed), known) << operation;
     EXPECT_EQ(recorded_name(entry.operation) != "?", known) << operation;
+  }
+}
+
+// One of the steps of a handover, or 0 if the agent read none.
+TEST(LogEntry, HasAStepThatThereIs) {
+  for (unsigned step = 0; step <= 255; ++step) {
+    LogEntry entry = make_entry();
+    entry.handover->step = static_cast<std::uint8_t>(step);
+    EXPECT_EQ(static_cast<bool>(LogEntry::parse(entry.encode())), step <= 10) << step;
   }
 }
 

@@ -97,7 +97,7 @@ Status read_signature(Reader& r, ByteView encoded, const PublicKeyBytes& identit
   const auto signature = r.array<64>();
   if (!signature || !r.empty()) return malformed_peer_state("cut off, or something follows");
   const auto key = VerifyKey::parse(identity);
-  if (!key) return malformed_peer_state("its sender's key is none");
+  invariant(bool{key});
   if (!key->verify(digest(signed_bytes), *signature))
     return Error(Code::unauthenticated, "peer's state: signature does not hold");
   return Done{};
@@ -117,11 +117,12 @@ Bytes PeerQuestion::sign(const SigningKey& identity) const {
 Result<PeerQuestion> PeerQuestion::parse(ByteView encoded) {
   Reader r(encoded);
   if (!r.literal(kQuestion)) return malformed_peer_state("not a question of version 1");
-  const auto asker = r.array<33>();
-  const auto asked = r.array<33>();
+  const auto asker = read_public_key(r);
+  const auto asked = read_public_key(r);
   const auto nonce = r.array<16>();
   const auto known = r.array<32>();
-  if (!asker || !asked || !nonce || !known) return malformed_peer_state("cut off");
+  if (!asker || !asked || !nonce || !known)
+    return malformed_peer_state("cut off, or an identity key is not a P-256 point");
   auto state = read_state(r, *asker);
   if (!state) return std::move(state).error();
   if (auto held = read_signature(r, encoded, *asker, question_digest); !held) return std::move(held).error();
@@ -143,12 +144,12 @@ Bytes PeerAnswer::sign(const SigningKey& identity) const {
 Result<PeerAnswer> PeerAnswer::parse(ByteView encoded) {
   Reader r(encoded);
   if (!r.literal(kAnswer)) return malformed_peer_state("not an answer of version 1");
-  const auto answerer = r.array<33>();
+  const auto answerer = read_public_key(r);
   const auto question = r.array<32>();
   const auto remembered = r.lp4();
   const auto count = r.u16();
   if (!answerer || !question || !remembered || !count || *count > kMaxPeerKeys)
-    return malformed_peer_state("cut off");
+    return malformed_peer_state("cut off, or a field is not of its form");
   PeerAnswer answer{
       .answerer = *answerer, .question = *question, .remembered = to_bytes(*remembered), .lists = {}};
   for (std::size_t i = 0; i < *count; ++i) {

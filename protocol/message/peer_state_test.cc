@@ -86,6 +86,19 @@ TEST(PeerQuestion, RefusesFieldsThatAreNotOfTheirForm) {
   refused([](PeerQuestion& q) { q.state.serials = {{{ListKind::clients, "Acme"}, 1}}; });
   refused([](PeerQuestion& q) { q.state.serials = {{{static_cast<ListKind>(9), "acme"}, 1}}; });
   refused([](PeerQuestion& q) { q.asker.fill(0); });
+  refused([](PeerQuestion& q) { q.asked.fill(0); });
+}
+
+// Which of the two things is wrong: the form comes first.
+TEST(PeerQuestion, IsMalformedIfAKeyIsNoPoint) {
+  for (PublicKeyBytes PeerQuestion::*key : {&PeerQuestion::asker, &PeerQuestion::asked}) {
+    PeerQuestion changed = question();
+    changed.*key = PublicKeyBytes{2};
+    (changed.*key).back() = 1;  // the abscissa of no point
+    const auto refused = PeerQuestion::parse(changed.sign(cloud()));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Code::malformed) << refused.error().message();
+  }
 }
 
 TEST(PeerAnswer, IsReadBackAsItWas) {

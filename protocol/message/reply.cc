@@ -68,8 +68,13 @@ constexpr std::uint8_t kReplyAnswered = 0;
 constexpr std::uint8_t kReplyRefused = 1;
 constexpr std::size_t kSignatureSize = 64;
 
+// Not this party's answer to this request (SPEC.md §7.2).
 Error bad_reply(std::string_view what) {
-  return {Code::altered, "reply: " + std::string(what)};
+  return {Code::bad_proof, "reply: " + std::string(what)};
+}
+// What the party signed, but of no form.
+Error malformed_reply(std::string_view what) {
+  return {Code::malformed, "reply: " + std::string(what)};
 }
 
 Digest reply_digest(const Digest& request_hash, ByteView plaintext) {
@@ -146,9 +151,10 @@ Bytes SealedReply::encode() const {
 Result<SealedReply> SealedReply::parse(ByteView encoded) {
   Reader r(encoded);
   if (!r.literal(kReplyMagic)) return Error(Code::malformed, "reply: not of version 1");
-  const auto party = r.array<33>();
+  const auto party = read_public_key(r);
   const auto sealed = r.lp4();
-  if (!party || !sealed || !r.empty()) return Error(Code::malformed, "reply: cut off, or something follows");
+  if (!party || !sealed || !r.empty())
+    return Error(Code::malformed, "reply: cut off, its party is not a P-256 point, or something follows");
   return SealedReply{.party = *party, .sealed = to_bytes(*sealed)};
 }
 
@@ -192,10 +198,10 @@ Result<ReplyContent> SealedReply::open(const VerifyKey& identity, const HpkePriv
     return bad_reply("the party did not sign it");
   const ByteView content = plaintext.subspan(1);
   if (plaintext[0] == kReplyAnswered) return ReplyContent(Secret::copy_of(content));
-  if (plaintext[0] != kReplyRefused) return bad_reply("it is neither an answer nor a refusal");
+  if (plaintext[0] != kReplyRefused) return malformed_reply("it is neither an answer nor a refusal");
   Reader r(content);
   auto refusal = Refusal::read(r);
-  if (!refusal || !r.empty()) return bad_reply("its refusal is malformed");
+  if (!refusal || !r.empty()) return malformed_reply("its refusal is malformed");
   return ReplyContent(*std::move(refusal));
 }
 

@@ -55,7 +55,8 @@ struct SealedReply {
   static Result<SealedReply> refuse(const SigningKey& identity, const Refusal& refusal,
                                     const HpkePublicKey& reply_key, const Digest& request_hash,
                                     Random& random);
-  // Code::altered, and why, unless `identity` signed it for exactly this request.
+  // Code::bad_proof unless `identity` signed it for exactly this request; Code::malformed if what it signed
+  // is of no form.
   Result<ReplyContent> open(const VerifyKey& identity, const HpkePrivateKey& reply_key,
                             const Digest& request_hash) const;
 };

@@ -118,13 +118,14 @@ TEST_P(PartialReplyTest, ValuesAreMembersAndTheResponseIsCanonical) {
 
 class SealedReplyTest : public testing::Test {
  protected:
-  // What a reply that was made by hand says: "answer …", "refused: code: detail", or why it does not open.
+  // What a reply that was made by hand says: "answer …", "refused: code: detail", or why it does not open,
+  // with the code if that is not bad-proof.
   std::string opened(const SealedReply& sealed) const { return opened(sealed, reply_key, request_hash); }
   std::string opened(const SealedReply& sealed, const HpkePrivateKey& key, const Digest& hash) const {
     const auto content = sealed.open(identity.public_key(), key, hash);
     if (!content) {
-      EXPECT_EQ(content.error().code(), Code::altered);
-      return content.error().message();
+      const Code code = content.error().code();
+      return (code == Code::bad_proof ? "" : std::string(code_name(code)) + ": ") + content.error().message();
     }
     if (const auto* const answer = std::get_if<Secret>(&*content))
       return "answer " + std::string(text_of(answer->reveal()));
@@ -198,9 +199,9 @@ TEST_F(SealedReplyTest, HasOneForm) {
   const std::string refusing = "\1" + std::string(text_of(refusal.encode()));
   for (const std::string& plaintext : {refusing + "x", refusing.substr(0, refusing.size() - 1), "\1"s})
     EXPECT_EQ(opened(sealed_by_hand(signed_by(identity, plaintext, request_hash))),
-              "reply: its refusal is malformed");
+              "malformed: reply: its refusal is malformed");
   EXPECT_EQ(opened(sealed_by_hand(signed_by(identity, "\2partials", request_hash))),
-            "reply: it is neither an answer nor a refusal");
+            "malformed: reply: it is neither an answer nor a refusal");
   EXPECT_EQ(opened(sealed_by_hand(Bytes(64))), "reply: it is too short for a signature");
 }
 
@@ -215,6 +216,15 @@ TEST_F(SealedReplyTest, EveryFlippedByteAndEveryOtherLengthIsRefused) {
   }
   encoded.push_back(0);
   EXPECT_FALSE(SealedReply::parse(encoded));
+}
+
+TEST_F(SealedReplyTest, IsOfAPartyWithAKeyOnTheCurve) {
+  SealedReply of_nobody = reply;
+  of_nobody.party = {2};
+  of_nobody.party.back() = 1;  // the abscissa of no point
+  const auto parsed = SealedReply::parse(of_nobody.encode());
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().code(), Code::malformed);
 }
 
 TEST_F(SealedReplyTest, NeedsAKeyOnTheCurve) {

@@ -136,7 +136,9 @@ bool takes_payload(HandoverStep step) {
   return step != HandoverStep::status && step != HandoverStep::offer;
 }
 
-Result<HandoverBody> read_handover(ByteView bytes) {
+}  // namespace
+
+Result<HandoverBody> HandoverBody::parse(ByteView bytes) {
   Reader r(bytes);
   const auto step = r.u8();
   const auto payload = r.lp4();
@@ -148,6 +150,8 @@ Result<HandoverBody> read_handover(ByteView bytes) {
                              " of a handover has no payload");
   return HandoverBody{.step = static_cast<HandoverStep>(*step), .payload = to_bytes(*payload)};
 }
+
+namespace {
 
 Result<DrillReportBody> read_drill_report(ByteView bytes) {
   Reader r(bytes);
@@ -175,7 +179,7 @@ Result<std::vector<PublicKeyBytes>> read_audience(Reader& r) {
   for (std::size_t i = 1; i <= *count; ++i) {
     const auto key = r.array<33>();
     if (!key) return wrong("cut off");
-    if (!VerifyKey::parse(*key)) return wrong("party " + std::to_string(i) + " is not a P-256 point");
+    if (!is_ecdsa_public_key(*key)) return wrong("party " + std::to_string(i) + " is not a P-256 point");
     if (std::find(audience.begin(), audience.end(), *key) != audience.end())
       return wrong("party " + std::to_string(i) + " is named twice");
     audience.push_back(*key);
@@ -308,20 +312,24 @@ Result<SignedRequest::Envelope> SignedRequest::parse_envelope(ByteView encoded) 
   if (!chain->front().key().verify(request_digest(head, *body, certificates), *signature)) {
     return Error(Code::unauthenticated, "request: not signed with the key of its first certificate");
   }
+  // GCC 12 destroys an aggregate that is braced within another one twice, if a later member of that throws,
+  // as for want of memory. So it has a name here, and nothing throws after it.
+  Bytes content = to_bytes(*body);
+  Request request{.tenant = *std::move(tenant),
+                  .key_id = *key_id,
+                  .epoch = *epoch,
+                  .audience = *std::move(audience),
+                  .action = *action,
+                  .reason = *std::move(reason),
+                  .nonce = *nonce,
+                  .time_ms = *time_ms,
+                  .reply_key = *reply_key,
+                  .body = RecoveryShareBody{}};
   return Envelope{.operation = *operation,
-                  .request = {.tenant = *std::move(tenant),
-                              .key_id = *key_id,
-                              .epoch = *epoch,
-                              .audience = *std::move(audience),
-                              .action = *action,
-                              .reason = *std::move(reason),
-                              .nonce = *nonce,
-                              .time_ms = *time_ms,
-                              .reply_key = *reply_key,
-                              .body = RecoveryShareBody{}},
+                  .request = std::move(request),
                   .chain = *std::move(chain),
                   .hash = sha256(encoded),
-                  .body = to_bytes(*body)};
+                  .body = std::move(content)};
 }
 
 Result<SignedRequest> SignedRequest::Envelope::open(SuiteId suite) && {
@@ -349,7 +357,7 @@ Result<SignedRequest> SignedRequest::Envelope::open(SuiteId suite) && {
       break;
     }
     case Operation::handover: {
-      auto read = read_handover(body);
+      auto read = HandoverBody::parse(body);
       if (!read) return std::move(read).error();
       request.body = *std::move(read);
       break;

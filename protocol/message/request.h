@@ -52,6 +52,9 @@ struct DeriveBody {
 struct HandoverBody {
   HandoverStep step;
   Bytes payload;
+
+  // Needs no key: the agent reads it for its log, whatever the request is refused for.
+  static Result<HandoverBody> parse(ByteView bytes);
 };
 // How a drill ended (SPEC.md §12, operation 6).
 struct DrillReportBody {
@@ -65,6 +68,8 @@ struct DrillReportBody {
   // What the proof signs: all fields before it.
   Bytes claim() const;
   bool all_passed() const { return passed > 0 && failed == 0; }
+  // No drill: it says that the code was opened, and no more.
+  bool of_code_alone() const { return passed == 0 && failed == 0 && !proof.empty(); }
 };
 
 // In the order of the operations.

@@ -51,6 +51,13 @@ VALUES = [
              learn(TWO, Adversary(agents=of("B"), identities=of("A"), restores=1))),
     Question("two agents, an agent is put back, consents are withdrawn",
              learn(TWO, Adversary(kit=True, identities=of("B"), restores=1, withdrawals=True))),
+    Question("two agents, a certificate that announces, no share, nobody objects",
+             learn(TWO, Adversary(announces=True))),
+    Question("two agents, kit and code, announces, nobody objects", learn(TWO, Adversary(kit=True, announces=True))),
+    Question("two agents, kit and code, announces, operators object",
+             learn(TWO, Adversary(kit=True, announces=True, withdrawals=True))),
+    Question("three agents, a certificate that announces, no share, nobody objects",
+             learn(THREE, Adversary(announces=True), offers=1)),
     Question("three agents, kit and code", learn(THREE, Adversary(kit=True), offers=1)),
     Question("three agents, all identity keys stolen", learn(THREE, Adversary(identities=of("ABC")), offers=1)),
     Question("three agents, one is hostile, another is put back",
@@ -91,6 +98,8 @@ VALUES = [
              learn(TWO, Adversary(), NEW_RULES - {"new recovery key is certified"}), "stranger"),
     Question("without: parts are sealed to agents",
              learn(TWO, Adversary(kit=True, asks=False), NEW_RULES - {"parts are sealed to agents"}), "stranger"),
+    Question("without: who announces proves the recovery share, a certificate alone",
+             learn(TWO, Adversary(announces=True), NEW_RULES - {"who announces proves the recovery share"}, goal=KEY), KEY),
     Question("without: randomness is hedged, an agent is put back",
              learn(TWO, Adversary(agents=of("B"), restores=1), NEW_RULES - {"randomness is hedged"}, goal=KEY), KEY),
 ]
@@ -107,16 +116,19 @@ GROW_LATER = Plan("grow-2", 2, 0, A_B_J, A_B, refresh=False)
 REPLACE = Plan("replace-2", 2, 0, of("AJ"), A_B, refresh=False)
 OF_THREE = Plan("refresh-1", 1, 0, A_B_C, A_B_C)
 OF_THREE_LATER = Plan("refresh-2", 2, 0, A_B_C, A_B_C)
+JOIN = Plan("join-1", 1, 0, of("ABCJ"), A_B_C, refresh=False)
 OF_FOUR = Plan("refresh-1", 1, 0, of("ABCD"), A_B_C)
 
 
-def end(plans, agents="AB", t=2, without=(), recovery=False, restores=0, only_loss=False):
+def end(plans, agents="AB", t=2, without=(), recovery=False, restores=0, only_loss=False, hostile=""):
     holders = of(agents) - of("J")
-    setting = fates.Setting(tuple(agents), holders, t, plans, recovery, fates.RULES - of(without), restores)
-    return lambda: fates.run(setting, only_loss)
+    setting = fates.Setting(tuple(agents), holders, t, plans, recovery, fates.RULES - of(without), restores,
+                            of(hostile))
+    return lambda: fates.run(setting, only_loss or bool(hostile))
 
 
 PEERS = "peers remember what was said"
+KEEPS = "going back keeps what was acknowledged"
 FATES = [
     Question("two refreshes to one epoch", end((REFRESH, SAME_EPOCH))),
     Question("two refreshes", end((REFRESH, LATER))),
@@ -127,6 +139,12 @@ FATES = [
     Question("three agents, all of whom are needed", end((OF_THREE,), "ABC", 3)),
     Question("a disk is put back, two agents and recovery", end((REFRESH,), recovery=True, restores=1)),
     Question("a disk is put back, three agents", end((OF_THREE,), "ABC", restores=1)),
+    Question("three agents, one says both, all honest ones and recovery are needed",
+             end((OF_THREE,), "ABC", 3, recovery=True, hostile="C")),
+    Question("three agents, one says both, two refreshes",
+             end((OF_THREE, OF_THREE_LATER), "ABC", 3, recovery=True, hostile="C"), large=True),
+    Question("an agent joins, one says both, the honest ones and recovery are needed",
+             end((JOIN,), "ABCJ", 3, recovery=True, hostile="C")),
     # Who had no share then has no peers to ask (README.md).
     Question("KNOWN: a joining agent's disk is put back to before it had a share",
              end((GROW,), "ABJ", restores=1), "all acknowledged was voided"),
@@ -146,13 +164,16 @@ FATES = [
              end((REFRESH,), without=("a confirmed plan needs another's void",)), "a client may follow"),
     Question("without: a void forgets the offer",
              end((REFRESH,), without=("a void forgets the offer",)), "a void is not final"),
+    Question("without: going back keeps what was acknowledged, one agent says both",
+             end((OF_THREE,), "ABC", 3, without=(KEEPS,), recovery=True,
+                 hostile="C"), "the key is lost"),
     Question("without: peers remember what was said",
              end((OF_THREE,), "ABC", without=(PEERS,), restores=1), "all acknowledged was voided"),
     Question("without: peers remember what was said, going back needs the epoch before",
-             end((OF_THREE,), "ABC", without=(PEERS, "going back needs the epoch before"), restores=1,
+             end((OF_THREE,), "ABC", without=(PEERS, "going back needs the epoch before", KEEPS), restores=1,
                  only_loss=True), "the key is lost"),
     Question("without: peers remember what was said, four agents of which three are needed",
-             end((OF_FOUR,), "ABCD", 3, without=(PEERS,), restores=1, only_loss=True), "the key is lost", large=True),
+             end((OF_FOUR,), "ABCD", 3, without=(PEERS, KEEPS), restores=1, only_loss=True), "the key is lost", large=True),
 ]
 
 

@@ -1,7 +1,8 @@
 """How handovers of one key end (protocol/SPEC.md §13.6): prepared, activated, acknowledged, aborted, put back.
 
 Messages are true here (values.py and the proofs see to that). The adversary decides which step is asked of whom: in
-any order, again, or never. It keeps all that was ever said, and shows any of it to anybody.
+any order, again, or never. It keeps all that was ever said, and shows any of it to anybody. A hostile agent says
+whatever it likes, also the contrary of what it said before.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ RULES = frozenset({
     "a confirmed plan needs another's void",
     "a void forgets the offer",
     "going back needs the epoch before",
+    "going back keeps what was acknowledged",  # matters only if an agent is hostile
     "peers remember what was said",  # the active epoch and the decided one; matters only if a store is put back
 })
 
@@ -39,6 +41,7 @@ class Setting:
     recovery: bool = False  # one share more, where an agent keeps its parts
     rules: frozenset = RULES
     restores: int = 0  # how often an agent's disk is put back to a copy of it
+    hostile: frozenset = frozenset()  # of the agents; what they hold is not counted on
 
 
 # Sets of plans are bits: 1 << number. Tuples, so that a state is hashed fast.
@@ -47,6 +50,7 @@ class Agent(NamedTuple):
     active: int = -1  # −1: no share; 0: that of the key generation; else of a plan
     superseded: tuple = ()  # older versions whose shares are kept
     prepared: int = 0
+    shelved: int = 0  # what it went back from, and keeps the shares of
     decided: int = 0
     chain: int = 0  # the versions in its bundle
     least: int = 0  # the peers say: it had this epoch
@@ -91,6 +95,7 @@ class Model:
         self.dealers = [set()] + [{indices[name] for name in plan.dealers} for plan in setting.plans]
         self.of_all = [sum(self.bit(i, p) for i in parties) for p, parties in enumerate(self.parties)]
         self.of_dealers = [sum(self.bit(i, p) for i in dealers) for p, dealers in enumerate(self.dealers)]
+        self.hostile = {indices[name] for name in setting.hostile}
         for rule in RULES:
             setattr(self, rule.replace(" ", "_").replace("'", ""), rule in setting.rules)
 
@@ -140,8 +145,12 @@ class Model:
             return None
         if self.old_shares_go_with_the_last_acknowledgement and state.acks & self.of_all[p] != self.of_all[p]:
             return None
-        if agent.active == p and agent.superseded:
-            return agent._replace(superseded=()), None
+        all_say = state.acks & self.of_all[p] == self.of_all[p]
+        older = sum(1 << q for q, _ in self.plans if self.epochs[q] <= self.epochs[p])
+        if agent.shelved >> p & 1 and all_say and not agent.prepared and self.is_later(p, agent):
+            return agent._replace(active=p, superseded=(), shelved=agent.shelved & ~older, chain=1 << p), None
+        if agent.active == p and (agent.superseded or agent.shelved & older):
+            return agent._replace(superseded=(), shelved=agent.shelved & ~older), None
         if agent.active == self.follows[p] and i not in self.parties[p]:
             left = forget(agent, agent.offered)._replace(active=-1, superseded=(), prepared=0)
             return left._replace(chain=agent.chain | 1 << p, decided=max(agent.decided, self.epochs[p])), None
@@ -172,6 +181,8 @@ class Model:
         if agent.prepared:
             return None
         back = agent._replace(chain=agent.chain & ~(1 << p))
+        if self.going_back_keeps_what_was_acknowledged:
+            back = back._replace(shelved=back.shelved | 1 << p)
         if agent.superseded:
             return back._replace(active=agent.superseded[-1], superseded=agent.superseded[:-1]), "voids"
         if i in self.parties[self.follows[p]] and self.going_back_needs_the_epoch_before:
@@ -202,6 +213,9 @@ class Model:
                  ("retire", self.retire), ("abort", self.abort))
         for i, name in enumerate(self.s.agents):
             agent = state.agents[i]
+            if i in self.hostile:
+                yield from self.lies(state, i, name)
+                continue
             if agent.offered:
                 yield f"{name} restarts", self.changed(state, i, forget(agent, agent.offered))
             if self.s.restores > state.restored:
@@ -223,15 +237,37 @@ class Model:
                     others = {says: getattr(state, says) | self.bit(i, p)} if counts else {}
                     yield f"{what} {plan.name} at {name}", self.changed(state, i, after, **others)
 
+    def lies(self, state, i, name):
+        for p, plan in self.plans:
+            for says, by in (("deals", self.dealers), ("confirms", self.parties), ("acks", self.parties),
+                             ("voids", self.parties)):
+                said = getattr(state, says)
+                if i in by[p] and not said & self.bit(i, p):
+                    yield f"{name} {says} {plan.name}", state._replace(**{says: said | self.bit(i, p)})
+
     def stopped(self, agent):
         return agent.active >= 0 and self.epochs[agent.active] < agent.least
+
+    def can_resume(self, state, agent, i, version):
+        """Perhaps after it went back from what it took up meanwhile."""
+        if self.is_later(version, agent):
+            return True
+        voided = state.voids & self.of_all[agent.active] & ~self.bit(i, agent.active)
+        return agent.superseded and self.epochs[agent.superseded[-1]] < self.epochs[version] and voided
+
+    def is_later(self, version, agent):
+        return agent.active < 0 or self.epochs[version] > self.epochs[agent.active]
 
     def usable(self, state, version):
         """How many shares of a version can be used, or be brought to it."""
         complete = version and state.confirms & self.of_all[version] == self.of_all[version]
+        acknowledged = version and state.acks & self.of_all[version] == self.of_all[version]
         shares = 0
-        for agent in state.agents:
-            if self.stopped(agent):
+        for i, agent in enumerate(state.agents):
+            if i in self.hostile or self.stopped(agent):
+                continue
+            if acknowledged and agent.shelved >> version & 1 and self.can_resume(state, agent, i, version):
+                shares += 1
                 continue
             shares += (agent.active == version or version in agent.superseded
                        or complete and agent.prepared == version and agent.active in (-1, self.follows[version]))

@@ -24,6 +24,7 @@ NEW_RULES = frozenset({
     "new recovery key is certified",  # the organisation's certificate covers it, so that consent shows whose it is
     "parts are sealed to agents",  # what is dealt to the recovery key does not pass in the clear
     "randomness is hedged",  # by share and plan
+    "who announces proves the recovery share",  # which deals in that plan; otherwise operators have to consent
 })
 # A tool's word for the other agents' keys, an approval by invitation, which the tool has; as it once was.
 OLD_RULES = frozenset({"recovery stays in a refresh", "new recovery key is certified"})
@@ -32,11 +33,12 @@ OLD_RULES = frozenset({"recovery stays in a refresh", "new recovery key is certi
 @dataclass(frozen=True)
 class Adversary:
     kit: bool = False  # kit and code: opens what is sealed to the recovery key, knows the recovery share
-    asks: bool = True  # has a certificate of role recovery too: agents give it the parts, and record that
+    asks: bool = True  # has the recovery administrator's certificate too: agents give it the parts, and record that
     identities: frozenset = frozenset()  # agents whose identity key is stolen, without the share
     agents: frozenset = frozenset()  # agents that are the adversary's, with their shares
     restores: int = 0  # how often a virtual machine can be put back, memory and generator included
     withdrawals: bool = False  # operators may take consents back
+    announces: bool = False  # has a recovery administrator's certificate, and nobody objects while a plan waits
 
 
 @dataclass(frozen=True)
@@ -135,9 +137,28 @@ def operator_consents(setting, plan, agent):
     return plan.recovery_key == RECOVERY or not setting.has("new recovery key is certified")
 
 
-def consent_can_be_shown(setting, plan, agent):
+def is_left_to_the_announcer(setting, plan):
+    """What whoever holds the recovery share announces, and nobody objects to, counts as the operators' consent."""
+    return (setting.adversary.announces and setting.adversary.kit and setting.recovery_index in plan.dealers)
+
+
+def announcement_stands(setting, plan):
+    return setting.adversary.announces and (is_left_to_the_announcer(setting, plan)
+                                            or not setting.has("who announces proves the recovery share"))
+
+
+def consented(setting, plan, agent):
     return (operator_consents(setting, plan, agent) or agent in setting.adversary.identities
-            or agent in setting.adversary.agents)
+            or agent in setting.adversary.agents or is_left_to_the_announcer(setting, plan))
+
+
+def consent_can_be_shown(setting, plan, agent):
+    return consented(setting, plan, agent) or announcement_stands(setting, plan)
+
+
+def own_consent(setting, plan, agent, withdrawn):
+    """By the agent's own record. An operator who objects to what is announced takes it back, too."""
+    return not withdrawn and (operator_consents(setting, plan, agent) or announcement_stands(setting, plan))
 
 
 def offers_hold(setting, plan):
@@ -161,12 +182,10 @@ def authorized(setting, plan, agent, withdrawn):
     if not setting.has("consent of all dealers"):
         # An approval is a MAC by an invitation that the tool has; or, with "own consent by own record" alone, the
         # agent's own operator.
-        return (not setting.has("own consent by own record")
-                or operator_consents(setting, plan, agent) and not withdrawn)
+        return not setting.has("own consent by own record") or own_consent(setting, plan, agent, withdrawn)
     if not all(consent_can_be_shown(setting, plan, name) for name in dealing_agents(setting, plan)):
         return False
-    return (not setting.has("own consent by own record")
-            or operator_consents(setting, plan, agent) and not withdrawn)
+    return not setting.has("own consent by own record") or own_consent(setting, plan, agent, withdrawn)
 
 
 def deals_by(setting, state, i, plan, withdrawn=False):
@@ -262,11 +281,13 @@ def entitled(setting, plan, index):
     adversary = setting.adversary
     if index == setting.recovery_index:
         keeps_parts = any(entitled(setting, plan, party.index) for party in plan.parties)
-        return adversary.kit and (adversary.asks or keeps_parts) and plan.recovery_key == RECOVERY
+        if plan.recovery_key == MALLORY:
+            return is_left_to_the_announcer(setting, plan)
+        return adversary.kit and (adversary.asks or keeps_parts)
     party = next(party for party in plan.parties if party.index == index)
     if party.identity in adversary.agents:
         return True
-    return party.identity == MALLORY and all(consent_can_be_shown(setting, plan, name)
+    return party.identity == MALLORY and all(consented(setting, plan, name)
                                              for name in dealing_agents(setting, plan))
 
 
@@ -304,8 +325,8 @@ def violation(setting, goal):
                 got = {i + 1 for i, p, _, index in values if p == plan and index == party.index}
                 agents = {j for j in plan.dealers if j != setting.recovery_index
                           and setting.agents[j - 1] not in adversary.agents}
-                if agents <= got and not all(operator_consents(setting, plan, name)
-                                             for name in dealing_agents(setting, plan)):
+                if agents <= got and not is_left_to_the_announcer(setting, plan) and not all(
+                        operator_consents(setting, plan, name) for name in dealing_agents(setting, plan)):
                     return f"a stranger has a whole share for index {party.index}, to which not all operators agreed"
         named = any(party.identity == MALLORY for _, plan, _ in state.deals for party in plan.parties)
         if had < setting.t and not named and whole_key(setting, state.deals):

@@ -90,6 +90,9 @@ Secret generate_code(Random& random) {
 }
 
 Result<Secret> read_code(ByteView typed) {
+  // Of a file whose lines end in CR LF.
+  if (!typed.empty() && declassified(is_equal(typed.back(), '\r')) != 0)
+    typed = typed.first(typed.size() - 1);
   Secret data(kGroups * kDataSymbols);
   Secret group_values(kDataSymbols);
   std::size_t symbols = 0;

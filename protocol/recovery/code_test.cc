@@ -67,7 +67,7 @@ TEST(RecoveryCode, ReadsWhatPeopleType) {
   for (const std::string_view typed :
        {"10003-01006-0010c-0001r-1111e-z000y-0000a", "  10003 01006 0010C 0001R 1111E Z000Y 0000A ",
         "1000301006001 0C0001R1111EZ000Y0000A", "IOoo3-0L0o6-00l0C-000iR-iIlLE-Z000Y-OOOOA",
-        "10003--01006-0010C-0001R-1111E-Z000Y-0000A-"}) {
+        "10003--01006-0010C-0001R-1111E-Z000Y-0000A-", "10003-01006-0010C-0001R-1111E-Z000Y-0000A\r"}) {
     const auto read = read_code(bytes_of(typed));
     ASSERT_TRUE(read) << typed << ": " << read.error().message();
     EXPECT_TRUE(equal_in_constant_time(*read, *plain));
@@ -119,7 +119,8 @@ TEST(RecoveryCode, SaysWhatIsMissingOrTooMuch) {
   EXPECT_EQ(refusal(code.substr(0, 35)), "recovery code: only 6 of 7 groups");
   EXPECT_EQ(refusal(code.substr(0, 40)), "recovery code: group 7 is incomplete");
   EXPECT_EQ(refusal(code + "-0"), "recovery code: more than 7 groups");
-  for (const char* const strange : {"U", "!", "\n", "\xc3"}) {
+  EXPECT_EQ(refusal(code + "\r\r"), "recovery code: more than 7 groups");
+  for (const char* const strange : {"U", "!", "\n", "\r", "\xc3"}) {
     std::string typed = code;
     typed[position(2, 1)] = strange[0];
     EXPECT_EQ(refusal(typed), mistyped(3));

@@ -81,6 +81,10 @@ Result<SigningKey> RecoveryKit::open_client_ca(const RecoveryKey& recovery_key) 
   return open_key_at(recovery_key, 1);
 }
 
+bool RecoveryKit::holds_client_ca() const {
+  return sealed_keys_.size() == 2 * kKeySize + kAeadTagSize;
+}
+
 RecoveryKit RecoveryKit::with_bundle(Bytes bundle) const {
   RecoveryKit kit = *this;
   kit.bundle_ = std::move(bundle);

@@ -6,8 +6,8 @@
 namespace coprotect::protocol {
 
 // The file that recovers a company together with the code (SPEC.md §8.3): bundle, blob, and the recovery
-// administrator's certificate with its key sealed under the code, and with the first key of a company also
-// the key of its client CA. The bundle is kept as bytes; bundle/bundle.h verifies it.
+// administrator's certificate with its key sealed under the code, and for the first key of a company and each
+// key for files also the key of its client CA. The bundle is kept as bytes; bundle/bundle.h verifies it.
 class RecoveryKit {
  public:
   static Result<RecoveryKit> parse(ByteView encoded);
@@ -19,6 +19,9 @@ class RecoveryKit {
   Result<SigningKey> open_key(const RecoveryKey& recovery_key) const;
   // The client CA's. Code::not_found if the kit has none.
   Result<SigningKey> open_client_ca(const RecoveryKey& recovery_key) const;
+
+  // Whether it holds the client CA's key. That it opens, only its code shows.
+  bool holds_client_ca() const;
 
   // The same kit with a newer bundle.
   RecoveryKit with_bundle(Bytes bundle) const;

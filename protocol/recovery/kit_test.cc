@@ -34,6 +34,7 @@ TEST_P(Kit, OpensWithWhatOpensItsBlob) {
   const auto ca = read->open_client_ca(opened->recovery_key);
   ASSERT_TRUE(ca);
   EXPECT_EQ(ca->public_key(), client_ca.public_key());
+  EXPECT_TRUE(read->holds_client_ca());
 }
 
 TEST_P(Kit, MayBeWithoutTheClientAuthority) {
@@ -43,6 +44,7 @@ TEST_P(Kit, MayBeWithoutTheClientAuthority) {
   ASSERT_TRUE(read);
   EXPECT_EQ(read->open_key(sealed.second)->public_key(), administrator.public_key());
   EXPECT_EQ(read->open_client_ca(sealed.second).error().code(), Code::not_found);
+  EXPECT_FALSE(read->holds_client_ca());
 }
 
 TEST_P(Kit, TakesANewerBundle) {

@@ -24,7 +24,8 @@ def is_test(path):
         name.endswith("_test.cc")
         or name.startswith(("test_", "fuzz_"))
         or "testing" in path.parts
-        or path.name in ("make_vectors.py", "verify_vectors.py", "check_registry.py")
+        or path.name.endswith("_vectors.py")
+        or path.name in ("vector_blocks.py", "check_registry.py")
     )
 
 

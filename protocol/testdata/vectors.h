@@ -44,6 +44,10 @@ class Block {
     return bytes.value_or(Bytes{});
   }
   std::uint64_t number(const std::string& name) const { return std::stoull(text(name)); }
+  // Another test reads those that this one leaves out.
+  void all() const {
+    for (const auto& [name, value] : values_) read_.insert(name);
+  }
   const std::string& where() const { return where_; }
 
  private:

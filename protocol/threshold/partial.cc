@@ -114,16 +114,25 @@ Digest partial_context(SuiteId suite, const Digest& key_id, std::uint32_t epoch,
 
 PartialSet compute_partials(const Scalar& share, const Element& public_share, std::span<const Element> bases,
                             const Digest& context, Random& random) {
+  return *compute_partials(share, public_share, bases, context, random, Interest());
+}
+
+Result<PartialSet> compute_partials(const Scalar& share, const Element& public_share,
+                                    std::span<const Element> bases, const Digest& context, Random& random,
+                                    const Interest& interest) {
   invariant(!bases.empty());
   const Group& group = public_share.group();
   std::vector<Element> values;
   values.reserve(bases.size());
-  for (const Element& base : bases) values.push_back(group.power_secret(base, share));
+  for (const Element& base : bases) {
+    if (auto wanted = interest.check(values.size(), bases.size()); !wanted) return std::move(wanted).error();
+    values.push_back(group.power_secret(base, share));
+  }
   const Scalar nonce = hedged_nonce(share, bases, context, random);
   DleqProof proof = bases.size() == 1
                         ? prove_one(share, public_share, bases.front(), values.front(), context, nonce)
                         : prove_batch(share, public_share, bases, values, context, nonce);
-  return {.values = std::move(values), .proof = std::move(proof)};
+  return PartialSet{.values = std::move(values), .proof = std::move(proof)};
 }
 
 Status verify_partials(const Element& public_share, std::span<const Element> bases, const PartialSet& set,

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "protocol/base/interest.h"
 #include "protocol/threshold/tdh2.h"
 
 namespace coprotect::protocol {
@@ -27,6 +28,10 @@ Digest partial_context(SuiteId suite, const Digest& key_id, std::uint32_t epoch,
 // Constant time in the share. `bases` are the c1's of verified capsules, at least one.
 PartialSet compute_partials(const Scalar& share, const Element& public_share, std::span<const Element> bases,
                             const Digest& context, Random& random);
+// The same for somebody who may go meanwhile: Code::unavailable then, and nothing of it is given out.
+Result<PartialSet> compute_partials(const Scalar& share, const Element& public_share,
+                                    std::span<const Element> bases, const Digest& context, Random& random,
+                                    const Interest& interest);
 
 // Code::bad_proof unless the set was computed with the share behind public_share for exactly these bases and
 // context.

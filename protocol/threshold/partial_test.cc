@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
+#include <thread>
 #include <unordered_map>
 
 #include "protocol/crypto/hash.h"
@@ -220,6 +222,31 @@ TEST_P(PartialTest, ContextBindsEveryField) {
   // An epoch's last byte is not the index.
   EXPECT_NE(partial_context(GetParam(), id, 0x0102, 3, request),
             partial_context(GetParam(), id, 0x01, 2, request));
+}
+
+TEST_P(PartialTest, NothingIsGivenToSomebodyWhoHasGone) {
+  Interest caller;
+  const auto c1 = bases(3);
+  EXPECT_TRUE(compute_partials(f.at(1), public_share(1), c1, context, system_random(), caller));
+  caller.give_up();
+  const auto gone = compute_partials(f.at(1), public_share(1), c1, context, system_random(), caller);
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code(), Code::unavailable);
+}
+
+// Between two items, not only before the first.
+TEST_P(PartialTest, EndsBetweenTwoItems) {
+  Interest caller;
+  const std::vector<Element> c1(100'000, bases(1).front());
+  const std::jthread client([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    caller.give_up();
+  });
+  const auto gone = compute_partials(f.at(1), public_share(1), c1, context, system_random(), caller);
+  ASSERT_FALSE(gone);
+  const std::string& message = gone.error().message();
+  EXPECT_TRUE(message.ends_with(" of 100000 items: the caller has gone")) << message;
+  EXPECT_FALSE(message.starts_with("given up after 0 ")) << message;
 }
 
 // Two proofs with one nonce would give the share away: s = (z − z') / (c' − c).

@@ -124,8 +124,16 @@ std::vector<std::string> Certificate::uris() const {
   return uris;
 }
 
+std::int64_t Certificate::not_before_ms() const {
+  return milliseconds(X509_get0_notBefore(x509_.get())).value();
+}
+
 std::int64_t Certificate::not_after_ms() const {
   return milliseconds(X509_get0_notAfter(x509_.get())).value();
+}
+
+Digest key_hash_of(const VerifyKey& key) {
+  return sha256(encoded<EVP_PKEY, i2d_PUBKEY>(key.evp()));
 }
 
 Certificate::Certificate(const Certificate& other)

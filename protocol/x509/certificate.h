@@ -27,6 +27,7 @@ class Certificate {
   // SHA-256 of the SubjectPublicKeyInfo, what client lists hold.
   const Digest& key_hash() const { return key_hash_; }
   std::vector<std::string> uris() const;  // URI subject alternative names
+  std::int64_t not_before_ms() const;
   std::int64_t not_after_ms() const;
   X509* x509() const { return x509_.get(); }
 
@@ -44,6 +45,9 @@ class Certificate {
   Digest key_hash_;
 };
 
+// Certificate::key_hash() of every certificate for this key: there is one encoding.
+Digest key_hash_of(const VerifyKey& key);
+
 enum class Role { user, admin, recovery };
 
 // Who a client certificate says its holder is (SPEC.md §7.1).
@@ -56,6 +60,10 @@ struct ClientIdentity {
 };
 // Code::unauthenticated unless exactly one identity SAN and otherwise only groups, all of one tenant.
 Result<ClientIdentity> client_identity(const Certificate& certificate);
+
+// Whether it is one by which the holder of the client CA's key shows itself (SPEC.md §7.4): of role admin,
+// and good for two hours at most, so that it was signed a short time ago.
+bool is_of_session(const ClientIdentity& identity, const Certificate& certificate);
 
 // Whether the text is `coprotect:<tenant>:<role>:<name>` of this tenant.
 bool is_client_uri(std::string_view text, std::string_view tenant);

@@ -91,4 +91,10 @@ Result<ClientIdentity> client_identity(const Certificate& certificate) {
   return std::move(*identity);
 }
 
+bool is_of_session(const ClientIdentity& identity, const Certificate& certificate) {
+  constexpr std::int64_t kLongestMs = 2 * 60 * 60 * 1000;
+  return identity.role == Role::admin &&
+         certificate.not_after_ms() - certificate.not_before_ms() <= kLongestMs;
+}
+
 }  // namespace coprotect::protocol

@@ -79,6 +79,23 @@ TEST(ClientIdentity, IgnoresTheCommonName) {
   EXPECT_FALSE(client_identity(ca.issue(request)));
 }
 
+// Only the client CA's key makes one, and the longer-lived ones of its administrators may be lost.
+TEST(ClientIdentity, OnlyAShortLivedAdministratorShowsTheAuthoritysKey) {
+  const TestCa ca;
+  constexpr std::int64_t kHourMs = 3'600'000;
+  const auto shows = [&](const std::string& uri, std::int64_t lifetime_ms) {
+    CertificateRequest request = client_request({uri});
+    request.not_after_ms = request.not_before_ms + lifetime_ms;
+    const Certificate certificate = ca.issue(request);
+    return is_of_session(*client_identity(certificate), certificate);
+  };
+  EXPECT_TRUE(shows("coprotect:acme:admin:coprotect-provision", kHourMs));
+  EXPECT_TRUE(shows("coprotect:acme:admin:root", 2 * kHourMs));
+  EXPECT_FALSE(shows("coprotect:acme:admin:root", 2 * kHourMs + 1000));
+  EXPECT_FALSE(shows("coprotect:acme:user:alice", kHourMs));
+  EXPECT_FALSE(shows("coprotect:acme:recovery:recovery", kHourMs));
+}
+
 TEST(Names, HoldToTheirAlphabets) {
   EXPECT_TRUE(valid_tenant("acme-2"));
   EXPECT_TRUE(valid_tenant(std::string(64, 'a')));

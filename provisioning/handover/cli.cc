@@ -61,15 +61,34 @@ void add_restore(CLI::App& app, HandoverArguments& to, Operator::Descriptors& de
   command.add_option("--invitation", to.restore.invitation, "of the new agent, of the lost one's role")
       ->required()
       ->check(CLI::ExistingFile);
-  command.add_option("--out", to.restore.out, "the folder for all that results")->required();
+  auto* out = command.add_option("--out", to.restore.out, "the folder for all that results");
+  command
+      .add_option("--dir", to.restore.directory,
+                  "in its place, for a further key: the folder that the restore of the first one left")
+      ->check(CLI::ExistingDirectory)
+      ->excludes(out);
+  command.add_option("--key", to.restore.key,
+                     "with --dir: the further key's name, if the kit does not say it");
+  command
+      .add_option("--ca-kit", to.restore.ca_kit,
+                  "a kit with the client CA's key, if --kit has none; its key may be disabled or destroyed")
+      ->check(CLI::ExistingFile);
+  command.add_option("--ca-code-fd", descriptors.ca_code,
+                     "read the code of --ca-kit from this file descriptor");
+  command.add_option("--keep-clients", to.restore.lists.keep_clients,
+                     "keep the clients enrolled of the client list with this serial number, as it is shown");
+  command.add_option("--key-list", to.restore.lists.key_list,
+                     "the serial number of the key list that counts, as it is shown; 0 if there is none");
   command.add_option("--admin", to.restore.administrator, "the new administrator's name")
       ->capture_default_str();
   command.add_flag("--wait", to.restore.wait, "wait until the other agents allow it");
   add_plan(command, to.restore.plan_only);
   add_allow_quorum(command, to.restore.allow_quorum);
   add_code_descriptor(command, descriptors);
-  command.add_option("--ca-passphrase-fd", descriptors.ca_passphrase,
-                     "read a new passphrase for the client CA's key from this file descriptor");
+  command.add_option(
+      "--ca-passphrase-fd", descriptors.ca_passphrase,
+      "read a new passphrase for the client CA's key, or with --dir the present one, from this "
+      "file descriptor");
   add_ca_memory_option(command, to.restore.ca_memory_mib);
 }
 
@@ -99,7 +118,7 @@ void add_reshare(CLI::App& app, HandoverArguments& to, Operator::Descriptors& de
       ->check(CLI::Range(2, 16));
   command
       .add_option("--kit", to.reshare.kit,
-                  "the recovery kit, whose share takes the place of an agent that is gone")
+                  "the recovery kit, whose share deals in the place of who leaves or is gone")
       ->check(CLI::ExistingFile);
   command.add_option("--ca-passphrase-fd", descriptors.ca_passphrase,
                      "read the client CA's passphrase from this file descriptor, if an agent of the "

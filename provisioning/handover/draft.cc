@@ -39,7 +39,7 @@ Result<Party> agent_party(const protocol::Bundle& now, const HandoverOrder& orde
 // The recovery party keeps its organisation, also with a new code: the company's is the only one that the
 // tool can certify it with.
 Result<Party> recovery_party(const protocol::Bundle& now, const HandoverOrder& order, std::uint8_t index,
-                             const protocol::HpkePublicKey& ceremony_key, Random& random) {
+                             const protocol::HpkePublicKey& ceremony_key) {
   const auto& present = now.parameters()->parties;
   const auto known = std::ranges::find_if(present, [](const Party& party) { return !party.is_agent(); });
   if (order.new_recovery == nullptr) {
@@ -51,11 +51,10 @@ Result<Party> recovery_party(const protocol::Bundle& now, const HandoverOrder& o
   }
   if (order.ca_key == nullptr)
     return Error(Code::denied, "a new recovery code is certified with the client CA: its key is not at hand");
-  const auto identity = protocol::SigningKey::generate(random);
   return Party{.name = "recovery",
                .indices = {index},
                .nonce = {},
-               .identity_key = identity.public_key(),
+               .identity_key = order.new_recovery->administrator().public_key(),
                .ceremony_key = ceremony_key,
                .mode = protocol::KeeperMode::not_an_agent,
                .url = {},
@@ -77,7 +76,7 @@ Result<Parameters> draft(const protocol::Bundle& now, const HandoverOrder& order
   if (!fields.recovery_key) return Error(Code::denied, "this key has no recovery code");
   fields.t = order.t;
   fields.n = static_cast<std::uint8_t>(fields.parties.size() + 1);
-  auto recovery = recovery_party(now, order, fields.n, *fields.recovery_key, random);
+  auto recovery = recovery_party(now, order, fields.n, *fields.recovery_key);
   if (!recovery) return std::move(recovery).error();
   fields.parties.push_back(*std::move(recovery));
   return Parameters::make(std::move(fields));

@@ -33,7 +33,7 @@ struct HandoverOrder {
   std::vector<NewHolder> dealers;  // who can deal, first who should; no more than needed do
   std::optional<RecoveryDealer> recovery_dealer;  // if they are too few
   NewRecovery* new_recovery = nullptr;            // a new recovery key and code; null: the old code stays
-  Bytes blob;                                     // the recovery blob as it is, for agents that join
+  Bytes blob;                                     // the kit's recovery blob, if it was opened
   // The client CA's: certifies agents of the company's that join, and a new recovery party.
   const protocol::SigningKey* ca_key = nullptr;
   std::vector<std::string> our_agents = {};  // names of agents that join and are the company's own
@@ -58,11 +58,15 @@ class Handover {
 
  private:
   Status make_plan();
+  Result<Bytes> blob_in_use();
   Result<std::uint32_t> choose_epoch();
-  Status bring_forward(HolderAgent& agent, std::uint32_t epoch);
+  Status bring_forward(HolderAgent& agent, std::uint32_t epoch, HolderAgent& furthest);
   Status gather_consents();
   Status ask_for_consents(const std::vector<NewHolder>& agents, std::set<std::string>& told);
   Status deal();
+  Status take_deals(HolderAgent& agent, const protocol::DealRequest& request);
+  std::vector<std::uint8_t> indices_dealt_by(const HolderAgent& agent) const;
+  std::string dealers_by_name() const;
   Status seal_recovery_key();
   Status let_all_prepare();
   void abort();
@@ -74,14 +78,17 @@ class Handover {
   std::vector<std::uint8_t> choose_dealers() const;
   // Those who are to know the plan: who deals, and who gets a share of those who hold one.
   std::vector<NewHolder> asked() const;
+  const Bytes& next_blob() const {
+    return order_.new_recovery != nullptr ? order_.new_recovery->blob().encoded() : blob_;
+  }
   void keep_joiners_waiting();
-  Result<protocol::Signature> prepare_at(const NewHolder& agent, const Bytes& blob);
+  Result<protocol::Signature> prepare_at(const NewHolder& agent);
 
   protocol::Bundle now_;
   HandoverOrder order_;
   const Operator& operator_;
   Random& random_;
-  protocol::SigningKey recovery_identity_;
+  Bytes blob_;                                   // the recovery blob in use; empty without a recovery party
   std::vector<protocol::HandoverOffer> offers_;  // of order_.agents
   std::optional<protocol::HandoverPlan> plan_;
   std::vector<Bytes> consents_;  // of all agents that deal

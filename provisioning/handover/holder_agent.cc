@@ -1,7 +1,5 @@
 #include "provisioning/handover/holder_agent.h"
 
-#include <nlohmann/json.hpp>
-
 #include "protocol/base/fault.h"
 #include "protocol/base/reader.h"
 #include "protocol/message/onboarding.h"
@@ -107,22 +105,6 @@ Result<protocol::Signature> HolderAgent::abort(const protocol::AbortRequest& req
 
 Result<Bytes> HolderAgent::list(const ListKind& kind) {
   return link_.connection().get("/v1/tenants/" + link_.tenant() + "/" + std::string(kind.path));
-}
-
-Result<HolderAgent::RecoveryHealth> HolderAgent::recovery_health() {
-  const auto answer = link_.connection().get("/v1/health");
-  if (!answer) return answer.error();
-  const auto health = nlohmann::json::parse(text_of(*answer), nullptr, false);
-  const Error malformed(Code::malformed, name() + " agent sent no health");
-  if (!health.is_object() || !health.contains("recovery") || !health["recovery"].is_string())
-    return malformed;
-  const auto age = [&](const char* member) -> std::optional<std::int64_t> {
-    if (!health.contains(member) || !health[member].is_number_integer()) return std::nullopt;
-    return health[member].get<std::int64_t>();
-  };
-  return RecoveryHealth{.recovery = health["recovery"].get<std::string>(),
-                        .parts_age_seconds = age("recovery_parts_age_seconds"),
-                        .code_age_seconds = age("recovery_code_age_seconds")};
 }
 
 Result<std::pair<Bytes, Bytes>> HolderAgent::recovery_share() {

@@ -36,13 +36,6 @@ class HolderAgent {
   Result<protocol::Signature> abort(const protocol::AbortRequest& request);
   // The tenant's list as the agent has it, encoded.
   Result<Bytes> list(const ListKind& kind);
-  // What it says of the recovery share of the keys that this administrator may read (agent/API.md).
-  struct RecoveryHealth {
-    std::string recovery;  // "ok", or what is wrong
-    std::optional<std::int64_t> parts_age_seconds;
-    std::optional<std::int64_t> code_age_seconds;
-  };
-  Result<RecoveryHealth> recovery_health();
   // The recovery blob; and the parts that go with it, for a recovery administrator alone (client/recovery.h).
   Result<std::pair<Bytes, Bytes>> recovery_share();
 

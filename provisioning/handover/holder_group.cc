@@ -2,44 +2,109 @@
 
 #include <algorithm>
 
-#include "protocol/handover/statements.h"
+#include "client/bundle_update.h"
+#include "protocol/message/acknowledged.h"
 #include "provisioning/report.h"
 
 namespace coprotect::provisioning {
 namespace {
 
 using protocol::Bundle;
-using protocol::HandoverTranscript;
 using protocol::Party;
 
-// The newest of the bundles that the members know, if it goes on from the one at hand.
-Result<Bundle> newest_of(const Bundle& known, const std::vector<HolderGroup::Member>& members) {
-  Bundle newest = known;
-  for (const HolderGroup::Member& member : members) {
-    if (!member.status || member.status->bundle == newest.encoded()) continue;
-    auto bundle = Bundle::parse(member.status->bundle);
-    if (!bundle) return std::move(bundle).error().in(member.agent->name() + " agent");
-    if (newest.extends(*bundle)) continue;
-    if (!bundle->extends(newest))
-      return Error(Code::altered, member.agent->name() + " agent shows another history of key " +
-                                      to_hex(known.key_id()) + " than is known");
-    newest = *std::move(bundle);
-  }
-  return newest;
+// What a member shows as the key, if that can be so: Code::altered if its status contradicts itself, or is of
+// another key or branch than all that is known.
+Result<Bundle> shown_by(const HolderGroup::Member& member, const Bundle& known) {
+  auto bundle = Bundle::parse(member.status->bundle);
+  const std::string shows = member.agent->name() + " agent shows ";
+  if (!bundle) return Error(Code::altered, shows + "no bundle: " + bundle.error().message());
+  if (!bundle->extends(known) && !known.extends(*bundle))
+    return Error(Code::altered,
+                 shows + "another history of key " + to_hex(known.key_id()) + " than is known");
+  if (bundle->epoch() != member.status->epoch)
+    return Error(Code::altered, shows + "a bundle of epoch " + std::to_string(bundle->epoch()) +
+                                    " and says that it is in epoch " + std::to_string(member.status->epoch));
+  return bundle;
 }
 
-// An error that names who does not answer, and what to do without it.
-Error waits_for(const HolderGroup::Member& member) {
-  const Error& why = member.status.error();
-  return with_hint(Error(why.code(), "waiting for the " + member.agent->name() + " agent: " + why.message()),
-                   "run the command again once it answers; if it is lost, coprotect-provision restore or "
-                   "reshare replaces it");
+// What the members show as the key. One whose status contradicts itself, or is of another key or branch than
+// all that is known, gets the reason in the place of its status.
+std::vector<AgentHistory> take_histories(const Bundle& known, std::vector<HolderGroup::Member>& members,
+                                         std::string_view distrusted) {
+  std::vector<AgentHistory> shown;
+  for (HolderGroup::Member& member : members) {
+    if (!member.status) continue;
+    auto bundle = shown_by(member, known);
+    if (!bundle) {
+      const auto other = Bundle::parse(member.status->bundle);
+      member.on_other_branch =
+          other && other->key_id() == known.key_id() && other->epoch() == member.status->epoch;
+      member.status = std::move(bundle).error();
+    } else if (member.agent->name() != distrusted) {
+      const bool acknowledged =
+          bundle->versions() > 0 && protocol::check_acknowledged(*bundle, member.status->acknowledgements);
+      shown.push_back({.agent = member.agent->name() + " agent",
+                       .bundle = *std::move(bundle),
+                       .acknowledged = acknowledged});
+    }
+  }
+  return shown;
+}
+
+// What the distrusted one alone knows, or on a branch of its own, counts for nothing.
+void leave_alone(const Bundle& newest, std::vector<HolderGroup::Member>& members,
+                 std::string_view distrusted) {
+  for (HolderGroup::Member& member : members) {
+    if (!member.status || member.agent->name() != distrusted) continue;
+    const auto bundle = Bundle::parse(member.status->bundle);
+    if (bundle && newest.extends(*bundle)) continue;
+    member.status = Error(Code::altered, member.agent->name() + " agent shows epoch " +
+                                             std::to_string(member.status->epoch) +
+                                             " of the key, of which no other agent knows");
+  }
 }
 
 }  // namespace
 
+Result<Bundle> newest_history(const Bundle& known, const std::vector<AgentHistory>& shown) {
+  std::vector<const AgentHistory*> newest;  // that nobody's goes on from
+  for (const AgentHistory& one : shown) {
+    if (known.extends(one.bundle)) continue;
+    if (one.bundle.key_id() != known.key_id() || !one.bundle.extends(known))
+      return Error(Code::altered,
+                   one.agent + " shows another history of key " + to_hex(known.key_id()) + " than is known");
+    const auto goes_on = [&](const AgentHistory* other) { return other->bundle.extends(one.bundle); };
+    if (std::ranges::any_of(newest, goes_on)) continue;
+    std::erase_if(newest, [&](const AgentHistory* other) { return one.bundle.extends(other->bundle); });
+    newest.push_back(&one);
+  }
+  if (newest.empty()) return known;
+  const auto acknowledged = [&](const AgentHistory* history) {
+    return std::ranges::any_of(shown, [&](const AgentHistory& one) {
+      return one.acknowledged && one.bundle.newest_hash() == history->bundle.newest_hash();
+    });
+  };
+  std::uint32_t latest = 0;
+  for (const AgentHistory* const one : newest)
+    if (acknowledged(one)) latest = std::max(latest, one->bundle.epoch());
+  std::erase_if(newest,
+                [&](const AgentHistory* one) { return acknowledged(one) && one->bundle.epoch() < latest; });
+  const auto shown_by = [&](const AgentHistory* history) {
+    return std::ranges::count_if(
+        shown, [&](const AgentHistory& one) { return one.bundle.extends(history->bundle); });
+  };
+  std::ranges::stable_sort(newest, std::greater<>(), shown_by);
+  if (newest.size() > 1 && shown_by(newest[0]) == shown_by(newest[1]))
+    return with_hint(Error(Code::altered, newest[0]->agent + " and " + newest[1]->agent +
+                                              " show different histories of key " + to_hex(known.key_id()) +
+                                              ": one of them is not to be trusted"),
+                     "one of them may show a handover that was taken back; coprotect-provision reshare "
+                     "replaces it");
+  return newest.front()->bundle;
+}
+
 Result<HolderGroup> HolderGroup::look(const Bundle& known, const client::Credentials& credentials,
-                                      Random& random) {
+                                      Random& random, std::string_view distrusted) {
   HolderGroup group(known, credentials);
   std::vector<Member> former;
   for (;;) {
@@ -49,8 +114,10 @@ Result<HolderGroup> HolderGroup::look(const Bundle& known, const client::Credent
       auto status = agent->status();
       group.members_.push_back({std::move(agent), std::move(status), true});
     }
-    auto newest = newest_of(group.bundle_, group.members_);
+    const auto shown = take_histories(group.bundle_, group.members_, distrusted);
+    auto newest = newest_history(group.bundle_, shown);
     if (!newest) return std::move(newest).error();
+    leave_alone(*newest, group.members_, distrusted);
     if (newest->epoch() == group.bundle_.epoch()) break;
     // Asked again, as holders of the newer epoch; those who are none any more are remembered.
     for (Member& member : group.members_) {
@@ -63,6 +130,30 @@ Result<HolderGroup> HolderGroup::look(const Bundle& known, const client::Credent
   }
   std::ranges::move(former, std::back_inserter(group.members_));
   return group;
+}
+
+const std::vector<protocol::Statement>* HolderGroup::acknowledgements() const {
+  for (const Member& member : members_)
+    if (member.status && member.status->bundle == bundle_.encoded() &&
+        protocol::check_acknowledged(bundle_, member.status->acknowledgements))
+      return &member.status->acknowledgements;
+  return recalled_ ? &*recalled_ : nullptr;
+}
+
+void HolderGroup::recall(const protocol::RetireRequest& kept) {
+  if (bundle_.versions() == 0 || kept.version != bundle_.newest()) return;
+  if (protocol::check_acknowledged(bundle_, kept.acknowledgements)) recalled_ = kept.acknowledgements;
+}
+
+bool HolderGroup::confirmed() const {
+  if (acknowledgements() != nullptr) return true;
+  std::vector<client::ShownBundle> shown;
+  for (const Member& member : members_) {
+    if (!member.status || member.status->unacknowledged) continue;
+    if (auto bundle = Bundle::parse(member.status->bundle))
+      shown.push_back({.agent = member.agent->party().identity_key.bytes(), .bundle = *std::move(bundle)});
+  }
+  return client::shown_by_quorum(bundle_, shown);
 }
 
 HolderGroup::Member* HolderGroup::find(std::string_view name) {
@@ -79,8 +170,8 @@ std::vector<HolderAgent*> HolderGroup::reachable() {
 }
 
 Result<Bytes> HolderGroup::newest_list(const ListKind& kind) {
-  std::optional<Bytes> newest;
-  std::uint64_t newest_serial = 0;
+  std::vector<std::uint64_t> serials;
+  std::vector<Bytes> lists;
   Error why(Code::unavailable, "no agent that holds the key can be reached");
   for (HolderAgent* const agent : reachable()) {
     auto list = agent->list(kind);
@@ -90,12 +181,11 @@ Result<Bytes> HolderGroup::newest_list(const ListKind& kind) {
       why = Error(serial.error()).in(agent->name() + " agent's " + std::string(kind.name));
       continue;
     }
-    if (newest && *serial <= newest_serial) continue;
-    newest = *std::move(list);
-    newest_serial = *serial;
+    serials.push_back(*serial);
+    lists.push_back(*std::move(list));
   }
-  if (!newest) return why;
-  return *std::move(newest);
+  if (lists.empty()) return why;
+  return std::move(lists[newest_serial(serials)]);
 }
 
 Result<TenantLists> HolderGroup::lists() {
@@ -112,179 +202,11 @@ Status HolderGroup::all_reachable(std::string_view but) const {
   return Done{};
 }
 
-namespace {
-
-// The parties of the newest epoch, each as it can be asked: by a signed request, or, if it only just joins,
-// by its invitation.
-Result<Completion> completion_of(HolderGroup& holders, const Bundle& newest, const Leftover& leftover) {
-  Completion completion{.agents = {}, .leaving = {}, .lists = leftover.lists};
-  for (HolderGroup::Member& member : holders.members())
-    if (member.status && !newest.parameters().position_of(member.agent->party().identity_key))
-      completion.leaving.push_back(member.agent.get());
-  for (const Party& party : newest.parameters()->parties) {
-    if (!party.is_agent()) continue;
-    HolderGroup::Member* const member = holders.find(party.name);
-    if (member != nullptr && member->status && member->agent->party().identity_key == party.identity_key) {
-      completion.agents.push_back({.holder = member->agent.get(), .invited = nullptr});
-      continue;
-    }
-    const auto invited = std::ranges::find_if(leftover.invited, [&](const InvitedAgent& agent) {
-      return agent.invitation().identity_certificate.key() == party.identity_key;
-    });
-    if (invited != leftover.invited.end())
-      completion.agents.push_back({.holder = nullptr, .invited = &*invited});
-    else if (member != nullptr && !member->status)
-      return waits_for(*member);
-    else
-      return Error(Code::unavailable, "waiting for the " + party.name +
-                                          " agent, which only its invitation reaches: name it again");
-  }
-  return completion;
-}
-
-// The bundle of a handover that everybody confirmed, though nobody could tell them so.
-std::optional<Bundle> assemble(HolderGroup& holders, const HandoverTranscript& transcript,
-                               std::span<InvitedAgent> invited) {
-  std::vector<protocol::Signature> confirmations;
-  for (const std::size_t signer : transcript.signers()) {
-    const Party& party = transcript.plan()->parameters->parties[signer];
-    std::optional<protocol::Signature> said;
-    for (const HolderGroup::Member& member : holders.members())
-      if (member.status && member.status->prepared &&
-          member.agent->party().identity_key == party.identity_key)
-        said = member.status->prepared->confirmation;
-    for (InvitedAgent& agent : invited)
-      if (agent.invitation().identity_certificate.key() == party.identity_key)
-        if (const auto again = agent.confirm_again(transcript.plan().sid())) said = *again;
-    if (!said || !protocol::verify_confirmation(party.identity_key, transcript, *said)) return std::nullopt;
-    confirmations.push_back(*said);
-  }
-  auto bundle = holders.bundle().followed_by(protocol::HandoverVersion::encode(transcript, confirmations));
-  if (!bundle) return std::nullopt;
-  return *std::move(bundle);
-}
-
-Result<Settled> take_back(HolderGroup& holders, const protocol::HandoverPlan& plan, const Leftover& leftover,
-                          const Operator& person) {
-  person.progress("taking back the handover to epoch " + std::to_string(plan->epoch) +
-                  ", which was not finished");
-  std::vector<InvitedAgent*> joining;
-  for (InvitedAgent& agent : leftover.invited)
-    if (plan->parameters.position_of(agent.invitation().identity_certificate.key()) &&
-        !holders.bundle().parameters().position_of(agent.invitation().identity_certificate.key()))
-      joining.push_back(&agent);
-  const std::vector<HolderAgent*> reachable = holders.reachable();
-  if (auto aborted = abort_handover(plan, reachable, joining); !aborted) {
-    if (auto all = holders.all_reachable(); !all) return std::move(all).error();
-    return std::move(aborted).error();
-  }
-  return Settled::taken_back;
-}
-
-// If one of the parties took it back meanwhile, all others have to.
-Result<Settled> complete(HolderGroup& holders, const Bundle& newest, const Leftover& leftover,
-                         const Operator& person) {
-  const auto completion = completion_of(holders, newest, leftover);
-  if (!completion) return completion.error();
-  person.progress("finishing the handover to epoch " + std::to_string(newest.epoch()));
-  const auto done = complete_handover(newest, *completion, person);
-  if (done) return Settled::completed;
-  if (done.error().code() != Code::conflict) return done.error();
-  person.warn(done.error().message());
-  const auto plan = protocol::HandoverVersion::plan_of(newest.newest());
-  if (!plan) return plan.error();
-  return take_back(holders, *plan, leftover, person);
-}
-
-// What those who join know: a newer epoch, which then is committed, or one that they prepared.
-struct Joiners {
-  std::optional<Bundle> newer;
-  std::vector<std::pair<InvitedAgent*, protocol::HandoverPlan>> prepared;
-};
-
-Result<Joiners> ask_joiners(const Bundle& newest, std::span<InvitedAgent> invited, Random& random) {
-  Joiners joiners;
-  for (InvitedAgent& agent : invited) {
-    if (newest.parameters().position_of(agent.invitation().identity_certificate.key())) continue;
-    const auto status = agent.status(random);
-    if (!status) return status.error();
-    if (status->state == protocol::CeremonyState::prepared) {
-      auto plan = protocol::HandoverPlan::parse(status->bundle);
-      if (!plan) return std::move(plan).error().in(agent.party() + " agent");
-      joiners.prepared.emplace_back(&agent, *std::move(plan));
-    }
-    if (status->state != protocol::CeremonyState::active) continue;
-    auto bundle = Bundle::parse(status->bundle);
-    if (!bundle) return std::move(bundle).error().in(agent.party() + " agent");
-    if (bundle->key_id() != newest.key_id() || !bundle->extends(newest))
-      return Error(Code::conflict, agent.party() + " agent's invitation has made another key");
-    joiners.newer = *std::move(bundle);
-  }
-  return joiners;
-}
-
-// Whom nobody else followed.
-Status clear_joiners(const Joiners& joiners) {
-  for (const auto& [agent, plan] : joiners.prepared)
-    if (const auto aborted = agent->abort_handover(plan); !aborted) return aborted.error();
-  return Done{};
-}
-
-const HolderGroup::Member* find_prepared(HolderGroup& holders) {
-  for (const HolderGroup::Member& member : holders.members())
-    if (member.status && member.status->prepared && member.status->epoch == holders.bundle().epoch())
-      return &member;
-  return nullptr;
-}
-
-Result<HandoverTranscript> prepared_transcript(const HolderGroup::Member& member, const Bundle& newest) {
-  auto transcript =
-      HandoverTranscript::parse(member.status->prepared->transcript, newest.sharing(), newest.newest_hash());
-  if (!transcript) return std::move(transcript).error().in(member.agent->name() + " agent");
-  return transcript;
-}
-
-bool is_behind(const HolderGroup::Member& member, const Bundle& newest) {
-  return member.status &&
-         (member.status->unacknowledged || (member.holds_now && member.status->epoch < newest.epoch()));
-}
-
-}  // namespace
-
-Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Operator& person,
-                       Random& random) {
-  const Bundle& newest = holders.bundle();
-  auto joiners = ask_joiners(newest, leftover.invited, random);
-  if (!joiners) return std::move(joiners).error();
-  const std::optional<Bundle>& committed = joiners->newer ? joiners->newer : leftover.committed;
-  if (committed && committed->extends(newest) && committed->epoch() > newest.epoch())
-    return complete(holders, *committed, leftover, person);
-  if (std::ranges::any_of(holders.members(), [&](const auto& member) { return is_behind(member, newest); }))
-    return complete(holders, newest, leftover, person);
-
-  const HolderGroup::Member* const prepared = find_prepared(holders);
-  if (prepared == nullptr) {
-    if (auto cleared = clear_joiners(*joiners); !cleared) return std::move(cleared).error();
-    return Settled::nothing_left;
-  }
-  const auto transcript = prepared_transcript(*prepared, newest);
-  if (!transcript) return transcript.error();
-  if (const auto whole = assemble(holders, *transcript, leftover.invited))
-    return complete(holders, *whole, leftover, person);
-  return take_back(holders, transcript->plan(), leftover, person);
-}
-
-Status take_back_prepared(HolderGroup& holders, std::span<InvitedAgent> invited, const Operator& person,
-                          Random& random) {
-  const auto joiners = ask_joiners(holders.bundle(), invited, random);
-  if (!joiners) return joiners.error();
-  const HolderGroup::Member* const prepared = find_prepared(holders);
-  if (prepared == nullptr) return clear_joiners(*joiners);
-  const auto transcript = prepared_transcript(*prepared, holders.bundle());
-  if (!transcript) return transcript.error();
-  const Leftover leftover{.committed = std::nullopt, .invited = invited, .lists = {}};
-  const auto taken = take_back(holders, transcript->plan(), leftover, person);
-  return taken ? Status(Done{}) : Status(taken.error());
+Error waits_for(const HolderGroup::Member& member) {
+  const Error& why = member.status.error();
+  return with_hint(Error(why.code(), "waiting for the " + member.agent->name() + " agent: " + why.message()),
+                   "run the command again once it answers; if it is lost, coprotect-provision restore or "
+                   "reshare replaces it");
 }
 
 }  // namespace coprotect::provisioning

@@ -12,6 +12,7 @@ using protocol::Bundle;
 using protocol::RecoveryKit;
 
 constexpr std::string_view kSheet = "recovery-sheet.txt";
+constexpr std::string_view kUnopened = "unopened";
 
 Result<std::optional<RecoveryKit>> read_kit(const fs::path& file) {
   const auto encoded = client::read_small_file(file, kMaxFile);
@@ -20,6 +21,14 @@ Result<std::optional<RecoveryKit>> read_kit(const fs::path& file) {
   auto kit = RecoveryKit::parse(*encoded);
   if (!kit) return std::move(kit).error().in("\"" + file.string() + "\"");
   return std::optional(*std::move(kit));
+}
+
+// Each new code has a recovery party of its own, whose key its kit's certificate is for.
+Result<bool> is_kit_of(const RecoveryKit& kit, const Bundle& bundle) {
+  const auto certificate = protocol::Certificate::parse_der(kit.certificate());
+  if (!certificate) return Error(certificate.error()).in("recovery kit");
+  const auto party = bundle.parameters().recovery_party();
+  return party && bundle.parameters()->parties[*party].identity_key == certificate->key();
 }
 
 }  // namespace
@@ -50,6 +59,15 @@ Result<std::optional<RecoveryKit>> KeyFolder::kit() const {
   return read_kit(kit_file());
 }
 
+Result<bool> KeyFolder::has_kit_of_another_code() const {
+  const auto present = kit();
+  if (!present) return present.error();
+  if (!*present) return false;
+  const auto fits = is_kit_of(**present, bundle_);
+  if (!fits) return fits;
+  return !*fits;
+}
+
 Status KeyFolder::renew(const Bundle& bundle) {
   if (!bundle.extends(bundle_))
     return Error(Code::altered, "the agents show another history of key " + to_hex(bundle_.key_id()) +
@@ -57,7 +75,10 @@ Status KeyFolder::renew(const Bundle& bundle) {
   bundle_ = bundle;
   auto present = kit();
   if (!present) return std::move(present).error();
-  if (*present)
+  // Of an older code it stays as it is: the newest bundle in it would make it look right.
+  const auto of_this_code = *present ? is_kit_of(**present, bundle) : Result<bool>(false);
+  if (!of_this_code) return of_this_code.error();
+  if (*of_this_code)
     if (auto done =
             write_durable(kit_file(), (*present)->with_bundle(bundle.encoded()).encode(), kPrivateMode);
         !done)
@@ -66,6 +87,19 @@ Status KeyFolder::renew(const Bundle& bundle) {
     if (auto done = write_client_bundle(company_ / "admin", bundle.tenant(), bundle.encoded()); !done)
       return done;
   return write_durable(bundle_file(), bundle.encoded(), kPublicMode);
+}
+
+Status KeyFolder::keep_acknowledgements(const protocol::RetireRequest& acknowledged) {
+  return write_durable(acknowledged_file(), acknowledged.encode(), kPublicMode);
+}
+
+Result<std::optional<protocol::RetireRequest>> KeyFolder::acknowledgements() const {
+  const auto encoded = client::read_small_file(acknowledged_file(), kMaxFile);
+  if (!encoded && encoded.error().code() == Code::not_found) return std::optional<protocol::RetireRequest>();
+  if (!encoded) return encoded.error();
+  auto acknowledged = protocol::RetireRequest::parse(*encoded);
+  if (!acknowledged) return std::move(acknowledged).error().in("\"" + acknowledged_file().string() + "\"");
+  return std::optional(*std::move(acknowledged));
 }
 
 Status KeyFolder::commit(const RecoveryKit& kit, std::string_view sheet) {
@@ -78,16 +112,72 @@ Result<std::optional<RecoveryKit>> KeyFolder::committed() const {
   return read_kit(staging() / (name_ + ".kit"));
 }
 
+Status KeyFolder::note_unopened() {
+  return write_durable(staging() / kUnopened, {}, kPublicMode);
+}
+
+bool KeyFolder::unopened() const {
+  std::error_code ignored;
+  return fs::exists(staging() / kUnopened, ignored);
+}
+
 Status KeyFolder::install() {
   std::error_code ignored;
   if (fs::exists(staging() / kSheet, ignored))
     if (auto moved = rename_durable(staging() / kSheet, folder_ / kSheet); !moved) return moved;
   if (auto moved = rename_durable(staging() / (name_ + ".kit"), kit_file()); !moved) return moved;
-  return discard();
+  return remove_tree(staging());
 }
 
-Status KeyFolder::discard() {
-  return remove_tree(staging());
+Result<fs::path> KeyFolder::set_aside() {
+  std::error_code ignored;
+  fs::path place;
+  for (int number = 1; place.empty() || fs::exists(place, ignored); ++number) place = aside(number);
+  if (auto moved = rename_durable(staging(), place); !moved) return std::move(moved).error();
+  return place;
+}
+
+Result<std::vector<Digest>> KeyFolder::replaced_administrators(const Bundle& bundle) const {
+  std::vector<Digest> keys;
+  const protocol::Sharing* const before = bundle.sharing_before();
+  if (before != nullptr)
+    if (const auto* const administrator = before->parameters.recovery_administrator())
+      keys.push_back(protocol::key_hash_of(*administrator));
+  std::error_code ignored;
+  for (int number = 1; fs::exists(aside(number), ignored); ++number) {
+    const auto kit = read_kit(aside(number) / (name_ + ".kit"));
+    if (!kit) return kit.error();
+    if (!*kit) continue;
+    const auto certificate = protocol::Certificate::parse_der((*kit)->certificate());
+    if (!certificate) return Error(certificate.error()).in("recovery kit");
+    keys.push_back(certificate->key_hash());
+  }
+  return keys;
+}
+
+Result<bool> KeyFolder::take_up(const Bundle& bundle) {
+  const auto already = committed();
+  if (!already) return already.error();
+  if (*already) return false;
+  const auto present = kit();
+  if (!present) return present.error();
+  if (*present) {
+    const auto own = is_kit_of(**present, bundle);
+    if (!own) return own.error();
+    if (*own) return false;
+  }
+  std::error_code ignored;
+  for (int number = 1; fs::exists(aside(number), ignored); ++number) {
+    const auto other = read_kit(aside(number) / (name_ + ".kit"));
+    if (!other) return other.error();
+    if (!*other) continue;
+    const auto fits = is_kit_of(**other, bundle);
+    if (!fits) return fits;
+    if (!*fits) continue;
+    if (auto moved = rename_durable(aside(number), staging()); !moved) return std::move(moved).error();
+    return true;
+  }
+  return false;
 }
 
 }  // namespace coprotect::provisioning

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "provisioning/credential.h"
+#include "provisioning/handover/code_opening.h"
 #include "provisioning/handover/completion.h"
 #include "provisioning/handover/draft.h"
 #include "provisioning/recovery_sheet.h"
@@ -16,21 +17,26 @@ std::string recovery_uri(const KeyOptions& options, const std::string& tenant) {
   return "coprotect:" + tenant + ":recovery:" + (options.key.empty() ? "recovery" : options.key);
 }
 
-// The kit's recovery administrator in place of the one before, then the files in their place. May be
-// repeated.
-Status finish(const KeyOptions& options, KeyFolder& folder, Registry& registry, std::int64_t now_ms) {
+// Sees the new code open, takes the recovery administrator of the old one off the client list, and puts the
+// files in their place. Only after all agents use the new code's epoch. May be repeated.
+Status finish(const KeyOptions& options, KeyFolder& folder, Registry& registry, const OpenedKit* code,
+              const Operator& person, std::int64_t now_ms, Random& random) {
   const auto kit = folder.committed();
   if (!kit) return kit.error();
   auto certificate = protocol::Certificate::parse_der((*kit)->certificate());
   if (!certificate) return std::move(certificate).error().in("recovery kit");
-  auto list = registry.clients();
-  if (!list) return std::move(list).error();
-  const std::string uri = recovery_uri(options, registry.bundle().tenant());
-  std::erase_if(list->clients, [&](const auto& client) { return client.second == uri; });
-  list->clients.emplace(certificate->key_hash(), uri);
-  if (auto published = registry.publish(*std::move(list), now_ms); !published) return published;
   auto bundle = protocol::Bundle::parse((*kit)->bundle());
   if (!bundle) return std::move(bundle).error();
+  const protocol::Bundle& newest = folder.bundle().extends(*bundle) ? folder.bundle() : *bundle;
+  if (auto seen = see_new_code_open(folder, code, newest, folder.administrator(), person, random); !seen)
+    return seen;
+  auto list = registry.clients();
+  if (!list) return std::move(list).error();
+  const auto replaced = folder.replaced_administrators(*bundle);
+  if (!replaced) return replaced.error();
+  for (const Digest& key : *replaced) list->clients.erase(key);
+  list->clients.insert_or_assign(certificate->key_hash(), recovery_uri(options, registry.bundle().tenant()));
+  if (auto published = registry.publish(*std::move(list), now_ms); !published) return published;
   if (auto installed = folder.install(); !installed) return installed;
   if (!folder.bundle().extends(*bundle))
     if (auto renewed = folder.renew(*bundle); !renewed) return renewed;
@@ -57,19 +63,33 @@ Status new_code(const KeyOptions& options, const Operator& person, std::int64_t 
   if (!registry) return std::move(registry).error();
   auto folder = KeyFolder::open(options.directory, options.key);
   if (!folder) return std::move(folder).error();
-  auto committed = folder->committed();
-  if (!committed) return std::move(committed).error();
   auto holders = settled_holders(*folder, {}, person, random);
   if (!holders) return std::move(holders).error();
+  // As it is now: what was taken back meanwhile is put aside.
+  auto committed = folder->committed();
+  if (!committed) return std::move(committed).error();
   if (*committed) {
+    if (!holders->confirmed())
+      return with_hint(Error(Code::unavailable,
+                             "the agents do not show that all of them use the new code of "
+                             "an earlier run: the old kit and its code stay in place"),
+                       "run the command again once all agents answer");
     person.progress(
         "an earlier run made the new code, finishing what it left. The code that it showed is valid");
-    if (auto finished = finish(options, *folder, *registry, now_ms); !finished) return finished;
+    const auto code = open_again(*folder, **committed, person);
+    if (!code) return code.error();
+    const OpenedKit* const in_hand = *code ? &**code : nullptr;
+    if (auto finished = finish(options, *folder, *registry, in_hand, person, now_ms, random); !finished)
+      return finished;
     summarize(*folder);
     return Done{};
   }
 
-  NewRecovery recovery(person, random);
+  auto administrator =
+      new_client({recovery_uri(options, folder->bundle().tenant())}, recovery_end_ms(registry->ca(), now_ms),
+                 registry->ca(), registry->ca_key(), now_ms, random);
+  if (!administrator) return std::move(administrator).error();
+  NewRecovery recovery(administrator->key, person, random);
   HandoverOrder order{.t = holders->bundle().parameters()->t,
                       .agents = {},
                       .dealers = {},
@@ -89,24 +109,27 @@ Status new_code(const KeyOptions& options, const Operator& person, std::int64_t 
   }
   if (auto allowed = check_quorums(holders->bundle(), *next, options.allow_quorum); !allowed) return allowed;
 
-  auto administrator =
-      new_client({recovery_uri(options, folder->bundle().tenant())}, recovery_end_ms(registry->ca(), now_ms),
-                 registry->ca(), registry->ca_key(), now_ms, random);
-  if (!administrator) return std::move(administrator).error();
   const std::vector<NewHolder> agents = order.agents;
   Handover handover(holders->bundle(), std::move(order), person, random);
   if (auto prepared = handover.prepare(); !prepared) return prepared;
-  const protocol::SigningKey* const ca = options.key.empty() ? &registry->ca_key() : nullptr;
+  const bool restores = options.key.empty() || next->fields().purpose == protocol::Purpose::envelope;
+  const protocol::SigningKey* const ca = restores ? &registry->ca_key() : nullptr;
   const auto kit = protocol::RecoveryKit::seal(handover.next().encoded(), recovery.blob(),
                                                administrator->certificate.der(), administrator->key, ca,
                                                recovery.recovery_key(), random);
+  // From the commit on, others may complete it, and in the new epoch agents accept nobody else. The recovery
+  // administrator of the present epoch stays enrolled beside it until finish().
+  if (auto enrolled = registry->enrol_recovery(kit, now_ms); !enrolled) return enrolled;
   if (auto done = folder->commit(kit, recovery_sheet(handover.next(), folder->name() + ".kit", now_ms));
       !done)
     return done;
-  if (auto done = complete_handover(handover.next(), {.agents = agents, .leaving = {}, .lists = {}}, person);
-      !done)
-    return done;
-  if (auto finished = finish(options, *folder, *registry, now_ms); !finished) return finished;
+  const Completion completion{
+      .agents = agents, .leaving = {}, .lists = {}, .keep = folder->keeps_acknowledgements()};
+  if (auto done = complete_handover(handover.next(), completion, person, random); !done) return done;
+  const auto code = OpenedKit::with(kit, std::move(recovery).opened());
+  if (!code) return code.error();
+  if (auto finished = finish(options, *folder, *registry, &*code, person, now_ms, random); !finished)
+    return finished;
   summarize(*folder);
   return Done{};
 }

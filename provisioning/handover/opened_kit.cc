@@ -38,34 +38,69 @@ Result<OpenedKit> OpenedKit::open(const fs::path& file, const Operator& person) 
 }
 
 Result<OpenedKit> OpenedKit::open(RecoveryKit kit, const Operator& person) {
-  auto bundle = protocol::Bundle::parse(kit.bundle());
-  if (!bundle) return std::move(bundle).error().in("recovery kit");
   auto opened = open_blob(kit.blob(), person);
   if (!opened) return std::move(opened).error();
-  auto key = kit.open_key(opened->recovery_key);
+  return with(std::move(kit), *std::move(opened));
+}
+
+Result<OpenedKit> OpenedKit::with(RecoveryKit kit, protocol::RecoveryBlob::Opened opened) {
+  auto bundle = protocol::Bundle::parse(kit.bundle());
+  if (!bundle) return std::move(bundle).error().in("recovery kit");
+  auto key = kit.open_key(opened.recovery_key);
   if (!key) return std::move(key).error();
   auto certificate = protocol::Certificate::parse_der(kit.certificate());
   if (!certificate) return std::move(certificate).error().in("recovery kit");
-  return OpenedKit{std::move(kit), *std::move(bundle), *std::move(opened),
+  return OpenedKit{std::move(kit), *std::move(bundle), std::move(opened),
                    client::Credentials{.certificate = *std::move(certificate), .key = *std::move(key)}};
 }
 
 Result<RecoveryDealer> OpenedKit::share_of(const protocol::Bundle& newest, HolderAgent& agent) const {
+  // Which code is the newest the key's history says, and no agent.
+  if (const auto& key = newest.parameters()->recovery_key; key && !(*key == blob.hpke.public_key()))
+    return with_hint(Error(Code::wrong_code, "epoch " + std::to_string(newest.epoch()) +
+                                                 " of the key has a newer recovery code than this kit"),
+                     "use the newest kit and the code that was shown with it");
   // Agents give recovery parts to the kit's administrator alone, whoever runs the handover.
   HolderAgent asked(newest, agent.party(), administrator, system_random());
   const auto kept = asked.recovery_share();
   if (!kept) return kept.error();
-  const auto& [encoded_blob, encoded_parts] = *kept;
-  if (encoded_blob != kit.blob().encoded())
-    return with_hint(Error(Code::wrong_code, "the " + agent.name() +
-                                                 " agent holds the recovery share under a "
-                                                 "newer code than this kit's"),
-                     "use the newest kit and the code that was shown with it");
-  const auto parts = protocol::RecoveryParts::parse(newest.group(), encoded_parts);
+  const auto parts = protocol::RecoveryParts::parse(newest.group(), kept->second);
   if (!parts) return Error(parts.error()).in(agent.name() + " agent");
   auto share = parts->open(blob.hpke, newest.sharing());
   if (!share) return std::move(share).error().in(agent.name() + " agent");
   return RecoveryDealer{parts->index(), *std::move(share)};
+}
+
+Result<RecoveryDealer> OpenedKit::share_from(const protocol::Bundle& newest,
+                                             std::span<const NewHolder> agents) const {
+  std::optional<Error> first;
+  for (const NewHolder& agent : agents) {
+    auto share = share_of(newest, *agent.holder);
+    if (share) return share;
+    if (!first) first = std::move(share).error();
+  }
+  return *std::move(first);
+}
+
+Result<protocol::SigningKey> client_ca_key(const OpenedKit& kit, const std::filesystem::path& ca_kit,
+                                           const Operator& person) {
+  const protocol::Certificate& ca = kit.bundle.parameters()->client_ca;
+  auto own = kit.kit.open_client_ca(kit.blob.recovery_key);
+  if (own || own.error().code() != Code::not_found) return own;
+  if (ca_kit.empty())
+    return with_hint(
+        std::move(own).error(),
+        "--ca-kit names a kit that does, such as that of the company's first key, even if that key "
+        "is destroyed; or restore that key first, and this one with --dir into its folder");
+  person.progress("the code of \"" + ca_kit.string() + "\", for the client CA's key:");
+  const auto other = OpenedKit::open(ca_kit, person.with_code_of_ca_kit());
+  if (!other) return other.error();
+  if (other->bundle.parameters()->client_ca.der() != ca.der())
+    return Error(Code::conflict, "\"" + ca_kit.string() + "\" is another company's kit");
+  auto key = other->kit.open_client_ca(other->blob.recovery_key);
+  if (key && !(key->public_key() == ca.key()))
+    return Error(Code::altered, "\"" + ca_kit.string() + "\" holds another key than the client CA's");
+  return key;
 }
 
 }  // namespace coprotect::provisioning

@@ -33,22 +33,47 @@ void print_notice(const std::string& party, const protocol::HandoverNotice& noti
     std::cout << "  object with   coprotect-provision veto --dir FOLDER " << short_name(notice) << '\n';
 }
 
+using Condition = protocol::HandoverStatus::Condition;
+
+void print_problem(const std::string& problem) {
+  if (!problem.empty()) std::cout << "  wrong         " << printable(problem) << '\n';
+}
+
 // When this agent last verified what it keeps for the recovery code, and last saw the code open it.
-void print_recovery(HolderAgent& agent) {
-  const auto health = agent.recovery_health();
-  if (!health) return;
-  const auto date = [](const std::optional<std::int64_t>& age_seconds) {
-    return age_seconds ? utc_text(now_ms() - *age_seconds * 1000) : std::string("never");
+void print_recovery(const HolderAgent& agent, const Condition& condition) {
+  const auto date = [](const std::optional<std::int64_t>& time_ms) {
+    return time_ms ? utc_text(*time_ms) : std::string("never");
   };
   std::cout << "recovery at the " << agent.name() << " agent: parts verified "
-            << date(health->parts_age_seconds) << ", code opened " << date(health->code_age_seconds) << '\n';
-  if (health->recovery != "ok") std::cout << "  wrong         " << printable(health->recovery) << '\n';
+            << date(condition.parts_verified_ms) << ", code opened " << date(condition.code_opened_ms)
+            << '\n';
+  print_problem(condition.recovery);
+}
+
+// As the agent signed it: a front that is in its place could say anything in health.
+void print_condition(const HolderGroup::Member& member, const protocol::Bundle& newest) {
+  if (!member.status) return;
+  const Condition& condition = member.status->condition;
+  if (newest.parameters().recovery_party()) print_recovery(*member.agent, condition);
+  if (!condition.contacts.empty()) {
+    std::cout << "contacts of the " << member.agent->name() << " agent\n";
+    print_problem(condition.contacts);
+  }
+  if (condition.erasure_held)
+    std::cout << "the operator of the " << member.agent->name() << " agent holds the erasure of this key\n";
+  if (!condition.erasure.empty()) {
+    std::cout << "erasure at the " << member.agent->name() << " agent\n";
+    print_problem(condition.erasure);
+  }
 }
 
 void print_state(const HolderGroup::Member& member, const protocol::Bundle& newest) {
   const std::string who = "the " + member.agent->name() + " agent";
   if (!member.status) {
-    std::cout << who << " does not answer: " << printable(member.status.error().message()) << '\n';
+    std::cout << who
+              << (member.status.error().code() == Code::altered ? " is not to be believed: "
+                                                                : " does not answer: ")
+              << printable(member.status.error().message()) << '\n';
     return;
   }
   const protocol::HandoverStatus& status = *member.status;
@@ -71,7 +96,7 @@ Status show_holders(const KeyOptions& options, Random& random) {
   print_holders(holders->bundle());
   for (const HolderGroup::Member& member : holders->members()) {
     print_state(member, holders->bundle());
-    if (member.status && member.holds_now) print_recovery(*member.agent);
+    if (member.holds_now) print_condition(member, holders->bundle());
   }
   return Done{};
 }
@@ -89,17 +114,27 @@ Status veto(const KeyOptions& options, const std::string& which, Random& random)
   if (which.empty() && names.size() > 1)
     return with_hint(Error(Code::conflict, std::to_string(names.size()) + " different changes are announced"),
                      "name the one to object to; coprotect-provision holders shows them");
+  // An agent that fails, or that somebody keeps from answering, hides the veto from no other.
+  Failures failures;
   bool vetoed = false;
   for (HolderGroup::Member& member : holders->members()) {
     if (!member.status) continue;
     for (const auto& notice : member.status->announced) {
       if (!to_hex(notice.hash()).starts_with(which)) continue;
-      if (auto done = member.agent->veto(notice); !done) return done;
+      if (auto done = member.agent->veto(notice); !done) {
+        failures.add(done.error());
+        continue;
+      }
       std::cout << "the " << member.agent->name() << " agent will not carry out what "
                 << printable(notice.client) << " announced\n";
       vetoed = true;
     }
   }
+  for (const HolderGroup::Member& member : holders->members())
+    if (!member.status && member.holds_now) failures.add(member.status.error());
+  if (!failures.none())
+    return with_hint(failures.status().error(),
+                     "the change can go on at the agents that are named; run the command again");
   if (!vetoed) return Error(Code::not_found, "nothing is announced at an agent that answers");
   std::cout << "  next          if kit and code are in wrong hands: coprotect-provision new-code\n";
   return Done{};

@@ -25,9 +25,6 @@ Status refresh(const KeyOptions& options, const Operator& person, Random& random
   for (HolderAgent* const agent : holders->reachable())
     order.agents.push_back({.holder = agent, .invited = nullptr});
   order.dealers = order.agents;
-  const auto blob = order.dealers.front().holder->recovery_share();
-  if (!blob) return blob.error();
-  order.blob = blob->first;
   const auto next = draft(holders->bundle(), order, random);
   if (!next) return next.error();
   if (options.plan_only) {
@@ -39,9 +36,9 @@ Status refresh(const KeyOptions& options, const Operator& person, Random& random
   const std::vector<NewHolder> agents = order.agents;
   Handover handover(holders->bundle(), std::move(order), person, random);
   if (auto prepared = handover.prepare(); !prepared) return prepared;
-  if (auto done = complete_handover(handover.next(), {.agents = agents, .leaving = {}, .lists = {}}, person);
-      !done)
-    return done;
+  const Completion completion{
+      .agents = agents, .leaving = {}, .lists = {}, .keep = folder->keeps_acknowledgements()};
+  if (auto done = complete_handover(handover.next(), completion, person, random); !done) return done;
   if (auto renewed = folder->renew(handover.next()); !renewed) return renewed;
   std::cout << "\nall shares are new; ";
   print_holders(handover.next());

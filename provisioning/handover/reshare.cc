@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <iostream>
 
+#include "provisioning/handover/code_opening.h"
 #include "provisioning/handover/completion.h"
 #include "provisioning/handover/draft.h"
+#include "provisioning/handover/found_lists.h"
 #include "provisioning/handover/opened_kit.h"
 #include "provisioning/registry.h"
 #include "provisioning/report.h"
@@ -24,6 +26,25 @@ InvitedAgent* successor_of(const protocol::Party& party, std::span<InvitedAgent>
 
 bool leaves(const protocol::Party& party, const ReshareOptions& options) {
   return std::ranges::find(options.leave, party.name) != options.leave.end();
+}
+
+bool held_once(const protocol::Bundle& now, const std::string& name) {
+  for (std::size_t versions = now.versions() + 1; versions-- > 0;)
+    if (std::ranges::any_of(
+            now.with_versions(versions).parameters()->parties,
+            [&](const protocol::Party& party) { return party.is_agent() && party.name == name; }))
+      return true;
+  return false;
+}
+
+// Names of --leave, each of an agent that holds the key, or did before an earlier run: of a mistyped one
+// nobody would leave.
+Status check_leaving(const protocol::Bundle& now, const ReshareOptions& options) {
+  for (const std::string& name : options.leave)
+    if (!held_once(now, name))
+      return with_hint(Error(Code::not_found, "no agent \"" + name + "\" holds a share of this key"),
+                       "coprotect-provision holders shows those that do");
+  return Done{};
 }
 
 // A holder that does not stay, and so may be lost.
@@ -72,8 +93,31 @@ Status choose_agents(const ReshareOptions& options, HolderGroup& holders, std::s
   return Done{};
 }
 
+std::size_t shares_of(const std::vector<NewHolder>& dealers) {
+  std::size_t shares = 0;
+  for (const NewHolder& dealer : dealers) shares += dealer.holder->party().indices.size();
+  return shares;
+}
+
+// With the kit, who leaves does not deal: it would keep itself from being replaced, by what it says or does
+// not say, and it need not even say no. It does if too few others are left.
+void leave_out_who_leaves(const protocol::Bundle& now, HandoverOrder& order) {
+  const auto stays = [&](const NewHolder& dealer) {
+    return std::ranges::any_of(order.agents,
+                               [&](const NewHolder& agent) { return agent.holder == dealer.holder; });
+  };
+  constexpr std::size_t kRecovery = 1;  // share
+  while (!order.dealers.empty() && !stays(order.dealers.back())) {
+    const std::size_t left = shares_of(order.dealers) - order.dealers.back().holder->party().indices.size();
+    if (left + kRecovery < now.parameters()->t) return;
+    order.dealers.pop_back();
+  }
+}
+
+// `kit` gets the recovery kit, if its code has to be opened for it.
 Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& holders,
-                                 std::span<InvitedAgent> invited, const Operator& person) {
+                                 std::span<InvitedAgent> invited, std::optional<OpenedKit>& kit,
+                                 const Operator& person) {
   const protocol::Bundle& now = holders.bundle();
   HandoverOrder order{.t = options.threshold.value_or(now.parameters()->t),
                       .agents = {},
@@ -84,22 +128,19 @@ Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& hol
                       .wait = std::chrono::seconds(options.wait_seconds)};
   if (auto chosen = choose_agents(options, holders, invited, order); !chosen)
     return std::move(chosen).error();
+  if (!options.kit.empty()) leave_out_who_leaves(now, order);
   if (order.dealers.empty()) return Error(Code::unavailable, "no agent that holds the key can be reached");
-  const auto kept = order.dealers.front().holder->recovery_share();
-  if (!kept) return kept.error();
-  order.blob = kept->first;
-
-  std::size_t shares = 0;
-  for (const NewHolder& dealer : order.dealers) shares += dealer.holder->party().indices.size();
-  if (shares >= now.parameters()->t) return order;
+  if (shares_of(order.dealers) >= now.parameters()->t) return order;
   if (options.kit.empty())
     return with_hint(Error(Code::unavailable, "too few holders can be reached to hand the key over"),
                      "--kit names the recovery kit, whose code replaces an agent");
-  const auto kit = OpenedKit::open(options.kit, person);
-  if (!kit) return kit.error();
-  auto share = kit->share_of(now, *order.dealers.front().holder);
+  auto opened = OpenedKit::open(options.kit, person);
+  if (!opened) return std::move(opened).error();
+  kit = *std::move(opened);
+  auto share = kit->share_from(now, order.dealers);
   if (!share) return std::move(share).error();
   order.recovery_dealer.emplace(*std::move(share));
+  order.blob = kit->kit.blob().encoded();
   return order;
 }
 
@@ -123,12 +164,14 @@ Status reshare(const ReshareOptions& options, const Operator& person, std::int64
   auto holders = settled_holders(*folder, *invited, person, random, lost);
   if (!holders) return std::move(holders).error();
   const std::uint8_t t = options.threshold.value_or(holders->bundle().parameters()->t);
+  if (auto known = check_leaving(holders->bundle(), options); !known) return known;
   if (already_so(holders->bundle(), options, *invited, t)) {
     std::cout << "the holders are these already; ";
     print_holders(holders->bundle());
     return Done{};
   }
-  auto order = make_order(options, *holders, *invited, person);
+  std::optional<OpenedKit> kit;
+  auto order = make_order(options, *holders, *invited, kit, person);
   if (!order) return std::move(order).error();
   std::optional<protocol::SigningKey> ca_key;
   if (joins_as_the_companys(*order)) {
@@ -144,22 +187,37 @@ Status reshare(const ReshareOptions& options, const Operator& person, std::int64
   }
   if (auto allowed = check_quorums(holders->bundle(), *next, options.allow_quorum); !allowed) return allowed;
 
-  auto lists = holders->lists();
+  auto lists = lists_for_joiners(*holders, *folder, person);
   if (!lists) return std::move(lists).error();
-  Completion completion{.agents = order->agents, .leaving = {}, .lists = *std::move(lists)};
+  Completion completion{.agents = order->agents,
+                        .leaving = {},
+                        .lists = *std::move(lists),
+                        .keep = folder->keeps_acknowledgements()};
   for (HolderAgent* const agent : holders->reachable())
     if (std::ranges::none_of(order->agents, [&](const NewHolder& stays) { return stays.holder == agent; }))
       completion.leaving.push_back(agent);
+  const bool by_recovery = order->recovery_dealer.has_value();
   Handover handover(holders->bundle(), *std::move(order), person, random);
   if (auto prepared = handover.prepare(); !prepared) return prepared;
-  if (auto done = complete_handover(handover.next(), completion, person); !done) return done;
+  if (auto done = complete_handover(handover.next(), completion, person, random); !done) return done;
   if (auto renewed = folder->renew(handover.next()); !renewed) return renewed;
+  if (kit)
+    if (const auto opened = see_code_open(*kit, handover.next(), folder->administrator(), person, random);
+        !opened)
+      return with_hint(opened.error(),
+                       "the key has its new holders, and code and kit stay the same: have the agents' "
+                       "operators look at their agents, then run coprotect-provision drill --kit");
   std::cout << "\nthe key has new holders; ";
   print_holders(handover.next());
   std::cout
       << "  clients       learn of it from the agents that stayed or left\n"
-      << "  recovery      code and kit stay the same. Every agent verified that the recovery key opens the\n"
-         "                new recovery share; that your code opens the kit, only a drill shows\n"
+      << (by_recovery
+              ? "                and leave who is gone for good with the next coprotect-provision refresh\n"
+              : "")
+      << (kit ? "  recovery      code and kit stay the same, and just now opened the new recovery parts\n"
+              : "  recovery      code and kit stay the same. Every agent verified that the recovery key "
+                "opens the\n"
+                "                new recovery share; that your code opens the kit, only a drill shows\n")
       << "  who left      keeps what it copied: docs/runbooks says what that is worth, and when a new key "
          "and rewrap are the answer\n";
   return Done{};

@@ -11,7 +11,7 @@ struct ReshareOptions : KeyOptions {
   std::vector<std::filesystem::path> invitations;  // of every agent that joins
   std::vector<std::string> our_agents;             // names of agents that join and are the company's own
   std::vector<std::string> leave;                  // names of agents that are to hold no share any more
-  std::filesystem::path kit;  // with its code, if too few present holders can be reached to deal
+  std::filesystem::path kit;                       // with its code, if too few present holders can deal
 };
 
 // Other holders of a key, or another threshold. Who is invited joins, in the place of a holder of the same

@@ -5,6 +5,8 @@
 
 #include "protocol/handover/quorums.h"
 #include "provisioning/clock.h"
+#include "provisioning/handover/found_lists.h"
+#include "provisioning/handover/settle.h"
 #include "provisioning/invitations.h"
 #include "provisioning/report.h"
 
@@ -13,8 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// As often as one leftover can hide another.
-constexpr int kRounds = 3;
+// As often as one leftover can hide another, once more for acknowledgements that an agent lacks, and once
+// more without a distrusted agent.
+constexpr int kRounds = 6;
 
 Result<std::optional<protocol::Bundle>> committed_bundle(const KeyFolder& folder) {
   const auto kit = folder.committed();
@@ -23,6 +26,29 @@ Result<std::optional<protocol::Bundle>> committed_bundle(const KeyFolder& folder
   auto bundle = protocol::Bundle::parse((*kit)->bundle());
   if (!bundle) return std::move(bundle).error();
   return std::optional(*std::move(bundle));
+}
+
+// A kit that a run committed is valid only if the key went on from its bundle. After another handover, or
+// once its own was taken back, it opens nothing.
+Status set_aside_if_void(KeyFolder& folder, const protocol::Bundle& committed, const protocol::Bundle& newest,
+                         const Operator& person) {
+  if (newest.extends(committed)) return Done{};
+  const auto aside = folder.set_aside();
+  if (!aside) return aside.error();
+  person.warn(
+      "the new code that an earlier run showed is void: the agents say that the handover was taken back "
+      "meanwhile. Keep its sheet with the kit in \"" +
+      aside->string() + "\" until the next new code, lest they lie");
+  return Done{};
+}
+
+// What an agent shows and the folder does not have yet: the handover may have been another tool's.
+Status keep_newest(KeyFolder& folder, const HolderGroup& holders) {
+  const auto* const all_said = holders.acknowledgements();
+  if (all_said == nullptr) return Done{};
+  const auto kept = folder.acknowledgements();
+  if (kept && *kept && (*kept)->version == holders.bundle().newest()) return Done{};
+  return folder.keep_acknowledgements({.version = holders.bundle().newest(), .acknowledgements = *all_said});
 }
 
 }  // namespace
@@ -47,14 +73,29 @@ InvitedAgent* invitation_of(std::span<InvitedAgent> invited, std::string_view pa
 
 Result<HolderGroup> settled_holders(KeyFolder& folder, std::span<InvitedAgent> invited,
                                     const Operator& person, Random& random, std::string_view lost) {
+  std::string_view distrusted;
+  std::optional<std::uint32_t> completed;
   for (int round = 0; round < kRounds; ++round) {
-    auto holders = HolderGroup::look(folder.bundle(), folder.administrator(), random);
+    auto holders = HolderGroup::look(folder.bundle(), folder.administrator(), random, distrusted);
+    if (!holders && !lost.empty() && distrusted.empty()) {
+      person.warn(holders.error().message());
+      distrusted = lost;
+      continue;
+    }
     if (!holders) return holders;
     auto committed = committed_bundle(folder);
     if (!committed) return std::move(committed).error();
-    Leftover leftover{.committed = *std::move(committed), .invited = invited, .lists = {}};
+    const auto kept = folder.acknowledgements();
+    if (!kept) return kept.error();
+    if (*kept) holders->recall(**kept);
+    Leftover leftover{.committed = *std::move(committed),
+                      .invited = invited,
+                      .lists = {},
+                      .completed = completed,
+                      .finished = folder.bundle().epoch(),
+                      .keep = folder.keeps_acknowledgements()};
     if (!invited.empty()) {
-      auto lists = holders->lists();
+      auto lists = lists_for_joiners(*holders, folder, person);
       if (!lists) return std::move(lists).error();
       leftover.lists = *std::move(lists);
     }
@@ -62,12 +103,35 @@ Result<HolderGroup> settled_holders(KeyFolder& folder, std::span<InvitedAgent> i
     if (!settled && lost.empty()) return settled.error();
     // What a lost agent keeps from its end is superseded by what replaces the agent.
     if (!settled) person.warn(settled.error().message());
-    if (settled && *settled == Settled::taken_back && leftover.committed) {
-      person.warn("the new code that an earlier run showed is void: the handover was taken back meanwhile");
-      if (auto discarded = folder.discard(); !discarded) return std::move(discarded).error();
-    }
+    if (settled && *settled != Settled::completed && leftover.committed)
+      if (auto aside = set_aside_if_void(folder, *leftover.committed, holders->bundle(), person); !aside)
+        return std::move(aside).error();
+    if (settled && *settled == Settled::completed) completed = holders->bundle().epoch();
     if (settled && *settled != Settled::nothing_left) continue;
-    if (auto renewed = folder.renew(holders->bundle()); !renewed) return std::move(renewed).error();
+    // Nor does it count what the agent shows: a version that others took back, it may be.
+    if (const auto* const member = holders->find(lost);
+        !settled && distrusted.empty() && member && member->status) {
+      distrusted = lost;
+      continue;
+    }
+    // What is not settled may be taken back, and the folder would have no way back from it.
+    if (settled && holders->confirmed()) {
+      if (auto renewed = folder.renew(holders->bundle()); !renewed) return std::move(renewed).error();
+      if (auto kept_now = keep_newest(folder, *holders); !kept_now) return std::move(kept_now).error();
+      const auto taken_up = folder.take_up(holders->bundle());
+      if (!taken_up) return taken_up.error();
+      if (*taken_up)
+        person.warn(
+            "the agents said once that a new code was taken back, and show now that it was not, so one of "
+            "them lied: its code and its sheet are the right ones, and new-code puts its kit in its place");
+    }
+    const auto stale = folder.has_kit_of_another_code();
+    if (!stale) return stale.error();
+    if (*stale && !leftover.committed)
+      person.warn(
+          "the kit in this folder is of another code than the agents hold the recovery share under: keep the "
+          "newest "
+          "kit, or make one with new-code");
     if (auto all = holders->all_reachable(lost); !all) return std::move(all).error();
     return holders;
   }

@@ -4,8 +4,14 @@
 
 #include <algorithm>
 
+#include "client/agents.h"
 #include "client/config.h"
 #include "client/enrolment.h"
+#include "client/files/encrypted_file.h"
+#include "client/partial_exchange.h"
+#include "client/recovery.h"
+#include "client/signed_call.h"
+#include "protocol/base/test_must.h"
 #include "swtpm-tests/harness/system.h"
 
 namespace coprotect::harness {
@@ -29,6 +35,38 @@ class AddKey : public testing::Test {
   }
   static bool says(const Finished& run, const std::string& part) {
     return run.err.find(part) != std::string::npos;
+  }
+
+  // What only kit and code of a key open: the certificate and its key.
+  static client::Credentials rescuer(const path& kit_file, const std::string& code) {
+    const auto kit = must(protocol::RecoveryKit::parse(bytes_of(read_file(kit_file))));
+    const auto bundle = must(protocol::Bundle::parse(kit.bundle()));
+    const auto opened = must(client::open_blob(kit.blob(), bundle, Secret::copy_of(bytes_of(code))));
+    return must(client::open_kit_key(kit, opened.recovery_key));
+  }
+  // How each agent answers it when it would recover a file of the first key, and its recovery parts.
+  std::set<std::string> recovers(const client::Credentials& asker, const path& file) const {
+    const auto bundle = must(client::load_bundle(system_.bundle(), std::nullopt));
+    auto input = must(client::Input::open(file));
+    const auto header = must(client::read_header(input));
+    const std::array files = {client::LockedFile{&header, must(header.stanza_for(bundle.key_id()))}};
+    const client::Asker recovery{.certificate = &asker.certificate,
+                                 .key = &asker.key,
+                                 .action = protocol::Action::recover,
+                                 .reason = "a test"};
+    std::set<std::string> said;
+    const auto say = [&](const auto& answer) { said.insert(answer ? "ok" : answer.error().message()); };
+    for (const std::size_t position : {0u, 1u}) {
+      const auto& party = bundle.parameters()->parties[position];
+      auto agent = client::connect(party, asker, std::chrono::seconds(30));
+      const auto exchange =
+          client::PartialExchange::make(bundle, position, files, recovery, client::now_ms(), system_random());
+      say(must(exchange.read(must(agent.ask(exchange.path(), exchange.request())))).front());
+      say(client::ask(agent, bundle, party, asker,
+                      {.endpoint = "recovery-share", .body = protocol::RecoveryShareBody{}, .reason = ""},
+                      system_random()));
+    }
+    return said;
   }
 
   System system_{System::Options{}};
@@ -78,6 +116,52 @@ TEST_F(AddKey, ClientsMadeAfterwardsKnowIt) {
   EXPECT_EQ(read_file(file + ".again"), "archived");
   ASSERT_TRUE(system_.cloud().start());
   expect_files_open("first");
+}
+
+TEST_F(AddKey, ItsKitOpensNoFileOfTheFirstKey) {
+  ASSERT_EQ(system_.add_key("mail", kDerive).exit_code, 0);
+  ASSERT_EQ(system_.add_key("archive", {"--purpose", "envelope"}).exit_code, 0);
+  const path file = system_.folder() / "secret";
+  write_file(file, "for nobody of these");
+  Finished run = system_.coprotect(system_.admin(), {"encrypt", file});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const path sealed = file.string() + ".cop";
+  const auto own = rescuer(system_.kit(), system_.code());
+  EXPECT_EQ(recovers(own, sealed), std::set<std::string>{"ok"});
+
+  const auto expect_refused = [&](const std::string& key) {
+    for (const std::string& said : recovers(rescuer(system_.kit(key), system_.code(key)), sealed))
+      EXPECT_NE(said.find("certificate of \"coprotect:acme:recovery:" + key +
+                          "\" is not that of this key's recovery administrator"),
+                std::string::npos)
+          << said;
+    const Finished opened = Command(System::program("coprotect"))
+                                .args({"decrypt", "--recover", "--kit", system_.kit(key).string(),
+                                       "--code-fd", "7", sealed.string(), "-o", file.string() + ".opened"})
+                                .feed(7, system_.code(key) + "\n")
+                                .run();
+    EXPECT_NE(opened.exit_code, 0) << opened.out;
+    EXPECT_FALSE(std::filesystem::exists(file.string() + ".opened"));
+  };
+  for (const std::string key : {"mail", "archive"}) {
+    expect_refused(key);
+    run = system_.key_state(key, "destroyed", {"--yes", "--wait", "31d"});
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    expect_refused(key);
+  }
+  run = system_.recover({sealed.string(), "-o", file.string() + ".again"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(read_file(file.string() + ".again"), "for nobody of these");
+
+  // What the first kit's administrator is to health, no other one is.
+  run = Command(System::program("coprotect-provision"))
+            .args({"remove-client", "coprotect:acme:recovery:recovery", "--without-recovery", "--dir",
+                   system_.out().string(), "--ca-passphrase-fd", "9"})
+            .feed(9, "a passphrase for the tests' client CA, long enough\n")
+            .run();
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  for (const std::string& said : recovers(own, sealed))
+    EXPECT_NE(said.find("is not enrolled"), std::string::npos) << said;
 }
 
 TEST_F(AddKey, RefusesWhatDoesNotFit) {

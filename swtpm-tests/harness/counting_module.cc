@@ -1,7 +1,7 @@
 // A PKCS#11 module that is SoftHSM2 and writes down each login: one line "login" in the file beside
 // SOFTHSM2_CONF that has ".logins" at the end of its name. What a token with three tries would count. While
-// there is a file with ".slow" at the end, a login takes half a second, and writes a line "done" into it at
-// the end.
+// there is a file with ".slow" at the end, a login waits as many milliseconds as it says, and writes a line
+// "done" over that at the end.
 
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
@@ -28,8 +28,11 @@ CK_RV log_in(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char* pin, C
   const std::string configuration = std::getenv("SOFTHSM2_CONF");
   if (!append(configuration + ".logins", "login\n", "a")) return CKR_GENERAL_ERROR;
   const std::string slow = configuration + ".slow";
-  if (access(slow.c_str(), F_OK) != 0) return original.C_Login(session, user, pin, size);
-  usleep(500'000);
+  std::FILE* const file = std::fopen(slow.c_str(), "r");
+  if (file == nullptr) return original.C_Login(session, user, pin, size);
+  unsigned milliseconds = 0;
+  if (std::fscanf(file, "%u", &milliseconds) == 1) usleep(milliseconds * 1000);
+  std::fclose(file);
   const CK_RV result = original.C_Login(session, user, pin, size);
   return append(slow, "done\n", "r+") ? result : CKR_GENERAL_ERROR;
 }

@@ -30,14 +30,15 @@ TEST(Scratch, IsRemovedWithItsContent) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
-// A copy of this process as it is now, without the locked memory, which is not inherited. It waits.
+// A copy of this process as it is now, without the locked memory, which is not inherited. It locks the page
+// that it is told to, and waits.
 class Subject {
  public:
-  Subject() {
+  explicit Subject(const void* to_lock = nullptr) {
     int ready[2];
     invariant(pipe(ready) == 0);
     pid_ = fork();
-    if (pid_ == 0) wait_for_the_end(ready[1]);
+    if (pid_ == 0) wait_for_the_end(ready[1], to_lock);
     close(ready[1]);
     std::uint8_t byte;
     invariant(read(ready[0], &byte, 1) == 1);
@@ -52,9 +53,10 @@ class Subject {
   pid_t pid() const { return pid_; }
 
  private:
-  [[noreturn]] static void wait_for_the_end(int ready) {
+  [[noreturn]] static void wait_for_the_end(int ready, const void* to_lock) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_DUMPABLE, 1);  // so that the test needs no privilege
+    invariant(to_lock == nullptr || mlock(to_lock, 1) == 0);
     invariant(write(ready, "", 1) == 1);
     for (;;) pause();
   }
@@ -65,8 +67,8 @@ class Subject {
 class MemorySearchOf : public testing::Test {
  protected:
   MemorySearchOf() : secret_(48) { system_random().fill(secret_.fill()); }
-  MemorySearch search() const {
-    const Subject subject;
+  MemorySearch search(const void* locked = nullptr) const {
+    const Subject subject(locked);
     return search_memory(subject.pid(), secret_.reveal());
   }
   std::size_t hits() const { return search().found.size(); }
@@ -102,6 +104,16 @@ TEST_F(MemorySearchOf, ACopyAcrossPages) {
   const Planted planted;
   std::memcpy(planted.at(4096 - 8), secret_.reveal().data(), 16);
   EXPECT_EQ(hits(), 1U);
+}
+
+TEST_F(MemorySearchOf, ACopyTellsWhetherItsMemoryIsLocked) {
+  const Planted planted;
+  const Planted locked;
+  for (const Planted* const copy : {&planted, &locked}) std::memcpy(copy->at(0), secret_.reveal().data(), 16);
+  const auto found = search(locked.at(0)).found;
+  ASSERT_EQ(found.size(), 2u);
+  for (const Residue& residue : found)
+    EXPECT_EQ(residue.locked, residue.address == reinterpret_cast<std::uintptr_t>(locked.at(0)));
 }
 
 TEST_F(MemorySearchOf, APartFromTheMiddle) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string_view>
@@ -33,6 +34,14 @@ std::string base64(ByteView bytes, std::string_view last_two) {
   return text;
 }
 
+// As a hash function holds its input: big-endian words in a little-endian memory. A rest is left out.
+Bytes with_reversed_words(const Bytes& bytes, std::size_t word) {
+  Bytes reversed(bytes.begin(), bytes.end() - static_cast<std::ptrdiff_t>(bytes.size() % word));
+  for (auto at = reversed.begin(); at != reversed.end(); at += static_cast<std::ptrdiff_t>(word))
+    std::reverse(at, at + static_cast<std::ptrdiff_t>(word));
+  return reversed;
+}
+
 std::uint64_t first_half(const std::uint8_t* window) {
   std::uint64_t half;
   std::memcpy(&half, window, sizeof half);
@@ -46,6 +55,7 @@ class Windows {
     const Bytes raw(secret.begin(), secret.end());
     add("raw", raw);
     add("reversed", Bytes(raw.rbegin(), raw.rend()));
+    for (const std::size_t word : {4u, 8u}) add("in reversed words", with_reversed_words(raw, word));
     std::string hex = to_hex(raw);
     add("hex", hex);
     std::transform(hex.begin(), hex.end(), hex.begin(),
@@ -93,9 +103,28 @@ struct Mapping {
   std::uintptr_t begin;
   std::uintptr_t end;
   std::string line;
+  bool locked = false;
 };
 
+// Where the mappings begin that are locked: "lo" among the VmFlags of proc(5).
+std::set<std::uintptr_t> locked_mappings_of(pid_t process) {
+  std::ifstream maps("/proc/" + std::to_string(process) + "/smaps");
+  std::set<std::uintptr_t> locked;
+  std::uintptr_t begin = 0;
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream fields(line);
+    std::string first;
+    fields >> first;
+    if (first.find('-') != std::string::npos) begin = std::stoull(first, nullptr, 16);
+    if (first != "VmFlags:") continue;
+    for (std::string flag; fields >> flag;)
+      if (flag == "lo") locked.insert(begin);
+  }
+  return locked;
+}
+
 std::vector<Mapping> mappings_of(pid_t process) {
+  const std::set<std::uintptr_t> locked = locked_mappings_of(process);
   std::ifstream maps("/proc/" + std::to_string(process) + "/maps");
   std::vector<Mapping> mappings;
   for (std::string line; std::getline(maps, line);) {
@@ -104,6 +133,7 @@ std::vector<Mapping> mappings_of(pid_t process) {
     Mapping mapping{.begin = 0, .end = 0, .line = line};
     char dash = 0;
     fields >> std::hex >> mapping.begin >> dash >> mapping.end;
+    mapping.locked = locked.contains(mapping.begin);
     if (mapping.end - mapping.begin <= kLargestMapping) mappings.push_back(mapping);
   }
   if (mappings.empty())
@@ -181,7 +211,8 @@ void search_mapping(const Memory& memory, const Mapping& mapping, const Windows&
     const std::size_t filled = kept + n;
     for (std::size_t i = 0; i + kWindow <= filled; ++i)
       if (const std::string* form = windows.match(buffer.data() + i))
-        result.found.push_back({.address = at - kept + i, .form = *form, .mapping = mapping.line});
+        result.found.push_back(
+            {.address = at - kept + i, .form = *form, .mapping = mapping.line, .locked = mapping.locked});
     at += n;
     kept = std::min(filled, kWindow - 1);
     std::memmove(buffer.data(), buffer.data() + filled - kept, kept);

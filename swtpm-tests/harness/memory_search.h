@@ -15,6 +15,7 @@ struct Residue {
   std::uintptr_t address;
   std::string form;     // "raw", "hex", …, of which 16 bytes stand there
   std::string mapping;  // the line of /proc/PID/maps
+  bool locked;          // whether the mapping is locked: never swapped out
 };
 
 struct MemorySearch {
@@ -25,7 +26,8 @@ struct MemorySearch {
 
 // Searches all memory of a process that waits, as a core of it (`gcore -a`) would show it, for any 16
 // neighbouring bytes of a secret of 16 bytes or more: as they are, in reverse (integers lie in memory that
-// way), in hexadecimal of either case, in base64. A process that is not dumpable can only be searched by root
+// way), with each word of 4 or of 8 bytes in reverse (hash functions hold their input so), in hexadecimal of
+// either case, in base64. A process that is not dumpable can only be searched by root
 // or with CAP_SYS_PTRACE. Fails with an exception if the process cannot be read.
 MemorySearch search_memory(pid_t process, ByteView secret);
 // The same search of some bytes: the forms of which a part stands there, each as often as it is found.

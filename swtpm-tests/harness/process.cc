@@ -15,6 +15,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "protocol/base/fd.h"
+
 namespace coprotect::harness {
 namespace {
 
@@ -270,12 +272,16 @@ bool wait_for_processes(const std::filesystem::path& program, std::size_t count)
 }
 
 pid_t child_of(pid_t parent, const std::string& name) {
+  const auto is_of = [parent](std::filesystem::path process) {
+    for (std::string above = status_field(process, "PPid"); !above.empty() && above != "0";
+         above = status_field("/proc/" + above, "PPid"))
+      if (above == std::to_string(parent)) return true;
+    return false;
+  };
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string number = entry.path().filename().string();
     if (number.find_first_not_of("0123456789") != std::string::npos) continue;
-    if (status_field(entry.path(), "Name") == name &&
-        status_field(entry.path(), "PPid") == std::to_string(parent))
-      return std::stoi(number);
+    if (status_field(entry.path(), "Name") == name && is_of(entry.path())) return std::stoi(number);
   }
   return 0;
 }
@@ -296,6 +302,7 @@ std::string read_file(const std::filesystem::path& file) {
 }
 
 void write_file(const std::filesystem::path& file, std::string_view content) {
+  const Fd its_own(open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   std::ofstream out(file, std::ios::binary | std::ios::trunc);
   out.write(content.data(), static_cast<std::streamsize>(content.size()));
   if (!out.flush()) throw std::runtime_error("cannot write " + file.string());

@@ -109,7 +109,7 @@ class Daemon {
 std::set<pid_t> processes_of(const std::filesystem::path& program);
 // Waits until there are `count` of them, at most 5 s. False if there are not.
 bool wait_for_processes(const std::filesystem::path& program, std::size_t count);
-// The process of this name whose parent is `parent`; 0 if there is none.
+// The process of this name that `parent` has started, or one that it started; 0 if there is none.
 pid_t child_of(pid_t parent, const std::string& name);
 // A line of /proc/PID/status, without its name: "2" for Seccomp. `process` is /proc/PID.
 std::string status_field(const std::filesystem::path& process, const std::string& name);

@@ -72,12 +72,16 @@ std::size_t SoftToken::logins() const {
   return static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
 }
 
-void SoftToken::slow_down_logins() const {
-  write_file(configuration().string() + ".slow", "");
+void SoftToken::slow_down_logins(std::chrono::milliseconds by) const {
+  write_file(configuration().string() + ".slow", std::to_string(by.count()));
+}
+
+void SoftToken::speed_up_logins() const {
+  std::filesystem::remove(configuration().string() + ".slow");
 }
 
 bool SoftToken::slow_login_ended() const {
-  return !read_file(configuration().string() + ".slow").empty();
+  return read_file(configuration().string() + ".slow").starts_with("done");
 }
 
 void SoftToken::remove() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -30,8 +31,9 @@ class SoftToken {
   static std::string counting_logins(std::string uri);
   // How often somebody logged in through that module.
   std::size_t logins() const;
-  // From now on a login through that module takes half a second.
-  void slow_down_logins() const;
+  // From now on a login through that module takes longer by this, before it begins.
+  void slow_down_logins(std::chrono::milliseconds by = std::chrono::milliseconds(500)) const;
+  void speed_up_logins() const;
   // Whether such a login came to its end.
   bool slow_login_ended() const;
 

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -41,10 +43,19 @@ std::string shown_code(const Finished& run) {
 bool Agent::start(const Options& options) {
   std::vector<std::string> all = environment;
   if (options.fault_at > 0) all.push_back("COPROTECT_FAULT_AT=" + std::to_string(options.fault_at));
-  if (!options.fault_log.empty()) all.push_back("COPROTECT_FAULT_LOG=" + options.fault_log.string());
+  if (options.lists_points) {
+    std::filesystem::remove(fault_log());
+    all.push_back("COPROTECT_FAULT_LOG=" + fault_log().string());
+  }
   auto program =
       options.with_faults ? System::fault_program("coprotect-agent") : System::program("coprotect-agent");
-  if (!options.programs.empty()) program = options.programs / "coprotect-agent";
+  if (!options.programs.empty()) {
+    program = options.programs / "coprotect-agent";
+    // Puppets answer no ping.
+    const std::string content = read_file(config());
+    if (content.find("[limits]") == std::string::npos)
+      write_file(config(), content + "\n[limits]\nhang_seconds = 3600\n");
+  }
   std::vector<std::string> arguments = {program.string(), "--config", config().string()};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   daemon_ = Daemon::start_notifying(arguments, std::move(all), log());
@@ -76,7 +87,7 @@ System::System(const Options& options) : options_(options) {
   if (!init_agent(*cloud_, "cloud", tpm_->uri(), true) ||
       !init_agent(*company_, "company", token_->uri(), false))
     return;
-  if (!cloud_->start() || !company_->start() || !options.onboarded) return;
+  if (!options.started || !cloud_->start() || !company_->start() || !options.onboarded) return;
   expect_done(onboard(), "onboard");
   if (options.derive_key)
     expect_done(add_key("derive", {"--purpose", "derive", "--suite", options.suite}), "add-key");
@@ -169,7 +180,7 @@ void System::approve_until(const std::atomic<bool>& over) const {
   while (!over) {
     for (const Agent* const agent : agents) {
       std::error_code ignored;
-      for (const auto& entry : std::filesystem::directory_iterator(agent->folder() / "pending", ignored)) {
+      for (const auto& entry : std::filesystem::directory_iterator(agent->state() / "pending", ignored)) {
         const std::string plan = read_file(entry.path());
         if (entry.path().filename().string().starts_with('.') || plan.size() < kHash + 32) continue;
         const auto* const hash = reinterpret_cast<const std::uint8_t*>(plan.data()) + kHash;
@@ -234,9 +245,9 @@ Finished System::rotate_again(const std::string& name, const std::vector<std::st
   return make_key(name, {"rotate", "--name", name}, options, provision, environment);
 }
 
-Finished System::make_key(const std::string& name, const std::vector<std::string>& command_line,
-                          const std::vector<std::string>& options, const std::filesystem::path& provision,
-                          const std::vector<std::string>& environment) {
+Command System::key_command(const std::vector<std::string>& command_line,
+                            const std::vector<std::string>& options, const std::filesystem::path& provision,
+                            const std::vector<std::string>& environment) const {
   Command command(provision);
   command.args(command_line)
       .args({"--dir", out().string(), "--cloud-invitation", cloud_->invitation().string(),
@@ -244,9 +255,24 @@ Finished System::make_key(const std::string& name, const std::vector<std::string
              "--ca-passphrase-fd", "9", "--same-host"})
       .args(options);
   for (const auto& assignment : environment) command.env(assignment);
-  const Finished run = command.retype(7, 8).feed(9, kPassphrase).run(std::chrono::seconds(180));
+  command.feed(9, kPassphrase);
+  return command;
+}
+
+Finished System::make_key(const std::string& name, const std::vector<std::string>& command_line,
+                          const std::vector<std::string>& options, const std::filesystem::path& provision,
+                          const std::vector<std::string>& environment) {
+  const Finished run =
+      key_command(command_line, options, provision, environment).retype(7, 8).run(std::chrono::seconds(180));
   if (const std::string shown = shown_code(run); !shown.empty()) codes_[name] = shown;
   return run;
+}
+
+Finished System::add_key_by_code(const std::string& name, const std::vector<std::string>& options) {
+  return key_command({"add-key", name}, options, program("coprotect-provision"), {})
+      .collect(7)
+      .feed(8, codes_.at(name) + "\n")
+      .run(std::chrono::seconds(180));
 }
 
 Finished System::key_state(const std::string& key, const std::string& state,
@@ -271,11 +297,10 @@ std::filesystem::path System::add_client(const std::string& name, const std::vec
   return client / "config.toml";
 }
 
-Finished System::remove_client(const std::string& name) const {
-  return Command(program("coprotect-provision"))
-      .args({"remove-client", name, "--dir", out().string(), "--ca-passphrase-fd", "9"})
-      .feed(9, kPassphrase)
-      .run();
+Finished System::remove_client(const std::string& name, const std::vector<std::string>& options) const {
+  std::vector<std::string> args = {"remove-client", name, "--dir", out().string(), "--ca-passphrase-fd", "9"};
+  args.insert(args.end(), options.begin(), options.end());
+  return Command(program("coprotect-provision")).args(args).feed(9, kPassphrase).run();
 }
 
 Finished System::coprotect(const std::filesystem::path& config, const std::vector<std::string>& args) const {
@@ -304,6 +329,15 @@ std::vector<long> deaths_that_differ(const std::string& fault_log) {
     after = name.starts_with("after ");
   }
   return points;
+}
+
+bool every_point_is_wanted() {
+  return std::getenv("COPROTECT_EVERY_POINT") != nullptr;
+}
+
+std::size_t todays_first(std::size_t step) {
+  constexpr std::time_t kDay = 86'400;
+  return static_cast<std::size_t>(std::time(nullptr) / kDay) % step;
 }
 
 }  // namespace coprotect::harness

@@ -25,7 +25,7 @@ class Agent {
   struct Options {
     bool with_faults = false;
     long fault_at = 0;
-    std::filesystem::path fault_log = {};
+    bool lists_points = false;  // in fault_log(), from its start on
     std::filesystem::path programs = {};
     std::vector<std::string> arguments = {};  // further ones
   };
@@ -37,8 +37,12 @@ class Agent {
   bool running() { return !daemon_.ended(); }
 
   const std::filesystem::path& folder() const { return folder_; }
+  // What it writes, in its folder (hsm/agent_folder.h, which a harness does not include).
+  std::filesystem::path state() const { return folder_ / "state"; }
   const std::string& url() const { return url_; }
   std::filesystem::path log() const { return folder_.string() + ".log"; }
+  // Where its sandbox lets it write.
+  std::filesystem::path fault_log() const { return state() / "faults"; }
   std::filesystem::path config() const { return folder_ / "agent.toml"; }
   std::filesystem::path invitation() const { return folder_ / "invitation"; }
   // NAME=VALUE that its token's library needs.
@@ -59,6 +63,7 @@ class System {
     std::string suite = "p256";
     std::string tenant = "acme";
     unsigned hold_seconds = 300;
+    bool started = true;  // both agents run; without that nothing is onboarded
     bool onboarded = true;
     bool derive_key = false;       // a further key, "derive", of the same suite
     unsigned peer_seconds = 3600;  // how often the agents ask each other what they remember
@@ -88,6 +93,8 @@ class System {
   Finished add_key_again(const std::string& name, const std::vector<std::string>& options,
                          const std::filesystem::path& provision = program("coprotect-provision"),
                          const std::vector<std::string>& environment = {});
+  // The same, with the code that an earlier run showed.
+  Finished add_key_by_code(const std::string& name, const std::vector<std::string>& options);
   Finished invite(const Agent& agent) const;
   // An agent that holds nothing yet, with a token of its own: a TPM or, if not, a SoftHSM2 token. Running.
   // One named cloud… is the provider's, whose organisation certifies it, or stands for itself.
@@ -113,7 +120,7 @@ class System {
   // A new client, whose configuration names the further keys that there are; returns the path of its
   // configuration.
   std::filesystem::path add_client(const std::string& name, const std::vector<std::string>& options = {});
-  Finished remove_client(const std::string& name) const;
+  Finished remove_client(const std::string& name, const std::vector<std::string>& options = {}) const;
   // `coprotect ARGS…` as the client with this configuration.
   Finished coprotect(const std::filesystem::path& config, const std::vector<std::string>& args) const;
   Finished provision(const std::vector<std::string>& args) const;
@@ -133,6 +140,8 @@ class System {
   std::filesystem::path bundle() const { return out() / (options_.tenant + ".bundle"); }
   std::filesystem::path kit() const { return out() / (options_.tenant + ".kit"); }
   const std::string& code() const { return code_; }
+  // What a command is told from now on: the code that the last new one was to replace.
+  void keep_code(const std::string& code) { code_ = code; }
   // Of a further key.
   std::filesystem::path kit(const std::string& key) const { return key_folder(key) / (key + ".kit"); }
   std::filesystem::path bundle(const std::string& key) const { return key_folder(key) / (key + ".bundle"); }
@@ -141,6 +150,9 @@ class System {
 
  private:
   // A command that makes a further key, with the invitations that are there.
+  Command key_command(const std::vector<std::string>& command_line, const std::vector<std::string>& options,
+                      const std::filesystem::path& provision,
+                      const std::vector<std::string>& environment) const;
   Finished make_key(const std::string& name, const std::vector<std::string>& command_line,
                     const std::vector<std::string>& options, const std::filesystem::path& provision,
                     const std::vector<std::string>& environment);
@@ -172,5 +184,8 @@ class System {
 // at which its death differs from that at the point before: one "before" an action right "after" another does
 // not.
 std::vector<long> deaths_that_differ(const std::string& fault_log);
+// Tests try some of them, each day others, unless COPROTECT_EVERY_POINT is set. Of every step-th the first.
+bool every_point_is_wanted();
+std::size_t todays_first(std::size_t step);
 
 }  // namespace coprotect::harness

@@ -28,7 +28,7 @@ class Eavesdropper {
  public:
   Eavesdropper(Agent& agent, const std::filesystem::path& programs)
       : place_(agent, programs), front_(start(agent, near_)) {
-    if (!near_->send(place_.trust()) || !near_->receive())
+    if (!near_->send(place_.limits()) || !near_->send(place_.trust()) || !near_->receive())
       throw std::runtime_error("the front does not start");
     from_front_ = std::jthread([this] { relay(*near_, place_.channel()); });
     from_custodian_ = std::jthread([this] { relay(place_.channel(), *near_); });
@@ -253,6 +253,81 @@ TEST_P(EavesdroppingFront, CannotAnswerInTheCustodiansPlace) {
   }
   spy_->leave_alone();
   EXPECT_EQ(decrypt().exit_code, 0);
+}
+
+// Somebody is removed, and the front keeps the list back: the agent would go on answering him.
+TEST_P(EavesdroppingFront, CannotKeepAListBack) {
+  using agent::ipc::Route;
+  const auto remove = [&] { return system_->remove_client("coprotect:acme:user:alice", {}); };
+  Bytes receipt;
+  for (const Bytes& frame : spy_->recorded())  // of the list that the onboarding brought
+    if (const auto reply = agent::ipc::Reply::parse(frame); reply && reply->body.size() == 64)
+      receipt = reply->body;
+  for (const Bytes& said : {Bytes(), receipt}) {
+    spy_->answer_with([=](const agent::ipc::Call& call) -> std::optional<agent::ipc::Reply> {
+      if (call.route != Route::client_list_put) return std::nullopt;
+      return agent::ipc::Reply{.id = 0, .error = std::nullopt, .request_id = {}, .body = said};
+    });
+    const Finished run = remove();
+    EXPECT_NE(run.exit_code, 0);
+    EXPECT_NE(run.err.find("cloud agent: the answer to the client list is not signed by the agent"),
+              std::string::npos)
+        << run.err;
+  }
+  spy_->leave_alone();
+  const Finished run = remove();
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_NE(decrypt().exit_code, 0);
+}
+
+// Whether code and kit would open anything is what an administrator reads once a month. A front says that all
+// is well.
+TEST_P(EavesdroppingFront, CannotInventTheDatesOfRecovery) {
+  using agent::ipc::Route;
+  const auto holders = [&] { return system_->provision({"holders", "--dir", system_->out().string()}); };
+  const auto forge_all = [&](Route route, const Bytes& body) {
+    spy_->answer_with([=](const agent::ipc::Call& call) -> std::optional<agent::ipc::Reply> {
+      if (call.route != route) return std::nullopt;
+      return agent::ipc::Reply{.id = 0, .error = std::nullopt, .request_id = {}, .body = body};
+    });
+  };
+  const std::string line = "recovery at the cloud agent: parts verified 20";
+  const std::string wrong = "its recovery administrator is not enrolled: its kit and code open nothing";
+  Finished run = holders();
+  // The agent verifies the parts soon after the key was made.
+  for (int i = 0; i < 50 && run.out.find(line) == std::string::npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    run = holders();
+  }
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_NE(run.out.find(line), std::string::npos) << run.out;
+  EXPECT_EQ(run.out.find(wrong), std::string::npos) << run.out;
+  Bytes yesterdays;  // the last reply to the tool's question of the status
+  for (const Bytes& frame : spy_->recorded())
+    if (const auto reply = agent::ipc::Reply::parse(frame);
+        reply && protocol::SealedReply::parse(reply->body))
+      yesterdays = reply->body;
+
+  ASSERT_EQ(system_->remove_client("coprotect:acme:recovery:recovery", {"--without-recovery"}).exit_code, 0);
+  const std::string health =
+      R"({"status":"ok","role":"cloud","version":"1","token":"ok","store":"ok","recovery":"ok","contacts":"ok",)"
+      R"("erasure":"ok","held":[],"recovery_parts_age_seconds":1000000000,)"
+      R"("recovery_code_age_seconds":1000000000,"last_drill_age_seconds":0,"keys":1})";
+  forge_all(Route::health, Bytes(health.begin(), health.end()));
+  run = holders();
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_NE(run.out.find(line), std::string::npos) << run.out;
+  const auto cloud = run.out.find(line);
+  const auto company = run.out.find("recovery at the company agent");
+  ASSERT_TRUE(cloud != std::string::npos && company != std::string::npos && cloud < company) << run.out;
+  EXPECT_LT(run.out.find(wrong, cloud), company) << "the front was believed: " << run.out;
+
+  // Nor does it hide that by what the agent signed before.
+  forge_all(Route::handover, yesterdays);
+  run = holders();
+  EXPECT_EQ(run.out.find("recovery at the cloud agent"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("the cloud agent does not answer"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("not its own to this request"), std::string::npos) << run.out;
 }
 
 }  // namespace

@@ -28,10 +28,12 @@ void FrontPlace::restart() {
 }
 
 std::unique_ptr<FrontPlace::Front> FrontPlace::accept() const {
-  auto front = std::make_unique<Front>(Front{.puppet = place_.accept(), .trust = {}});
+  auto front = std::make_unique<Front>(Front{.puppet = place_.accept(), .limits = {}, .trust = {}});
+  auto limits = front->puppet.channel->receive();
   auto trust = front->puppet.channel->receive();
-  if (!trust || !front->puppet.channel->send(agent::ipc::Ready{.port = 1}.encode()))
+  if (!limits || !trust || !front->puppet.channel->send(agent::ipc::Ready{.port = 1}.encode()))
     throw std::runtime_error("the custodian is gone");
+  front->limits = *std::move(limits);
   front->trust = *std::move(trust);
   return front;
 }

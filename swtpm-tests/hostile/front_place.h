@@ -20,7 +20,8 @@ class FrontPlace {
   FrontPlace(const FrontPlace&) = delete;
   FrontPlace& operator=(const FrontPlace&) = delete;
 
-  // As the custodian sent it when this front began.
+  // As the custodian sent them when this front began.
+  const Bytes& limits() const { return front_->limits; }
   const Bytes& trust() const { return front_->trust; }
   agent::ipc::Channel& channel() { return *front_->puppet.channel; }
   // Stops the agent and starts it again.
@@ -32,6 +33,7 @@ class FrontPlace {
   // One life of the front.
   struct Front {
     PuppetPlace::Puppet puppet;
+    Bytes limits;
     Bytes trust;
   };
   // Takes the next front's channel and reports to the custodian that it is ready.

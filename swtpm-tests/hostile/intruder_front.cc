@@ -17,6 +17,7 @@
 #include <array>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
@@ -69,9 +70,9 @@ bool maps_code() {
 std::vector<Attempt> attempts(const path& folder, pid_t custodian) {
   const path process = path("/proc") / std::to_string(custodian);
   std::vector<Attempt> all;
-  for (const char* const file : {"store.db", "keyring", "agent.toml", "identity.pem", "tls.key.pem"})
+  for (const char* const file : {"state/store.db", "keyring", "agent.toml", "identity.pem", "tls.key.pem"})
     all.push_back({"read " + std::string(file), true, [=] { return opens(folder / file, O_RDONLY); }});
-  all.push_back({"write store.db", false, [=] { return opens(folder / "store.db", O_RDWR); }});
+  all.push_back({"write the store", false, [=] { return opens(folder / "state/store.db", O_RDWR); }});
   all.push_back({"make a file", false, [=] { return opens(folder / "planted", O_WRONLY | O_CREAT); }});
   all.push_back({"list the folder", true, [=] { return opens(folder, O_RDONLY | O_DIRECTORY); }});
   all.push_back({"remove a file", false, [=] { return unlink((folder / "identity.pem").c_str()) == 0; }});
@@ -101,11 +102,19 @@ bool has_more_descriptors() {
   return false;
 }
 
+pid_t parent_of(pid_t process) {
+  std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
+  pid_t parent = 0;
+  std::string skipped;
+  stat >> skipped >> skipped >> skipped >> parent;
+  return parent;
+}
+
 int intrude(const path& folder) {
   agent::ipc::Channel channel{Fd(kChannel)};
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const bool more = has_more_descriptors();
-  const pid_t custodian = getppid();
+  const pid_t custodian = parent_of(getppid());  // who started it is the starter
   const path here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   const bool unconfined = std::filesystem::exists(here / "unconfined");
   const Fd report(open((here / "report").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));

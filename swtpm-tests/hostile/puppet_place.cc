@@ -28,7 +28,7 @@ void install_programs(const std::filesystem::path& programs, const std::string& 
                       const std::filesystem::path& other) {
   std::filesystem::create_directories(programs);
   for (const char* const program :
-       {"coprotect-agent", "coprotect-token", "coprotect-front", "coprotect-relay"})
+       {"coprotect-agent", "coprotect-starter", "coprotect-token", "coprotect-front", "coprotect-relay"})
     std::filesystem::copy_file(name == program ? other : System::program(program), programs / program);
 }
 

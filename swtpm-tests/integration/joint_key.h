@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
+#include <memory>
 
 #include "protocol/base/bytes.h"
 #include "swtpm-tests/harness/system.h"
@@ -11,9 +13,16 @@ namespace coprotect::harness {
 
 // A company with a key of purpose derive, alice as its client, and an encryption certificate for it from a CA
 // of the company's own, made with the commands of docs/integrations.md. The suite is the test's parameter.
+// The tests of a program share one system for each suite; each finds its agents running, alice as she was
+// made, and work() with nothing of another test's.
 class JointKey : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override;
+  void TearDown() override;
+  static void TearDownTestSuite();
+
+  // Nothing that was made for alice is of use afterwards: the next test has a system of its own.
+  Finished remove_alice();
 
   // A program with the environment by which it finds module, helper and alice's configuration.
   Command with_key(const std::filesystem::path& program) const;
@@ -34,17 +43,24 @@ class JointKey : public testing::TestWithParam<std::string> {
 
   static std::filesystem::path module();
   bool is_p256() const { return GetParam() == "p256"; }
-  System& system() { return *system_; }
-  const std::filesystem::path& work() const { return work_; }
-  const std::filesystem::path& alice() const { return alice_; }
-  std::filesystem::path certificate() const { return work_ / "derive.pem"; }
+  System& system() const { return made_->system; }
+  std::filesystem::path work() const { return made_->system.folder() / "work"; }
+  const std::filesystem::path& alice() const { return made_->alice; }
+  std::filesystem::path certificate() const { return work() / "derive.pem"; }
   // How many derivations this agent has recorded as done, and how many refusals of any kind, of alice.
   std::size_t recorded(const std::string& party, const std::string& kind) const;
 
  private:
-  std::unique_ptr<System> system_;
-  std::filesystem::path work_;
-  std::filesystem::path alice_;
+  struct Made {
+    System system;
+    std::filesystem::path alice{};
+    std::string configuration{};  // alice's
+    bool alice_removed = false;
+  };
+  void make();
+
+  static std::map<std::string, std::unique_ptr<Made>> all_;  // by suite
+  Made* made_ = nullptr;
 };
 
 // Standard output, after a check that the program ended well.

@@ -78,7 +78,7 @@ TEST_P(OpenSsl, OpensNothingIfOneAgentRefuses) {
 
 TEST_P(OpenSsl, OpensNothingForARemovedClient) {
   encrypt("for the archive", "sha256");
-  ASSERT_EQ(system().remove_client("alice").exit_code, 0);
+  ASSERT_EQ(remove_alice().exit_code, 0);
   refused();
 }
 

@@ -213,7 +213,7 @@ TEST_P(ProviderProgram, SaysWhyThereIsNoSecret) {
   EXPECT_NE(said.find("company"), std::string::npos) << said;
   ASSERT_TRUE(system().company().start());
   EXPECT_FALSE(library.derive(key.get(), peer.get()).empty()) << errors();
-  ASSERT_EQ(system().remove_client("alice").exit_code, 0);
+  ASSERT_EQ(remove_alice().exit_code, 0);
   EXPECT_TRUE(library.derive(key.get(), peer.get()).empty());
   said = errors();
   EXPECT_NE(said.find("refused by an agent: "), std::string::npos) << said;
@@ -281,7 +281,7 @@ TEST_P(ProviderProgram, EncapsulatesAloneAndDecapsulatesWithBothAgents) {
     EXPECT_TRUE(decapsulate(library, key.get(), changed).empty()) << at;
   }
   EXPECT_NE(errors(), "");
-  ASSERT_EQ(system().remove_client("alice").exit_code, 0);
+  ASSERT_EQ(remove_alice().exit_code, 0);
   EXPECT_TRUE(decapsulate(library, key.get(), made.encapsulation).empty());
   EXPECT_NE(errors().find("refused by an agent"), std::string::npos);
 }

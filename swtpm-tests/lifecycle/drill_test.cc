@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "client/agents.h"
 #include "protocol/recovery/kit.h"
@@ -47,6 +50,37 @@ class LifecycleDrill : public testing::TestWithParam<std::string> {
     }
     return found;
   }
+  // When an agent verified its parts of the first key, and saw its code open, as `holders` prints it, in
+  // seconds since 1970; none: it says never, or nothing.
+  struct Dates {
+    std::optional<std::int64_t> parts = {};
+    std::optional<std::int64_t> code = {};
+  };
+  Dates dates(const std::string& agent) const {
+    const Finished run = system_->provision({"holders", "--dir", system_->out().string()});
+    const auto date = [&](std::size_t at) -> std::optional<std::int64_t> {
+      std::tm fields{};
+      if (strptime(run.out.c_str() + at, "%Y-%m-%dT%H:%M:%SZ", &fields) == nullptr) return std::nullopt;
+      return timegm(&fields);
+    };
+    const std::string line = "recovery at the " + agent + " agent: parts verified ";
+    const std::string code = ", code opened ";
+    const auto line_at = run.out.find(line);
+    const auto code_at = run.out.find(code, line_at);
+    if (line_at == std::string::npos || code_at == std::string::npos) return {};
+    return {.parts = date(line_at + line.size()), .code = date(code_at + code.size())};
+  }
+  // The same, once the agent verified its parts at or after this time: it does so a second after it started.
+  Dates dates_after(const std::string& agent, std::int64_t time) const {
+    Dates found = dates(agent);
+    for (int i = 0; i < 50 && found.parts.value_or(0) < time; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      found = dates(agent);
+    }
+    return found;
+  }
+  static std::int64_t now() { return client::now_ms() / 1000; }
+
   // What an agent says of itself to the administrator.
   nlohmann::json health(const Agent& agent) const {
     const path folder = system_->admin().parent_path();
@@ -83,6 +117,16 @@ TEST_P(LifecycleDrill, GoesThroughEveryQuorum) {
   using Results = std::vector<std::string>;
   const Results all = {"cloud company: passed", "cloud recovery: passed", "company recovery: passed"};
   EXPECT_TRUE(health(system_->cloud())["last_drill_age_seconds"].is_null());
+  // The code was typed again when the key was made, and the parts were verified soon after.
+  std::map<std::string, Dates> made;
+  for (const std::string agent : {"cloud", "company"}) {
+    made[agent] = dates_after(agent, 1);
+    ASSERT_TRUE(made[agent].parts && made[agent].code) << agent;
+    for (const std::int64_t date : {*made[agent].parts, *made[agent].code}) {
+      EXPECT_LE(date, now()) << agent;
+      EXPECT_GT(date, now() - 300) << agent;
+    }
+  }
 
   // Agents give what the code opens to the kit's administrator alone.
   Finished run = drill(system_->code());
@@ -94,6 +138,11 @@ TEST_P(LifecycleDrill, GoesThroughEveryQuorum) {
   EXPECT_EQ(results(), all);
   EXPECT_EQ(evidence()["administrator"], "coprotect:acme:admin:admin") << evidence();
   EXPECT_TRUE(health(system_->cloud())["last_drill_age_seconds"].is_null());  // not of the other key
+  // It moves the one date, and the day has not passed for the other.
+  for (const std::string agent : {"cloud", "company"}) {
+    EXPECT_GT(dates(agent).code.value_or(0), *made[agent].code) << agent;
+    EXPECT_EQ(dates(agent).parts, made[agent].parts) << agent;
+  }
   const path renewed = system_->folder() / "renewed.kit";
   run = drill(system_->code(), {"--kit", system_->kit().string(), "--renew-kit", renewed.string()});
   ASSERT_EQ(run.exit_code, 0) << run.out << run.err;
@@ -152,8 +201,13 @@ TEST_P(LifecycleDrill, GoesThroughEveryQuorum) {
   const Finished cloud =
       system_->provision({"log", "--dir", system_->out().string(), "--party", "cloud", "--json"});
   EXPECT_NE(cloud.out.find("drill-report: failed 2 of 3"), std::string::npos);
+  const auto stopped = now();
   ASSERT_TRUE(system_->company().start());
   EXPECT_GE(health(system_->company())["last_drill_age_seconds"].get<int>(), 0);  // it was not forgotten
+  // Nor was the code; the parts are verified at each start.
+  const Dates again = dates_after("company", stopped);
+  EXPECT_GE(again.parts.value_or(0), stopped);
+  EXPECT_GT(again.code.value_or(0), *made["company"].code);
 }
 
 }  // namespace

@@ -19,8 +19,15 @@ class LifecycleHandover : public testing::TestWithParam<std::string> {
   Finished refresh() { return system.provision({"refresh", "--dir", out()}); }
   std::string holders() { return system.provision({"holders", "--dir", out()}).out; }
   std::vector<std::string> restore_args(const Agent& agent, const std::filesystem::path& to) const {
-    return {"restore", "--kit",    system.kit().string(), "--invitation", agent.invitation().string(),
-            "--out",   to.string()};
+    return {"restore",
+            "--kit",
+            system.kit().string(),
+            "--invitation",
+            agent.invitation().string(),
+            "--out",
+            to.string(),
+            "--key-list",
+            "0"};
   }
 
   System system{options()};
@@ -52,6 +59,7 @@ TEST_P(LifecycleHandover, RefreshChangesSharesAndNothingElse) {
     const Finished run = refresh();
     EXPECT_TRUE(done(run));
     EXPECT_NE(run.out.find("epoch " + std::to_string(epoch)), std::string::npos) << run.out;
+    EXPECT_EQ(run.err.find("lied"), std::string::npos) << run.err;
   }
   over = true;
   reader.join();
@@ -101,6 +109,20 @@ TEST_P(LifecycleHandover, AForgottenCodeIsReplaced) {
   const auto with_old = file.recovers(old_kit, old_code);
   EXPECT_FALSE(with_old) << "the old code opens nothing any more";
 
+  // As the folder stands if agents said that it was taken back, and show later that it was not.
+  const auto aside = system.out() / "taken-back-1";
+  std::filesystem::create_directory(aside);
+  std::filesystem::rename(system.kit(), aside / "acme.kit");
+  std::filesystem::copy_file(old_kit, system.kit());
+  const Finished refreshed = system.hand_over({"refresh", "--dir", out()});
+  EXPECT_EQ(refreshed.exit_code, 0) << refreshed.err;
+  EXPECT_NE(refreshed.err.find("one of them lied"), std::string::npos) << refreshed.err;
+  const std::string code = system.code();
+  ASSERT_TRUE(done(system.hand_over(args, true)));
+  system.keep_code(code);
+  EXPECT_FALSE(std::filesystem::exists(aside));
+  expect_every_quorum(file, system.admin(), system.cloud(), system.company(), system.kit(), system.code());
+
   // An approval is of one plan: the next one needs another.
   system.approving = std::vector<const Agent*>{};
   const Finished again = system.hand_over({"new-code", "--dir", out(), "--wait", "1"}, true);
@@ -132,14 +154,32 @@ TEST_P(LifecycleHandover, ACompanyThatLostEverythingIsRestored) {
                                          "--invitation",
                                          fresh.invitation().string(),
                                          "--out",
-                                         system.out().string()};
+                                         system.out().string(),
+                                         "--key-list",
+                                         "0"};
+  std::vector<std::string> planned = args;
+  planned.push_back("--plan");
+  const Finished plan = system.hand_over(planned);
+  EXPECT_TRUE(done(plan));
+  EXPECT_NE(plan.out.find(fresh.url()), std::string::npos) << plan.out;
+  EXPECT_NE(plan.out.find("no key list: every key is as it was made"), std::string::npos) << plan.out;
   const Finished early = system.hand_over(args);
   EXPECT_EQ(early.exit_code, 6) << early.out << early.err;
   EXPECT_NE(early.err.find("announced; it may begin at"), std::string::npos) << early.err;
   std::vector<std::string> waiting = args;
   waiting.push_back("--wait");
-  ASSERT_TRUE(done(system.hand_over(waiting)));
-  ASSERT_TRUE(done(system.hand_over(args))) << "may be repeated";
+  const std::string opened = "code and kit stay the same, and just now opened the recovery parts of ";
+  const Finished restored = system.hand_over(waiting);
+  ASSERT_TRUE(done(restored));
+  EXPECT_NE(restored.out.find(opened + "cloud, company\n"), std::string::npos) << restored.out;
+  fresh.stop();
+  const Finished repeated = system.hand_over(args);
+  ASSERT_TRUE(done(repeated)) << "may be repeated";
+  EXPECT_NE(repeated.out.find(opened + "cloud\n"), std::string::npos) << repeated.out;
+  EXPECT_NE(repeated.err.find("was not seen to open the recovery parts of the company agent: "),
+            std::string::npos)
+      << repeated.err;
+  ASSERT_TRUE(fresh.start());
   EXPECT_TRUE(file.opens(system.admin())) << "with the new agent and the new administrator";
   expect_every_quorum(file, system.admin(), system.cloud(), fresh, system.kit(), system.code());
 
@@ -184,6 +224,12 @@ TEST_P(LifecycleHandover, AProviderThatIsGoneIsReplaced) {
   const std::size_t begin = from + marker.size();
   const std::string words = unknown.err.substr(begin, unknown.err.find('\'', begin) - begin);
   EXPECT_NE(words.find("agent of unknown organisation "), std::string::npos) << words;
+  const Finished plan = system.hand_over({"restore", "--kit", system.kit().string(), "--invitation",
+                                          other.invitation().string(), "--out",
+                                          (system.folder() / "planned").string(), "--plan"});
+  EXPECT_TRUE(done(plan));
+  EXPECT_NE(plan.out.find("NEWS: these cannot use the key today"), std::string::npos) << plan.out;
+  EXPECT_EQ(holders().find("announced"), std::string::npos) << holders();
   args.insert(args.end(), {"--allow-quorum", words});
   ASSERT_TRUE(done(system.hand_over(args)));
   ASSERT_TRUE(done(system.hand_over(args))) << "may be repeated";
@@ -205,11 +251,30 @@ TEST_P(LifecycleHandover, MovesToThreeOfFiveAndBack) {
     args.push_back(agent->invitation().string());
   }
   // With two of five the provider could decrypt alone.
-  const Finished alone =
-      system.hand_over({"reshare", "--dir", out(), "--our-agent", "company-b", "--invitation",
-                        cloud_b.invitation().string(), "--invitation", company_b.invitation().string()});
+  const std::vector<std::string> two_of_five = {"reshare",
+                                                "--dir",
+                                                out(),
+                                                "--our-agent",
+                                                "company-b",
+                                                "--invitation",
+                                                cloud_b.invitation().string(),
+                                                "--invitation",
+                                                company_b.invitation().string()};
+  const Finished alone = system.hand_over(two_of_five);
   EXPECT_EQ(alone.exit_code, 3);
   EXPECT_NE(alone.err.find("agent of Example Cloud alone"), std::string::npos) << alone.err;
+  // A plan says what is news, and changes nothing.
+  const auto expect_plan = [&](std::vector<std::string> planned, const std::vector<std::string>& parts) {
+    planned.push_back("--plan");
+    const Finished plan = system.hand_over(planned);
+    EXPECT_TRUE(done(plan));
+    for (const std::string& part : parts)
+      EXPECT_NE(plan.out.find(part), std::string::npos) << part << "\n" << plan.out;
+    EXPECT_NE(holders().find("epoch 0"), std::string::npos) << holders();
+  };
+  expect_plan(two_of_five, {"any 2 of 5", cloud_b.url(), company_b.url(),
+                            "NEWS: these cannot use the key today", "Example Cloud alone"});
+  expect_plan(args, {"any 3 of 5", cloud_b.url(), company_b.url()});
   ASSERT_TRUE(done(system.hand_over(args)));
   EXPECT_TRUE(file.opens(alice));
   EXPECT_TRUE(file.opens(alice, "chain")) << "three agents that ask each other";
@@ -235,6 +300,30 @@ TEST_P(LifecycleHandover, MovesToThreeOfFiveAndBack) {
   ASSERT_TRUE(done(system.hand_over(back))) << "may be repeated";
   EXPECT_TRUE(file.opens(alice));
   expect_every_quorum(file, system.admin(), system.cloud(), company_b, system.kit(), system.code());
+}
+
+// The recovery share has to be among the dealers for that, although enough agents are left without it.
+TEST(AnnouncedRestore, NeedsNoOperatorsApprovalInThreeOfFive) {
+  System system{{.suite = "p256", .handover_policy = kQuickPolicy}};
+  const KeptFile file{system};
+  std::vector<std::string> args = {"reshare",     "--dir",    system.out().string(), "--threshold", "3",
+                                   "--our-agent", "company-b"};
+  for (const std::string name : {"cloud-b", "company-b"}) {
+    args.emplace_back("--invitation");
+    args.push_back(system.add_agent(name, name, false).invitation().string());
+  }
+  ASSERT_TRUE(done(system.hand_over(args)));
+  const auto kit = system.folder() / "safe.kit";
+  std::filesystem::copy_file(system.kit(), kit);
+  system.company().stop();
+  std::filesystem::rename(system.out(), system.folder() / "lost");
+  const Agent& fresh = system.add_agent("company", "company-again", false);
+  system.approving.emplace();
+  ASSERT_TRUE(
+      done(system.hand_over({"restore", "--kit", kit.string(), "--invitation", fresh.invitation().string(),
+                             "--out", system.out().string(), "--key-list", "0", "--wait"})));
+  EXPECT_TRUE(file.opens(system.admin()));
+  EXPECT_TRUE(file.recovers());
 }
 
 }  // namespace

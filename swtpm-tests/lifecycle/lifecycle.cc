@@ -46,12 +46,17 @@ testing::AssertionResult KeptFile::recovers(const std::filesystem::path& kit, co
   return run;
 }
 
+void expect_opens_without(const KeptFile& file, Agent& agent, const std::filesystem::path& kit,
+                          const std::string& code) {
+  agent.stop();
+  EXPECT_TRUE(file.recovers(kit, code)) << "without " << agent.folder();
+}
+
 void expect_every_quorum(const KeptFile& file, const std::filesystem::path& config, Agent& one, Agent& other,
                          const std::filesystem::path& kit, const std::string& code) {
   EXPECT_TRUE(file.opens(config)) << "with both agents";
   for (Agent* const agent : {&one, &other}) {
-    agent->stop();
-    EXPECT_TRUE(file.recovers(kit, code)) << "without " << agent->folder();
+    expect_opens_without(file, *agent, kit, code);
     ASSERT_TRUE(agent->start());
   }
 }

@@ -31,6 +31,10 @@ class KeptFile {
   std::filesystem::path sealed_;
 };
 
+// Stops the agent: what is left of the key opens the file with the code.
+void expect_opens_without(const KeptFile& file, Agent& agent, const std::filesystem::path& kit,
+                          const std::string& code);
+
 // Every quorum of two agents and the recovery share opens the file: both agents; either with the code.
 void expect_every_quorum(const KeptFile& file, const std::filesystem::path& config, Agent& one, Agent& other,
                          const std::filesystem::path& kit, const std::string& code);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "protocol/crypto/hash.h"
 #include "swtpm-tests/harness/memory_search.h"
 #include "swtpm-tests/harness/system.h"
 #include "swtpm-tests/secrets_of.h"
@@ -97,9 +98,12 @@ class LifecyclePutBack : public testing::TestWithParam<std::string> {
     }
     return entries;
   }
+  // How often the store was put back. Some seconds later another entry says that the agent is alone.
   static std::size_t store_entries(const std::vector<nlohmann::json>& log) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(log, [](const auto& entry) { return entry.value("kind", "") == "store"; }));
+    return static_cast<std::size_t>(std::ranges::count_if(log, [](const auto& entry) {
+      return entry.value("kind", "") == "store" &&
+             !entry.value("detail", "").starts_with("no second agent of this identity was heard of");
+    }));
   }
 
   static constexpr const char* kContent = "still readable after the disk was replaced";
@@ -135,6 +139,10 @@ TEST_P(LifecyclePutBack, BackupIsRestoredAndCaughtUp) {
   clients.clear();
   EXPECT_EQ(failed, 0);
   EXPECT_EQ(back_up(cloud(), "backup0").exit_code, 3);  // it is there already
+  // What it has, so that the agent's health can say when it does not do any more.
+  const std::string noted = read_file(cloud().folder() / "state/backed-up");
+  EXPECT_TRUE(std::ranges::equal(bytes_of(noted),
+                                 protocol::sha256(bytes_of(read_file(file("backup2/state/epochs"))))));
 
   // It holds no share, no key and no code in the clear, and only its owner can read it.
   for (const auto& entry : std::filesystem::recursive_directory_iterator(file("backup2"))) {
@@ -164,12 +172,12 @@ TEST_P(LifecyclePutBack, BackupIsRestoredAndCaughtUp) {
   std::filesystem::remove_all(cloud().folder());
   const Finished restored = restore(cloud(), "backup2");
   ASSERT_EQ(restored.exit_code, 0) << restored.err;
-  EXPECT_TRUE(std::filesystem::exists(cloud().folder() / "restored"));
+  EXPECT_TRUE(std::filesystem::exists(cloud().state() / "restored"));
   from_now_on(cloud());
   ASSERT_TRUE(cloud().start());
   EXPECT_TRUE(says_in_time(cloud(), "are lost, which agent \"company\" remembers"));
   ASSERT_TRUE(opens_in_time());
-  EXPECT_FALSE(std::filesystem::exists(cloud().folder() / "restored"));
+  EXPECT_FALSE(std::filesystem::exists(cloud().state() / "restored"));
   expect_refused(bob_, 3, "not enrolled");
 
   const auto log = verified_log("cloud");
@@ -214,7 +222,7 @@ TEST_P(LifecyclePutBack, SnapshotIsNoticedOrRefused) {
   // A marked one refuses, until the operator says so.
   company().stop();
   cloud().stop();
-  write_file(cloud().folder() / "restored", "by hand\n");
+  write_file(cloud().state() / "restored", "by hand\n");
   ASSERT_TRUE(cloud().start());
   const Finished refused = system_->recover({file("f.cop"), "-o", file("refused")});
   EXPECT_EQ(refused.exit_code, 4) << refused.err;
@@ -252,7 +260,7 @@ TEST_P(LifecyclePutBackOnce, SurvivesDeathAtEveryStep) {
     std::filesystem::remove_all(file("b"));
     dying(backing_up, at);
     if (!std::filesystem::exists(file("b"))) continue;
-    EXPECT_TRUE(std::filesystem::exists(file("b/store.db"))) << at;
+    EXPECT_TRUE(std::filesystem::exists(file("b/state/store.db"))) << at;
   }
   std::filesystem::remove_all(file("b"));
   ASSERT_EQ(back_up(cloud(), "b").exit_code, 0);
@@ -271,13 +279,45 @@ TEST_P(LifecyclePutBackOnce, SurvivesDeathAtEveryStep) {
     std::filesystem::remove_all(cloud().folder());
     dying(restoring, at);
     EXPECT_EQ(restore(cloud(), "b").exit_code, 0) << at;
-    EXPECT_TRUE(std::filesystem::exists(cloud().folder() / "restored"));
+    EXPECT_TRUE(std::filesystem::exists(cloud().state() / "restored"));
   }
 
+  // In the place of a folder that is there: it keeps its name or is kept as .replaced-TIME, and what has
+  // another name may be removed.
+  const auto beside = [&](const std::string& beginning) {
+    std::vector<path> folders;
+    for (const auto& entry : std::filesystem::directory_iterator(system_->folder()))
+      if (entry.path().filename().string().starts_with(beginning)) folders.push_back(entry.path());
+    return folders;
+  };
+  const auto put_one_there = [&] {
+    for (const path& old : beside("cloud.")) std::filesystem::remove_all(old);
+    std::filesystem::remove_all(cloud().folder());
+    ASSERT_EQ(restore(cloud(), "b").exit_code, 0);
+    write_file(cloud().folder() / "was-there", "");
+  };
+  put_one_there();
   std::filesystem::remove(file("faults"));
-  ASSERT_TRUE(cloud().start({.with_faults = true, .fault_log = file("faults")}));
+  dying(restoring, 0);
+  const long replaces = points_in(file("faults"));
+  ASSERT_GT(replaces, restores);
+  for (long at = 1; at <= replaces; ++at) {
+    put_one_there();
+    dying(restoring, at);
+    for (const path& left : beside("cloud.tmp-")) std::filesystem::remove_all(left);
+    auto places = beside("cloud.replaced-");
+    places.push_back(cloud().folder());
+    EXPECT_EQ(std::ranges::count_if(
+                  places, [](const path& folder) { return std::filesystem::exists(folder / "was-there"); }),
+              1)
+        << at;
+    EXPECT_TRUE(std::filesystem::exists(cloud().folder() / "keyring")) << at;
+  }
+  put_one_there();
+
+  ASSERT_TRUE(cloud().start({.with_faults = true, .lists_points = true}));
   ASSERT_TRUE(opens_in_time());
-  const long catching_up = points_in(file("faults"));
+  const long catching_up = points_in(cloud().fault_log());
   ASSERT_GE(catching_up, 4);
   for (long at = 1; at <= catching_up; ++at) {
     SCOPED_TRACE("the agent dies at point " + std::to_string(at));
@@ -290,7 +330,7 @@ TEST_P(LifecyclePutBackOnce, SurvivesDeathAtEveryStep) {
     cloud().kill();
     ASSERT_TRUE(cloud().start());
     ASSERT_TRUE(opens_in_time());
-    EXPECT_FALSE(std::filesystem::exists(cloud().folder() / "restored"));
+    EXPECT_FALSE(std::filesystem::exists(cloud().state() / "restored"));
     EXPECT_GE(store_entries(verified_log("cloud")), 1u);
   }
   std::cout << "backup has " << backups << " points, restore-backup " << restores << ", catching up "

@@ -169,9 +169,9 @@ TEST_P(LifecycleKeyStateKill, OfTheToolOrAnAgentLeavesTheOldStateOrTheNew) {
   for (Agent* const agent : agents()) {
     const auto party = agent->folder().filename().string();
     agent->stop();
-    ASSERT_TRUE(agent->start({.with_faults = true, .fault_log = log(party)}));
+    ASSERT_TRUE(agent->start({.with_faults = true, .lists_points = true}));
     change_twice();
-    const auto points = lines_of(read_file(log(party)));
+    const auto points = lines_of(read_file(agent->fault_log()));
     ASSERT_GT(points.size(), 2u);
     for (std::size_t at = 1; at <= points.size(); ++at) {
       SCOPED_TRACE("the " + party + " agent dies at point " + points[at - 1]);
@@ -209,12 +209,12 @@ TEST_P(LifecycleKeyStateKill, OfAnAgentThatErasesLosesTheDestroyedKeyAlone) {
       // A list passes two points; then come the erasure's, with eight of the switch to a new root in between.
       const long at = point == "agent-erase-commit" ? 3 : point == "agent-erase-committed" ? 4 : 13;
       agent->stop();
-      ASSERT_TRUE(agent->start({.with_faults = true, .fault_at = at, .fault_log = log(next)}));
+      ASSERT_TRUE(agent->start({.with_faults = true, .fault_at = at, .lists_points = true}));
       const int before = erasures(party);
       const Finished run = system_.key_state(victim, "destroyed", {"--yes", "--wait", "8s"});
       EXPECT_TRUE(run.exit_code == 0 || run.exit_code == 4) << run.err;
       EXPECT_TRUE(agent->daemon().wait_for_end(std::chrono::seconds(40)));
-      const auto passed = lines_of(read_file(log(next)));
+      const auto passed = lines_of(read_file(agent->fault_log()));
       ASSERT_FALSE(passed.empty());
       EXPECT_TRUE(has(passed.back(), point)) << passed.back();
       ++killed;

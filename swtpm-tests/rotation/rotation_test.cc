@@ -76,6 +76,28 @@ class LifecycleRotation : public testing::TestWithParam<std::string> {
     return found;
   }
 
+  // `coprotect-provision hold-erasure` on an agent's host.
+  static Finished hold(const Agent& agent, std::vector<std::string> args) {
+    Command command(System::program("coprotect-provision"));
+    for (const std::string& variable : agent.environment) command.env(variable);
+    args.insert(args.begin(), {"hold-erasure", "--dir", agent.folder().string()});
+    return command.args(args).run();
+  }
+  // How many entries of one agent's log have this operation or detail.
+  int entries(const std::string& party, const std::string& what) const {
+    const Finished log =
+        system_.provision({"log", "--json", "--party", party, "--dir", system_.out().string()});
+    int found = 0;
+    std::istringstream lines(log.out);
+    for (std::string line; std::getline(lines, line);) found += says(line, what) ? 1 : 0;
+    return found;
+  }
+  void await_entry(const std::string& party, const std::string& what) const {
+    for (int i = 0; i < 200 && entries(party, what) == 0; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    EXPECT_GE(entries(party, what), 1) << what << " at " << party;
+  }
+
   System system_{System::Options{.suite = GetParam(), .policy = "destroy_seconds = 1\n"}};
 };
 
@@ -157,7 +179,104 @@ TEST_P(LifecycleRotation, TheNewestKeyEncryptsAndAnOldOneIsLostOnlyWhenToldTo) {
   expect_open(carol, "late");
 }
 
+TEST_P(LifecycleRotation, AnOperatorHoldsTheErasureOfADestroyedKey) {
+  const path alice = system_.add_client("alice");
+  const std::string first = key_id(system_.bundle());
+  encrypt(alice, "old");
+  ASSERT_EQ(system_.rotate("next").exit_code, 0);
+  Finished run = hold(system_.cloud(), {std::string(64, '0')});
+  EXPECT_EQ(run.exit_code, 3) << run.err;
+  EXPECT_TRUE(says(run.err, "this agent has no key")) << run.err;
+  run = hold(system_.cloud(), {});
+  EXPECT_TRUE(says(run.out, first + "  not held")) << run.out << run.err;
+
+  change("acme", "destroyed", {"--yes", "--wait", "10s"});
+  run = hold(system_.cloud(), {first.substr(0, 16)});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  await_entry("cloud", "hold-erasure");
+  await_entry("company", "shares are erased");
+  system_.cloud().kill();
+  ASSERT_TRUE(system_.cloud().start());
+  expect_refused(alice, "old", "the key is destroyed");
+  EXPECT_EQ(entries("cloud", "shares are removed"), 0);
+  run = system_.provision({"keys", "--dir", system_.out().string()});
+  EXPECT_TRUE(says(run.out, "held by the operator of the cloud agent")) << run.out;
+  EXPECT_TRUE(says(run.out, "done at the company agent")) << run.out;
+  EXPECT_FALSE(says(run.out, "erased at all its agents")) << run.out;
+  run = system_.provision({"holders", "--dir", system_.out().string()});
+  EXPECT_TRUE(says(run.out, "the operator of the cloud agent holds the erasure")) << run.out << run.err;
+  run = hold(system_.cloud(), {});
+  EXPECT_TRUE(says(run.out, first + "  held")) << run.out << run.err;
+
+  // A backup takes the hold along.
+  const path copy = system_.folder() / "copy";
+  run = system_.provision({"backup", "--dir", system_.cloud().folder().string(), "--out", copy.string()});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_TRUE(std::filesystem::exists(copy / "holds" / first));
+
+  run = hold(system_.cloud(), {first, "--release", "--yes"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  await_entry("cloud", "shares are erased");
+  EXPECT_EQ(entries("cloud", "release-erasure"), 1);
+  run = system_.provision({"keys", "--dir", system_.out().string()});
+  EXPECT_TRUE(says(run.out, "erased at all its agents")) << run.out;
+}
+
+// The time in the list has come, and every operator holds: whoever has the client CA's key takes it back.
+TEST_P(LifecycleRotation, ADestructionThatIsHeldIsTakenBackAfterItsTime) {
+  const path alice = system_.add_client("alice");
+  const std::string first = key_id(system_.bundle());
+  encrypt(alice, "old");
+  change("acme", "destroyed", {"--yes", "--wait", "10s"});
+  for (Agent* const agent : {&system_.cloud(), &system_.company()}) {
+    const Finished held = hold(*agent, {first});
+    ASSERT_EQ(held.exit_code, 0) << held.err;
+  }
+  std::this_thread::sleep_for(std::chrono::seconds(11));
+  const Finished run = system_.provision({"keys", "--dir", system_.out().string()});
+  EXPECT_TRUE(says(run.out, "due to be erased since")) << run.out;
+  change("acme", "decrypt-only");
+  expect_open(alice, "old");
+}
+
 class LifecycleRotationWithLosses : public LifecycleRotation {};
+
+// Somebody signs a second list of one number, here with a copy of the folder, and gives it to the other
+// agent.
+TEST_P(LifecycleRotationWithLosses, TwoListsOfOneSerialLockNobodyOut) {
+  const path alice = system_.add_client("alice");
+  encrypt(alice, "old");
+  const path copied = system_.folder() / "copied";
+  const path aside = system_.folder() / "aside";
+  std::filesystem::copy(system_.out(), copied, std::filesystem::copy_options::recursive);
+  system_.company().stop();
+  EXPECT_EQ(system_.key_state("acme", "disabled").exit_code, 4);
+  system_.cloud().stop();
+  ASSERT_TRUE(system_.company().start());
+  std::filesystem::rename(system_.out(), aside);
+  std::filesystem::rename(copied, system_.out());
+  EXPECT_EQ(system_.key_state("acme", "destroyed", {"--yes", "--wait", "90d"}).exit_code, 4);
+  std::filesystem::rename(system_.out(), copied);
+  std::filesystem::rename(aside, system_.out());
+  ASSERT_TRUE(system_.cloud().start());
+
+  Finished run = system_.provision({"keys", "--dir", system_.out().string()});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_TRUE(says(run.err, "have different key lists with serial 1")) << run.err;
+  run = system_.coprotect(alice, {"update"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_TRUE(says(run.err, "different key lists with serial 1")) << run.err;
+  run = system_.coprotect(alice, {"rewrap", sealed("old")});
+  EXPECT_TRUE(says(run.err, "different key lists with serial 1")) << run.err;
+  run = system_.key_state("acme", "decrypt-only");
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_TRUE(says(run.err, "somebody else has the client CA's key")) << run.err;
+  expect_open(alice, "old");
+  run = system_.provision({"keys", "--dir", system_.out().string()});
+  EXPECT_TRUE(says(run.err, "both agents have this list")) << run.err;
+  run = system_.coprotect(alice, {"update", "--json"});
+  EXPECT_TRUE(says(run.out, "\"serial\":3")) << run.out << run.err;
+}
 
 TEST_P(LifecycleRotationWithLosses, IsFinishedWhenAnAgentComesBack) {
   const path alice = system_.add_client("alice");

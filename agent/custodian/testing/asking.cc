@@ -124,6 +124,11 @@ std::vector<protocol::LogEntry> read_log(TestAgent& agent, const Bundle& bundle,
   const auto log = must(protocol::LogReply::parse(reply.reveal()));
   const auto head = must(protocol::LogHead::parse(log.head));
   Digest chain{};
+  if (!log.cut.empty()) {
+    const auto cut = must(protocol::LogCut::parse(log.cut));
+    invariant(cut.identity_key == agent.identity_key().bytes());
+    chain = cut.chain;
+  }
   std::vector<protocol::LogEntry> entries;
   for (const auto& line : log.lines) {
     chain = protocol::chain_next(chain, line.hash);

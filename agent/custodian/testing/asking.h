@@ -4,7 +4,7 @@
 
 #include "agent/custodian/testing/company.h"
 #include "agent/custodian/testing/test_agent.h"
-#include "protocol/message/log.h"
+#include "protocol/message/log_cut.h"
 #include "protocol/message/reply.h"
 
 namespace coprotect::agent::custodian::testing {

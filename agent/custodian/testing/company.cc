@@ -21,6 +21,11 @@ Certificate issue(const std::string& name, CertificateUse use, std::vector<std::
   return must(protocol::issue_certificate(request, subject, issuer, issuer_key, system_random()));
 }
 
+SigningKey recovery_identity(const TestClient* rescuer) {
+  return rescuer == nullptr ? SigningKey::generate(system_random())
+                            : must(SigningKey::from_scalar(rescuer->key.scalar().reveal()));
+}
+
 Company::Company(std::string tenant, std::int64_t now_ms)
     : tenant_(std::move(tenant)),
       now_ms_(now_ms),
@@ -35,6 +40,12 @@ TestClient Company::certify(const std::string& uri, const Enrolment& enrolment) 
   Certificate certificate = issue("client", enrolment.use, std::move(uris), key.public_key(), &ca_, *ca_key_,
                                   now_ms_ + enrolment.not_before_ms, now_ms_ + enrolment.not_after_ms);
   return {uri, std::move(key), std::move(certificate), ca_key_};
+}
+
+TestClient Company::certify(const std::string& uri, const SigningKey& key) const {
+  Certificate certificate = issue("client", CertificateUse::client, {uri}, key.public_key(), &ca_, *ca_key_,
+                                  now_ms_ - kHourMs, now_ms_ + 72 * kHourMs);
+  return {uri, must(SigningKey::from_scalar(key.scalar().reveal())), std::move(certificate), ca_key_};
 }
 
 TestClient Company::enrol(const std::string& role, const std::string& name, const Enrolment& enrolment) {

@@ -28,6 +28,9 @@ struct Enrolment {
   std::int64_t not_after_ms = 72 * kHourMs;
 };
 
+// What the recovery party signs with: the key of this recovery administrator, or one that nobody has.
+protocol::SigningKey recovery_identity(const TestClient* rescuer);
+
 // A tenant: its CA and whom it enrolled.
 class Company {
  public:
@@ -35,8 +38,13 @@ class Company {
 
   // A certificate of this CA for any URI; not yet on the list.
   TestClient certify(const std::string& uri, const Enrolment& enrolment = {}) const;
+  // The same for a key that is there.
+  TestClient certify(const std::string& uri, const protocol::SigningKey& key) const;
   // "coprotect:TENANT:ROLE:NAME", and on the list.
   TestClient enrol(const std::string& role, const std::string& name, const Enrolment& enrolment = {});
+  void enrol(const TestClient& client) {
+    clients_.insert_or_assign(client.certificate.key_hash(), client.uri);
+  }
   void remove(const TestClient& client) { clients_.erase(client.certificate.key_hash()); }
   // The list as it is now, with the next serial number.
   Bytes next_list() { return list(++serial_); }

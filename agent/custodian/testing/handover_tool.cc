@@ -38,7 +38,7 @@ HandoverTool::HandoverTool(const protocol::Bundle& bundle, std::vector<TestAgent
       client_(client),
       holders_(std::move(holders)),
       dealers_(std::move(dealers)),
-      identity_(protocol::SigningKey::generate(system_random())),
+      identity_(recovery_identity(holders_.rescuer)),
       recovery_key_(HpkePrivateKey::generate(system_random())) {
   for (const auto& [agent, index] : holders_.agents)
     if (std::ranges::find(present_, agent) == present_.end())
@@ -50,13 +50,25 @@ void HandoverTool::deal_with(std::uint8_t index, const protocol::Scalar& share) 
 }
 
 void HandoverTool::run() {
+  run_to_activate();
+  retire();
+}
+
+void HandoverTool::run_to_deal() {
   offer();
   plan();
   deal();
+}
+
+void HandoverTool::run_to_sign() {
+  run_to_deal();
   prepare();
   sign();
+}
+
+void HandoverTool::run_to_activate() {
+  run_to_sign();
   activate();
-  retire();
 }
 
 Result<Bytes> HandoverTool::ask(TestAgent& agent, HandoverStep step, Bytes payload) {
@@ -121,6 +133,8 @@ void HandoverTool::offer() {
                                                        bundle_.tenant(), *client_.ca_key, *recovery_key))};
     system_random().fill(recovery.nonce);
     parties.push_back(std::move(recovery));
+  } else {
+    recovery_key.reset();
   }
   fields_ = from.fields();
   fields_->t = holders_.t;
@@ -129,12 +143,27 @@ void HandoverTool::offer() {
   fields_->recovery_key = recovery_key;
 }
 
+void HandoverTool::make_blob() {
+  if (holders_.new_recovery) {
+    const Secret code = Secret::copy_of(bytes_of("ZZZZ456789ABCDEFGHJKMNPQRSTV"));
+    blob_ = must(protocol::RecoveryBlob::seal_with({64, 1, 1}, {}, {}, code, bundle_.key_id(),
+                                                   bundle_.group().suite(), recovery_key_))
+                .first.encoded();
+  } else if (holders_.recovery != 0) {
+    blob_ = recovery_of(*present_.front(), bundle_, client_).first;
+  }
+}
+
 void HandoverTool::plan() {
+  if (blob_.empty()) make_blob();
+  auto parameters = must(protocol::Parameters::make(*fields_));
+  const Digest blob_hash = parameters.recovery_party() ? protocol::sha256(blob_) : Digest{};
   plan_ = must(protocol::HandoverPlan::make({.key_id = bundle_.key_id(),
                                              .epoch = epoch,
                                              .previous = bundle_.newest_hash(),
                                              .dealers = dealers_,
-                                             .parameters = must(protocol::Parameters::make(*fields_))}));
+                                             .blob_hash = blob_hash,
+                                             .parameters = std::move(parameters)}));
   if (recovery_dealer_)
     recovery_proof =
         protocol::prove_recovery_share(*plan_, bundle_.sharing(), recovery_dealer_->second, system_random());
@@ -201,23 +230,13 @@ void HandoverTool::deal() {
 void HandoverTool::make_transcript() {
   std::vector<Deal> dealt;
   for (const Bytes& bytes : deals) dealt.push_back(must(Deal::parse(bytes, *plan_)));
-  const auto made = [&](const Digest& blob_hash) {
-    std::vector<protocol::PublicDeal> open;
-    for (const Deal& d : dealt) open.push_back(must(protocol::PublicDeal::parse(d.open.encode(), *plan_)));
-    return must(HandoverTranscript::make(bundle_.sharing(), bundle_.newest_hash(), *plan_, std::move(open),
-                                         blob_hash));
-  };
-  if (holders_.new_recovery) {
-    const Secret code = Secret::copy_of(bytes_of("ZZZZ456789ABCDEFGHJKMNPQRSTV"));
-    blob_ = must(protocol::RecoveryBlob::seal_with({64, 1, 1}, {}, {}, code, bundle_.key_id(),
-                                                   bundle_.group().suite(), recovery_key_))
-                .first.encoded();
-    const auto signature = protocol::prove_recovery_key(plan_->sid(), protocol::sha256(blob_), recovery_key_);
-    possession.assign(signature.begin(), signature.end());
-  } else if (holders_.recovery != 0) {
-    blob_ = recovery_of(*present_.front(), bundle_, client_).first;
-  }
-  transcript_ = made(blob_.empty() ? Digest{} : protocol::sha256(blob_));
+  std::vector<protocol::PublicDeal> open;
+  for (const Deal& d : dealt) open.push_back(must(protocol::PublicDeal::parse(d.open.encode(), *plan_)));
+  transcript_ =
+      must(HandoverTranscript::make(bundle_.sharing(), bundle_.newest_hash(), *plan_, std::move(open)));
+  if (!holders_.new_recovery) return;
+  const auto signature = protocol::prove_recovery_key(plan_->sid(), protocol::sha256(blob_), recovery_key_);
+  possession.assign(signature.begin(), signature.end());
 }
 
 Bytes HandoverTool::join_message(const TestAgent& agent) const {

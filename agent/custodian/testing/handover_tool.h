@@ -15,6 +15,7 @@ struct NewHolders {
   std::vector<std::pair<TestAgent*, std::uint8_t>> agents;  // each with its index
   std::uint8_t recovery = 0;                                // the recovery party's index, if there is one
   bool new_recovery = false;                                // under a new recovery key
+  const TestClient* rescuer = nullptr;                      // with it, if a test needs one
 };
 
 // The provisioning tool's side of a handover, step by step, so that a test can stop or interfere anywhere.
@@ -30,8 +31,12 @@ class HandoverTool {
   // The operator of a dealing agent approves the plan, once the agent has been asked for its consent.
   void approve(TestAgent& agent) { approving_.insert(&agent); }
 
-  // All of it.
+  // All of it, or all steps up to this one.
   void run();
+  void run_to_deal();
+  void run_to_sign();
+  void run_to_activate();
+
   void offer();
   void plan();
   void deal();
@@ -64,6 +69,7 @@ class HandoverTool {
   Bytes recovery_proof;  // that the recovery share deals; plan() makes it
   std::vector<Bytes> deals;
   Bytes possession;  // of the new recovery key
+  // Before plan(): what it names; afterwards: what is sent.
   void send_blob(Bytes blob) { blob_ = std::move(blob); }
   Bytes version;
   std::vector<protocol::Statement> acknowledgements;
@@ -82,6 +88,7 @@ class HandoverTool {
   bool joins(const TestAgent& agent) const { return invitations_.contains(&agent); }
   bool keeps_a_share(const TestAgent& agent) const;
   bool deals_now(const TestAgent& agent) const;
+  void make_blob();
   void make_transcript();
 
   protocol::Bundle bundle_;

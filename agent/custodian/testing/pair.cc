@@ -15,7 +15,7 @@ Pair::Pair(const std::filesystem::path& folder, const hsm::TokenConfig& token, p
       alice(acme.enrol("user", "alice", {.groups = {"coprotect:acme:group:staff"}})),
       admin(acme.enrol("admin", "root")),
       rescuer(acme.enrol("recovery", "safe")),
-      tool({&cloud, &company}, acme, suite) {
+      tool({&cloud, &company}, acme, suite, protocol::Purpose::envelope, &rescuer) {
   cloud.open();
   company.open();
 }

@@ -3,6 +3,8 @@
 #include <fstream>
 
 #include "agent/custodian/testing/company.h"
+#include "hsm/forwarding_keeper.h"
+#include "hsm/log_repair_files.h"
 #include "hsm/sealed_keeper.h"
 #include "protocol/base/test_must.h"
 #include "protocol/base/writer.h"
@@ -15,49 +17,35 @@ using protocol::OrganisationCertificate;
 using protocol::SigningKey;
 
 // A real keeper, and how often it computed.
-class CountingKeeper : public hsm::ShareKeeper {
+class CountingKeeper final : public hsm::ForwardingKeeper {
  public:
-  CountingKeeper(std::unique_ptr<hsm::ShareKeeper> keeper, std::shared_ptr<std::atomic<int>> computed)
-      : keeper_(std::move(keeper)), computed_(std::move(computed)) {}
+  CountingKeeper(std::unique_ptr<hsm::ShareKeeper> keeper, std::shared_ptr<std::atomic<int>> computed,
+                 std::shared_ptr<std::function<void()>> on_use)
+      : ForwardingKeeper(std::move(keeper)), computed_(std::move(computed)), on_use_(std::move(on_use)) {}
 
-  protocol::KeeperMode mode() const override { return keeper_->mode(); }
-  Result<Bytes> seal(const hsm::ShareId& id, const protocol::Scalar& share) override {
-    return keeper_->seal(id, share);
-  }
   Result<protocol::PartialSet> compute(const hsm::ShareId& id, ByteView record,
                                        const protocol::Element& public_share,
                                        std::span<const protocol::Element> bases, const Digest& context,
-                                       Random& random) override {
+                                       Random& random, const Interest& interest) override {
     ++*computed_;
-    return keeper_->compute(id, record, public_share, bases, context, random);
+    if (*on_use_) (*on_use_)();
+    return ForwardingKeeper::compute(id, record, public_share, bases, context, random, interest);
   }
   Result<protocol::Deal> deal(const hsm::ShareId& id, ByteView record, const protocol::Element& public_share,
                               const protocol::HandoverPlan& plan, Random& random) override {
     ++*computed_;
-    return keeper_->deal(id, record, public_share, plan, random);
+    return ForwardingKeeper::deal(id, record, public_share, plan, random);
   }
   Result<protocol::ShareProof> prove(const hsm::ShareId& id, ByteView record,
                                      const protocol::Element& public_share, const Digest& offer_hash,
                                      Random& random) override {
     ++*computed_;
-    return keeper_->prove(id, record, public_share, offer_hash, random);
+    return ForwardingKeeper::prove(id, record, public_share, offer_hash, random);
   }
-  Result<Bytes> seal_bytes(const hsm::EpochId& epoch, std::string_view what, ByteView bytes) override {
-    return keeper_->seal_bytes(epoch, what, bytes);
-  }
-  Result<Secret> open_bytes(const hsm::EpochId& epoch, std::string_view what, ByteView record) override {
-    return keeper_->open_bytes(epoch, what, record);
-  }
-  Status destroy_epochs(std::span<const hsm::EpochId> epochs) override {
-    return keeper_->destroy_epochs(epochs);
-  }
-  Status recover(hsm::Sealed sealed) override { return keeper_->recover(sealed); }
-  void sweep() override { keeper_->sweep(); }
-  Status probe() override { return keeper_->probe(); }
 
  private:
-  std::unique_ptr<hsm::ShareKeeper> keeper_;
   std::shared_ptr<std::atomic<int>> computed_;
+  std::shared_ptr<std::function<void()>> on_use_;
 };
 
 }  // namespace
@@ -75,6 +63,24 @@ protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const proto
           .organisation = agent.certified(ca)};
 }
 
+protocol::Party stranger(const std::string& name, std::uint8_t index, std::int64_t now_ms) {
+  const SigningKey key = SigningKey::generate(system_random());
+  protocol::Party party{
+      .name = name,
+      .indices = {index},
+      .nonce = {},
+      .identity_key = key.public_key(),
+      .ceremony_key = protocol::HpkePrivateKey::generate(system_random()).public_key(),
+      .mode = protocol::KeeperMode::sealed,
+      .url = "https://" + name + ".example:8443",
+      .identity_certificate = issue(name, CertificateUse::authority, {}, key.public_key(), nullptr, key,
+                                    now_ms - kHourMs, now_ms + 100'000 * kHourMs),
+      .organisation = must(
+          OrganisationCertificate::issue(protocol::OrganisationKind::agent, name, key, key.public_key()))};
+  system_random().fill(party.nonce);
+  return party;
+}
+
 const SigningKey& provider_key() {
   static const SigningKey key = SigningKey::generate(system_random());
   return key;
@@ -83,7 +89,7 @@ const SigningKey& provider_key() {
 TestAgent::TestAgent(const std::filesystem::path& folder, std::string role, hsm::TokenConfig token,
                      std::shared_ptr<Clock> clock)
     : folder_(folder), role_(std::move(role)), token_(std::move(token)), clock_(std::move(clock)) {
-  std::filesystem::create_directories(folder_ / "invitations");
+  std::filesystem::create_directories(state() / "invitations");
   const auto keyring = must(hsm::Keyring::create(hsm::Token(token_), folder_ / "keyring", system_random()));
   identity_certificate_ =
       issue(role_, CertificateUse::authority, {}, keyring.identity().public_key(), nullptr,
@@ -95,6 +101,19 @@ TestAgent::TestAgent(const std::filesystem::path& folder, std::string role, hsm:
   if (role_.starts_with("cloud"))
     organisation = must(OrganisationCertificate::issue(protocol::OrganisationKind::agent, "provider",
                                                        provider_key(), identity_key()));
+}
+
+TestAgent::TestAgent(const TestAgent& original, const std::filesystem::path& folder)
+    : organisation(original.organisation),
+      destroy_wait(original.destroy_wait),
+      folder_(folder),
+      role_(original.role_),
+      token_(original.token_),
+      clock_(original.clock_),
+      identity_certificate_(original.identity_certificate_),
+      tls_certificate_(original.tls_certificate_) {
+  invariant(original.custodian_ == nullptr);
+  std::filesystem::copy(original.folder_, folder_, std::filesystem::copy_options::recursive);
 }
 
 OrganisationCertificate TestAgent::certified(const SigningKey& ca) const {
@@ -132,10 +151,11 @@ Status TestAgent::try_open() {
       .url = url(),
       .identity_certificate = *identity_certificate_,
       .organisation = organisation,
-      .state = folder_,
+      .folder = folder_,
       .allow_recover = allow_recover,
-      .requests_per_key_per_day = requests_per_key_per_day,
+      .requests = requests,
       .allow_sole_holder = allow_sole_holder,
+      .agents_of_new_keys = agents_of_new_keys,
       .handover = {.delay_ms = handover_delay_ms, .announced = announced, .notify = notifying()},
       .derive = derive,
       .destroy_wait = destroy_wait,
@@ -143,9 +163,9 @@ Status TestAgent::try_open() {
       .steady_ms = [clock = clock_] { return clock->now_ms - clock->set_forward_ms; }};
   auto own = keyring();
   auto keeper = hsm::make_sealed_keeper(hsm::Token(token_).named(own.token_name()),
-                                        folder_ / hsm::kEpochKeysFile, std::chrono::minutes(5));
+                                        state() / hsm::kEpochKeysFile, std::chrono::minutes(5));
   auto opened = Custodian::open(std::move(settings), std::move(own),
-                                std::make_unique<CountingKeeper>(std::move(keeper), computed_));
+                                std::make_unique<CountingKeeper>(std::move(keeper), computed_, on_use));
   if (!opened) return std::move(opened).error();
   custodian_ = *std::move(opened);
   return Done{};
@@ -162,7 +182,7 @@ Result<Bytes> TestAgent::call(ipc::Route route, const std::string& subject, Byte
                        .peer_certificate = Bytes(peer.begin(), peer.end()),
                        .budget_ms = 30'000,
                        .body = std::move(body)};
-  Answer answer = custodian_->answer(call);
+  Answer answer = caller != nullptr ? custodian_->answer(call, *caller) : custodian_->answer(call);
   ipc::Reply& reply = answer.reply;
   invariant(reply.id == call.id && reply.request_id.size() == 16);
   // Nobody is there to ask the others: the list as it would be if none of them could be reached.
@@ -176,7 +196,7 @@ Result<Bytes> TestAgent::call(ipc::Route route, const std::string& subject, Byte
 
 void TestAgent::approve(const protocol::HandoverPlan& plan, std::int64_t valid_ms) const {
   const auto own = keyring();
-  must(hsm::PlanApprovals(folder_, own)
+  must(hsm::PlanApprovals(state(), own)
            .approve({.key_id = plan->key_id,
                      .plan_hash = protocol::plan_hash(plan),
                      .not_after_ms = now_ms() + valid_ms}));
@@ -184,12 +204,27 @@ void TestAgent::approve(const protocol::HandoverPlan& plan, std::int64_t valid_m
 
 void TestAgent::withdraw(const protocol::HandoverPlan& plan) const {
   const auto own = keyring();
-  must(hsm::PlanApprovals(folder_, own).withdraw(protocol::plan_hash(plan)));
+  must(hsm::PlanApprovals(state(), own).withdraw(protocol::plan_hash(plan)));
 }
 
 std::vector<protocol::PendingPlan> TestAgent::pending() const {
   const auto own = keyring();
-  return must(hsm::PlanApprovals(folder_, own).all_pending()).plans;
+  return must(hsm::PlanApprovals(state(), own).all_pending()).plans;
+}
+
+void TestAgent::hold_erasure(const protocol::KeyId& key_id, bool held) const {
+  const auto own = keyring();
+  must(hsm::ErasureHolds(folder_, own).put(key_id, held, now_ms()));
+}
+
+void TestAgent::request_cut(const hsm::LogCutRequest& request) const {
+  const auto own = keyring();
+  must(hsm::LogCutRequests(folder_, own).put(request));
+}
+
+void TestAgent::leave_entry(std::uint64_t seq, const Bytes& entry) const {
+  const auto own = keyring();
+  must(hsm::LogRepairFiles(folder_, own).put(seq, entry));
 }
 
 HeldInvitation TestAgent::invite(std::int64_t valid_ms, const std::string& tenant) {
@@ -206,7 +241,7 @@ HeldInvitation TestAgent::invite(std::int64_t valid_ms, const std::string& tenan
 
   const auto own = keyring();
   const Bytes wrapped = own.wrap("invitation:" + name, record, system_random());
-  std::ofstream file(folder_ / "invitations" / name, std::ios::binary);
+  std::ofstream file(state() / "invitations" / name, std::ios::binary);
   file.write(reinterpret_cast<const char*>(wrapped.data()), static_cast<std::streamsize>(wrapped.size()));
   invariant(static_cast<bool>(file.flush()));
   const SigningKey key = SigningKey::generate(system_random());

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "agent/custodian/custodian.h"
+#include "hsm/log_cut_request.h"
 #include "hsm/token.h"
 
 namespace coprotect::agent::custodian::testing {
@@ -32,6 +33,8 @@ class TestAgent;
 // its client CA.
 protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::HandoverOffer& offer,
                          const protocol::SigningKey& ca);
+// An agent of nobody's here, of an organisation of its own: parameters can name it.
+protocol::Party stranger(const std::string& name, std::uint8_t index, std::int64_t now_ms);
 // The provider whose agents are "cloud" and "cloud-…".
 const protocol::SigningKey& provider_key();
 
@@ -41,6 +44,8 @@ class TestAgent {
   // Makes the agent's folder, keyring and identity.
   TestAgent(const std::filesystem::path& folder, std::string role, hsm::TokenConfig token,
             std::shared_ptr<Clock> clock);
+  // A second life of an agent that is closed now: a copy of its folder, with its token.
+  TestAgent(const TestAgent& original, const std::filesystem::path& folder);
 
   // As the program does at its start; again after close().
   Status try_open();
@@ -56,6 +61,12 @@ class TestAgent {
   void approve(const protocol::HandoverPlan& plan, std::int64_t valid_ms = 24 * 3600 * 1000) const;
   void withdraw(const protocol::HandoverPlan& plan) const;
   std::vector<protocol::PendingPlan> pending() const;
+  // What he says of the erasure of a destroyed key.
+  void hold_erasure(const protocol::KeyId& key_id, bool held = true) const;
+  // That he has an archive of the beginning of its log.
+  void request_cut(const hsm::LogCutRequest& request) const;
+  // What he found in a backup for an entry that rotted.
+  void leave_entry(std::uint64_t seq, const Bytes& entry) const;
   // What somebody who stole it can sign with.
   protocol::SigningKey stolen_identity() const;
 
@@ -68,17 +79,19 @@ class TestAgent {
   // What it shows to other agents in TLS, DER.
   const Bytes& tls_certificate() const { return tls_certificate_; }
   const std::filesystem::path& folder() const { return folder_; }
+  std::filesystem::path state() const { return hsm::state_of(folder_); }
   const hsm::TokenConfig& token() const { return token_; }
-  std::filesystem::path store() const { return folder_ / "store.db"; }
+  std::filesystem::path store() const { return state() / "store.db"; }
   std::int64_t now_ms() const { return clock_->now_ms; }
   // How often a share was used.
   int computed() const { return *computed_; }
   // To be changed before open().
   // Agents named cloud… are one provider's; the others are their company's.
   std::optional<protocol::OrganisationCertificate> organisation;
-  std::uint64_t requests_per_key_per_day = 1000;
+  RequestCaps requests;
   bool allow_recover = true;
   bool allow_sole_holder = false;
+  std::uint8_t agents_of_new_keys = 2;
   std::int64_t handover_delay_ms = 24 * 3600 * 1000;
   bool announced = true;  // HandoverPolicy::announced
   std::function<void(const Notification&)> notify;
@@ -86,6 +99,10 @@ class TestAgent {
   std::shared_ptr<std::atomic<bool>> notifies = std::make_shared<std::atomic<bool>>(true);
   std::chrono::milliseconds destroy_wait = std::chrono::days(30);
   std::optional<DerivePolicy> derive = DerivePolicy{.tenants = {"acme"}};
+  // Who waits for what is answered; somebody who stays, if it is null.
+  const Interest* caller = nullptr;
+  // Called when a share is about to be used.
+  std::shared_ptr<std::function<void()>> on_use = std::make_shared<std::function<void()>>();
   // Takes a chain's message to its next party.
   std::function<Result<Bytes>(const Chain&)> carry;
 

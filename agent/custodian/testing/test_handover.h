@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <nlohmann/json.hpp>
+
 #include "agent/custodian/testing/handover_tool.h"
 #include "agent/custodian/testing/pair.h"
+#include "agent/custodian/testing/run_sql.h"
 #include "protocol/base/test_must.h"
 #include "swtpm-tests/harness/scratch.h"
 #include "swtpm-tests/harness/soft_token.h"
@@ -15,8 +19,12 @@ namespace coprotect::agent::custodian::testing {
 class HandoverFixture : public ::testing::Test {
  protected:
   explicit HandoverFixture(protocol::SuiteId suite = protocol::SuiteId::p256, bool on_a_tpm = false)
+      : HandoverFixture(suite, on_a_tpm, std::nullopt) {}
+  // As with a tool that gives an agent another recovery blob at the key generation.
+  HandoverFixture(protocol::SuiteId suite, bool on_a_tpm, std::optional<std::size_t> deceived)
       : tpm(on_a_tpm ? std::make_unique<harness::SoftTpm>(scratch / "tpm") : nullptr),
-        pair(scratch.path(), token_at(token_uri()), suite) {}
+        pair(scratch.path(), token_at(token_uri()), suite),
+        bundle(onboard(pair, deceived)) {}
   std::string token_uri() const { return tpm ? tpm->uri() : token.uri(); }
   // Takes the agents' token away, and gives it back.
   void remove_token() {
@@ -44,15 +52,28 @@ class HandoverFixture : public ::testing::Test {
     if (!answer) return answer.error();
     return protocol::HandoverNotice::parse(*answer);
   }
-  NewHolders same_holders(bool new_recovery = false) {
+  NewHolders same_holders(bool new_recovery = false, const TestClient* rescuer = nullptr) {
     return {.t = 2,
             .agents = {{&pair.cloud, 1}, {&pair.company, 2}},
             .recovery = 3,
-            .new_recovery = new_recovery};
+            .new_recovery = new_recovery,
+            .rescuer = rescuer};
   }
   // A refresh of the key as it is now by both agents, not yet begun.
   HandoverTool refresh() {
     return {bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(), {1, 2}};
+  }
+  // A refresh that the cloud's agent has prepared, and the company's has not.
+  HandoverTool prepare_refresh_at_cloud() {
+    HandoverTool tool = refresh();
+    tool.run_to_deal();
+    must(tool.prepare_at(pair.cloud));
+    return tool;
+  }
+  // The company's agent, which has not confirmed the handover, voids it. The cloud's agent is shown that.
+  void abort_at_both(HandoverTool& tool) {
+    const auto said = must(tool.abort_at(pair.company));
+    must(tool.abort_at(pair.cloud, {statement(pair.company, said)}));
   }
   // The client list, for an agent that has only now a key.
   void enrol_at(TestAgent& agent) {
@@ -74,6 +95,34 @@ class HandoverFixture : public ::testing::Test {
     agent.close();
     agent.open();
   }
+  // The asker tells the asked how far it came, as every minute, until they agree. The news, if there are any.
+  static std::string settle(TestAgent& asker, TestAgent& asked) {
+    std::string news;
+    for (int i = 0; i < 4; ++i) {
+      const auto question = must(asker.custodian().peers().ask()).at(0);
+      const auto answer =
+          must(asked.call(ipc::Route::peer_state, "", asker.tls_certificate(), question.body));
+      const auto heard = must(asker.custodian().peers().heard(question, answer));
+      if (heard.news) news += *heard.news;
+      if (!heard.ask_again) return news;
+    }
+    ADD_FAILURE() << "they do not come to an end: " << news;
+    return news;
+  }
+  // A copy of the agent's store; and the copy in the store's place, as whoever has the host's disk puts it.
+  void save(TestAgent& agent) const {
+    agent.close();
+    std::filesystem::copy_file(agent.store(), scratch / (agent.role() + "-saved"));
+    agent.open();
+  }
+  void put_back(TestAgent& agent, bool marked = false) const {
+    agent.close();
+    std::filesystem::copy_file(scratch / (agent.role() + "-saved"), agent.store(),
+                               std::filesystem::copy_options::overwrite_existing);
+    if (marked) std::ofstream(agent.state() / "restored") << "by a test\n";
+    agent.open();
+    pair.clock->now_ms += 1000;
+  }
   // What the log says of ceremonies.
   std::vector<std::string> ceremonies(TestAgent& agent) const {
     std::vector<std::string> said;
@@ -81,12 +130,13 @@ class HandoverFixture : public ::testing::Test {
       if (entry.kind == protocol::EntryKind::ceremony) said.push_back(entry.detail);
     return said;
   }
-  // Statements of SQL, given to the store of an agent that is closed.
+  // What an agent says of itself to an administrator.
+  nlohmann::json health_of(TestAgent& agent) const {
+    return nlohmann::json::parse(must(agent.call(ipc::Route::health, "", pair.admin.certificate.der(), {})));
+  }
+  // Statements of SQL, given to the store of an agent that is closed, or runs and does nothing at the time.
   static void sql(const TestAgent& agent, const std::string& statements) {
-    Owned<sqlite3, sqlite3_close_v2> database;
-    ASSERT_EQ(sqlite3_open(agent.store().c_str(), out(database)), SQLITE_OK);
-    ASSERT_EQ(sqlite3_exec(database.get(), statements.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(database.get());
+    run_sql(agent.store(), statements);
   }
 
   harness::Scratch scratch;
@@ -94,7 +144,14 @@ class HandoverFixture : public ::testing::Test {
   bool used = (token.use(), true);
   std::unique_ptr<harness::SoftTpm> tpm;
   Pair pair;
-  protocol::Bundle bundle = (pair.onboard(), pair.bundle());
+  protocol::Bundle bundle;
+
+ private:
+  static protocol::Bundle onboard(Pair& pair, std::optional<std::size_t> deceived) {
+    if (deceived) pair.tool.deceive(*deceived);
+    pair.onboard();
+    return pair.bundle();
+  }
 };
 
 }  // namespace coprotect::agent::custodian::testing

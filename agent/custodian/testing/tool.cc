@@ -21,12 +21,12 @@ Bytes control(const HeldInvitation& invitation, protocol::ControlKind kind, cons
 }
 
 Tool::Tool(std::vector<TestAgent*> agents, const Company& company, protocol::SuiteId suite,
-           protocol::Purpose purpose)
+           protocol::Purpose purpose, const TestClient* rescuer)
     : agents_(std::move(agents)),
       company_(company),
       suite_(suite),
       purpose_(purpose),
-      identity_(protocol::SigningKey::generate(system_random())),
+      identity_(recovery_identity(rescuer)),
       recovery_key_(HpkePrivateKey::generate(system_random())) {
   for (TestAgent* const agent : agents_) invitations_.push_back(agent->invite(24 * kHourMs));
 }
@@ -108,8 +108,8 @@ void Tool::exchange() {
                                must(HpkePrivateKey::from_scalar(recovery_key_.scalar().reveal())),
                                system_random()));
   commits.push_back(dealer_->commit());
-  const auto reveals = from_all(Route::reveal, commits, must(dealer_->reveal(commits)));
-  deals_ = from_all(Route::deal, reveals, must(dealer_->deal(reveals)));
+  reveals_ = from_all(Route::reveal, commits, must(dealer_->reveal(commits)));
+  deals_ = from_all(Route::deal, reveals_, must(dealer_->deal(reveals_)));
 }
 
 void Tool::prepare() {
@@ -119,12 +119,16 @@ void Tool::prepare() {
 
 void Tool::store_blob() {
   const Secret code = Secret::copy_of(bytes_of("0123456789ABCDEFGHJKMNPQRSTV"));
-  blob_ = must(protocol::RecoveryBlob::seal_with({64, 1, 1}, {}, {}, code, outcome_->transcript.key_id(),
-                                                 suite_, recovery_key_))
-              .first.encoded();
-  const Digest hash = protocol::sha256(blob_);
+  const auto sealed = [&](std::uint8_t salt) {
+    return must(protocol::RecoveryBlob::seal_with({64, 1, 1}, {salt}, {}, code, outcome_->transcript.key_id(),
+                                                  suite_, recovery_key_))
+        .first.encoded();
+  };
+  blob_ = sealed(0);
   for (std::size_t i = 0; i < agents_.size(); ++i) {
-    blob_messages_.push_back(message_of_blob(blob_));
+    const Bytes given = deceived_ == i ? sealed(1) : blob_;
+    const Digest hash = protocol::sha256(given);
+    blob_messages_.push_back(message_of_blob(given));
     const Bytes stored = must(post(i, Route::store_blob, blob_messages_[i]));
     const auto message = must(CeremonyMessage::parse(stored, Round::stored, *parameters_));
     invariant(message.sender == i &&

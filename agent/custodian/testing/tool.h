@@ -17,8 +17,13 @@ Bytes control(const HeldInvitation& invitation, protocol::ControlKind kind, cons
 // tool's.
 class Tool {
  public:
+  // Without a rescuer nobody has the key of the recovery administrator.
   Tool(std::vector<TestAgent*> agents, const Company& company, protocol::SuiteId suite,
-       protocol::Purpose purpose = protocol::Purpose::envelope);
+       protocol::Purpose purpose = protocol::Purpose::envelope, const TestClient* rescuer = nullptr);
+  // With another invitation for an agent.
+  void use_invitation(std::size_t agent, HeldInvitation invitation) {
+    invitations_[agent] = std::move(invitation);
+  }
 
   // All of it.
   void run();
@@ -26,6 +31,8 @@ class Tool {
   void exchange();  // parameters, commits, reveals, deals
   void prepare();
   void store_blob();
+  // This agent is given another blob than the rest, which the recovery party vouches for as well.
+  void deceive(std::size_t agent) { deceived_ = agent; }
   // What gives an agent this recovery blob, vouched for by the recovery party.
   Bytes message_of_blob(const Bytes& blob) const;
   // The tool's signature; the bundle.
@@ -41,6 +48,12 @@ class Tool {
 
   const protocol::Sid& sid() const { return parameters_->sid(); }
   const HeldInvitation& invitation(std::size_t agent) const { return invitations_[agent]; }
+  // What exchange() brought of each party, in order: what it revealed, and what it dealt.
+  const protocol::Parameters& parameters() const { return *parameters_; }
+  const std::vector<Bytes>& reveals() const { return reveals_; }
+  const std::vector<Bytes>& deals() const { return deals_; }
+  // The recovery party's.
+  const protocol::SigningKey& identity() const { return identity_; }
   const protocol::Bundle& bundle() const { return *bundle_; }
   const Bytes& blob() const { return blob_; }
   const Bytes& blob_message(std::size_t agent) const { return blob_messages_[agent]; }
@@ -65,10 +78,12 @@ class Tool {
   std::optional<protocol::Parameters> parameters_;
   std::optional<protocol::Dealer> dealer_;
   std::optional<protocol::Dealer::Outcome> outcome_;
+  std::vector<Bytes> reveals_;
   std::vector<Bytes> deals_;
   std::vector<Bytes> confirms_;
   std::vector<Bytes> blob_messages_;
   Bytes blob_;
+  std::optional<std::size_t> deceived_;
   std::optional<protocol::Bundle> bundle_;
   std::optional<protocol::Scalar> recovery_share_;
 };

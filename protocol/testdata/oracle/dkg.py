@@ -10,7 +10,7 @@ from groups import H, Reader, group_by_id, lp, lp4, require, sha256, to_int, u8,
 Party = namedtuple("Party", "name indices nonce identity_key ceremony_key mode url identity_certificate organisation")
 Organisation = namedtuple("Organisation", "kind name key certified_key")
 Parameters = namedtuple("Parameters", "group purpose t n tenant parties client_ca recovery_key encoded sid")
-Bundle = namedtuple("Bundle", "parameters h public_shares key_id epoch sid generation versions newest_hash parts_hash statements")
+Bundle = namedtuple("Bundle", "parameters h public_shares key_id epoch sid generation versions newest_hash parts_hash statements blob_hash")
 
 
 def compressed_point(uncompressed):
@@ -64,6 +64,7 @@ def parse_parameters(data):
     require(sorted(i for p in parties for i in p.indices) == list(range(1, n + 1)), "indices")
     not_agents = [p for p in parties if p.mode == 0]
     require(len(not_agents) <= 1, "more than one party is not an agent")
+    require(bool(not_agents) == bool(recovery_key), "recovery key")
     require(all(len(p.indices) == 1 and p.ceremony_key == recovery_key for p in not_agents), "recovery party")
     return Parameters(group, purpose, t, n, tenant, parties, client_ca, recovery_key, data, H("CPV1-SID", sha256(data)))
 
@@ -197,4 +198,4 @@ def parse_generation(data):
     statements = {}
     if recovery_party(parameters):
         statements = {i: recovery_statement(parameters, i, a) for i, a in enumerate(commitments)}
-    return Bundle(parameters, h, shares, key_id, epoch, sid, data, [], key_id, parts_hash, statements)
+    return Bundle(parameters, h, shares, key_id, epoch, sid, data, [], key_id, parts_hash, statements, None)

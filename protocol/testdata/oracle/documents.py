@@ -15,24 +15,27 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
-import files
+import agent_documents
+import file_documents
 import handover
-import hpke
 import make_vectors
+import message_documents
+import message_vectors
 import messages
 import recovery
 import threshold
-from groups import H, Reader, Refused, group_by_name, hkdf, lp, require, sha256, to_int, u8, u16, xmd
-from make_vectors import Counter
+from groups import H, Reader, Refused, group_by_name, lp, require, sha256, to_int, xmd
+from vector_blocks import Counter
 
 WIDTH = 100
 
 
 class Block:
-    """The values of a block. What is asked for without being an input becomes one, made from a counter."""
+    """The values of a block. What is asked for without being an input becomes one, made from a counter. others: the
+    blocks before it in the document, by name."""
 
-    def __init__(self, name, inputs):
-        self.name, self.inputs, self.outputs = name, dict(inputs), {}
+    def __init__(self, name, inputs, others):
+        self.name, self.inputs, self.outputs, self.others = name, dict(inputs), {}, others
         self.counter = Counter(f"document {name}")
 
     def input(self, name, make):
@@ -48,42 +51,6 @@ class Block:
 
     def fixed(self, name, value):
         return self.input(name, lambda c: value)
-
-
-def file_block(b, grease):
-    group = group_by_name("p256")
-    enc = group.encode
-    a0, a1 = b.scalar("a_0", group), b.scalar("a_1", group)
-    rho, r, s = b.scalar("rho", group), b.scalar("r", group), b.scalar("s", group)
-    key_id, file_nonce, salt = b.bytes("key_id", 32), b.bytes("file_nonce", 32), b.bytes("salt", 24)
-    policy = b.fixed("policy", b'{"version":1}')
-    plaintext = b.fixed("plaintext", b"hello, world\n")
-    out = b.outputs
-    h, m = group.exp(group.g, a0), group.exp(group.g, rho)
-    core = files.core(group, file_nonce, policy)
-    label = files.label(core, key_id)
-    out["h"], out["gbar"], out["m"] = enc(h), enc(group.g_bar(h)), enc(m)
-    out["CORE"], out["SHA-256(CORE)"], out["L"] = core, sha256(core), label
-    c = threshold.encrypt(group, h, m, label, r, s)
-    out["c1"], out["ubar"], out["c2"] = enc(c.c1), enc(c.u_bar), enc(c.c2)
-    out["w"], out["wbar"] = enc(group.exp(group.g, s)), enc(group.exp(group.g_bar(h), s))
-    out["e"], out["f"] = c.e, group.scalar(c.f)
-    stanza = key_id + enc(c.c1) + enc(c.u_bar) + enc(c.c2) + c.e + group.scalar(c.f)
-    stanzas = u8(1) + u16(files.TDH2) + lp(stanza)
-    if grease:
-        stanzas = u8(2) + u16(0x3A3A) + lp(b.fixed("grease", b"grease")) + stanzas[1:]
-    fk = files.file_key(group, m, file_nonce, core)
-    out["STANZAS"], out["FK"] = stanzas, fk
-    out["HMAC key"] = hkdf(b"", fk, b"CPV1-HDR", 32)
-    out["HMAC"] = files.header_mac(fk, core + stanzas)
-    out["body key"], out["base_nonce"], out["commitment"] = files.body_key_bytes(fk, salt, core)
-    out["BODY"] = files.seal_body(fk, core, plaintext, salt)
-    header = core + stanzas + out["HMAC"]
-    require(files.parse_header(header).stanzas.keys() == {key_id}, "a header that is read again")
-    out["k_1"] = enc(group.exp(c.c1, (a0 + a1) % group.q))
-    out["k_2"] = enc(group.exp(c.c1, (a0 + 2 * a1) % group.q))
-    parts = {i: group.exp(c.c1, (a0 + i * a1) % group.q) for i in (1, 2)}
-    require(threshold.combine(group, c.c2, parts) == m, "m from two parties")
 
 
 def hash_block(b):
@@ -107,7 +74,8 @@ def gbar_block(group, b):
 def capsule_block(group, b):
     enc = group.encode
     s, label = b.scalar("s", group), b.bytes("L", 32)
-    h, m = group.exp(group.g, s), group.message(b.scalar("rho", group))
+    rho = b.scalar("rho", group)
+    h, m = group.exp(group.g, s), group.exp(group.g, rho) if group.name == "p256" else group.message(rho)
     c = threshold.encrypt(group, h, m, label, b.scalar("r", group), b.scalar("s of the proof", group))
     capsule = threshold.capsule(group, c)
     require(threshold.verify(group, h, capsule, label), "a ciphertext that checks")
@@ -153,18 +121,9 @@ def bundle_block(group, b):
 
 
 def request_block(b):
-    """What make_vectors signs and seals, with everything that a verifier computes of it."""
+    """What message_vectors signs and seals, with everything that a verifier computes of it."""
 
-    def made(c):
-        blocks = []
-        make_vectors.block, kept = lambda **values: blocks.append(values), make_vectors.block
-        try:
-            make_vectors.request_block(group_by_name("p256"))
-        finally:
-            make_vectors.block = kept
-        return blocks[0]
-
-    fresh = made(None) if "request" not in b.inputs else {}
+    fresh = {} if "request" in b.inputs else message_documents.captured(message_vectors.request_block, group_by_name("p256"))
     request = b.input("request", lambda c: fresh["Request"])
     scalar = b.input("reply scalar", lambda c: fresh["ReplyKey"])
     reply = b.input("reply", lambda c: fresh["Reply"])
@@ -206,8 +165,24 @@ BLOCKS = {
     "code": code_block,
     "bundle-p256": of_suite(bundle_block, "p256"),
     "request-p256": request_block,
-    "file-p256": lambda b: file_block(b, False),
-    "file-grease-p256": lambda b: file_block(b, True),
+    "handover-p256": of_suite(message_documents.handover_block, "p256"),
+    "recovery-part-p256": of_suite(message_documents.recovery_part_block, "p256"),
+    "log-p256": of_suite(message_documents.log_block, "p256"),
+    "lists-p256": message_documents.lists_block,
+    "kem-p256": of_suite(message_documents.kem_block, "p256"),
+    "kit-p256": of_suite(agent_documents.kit_block, "p256"),
+    "invitation-p256": of_suite(agent_documents.invitation_block, "p256"),
+    "chain-p256": agent_documents.chain_block,
+    "peers-p256": agent_documents.peers_block,
+    "notice-p256": agent_documents.notice_block,
+    "drill-p256": agent_documents.drill_block,
+    "file-p256": lambda b: file_documents.file_block(b, False),
+    "file-grease-p256": lambda b: file_documents.file_block(b, True),
+    "file-two-keys-p256": of_suite(file_documents.two_keys_block, "p256"),
+    "file-ffdhe3072": of_suite(file_documents.modp_block, "ffdhe3072"),
+    "body-chunks": file_documents.chunks_block,
+    "answer-p256": of_suite(file_documents.answer_block, "p256"),
+    "answers-p256": of_suite(file_documents.answers_block, "p256"),
 }
 
 
@@ -243,7 +218,7 @@ def written(values):
 def work(path, write):
     """Whether the document is right."""
     lines = open(path, encoding="utf-8").read().split("\n")
-    out, good, i = [], True, 0
+    out, good, i, done = [], True, 0, {}
     while i < len(lines):
         out.append(lines[i])
         i += 1
@@ -253,7 +228,7 @@ def work(path, write):
         end = lines.index("```", i)
         inputs, outputs = read_values(lines[i:end])
         require(name in BLOCKS, f"{path}: no vector {name} is known")
-        block = Block(name, inputs)
+        block = Block(name, inputs, done)
         try:
             BLOCKS[name](block)
         except (Refused, InvalidSignature, UnicodeDecodeError) as error:
@@ -263,12 +238,13 @@ def work(path, write):
                 out += lines[i : end]
                 i = end
                 continue
-            block = Block(name, {})  # the inputs are of a form that was changed
+            block = Block(name, {}, done)  # the inputs are of a form that was changed
             BLOCKS[name](block)
         if not write and (block.outputs != outputs or block.inputs != inputs):
             good = False
             wrong = [k for k in block.outputs if (outputs or {}).get(k) != block.outputs[k]]
             print(f"{path}: vector {name}: not what the oracle computes: {', '.join(wrong) or 'its names'}", file=sys.stderr)
+        done[name] = block
         out += [*written(block.inputs), "--", *written(block.outputs)]
         i = end
     if write:

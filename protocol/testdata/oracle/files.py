@@ -92,15 +92,15 @@ def parse_encapsulation(data):
     return header
 
 
-def body_key_bytes(fk, salt, core_):
+def body_key_bytes(fk, salt, core_hash):
     """key, base_nonce, commitment"""
-    info = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0" + salt + b"CPV1" + sha256(core_)
+    info = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0" + salt + b"CPV1" + core_hash
     out = hkdf_expand(fk, info, 76, "sha512")
     return out[:32], out[32:44], out[44:]
 
 
-def body_keys(fk, salt, core_):
-    key, base_nonce, commitment = body_key_bytes(fk, salt, core_)
+def body_keys(fk, salt, core_hash):
+    key, base_nonce, commitment = body_key_bytes(fk, salt, core_hash)
     return AESGCM(key), to_int(base_nonce), commitment
 
 
@@ -109,7 +109,11 @@ def chunk_nonce(base, i):
 
 
 def seal_body(fk, core_, plaintext, salt):
-    aead, base, commitment = body_keys(fk, salt, core_)
+    return seal_body_of(fk, sha256(core_), plaintext, salt)
+
+
+def seal_body_of(fk, core_hash, plaintext, salt):
+    aead, base, commitment = body_keys(fk, salt, core_hash)
     out = [salt, commitment]
     for i in range(len(plaintext) // CHUNK + 1):
         out.append(aead.encrypt(chunk_nonce(base, i), plaintext[i * CHUNK : (i + 1) * CHUNK], None))
@@ -117,8 +121,12 @@ def seal_body(fk, core_, plaintext, salt):
 
 
 def open_body(fk, core_, body):
+    return open_body_of(fk, sha256(core_), body)
+
+
+def open_body_of(fk, core_hash, body):
     require(len(body) >= 56 + 16, "body cut")
-    aead, base, commitment = body_keys(fk, body[:24], core_)
+    aead, base, commitment = body_keys(fk, body[:24], core_hash)
     require(body[24:56] == commitment, "commitment")
     chunks = body[56:]
     require(16 <= len(chunks) % (CHUNK + 16), "body cut")

@@ -8,22 +8,24 @@ import dkg
 import hpke
 import messages
 import recovery_part
-from groups import H, Reader, Refused, lp, lp4, require, sha256, to_int, u8, u16, u32
+from groups import H, Reader, Refused, lp, lp4, require, sha256, to_int, u8, u16, u32, u64
 from threshold import lagrange
 
-Plan = namedtuple("Plan", "key_id epoch previous dealers parameters encoded sid")
+Plan = namedtuple("Plan", "key_id epoch previous dealers blob_hash parameters encoded sid")
 Offer = namedtuple("Offer", "key_id newest_hash nonce ceremony_key mode boot_nonce signature proofs hash")
 Open = namedtuple("Open", "index commitments sealed_hash part_hash r z encoded")
 Deal = namedtuple("Deal", "open sealed")  # sealed: index of the new epoch -> sealed value
-Version = namedtuple("Version", "plan opens blob_hash public_shares parts_hash statements body encoded")
+Condition = namedtuple("Condition", "parts_verified code_opened recovery contacts erasure_held erasure")
+Status = namedtuple("Status", "epoch decided unacknowledged bundle acknowledgements prepared notices condition")
+Version = namedtuple("Version", "plan opens public_shares parts_hash statements body encoded")
 
 
 # 13.1
 
 
-def encode_plan(key_id, epoch, previous, dealers, parameters):
+def encode_plan(key_id, epoch, previous, dealers, blob_hash, parameters):
     data = b"CPPL" + u8(1) + key_id + u32(epoch) + previous + u8(len(dealers)) + bytes(dealers)
-    return data + lp4(parameters.encoded)
+    return data + blob_hash + lp4(parameters.encoded)
 
 
 def parse_plan(data):
@@ -31,11 +33,13 @@ def parse_plan(data):
     r.literal(b"CPPL\x01")
     key_id, epoch, previous = r.take(32), r.u32(), r.take(32)
     dealers = list(r.take(r.u8()))
+    blob_hash = r.take(32)
     parameters = dkg.parse_parameters(r.lp4())
     r.end()
     require(epoch > 0, "epoch")
     require(1 <= len(dealers) <= 16 and dealers[0] > 0 and dealers == sorted(set(dealers)), "dealers")
-    return Plan(key_id, epoch, previous, dealers, parameters, data, H("CPV1-HANDOVER-SID", sha256(data)))
+    require((blob_hash == bytes(32)) == (dkg.recovery_party(parameters) is None), "recovery blob")
+    return Plan(key_id, epoch, previous, dealers, blob_hash, parameters, data, H("CPV1-HANDOVER-SID", sha256(data)))
 
 
 def renews_code(plan, now):
@@ -51,6 +55,12 @@ def check_follows(plan, now):
     require(plan.epoch > now.epoch and plan.previous == now.newest_hash, "conflict")
     require(new.group is old.group and new.purpose == old.purpose, "denied: suite, purpose")
     require(new.tenant == old.tenant and new.client_ca == old.client_ca, "denied: tenant, client CA")
+    keeps = dkg.recovery_party(new) is not None and not renews_code(plan, now)
+    require(not keeps or now.blob_hash in (None, plan.blob_hash), "denied: recovery blob")
+    before, after = dkg.recovery_party(old), dkg.recovery_party(new)
+    if before and after:
+        same = before.identity_key == after.identity_key
+        require(same != renews_code(plan, now), "denied: recovery administrator")
     require(len(plan.dealers) == old.t and plan.dealers[-1] <= old.n, "dealers")
 
 
@@ -103,8 +113,9 @@ def parse_offer(data):
     proofs = [(r.u8(), r.lp()) for _ in range(r.u8())]
     r.end()
     indices = [i for i, _ in proofs]
-    require(len(indices) <= 16 and indices == sorted(set(indices)) and 0 not in indices, "offer: proofs")
-    require(fields[4] <= 2, "offer: mode")
+    require(len(indices) <= 16 and indices == sorted(set(indices)), "offer: proofs")
+    require(all(1 <= i <= 16 for i in indices), "offer: index")
+    require(1 <= fields[4] <= 2, "offer: mode")
     return Offer(*fields, signature, dict(proofs), offer_hash(signed))
 
 
@@ -282,8 +293,8 @@ def signers(plan, now):
     return [p for p in plan.parameters.parties if p.mode != 0 or renews_code(plan, now)]
 
 
-def body_of(plan, opens, blob_hash):
-    return b"CPVN" + u8(1) + lp4(plan.encoded) + b"".join(lp4(o.encoded) for o in opens) + blob_hash
+def body_of(plan, opens):
+    return b"CPVN" + u8(1) + lp4(plan.encoded) + b"".join(lp4(o.encoded) for o in opens)
 
 
 def parse_version(now, data):
@@ -292,7 +303,6 @@ def parse_version(now, data):
     plan = parse_plan(r.lp4())
     check_follows(plan, now)
     opens = [parse_open(plan, r.lp4()) for _ in plan.dealers]
-    blob_hash = r.take(32)
     body = data[: r.at]
     check_opens(plan, now, opens)
     shares = new_public_shares(plan, now, opens)
@@ -307,7 +317,7 @@ def parse_version(now, data):
     if recovery:
         parts_hash = recovery_part.parts_hash(plan.sid, recovery.indices[0], {o.index: o.part_hash for o in opens})
         statements = {o.index: statement_of(plan, o.index, o.commitments) for o in opens}
-    return Version(plan, opens, blob_hash, shares, parts_hash, statements, body, data)
+    return Version(plan, opens, shares, parts_hash, statements, body, data)
 
 
 # 6
@@ -325,6 +335,7 @@ def followed_by(now, version):
         newest_hash=sha256(version.body),
         parts_hash=version.parts_hash,
         statements=version.statements,
+        blob_hash=plan.blob_hash if dkg.recovery_party(plan.parameters) else None,
     )
 
 
@@ -359,3 +370,70 @@ def parse_bundle(data):
 
 def extends(bundle, older):
     return bundle.generation == older.generation and bundle.versions[: len(older.versions)] == older.versions
+
+
+# 13.6, status. Its bundle, transcript and notices are left as bytes.
+
+
+def encode_condition(condition):
+    data = b""
+    for time in (condition.parts_verified, condition.code_opened):
+        data += u8(0) if time is None else u8(1) + u64(time)
+    data += lp(condition.recovery.encode()) + lp(condition.contacts.encode())
+    return data + u8(condition.erasure_held) + lp(condition.erasure.encode())
+
+
+def encode_status(status):
+    data = b"CPHS" + u8(1) + u32(status.epoch) + u32(status.decided) + u8(status.unacknowledged) + lp4(status.bundle)
+    data += u8(len(status.acknowledgements)) + b"".join(key + signature for key, signature in status.acknowledgements)
+    data += u8(0) if status.prepared is None else u8(1) + lp4(status.prepared[0]) + status.prepared[1]
+    data += u8(len(status.notices)) + b"".join(lp4(notice) for notice in status.notices)
+    return data + encode_condition(status.condition)
+
+
+def parse_status(data):
+    r = Reader(data)
+
+    def count(most):
+        n = r.u8()
+        require(n <= most, "status: count")
+        return n
+
+    def time():
+        t = r.u64()
+        require(t < 1 << 63, "status: time")
+        return t
+
+    def text():
+        t = r.lp()
+        require(len(t) <= 1024, "status: text")
+        return t.decode()
+
+    r.literal(b"CPHS\x01")
+    epoch, decided, unacknowledged, bundle = r.u32(), r.u32(), count(1), r.lp4()
+    acknowledgements = [(messages.public_key(r.take(33)), r.take(64)) for _ in range(count(16))]
+    prepared = (r.lp4(), r.take(64)) if count(1) else None
+    notices = [r.lp4() for _ in range(count(8))]
+    dates = [time() if count(1) else None for _ in range(2)]
+    condition = Condition(*dates, text(), text(), count(2), text())
+    r.end()
+    return Status(epoch, decided, unacknowledged, bundle, acknowledgements, prepared, notices, condition)
+
+
+# 13.8
+
+
+def make_consent(identity, plan, not_after, words):
+    data = b"CPHC" + u8(1) + messages.compressed(identity) + sha256(plan.encoded) + u64(not_after) + lp4(words.encode())
+    return data + messages.ecdsa_sign(identity, H("CPV1-CONSENT", sha256(data)))
+
+
+def parse_consent(data):
+    """Identity key, hash of the plan, not after, words, and the digest that is signed."""
+    r = Reader(data)
+    r.literal(b"CPHC\x01")
+    consent = messages.public_key(r.take(33)), r.take(32), r.u64(), r.lp4().decode()
+    digest = H("CPV1-CONSENT", sha256(data[: r.at]))
+    messages.ecdsa_verify(consent[0], digest, r.take(64))
+    r.end()
+    return *consent, digest

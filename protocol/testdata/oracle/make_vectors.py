@@ -1,85 +1,19 @@
 #!/usr/bin/python3
 """Writes one block of each type of oracle.vec to standard output. All numbers come from a counter, so two runs differ only in ECDSA signatures."""
 
-import datetime
-import hashlib
-import ipaddress
 from collections import namedtuple
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import dkg
 import files
 import handover
 import hpke
-import logs
 import messages
 import recovery
 import recovery_part
 import threshold
-from groups import group_by_name, lp4, sha256, to_int
-
-NOT_BEFORE = datetime.datetime(2026, 1, 1)
-NOT_AFTER = datetime.datetime(2126, 1, 1)
-
-
-class Counter:
-    """A stream of numbers that anybody can make again."""
-
-    def __init__(self, name):
-        self.name, self.n = name, 0
-
-    def bytes(self, size):
-        self.n += 1
-        return hashlib.shake_256(f"{self.name} {self.n}".encode()).digest(size)
-
-    def scalar(self, q):
-        return to_int(self.bytes(q.bit_length() // 8 + 16)) % (q - 1) + 1
-
-
-def block(**values):
-    for name, value in values.items():
-        print(f"{name} = {value.hex() if isinstance(value, bytes) else value}")
-    print()
-
-
-def certificate(subject, subject_scalar, issuer, issuer_scalar, uris=(), hosts=(), client=False, authority=False):
-    def name(text):
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-    names = [x509.UniformResourceIdentifier(u) for u in uris] + [x509.IPAddress(ipaddress.ip_address(a)) for a in hosts]
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name(subject))
-        .issuer_name(name(issuer))
-        .public_key(messages.ecdsa_key(subject_scalar).public_key())
-        .serial_number(to_int(sha256(subject.encode())[:16]) >> 1)
-        .not_valid_before(NOT_BEFORE)
-        .not_valid_after(NOT_AFTER)
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=0 if authority else None), critical=True)
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=not authority,
-                key_cert_sign=authority,
-                content_commitment=False,
-                key_encipherment=False,
-                data_encipherment=False,
-                key_agreement=False,
-                crl_sign=False,
-                encipher_only=False,
-                decipher_only=False,
-            ),
-            critical=True,
-        )
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    if client:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-    signed = builder.sign(messages.ecdsa_key(issuer_scalar), hashes.SHA256())
-    return signed.public_bytes(serialization.Encoding.DER)
+from groups import group_by_name, lp4, sha256
+from message_vectors import chain_block, derive_block, log_block, request_block, status_block
+from vector_blocks import Counter, block, certificate
 
 
 def tdh2_block(group):
@@ -283,7 +217,7 @@ def dkg_block(group):
     block(**values)
 
 
-def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, recovery_key):
+def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, recovery_key, blob_hash):
     """The bundle after it, every new share, and the rest of what a block says of it. now: the bundle before;
     shares: all of it by index; the secret keys by party; recovery_key: a scalar."""
     group, old = now.parameters.group, now.parameters
@@ -301,7 +235,7 @@ def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, reco
             group, old.purpose, t, len(parties), old.tenant, parties, old.client_ca, hpke.public_key(recovery_key)
         )
     )
-    plan = handover.parse_plan(handover.encode_plan(now.key_id, now.epoch + 1, now.newest_hash, dealers, parameters))
+    plan = handover.parse_plan(handover.encode_plan(now.key_id, now.epoch + 1, now.newest_hash, dealers, blob_hash, parameters))
     offers = b""
     for p, identity in zip(parties, identities):
         if p.mode != 0:
@@ -317,8 +251,7 @@ def hand_over(c, now, shares, dealers, t, names, identities, ceremony_keys, reco
         deal = handover.make_deal(plan, i, coefficients, ephemerals, c.scalar(group.q), c.bytes(32), c.bytes(32))
         deals.append(handover.parse_deal(plan, deal))
         encoded += lp4(deal)
-    blob_hash = c.bytes(32)
-    body = handover.body_of(plan, [d.open for d in deals], blob_hash)
+    body = handover.body_of(plan, [d.open for d in deals])
     by_key = {messages.compressed(identity): identity for identity in identities}
     version = body
     for p in handover.signers(plan, now):
@@ -355,144 +288,18 @@ def handover_block(group):
     ceremony_keys = [c.scalar(hpke.CURVE.q) for _ in range(2)] + [made.recovery_key]
     names = ["cloud", "company", "recovery"]
     bundle, shares, first = hand_over(
-        c, made.bundle, shares, [1, 2], 2, names, made.identities, ceremony_keys, made.recovery_key
+        c, made.bundle, shares, [1, 2], 2, names, made.identities, ceremony_keys, made.recovery_key, c.bytes(32)
     )
     names = ["cloud", "company", "cloud-b", "company-b", "recovery"]
     identities = made.identities[:2] + [c.scalar(hpke.CURVE.q) for _ in range(3)]
     ceremony_keys = [c.scalar(hpke.CURVE.q) for _ in range(5)]
     bundle, shares, second = hand_over(
-        c, bundle, shares, [1, 3], 3, names, identities, ceremony_keys, ceremony_keys[4]
+        c, bundle, shares, [1, 3], 3, names, identities, ceremony_keys, ceremony_keys[4], c.bytes(32)
     )
     values["Bundle"] = handover.encode_bundle(bundle)
     for number, what in (("1", first), ("2", second)):
         values.update((name + number, value) for name, value in what.items())
     block(**values)
-
-
-def request_block(group):
-    c = Counter(f"request {group.name}")
-    ca, client, reply = (c.scalar(hpke.CURVE.q) for _ in range(3))
-    cert = certificate(
-        "alice", client, "acme client CA", ca, ["coprotect:acme:user:alice", "coprotect:acme:group:finance"], client=True
-    )
-    h = group.exp(group.g, c.scalar(group.q))
-    items = []
-    for i in range(2):
-        core = files.core(group, c.bytes(32), b"" if i == 0 else b'{"version":1,"allow":{"users":["coprotect:acme:user:alice"]}}')
-        key_id = c.bytes(32)
-        m = group.message(c.scalar(group.q))
-        ct = threshold.encrypt(group, h, m, files.label(core, key_id), c.scalar(group.q), c.scalar(group.q))
-        items.append((core, threshold.capsule(group, ct)))
-    key_id, identity = c.bytes(32), c.scalar(hpke.CURVE.q)
-    q = messages.Request(
-        1, "acme", key_id, 0, [messages.compressed(identity)], 1, "quarterly review", c.bytes(16),
-        1767225600000, hpke.public_key(reply), messages.partial_decrypt_body(group, items),
-    )
-    request = messages.sign_request(q, [cert], client)
-    party = q.audience[0]
-    values = [group.exp(group.g, c.scalar(group.q)) for _ in items]
-    partial = messages.Partial(1, 0, [(0, values[0]), (1, "not for you")], (c.bytes(32), c.scalar(group.q)))
-    plaintext = messages.partial_reply(group, partial)
-    sealed = messages.seal_reply(identity, plaintext, q.reply_key, sha256(request), c.scalar(hpke.CURVE.q))
-    refusal = ("denied", "not for you", c.bytes(8))
-    refused = messages.seal_reply(identity, refusal, q.reply_key, sha256(request), c.scalar(hpke.CURVE.q))
-    block(
-        Type="request",
-        Suite=group.name,
-        Request=request,
-        RequestHash=sha256(request),
-        KeyId=q.key_id,
-        Audience=party,
-        Reason=q.reason,
-        Nonce=q.nonce,
-        Time=q.time,
-        ReplyKey=reply.to_bytes(32, "big"),
-        Cores=b"".join(lp4(core) for core, _ in items),
-        Reply=sealed,
-        Refused=refused,
-        Refusal=messages.refusal(refusal),
-        K1=group.encode(values[0]),
-        Proof=partial.proof[0] + group.scalar(partial.proof[1]),
-    )
-
-
-def derive_block(group):
-    c = Counter(f"derive {group.name}")
-    ca, client, reply = (c.scalar(hpke.CURVE.q) for _ in range(3))
-    cert = certificate("alice", client, "acme client CA", ca, ["coprotect:acme:user:alice"], client=True)
-    coefficients = [c.scalar(group.q) for _ in range(2)]
-    private = c.scalar(group.q)
-    peer = group.exp(group.g, private)
-    q = messages.Request(
-        4, "acme", c.bytes(32), 0, [messages.compressed(c.scalar(hpke.CURVE.q))], 1, "cms", c.bytes(16),
-        1767225600000, hpke.public_key(reply), messages.derive_body(group, [peer]),
-    )
-    request = messages.sign_request(q, [cert], client)
-    # The peer's side of it: h and its own private key.
-    z = group.exp(group.exp(group.g, coefficients[0]), private)
-    raw = group.encode(z)[1:] if group.name == "p256" else group.encode(z)
-    values = dict(
-        Type="derive", Suite=group.name, Request=request, RequestHash=sha256(request), KeyId=q.key_id, Reason=q.reason,
-        Peer=group.encode(peer), Z=group.encode(z), Raw=raw,
-    )
-    for j in (1, 2, 3):
-        share = dkg.polynomial(coefficients, j, group.q)
-        x = threshold.context(group, q.key_id, 0, j, sha256(request))
-        proof = threshold.prove_one(group, x, share, peer, c.scalar(group.q))
-        values[f"Share{j}"] = group.scalar(share)
-        values[f"K{j}"] = group.encode(group.exp(peer, share))
-        values[f"Proof{j}"] = proof[0] + group.scalar(proof[1])
-    block(**values)
-
-
-def chain_block(group):
-    c = Counter(f"chain {group.name}")
-    parties = [messages.compressed(c.scalar(hpke.CURVE.q)) for _ in range(3)]
-    request, reply, request_id = c.bytes(200), c.bytes(100), c.bytes(8)
-    refusal = ("unavailable", "cannot connect", request_id)
-    block(
-        Type="chain",
-        Suite=group.name,
-        Parties=b"".join(parties),
-        Request=request,
-        Budget=24300,
-        Forward=messages.forward(request, parties[:2], 24300),
-        Reply=reply,
-        Code=refusal[0],
-        Detail=refusal[1],
-        RequestId=request_id,
-        List=messages.chain_list([(parties[0], reply), (parties[2], refusal)]),
-    )
-
-
-def log_block(group):
-    c = Counter(f"log {group.name}")
-    identity = c.scalar(hpke.CURVE.q)
-    common = dict(time=1767225600000, tenant="acme", key_id=c.bytes(32), client="coprotect:acme:admin:root", action=1)
-    first = logs.Entry(
-        seq=1, kind=1, operation=5, request_id=c.bytes(8), request_hash=c.bytes(32), reason="handover deal", outcome="ok",
-        detail="handover deal", items=[], handover=(4, c.bytes(32), c.bytes(32)), **common,
-    )
-    second = logs.Entry(
-        seq=2, kind=3, operation=1, request_id=c.bytes(8), request_hash=c.bytes(32), reason="größer", outcome="denied",
-        detail="partial-decrypt: no", items=[(c.bytes(32), 0), (c.bytes(32), 4)], handover=None, **common,
-    )
-    entries, foreign = [logs.encode_entry(first), logs.encode_entry(second)], c.bytes(32)
-    chain_1 = logs.chain_next(bytes(32), sha256(entries[0]))
-    chain = logs.chain_next(logs.chain_next(chain_1, sha256(entries[1])), foreign)
-    head = logs.sign_head(identity, 3, 1767225600001, chain)
-    block(
-        Type="log",
-        Suite=group.name,
-        Identity=messages.compressed(identity),
-        Entry1=entries[0],
-        Entry2=entries[1],
-        Foreign=foreign,
-        Before=chain_1,
-        Chain=chain,
-        Head=head,
-        Reply=logs.encode_reply(head, chain_1, [entries[1], (foreign,)]),
-    )
 
 
 def main():
@@ -511,6 +318,7 @@ def main():
             derive_block(group)
             chain_block(group)
             log_block(group)
+            status_block(group)
     for size in (0, files.CHUNK - 1, files.CHUNK, files.CHUNK + 5):
         file_block(group_by_name("p256"), b'{"version":1,"allow":{"groups":["coprotect:acme:group:finance"]}}', size)
     for name in ("p256", "ffdhe3072"):

@@ -33,6 +33,12 @@ def compressed(scalar):
     return hpke.CURVE.encode(hpke.CURVE.exp(hpke.CURVE.g, scalar))
 
 
+def public_key(data):
+    """SPEC 1.3: the bytes, once they are a point."""
+    hpke.CURVE.parse(data)
+    return data
+
+
 def item(group, core, capsule, stanza_type=1):
     c1, u_bar, c2_hash, e, f = capsule
     return lp4(core) + u16(stanza_type) + group.encode(c1) + group.encode(u_bar) + c2_hash + e + group.scalar(f)
@@ -79,7 +85,7 @@ def open_reply(data, identity_key, scalar, request_hash):
     """The answer of this agent to this request, as bytes, or its refusal (code, detail, request_id)."""
     r = Reader(data)
     r.literal(b"CPRP\x01")
-    require(r.take(33) == identity_key, "another party answered")
+    require(public_key(r.take(33)) == identity_key, "another party answered")
     sealed = r.lp4()
     r.end()
     opened = hpke.open_(scalar, b"CPV1-REPLY" + request_hash, identity_key, sealed)
@@ -137,12 +143,14 @@ def forward(request, visited, budget_ms):
 
 
 def parse_forward(data):
+    require(len(data) <= 8 << 20, "longer than 8 MiB")
     r = Reader(data)
     r.literal(b"CPFW\x01")
     request = r.lp4()
-    visited = [r.take(33) for _ in range(r.u8())]
+    visited = [public_key(r.take(33)) for _ in range(r.u8())]
     budget_ms = r.u32()
     r.end()
+    require(len(visited) <= 16 and len(set(visited)) == len(visited), "not up to 16 parties")
     return request, visited, budget_ms
 
 
@@ -162,7 +170,7 @@ def parse_chain_list(data):
     r.literal(b"CPRL\x01")
     entries = []
     for _ in range(r.u8()):
-        identity_key = r.take(33)
+        identity_key = public_key(r.take(33))
         answered = r.u8()
         require(answered in (0, 1), "neither an answer nor a refusal")
         answer = r.lp4() if answered else read_refusal(r)

@@ -166,11 +166,11 @@ def parse_parts(data):
     r = Reader(data)
     r.literal(b"CPRS\x01")
     sid, index, count = r.take(32), r.u8(), r.u8()
-    require(index > 0 and 1 <= count <= 16, "index, count")
+    require(1 <= index <= 16 and 1 <= count <= 16, "index, count")
     parts = [(r.u8(), r.lp4()) for _ in range(count)]
     r.end()
     dealers = [i for i, _ in parts]
-    require(dealers == sorted(set(dealers)), "dealers")
+    require(dealers == sorted(set(dealers)) and dealers[-1] <= 16, "dealers")
     return Parts(sid, index, dict(parts))
 
 

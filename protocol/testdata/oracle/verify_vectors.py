@@ -57,6 +57,9 @@ class Block:
     def number(self, name):
         return int(self.values[name])
 
+    def text(self, name):
+        return self.values[name]
+
 
 def check_tdh2(b):
     g = b.group
@@ -156,7 +159,7 @@ def check_handover(b):
 
 def check_one_handover(b, number, now, version, after):
     g, plan = b.group, version.plan
-    require(plan.sid == b.hex("Sid" + number) and version.blob_hash == b.hex("BlobHash" + number), "plan")
+    require(plan.sid == b.hex("Sid" + number) and plan.blob_hash == b.hex("BlobHash" + number), "plan")
     offers = Reader(b.hex("Offers" + number))
     handover.check_offers(plan, now, [offers.lp4() for p in plan.parameters.parties if p.mode != 0])
     offers.end()
@@ -269,6 +272,24 @@ def check_log(b):
     head, found = logs.read_piece(b.hex("Reply"), b.hex("Identity"), 2)
     require(head.chain == b.hex("Chain") and head == logs.parse_head(b.hex("Head")), "head")
     require(found == [logs.parse_entry(entries[1]), None], "entries")
+    cut = logs.parse_cut(b.hex("Cut"))
+    require((cut.after, cut.seq, cut.count) == (0, 1, 1) and cut.chain == b.hex("Before"), "cut")
+    require(cut.archive == sha256(b.hex("Archive")), "archive of the cut")
+    after, last, archived = logs.read_archive(b.hex("Archive"), b.hex("Identity"))
+    require((after, last.seq, last.chain) == (0, 1, cut.chain), "archive")
+    require(archived == [logs.parse_entry(entries[0])], "entries of the archive")
+    require(logs.read_piece(b.hex("CutReply"), b.hex("Identity"), 1) == (head, found), "log that begins with a cut")
+
+
+def check_status(b):
+    status, bare = handover.parse_status(b.hex("Status")), handover.parse_status(b.hex("Bare"))
+    require(handover.encode_status(status) == b.hex("Status"), "status")
+    require(handover.encode_status(bare) == b.hex("Bare"), "bare status")
+    require(b"".join(party for party, _ in status.acknowledgements) == b.hex("Parties"), "parties")
+    said = status.condition
+    require((said.parts_verified, said.code_opened) == (b.number("PartsVerified"), b.number("CodeOpened")), "dates")
+    require([said.recovery, said.contacts, said.erasure] == [b.text(n) for n in ("Recovery", "Contacts", "Erasure")], "texts")
+    require(said.erasure_held == 1 and bare.condition == handover.Condition(None, None, "", "", 0, ""), "condition")
 
 
 CHECKS = {
@@ -284,6 +305,7 @@ CHECKS = {
     "derive": check_derive,
     "chain": check_chain,
     "log": check_log,
+    "status": check_status,
 }
 
 

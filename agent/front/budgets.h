@@ -1,0 +1,70 @@
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "agent/ipc/messages.h"
+#include "protocol/base/result.h"
+
+namespace coprotect::agent::front {
+
+// Whose request it is.
+struct Holder {
+  std::string key;     // the client's or agent's own
+  std::string tenant;  // the key of the authority that certified the client; empty for an agent
+
+  bool is_agent() const { return tenant.empty(); }
+  auto operator<=>(const Holder&) const = default;
+};
+
+// How many requests each client may have under way, and how many bytes of their bodies the front keeps in
+// memory for it. A client is who has its key, on however many connections. All clients of a tenant together
+// have a limit too, so that one tenant leaves room for the others. Agents are counted apart: clients, however
+// many there are, use up nothing of what peers need, and the other way round. Code::limited if the client or
+// its tenant has too much under way, Code::unavailable if all clients, or all agents, have. Safe from several
+// threads.
+class Budgets {
+ public:
+  explicit Budgets(const ipc::Limits& limits) : limits_(limits) {}
+
+  void use(const ipc::Limits& limits);
+
+  // A request begins, with a body that was announced to have this many bytes.
+  Status begin(const Holder& holder, std::size_t bytes);
+  // The body of a request under way has this many bytes more than it had announced.
+  Status grow(const Holder& holder, std::size_t bytes);
+  // How much of each limit is in use.
+  void add_to(ipc::Usage& usage) const;
+  // A request that had begun has ended; `bytes` is all that it was given.
+  void end(const Holder& holder, std::size_t bytes);
+
+ private:
+  struct Share {
+    unsigned requests = 0;
+    std::size_t bytes = 0;
+  };
+  // All that a request counts for; made if there is none. Agents have no tenant.
+  struct Shares {
+    Share* own;
+    Share* tenant;
+    Share* all;
+  };
+  Shares of(const Holder& holder);
+  Status room_for(const Holder& holder, const Shares& shares, std::size_t bytes);
+  Status place_for(const Holder& holder, const Shares& shares);
+  Error hit(ipc::FrontLimit limit, Code code, const char* what);
+  void forget(const Holder& holder);
+
+  mutable std::mutex mutex_;
+  ipc::Limits limits_;
+  std::map<Holder, Share> shares_;
+  std::map<std::string, Share> tenants_;
+  Share clients_;
+  Share agents_;
+  ipc::Usage hits_;
+};
+
+}  // namespace coprotect::agent::front

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string_view>
+
+namespace coprotect::protocol {
+
+// What each encrypted file begins with, whatever its name is (FILE.md §1).
+inline constexpr std::string_view kHeaderMagic("CPV1\r\n\x1a\0", 8);
+
+}  // namespace coprotect::protocol
