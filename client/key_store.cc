@@ -135,7 +135,7 @@ Status KeyStore::keep(Bundle bundle) {
   return write_file(bundle_file(key_id), encoded);
 }
 
-Status KeyStore::keep(ByteView encoded) {
+Status KeyStore::keep(ByteView encoded, std::int64_t now_ms) {
   auto list = parse(encoded);
   if (!list) return std::move(list).error();
   const bool known = std::ranges::equal(encoded, encoded_list_);
@@ -144,8 +144,10 @@ Status KeyStore::keep(ByteView encoded) {
                                      (list->serial == list_->serial
                                           ? " is another list than the known one"
                                           : " is older than the known " + std::to_string(list_->serial)));
-  if (const std::uint64_t present = list_ ? list_->serial : 0; protocol::leaps(present, list->serial))
-    return protocol::check_serial("key list", present, list->serial);
+  if (!known)
+    if (auto follows = protocol::check_serial("key list", list_ ? list_->serial : 0, list->serial, now_ms);
+        !follows)
+      return follows;
   list_ = *std::move(list);
   encoded_list_.assign(encoded.begin(), encoded.end());
   return known ? Status(Done{}) : write_file(list_file(), encoded);

@@ -40,11 +40,11 @@ class KeyStore {
   // key that the configuration names may.
   Status check_encrypts_like_first(const protocol::Bundle& bundle) const;
   // Known from now on, and durable: a bundle; a list, after the bundles that it needs. Code::conflict for a
-  // list that is older than the one that is known, or another of the same serial number, or one that leaps
-  // (protocol/message/list_serial.h). If the folder cannot
-  // be written, both are known to this object all the same.
+  // list that is older than the one that is known, or another of the same serial number, or one that no list
+  // may have yet (protocol/message/list_serial.h). If the folder cannot be written, both are known to this
+  // object all the same.
   Status keep(protocol::Bundle bundle);
-  Status keep(ByteView list);
+  Status keep(ByteView list, std::int64_t now_ms);
 
  private:
   KeyStore(const Config& config, protocol::Bundle first);

@@ -46,10 +46,9 @@ class AgentsOfFirstKey {
         why = Error(list.error()).in(link.endpoint().party + " agent");
         continue;
       }
-      // No agent took such a list: the others' counts (protocol/message/list_serial.h).
-      const std::uint64_t present = store_.list() == nullptr ? 0 : store_.list()->serial;
-      if (protocol::leaps(present, list->serial)) {
-        why = protocol::check_serial(link.endpoint().party + " agent's key list", present, list->serial)
+      // No agent took such a list: the others' counts.
+      if (protocol::serial_is_ahead(list->serial, now_ms())) {
+        why = protocol::check_serial(link.endpoint().party + " agent's key list", 0, list->serial, now_ms())
                   .error();
         continue;
       }
@@ -108,10 +107,14 @@ Result<KeyUpdate> update_keys(KeyStore& store, const Credentials& credentials,
     if (told->serial < present)
       return Error(Code::conflict, "the agents that answer have an older key list (serial " +
                                        std::to_string(told->serial) + ") than this client (serial " +
-                                       std::to_string(present) + ")");
+                                       std::to_string(present) +
+                                       "): unless they lie, somebody else signed this one; without \"" +
+                                       store.first().tenant() +
+                                       ".keys\" beside the configuration it counts "
+                                       "no longer");
     // Of the number that is known here, only the same list.
     if (told->serial == present && store.list() != nullptr)
-      if (auto same = store.keep(**encoded); !same && same.error().code() == Code::conflict)
+      if (auto same = store.keep(**encoded, now_ms()); !same && same.error().code() == Code::conflict)
         update.disputed = std::move(same).error();
   }
   if (update.disputed && store.list() == nullptr) return update;
@@ -139,7 +142,7 @@ Result<KeyUpdate> update_keys(KeyStore& store, const Credentials& credentials,
     if (auto kept = store.keep(std::move(bundle)); !kept && !update.not_kept)
       update.not_kept = std::move(kept).error();
   if (update.disputed) return update;
-  auto kept = store.keep(**encoded);
+  auto kept = store.keep(**encoded, now_ms());
   if (!kept && kept.error().code() == Code::conflict) return std::move(kept).error();
   if (!kept && !update.not_kept) update.not_kept = std::move(kept).error();
   return update;

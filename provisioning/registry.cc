@@ -149,7 +149,8 @@ Status Registry::withdraw(Published& published, Bytes before) {
 template <typename List>
 Status Registry::sign_and_give(Published& published, List list, std::int64_t now_ms) {
   Bytes before = published.newest;
-  const auto serial = serial_after(published.lists.kind(), list.serial);
+  const auto serial = published.others_sign ? serial_past_all(published.lists.kind(), list.serial, now_ms)
+                                            : serial_after(published.lists.kind(), list.serial);
   if (!serial) return serial.error();
   list.serial = *serial;
   list.time_ms = now_ms;
@@ -205,13 +206,15 @@ Result<protocol::ClientList> Registry::clients(ListBase base) {
   return protocol::ClientList::parse(clients_->newest, ca());
 }
 
-Result<protocol::ClientList> Registry::chosen(protocol::ClientList newest, ListBase base) const {
+Result<protocol::ClientList> Registry::chosen(protocol::ClientList newest, ListBase base) {
+  clients_->others_sign = base == ListBase::as_in_folder;
   if (!clients_->kept || *clients_->kept == clients_->newest) {
     if (base != ListBase::as_in_folder || clients_->kept) return newest;
     return Error(Code::not_found, "\"" + directory_.string() + "\" has no client list of its own");
   }
   auto folders = protocol::ClientList::parse(*clients_->kept, ca());
   if (!folders) return folders;
+  clients_->others_sign = true;
   std::set<std::string> removed, added;
   bool locks_out = false;
   const std::string recovery = "coprotect:" + newest.tenant + ":recovery:";
@@ -241,8 +244,9 @@ Result<protocol::ClientList> Registry::chosen(protocol::ClientList newest, ListB
   return folders;
 }
 
-void Registry::warn_unless_of_folder(const protocol::KeyList& newest) const {
-  if (keys_->kept && *keys_->kept == keys_->newest) return;
+void Registry::warn_unless_of_folder(const protocol::KeyList& newest) {
+  keys_->others_sign = !keys_->kept || *keys_->kept != keys_->newest;
+  if (!keys_->others_sign) return;
   const auto folders = keys_->kept ? protocol::KeyList::parse(*keys_->kept, ca())
                                    : Result<protocol::KeyList>(starting_list(bundle_, newest.time_ms));
   if (!folders) return;

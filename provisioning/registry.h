@@ -70,6 +70,7 @@ class Registry {
     SignedLists lists;
     Bytes newest = {};
     std::optional<Bytes> kept = {};  // the folder's, which an agent may have taken
+    bool others_sign = false;        // somebody else does, by what is seen or said: see serial_past_all()
   };
   Registry(DirectoryLock lock, std::filesystem::path directory, protocol::Bundle bundle,
            protocol::SigningKey ca_key, Credential administrator, Credential session, const Operator& person);
@@ -83,8 +84,8 @@ class Registry {
   Status end_fork(protocol::ClientList folders);
   Status end_fork(protocol::KeyList folders);
   // The one of these that counts.
-  Result<protocol::ClientList> chosen(protocol::ClientList newest, ListBase base) const;
-  void warn_unless_of_folder(const protocol::KeyList& newest) const;
+  Result<protocol::ClientList> chosen(protocol::ClientList newest, ListBase base);
+  void warn_unless_of_folder(const protocol::KeyList& newest);
   // `without` says what counts if the folder has no list.
   void warn_of(const Fork& fork, std::string_view without) const;
   template <typename List>

@@ -9,6 +9,7 @@
 #include "protocol/message/key_list.h"
 #include "protocol/message/list_receipt.h"
 #include "protocol/message/list_serial.h"
+#include "provisioning/clock.h"
 #include "provisioning/report.h"
 
 namespace coprotect::provisioning {
@@ -45,13 +46,14 @@ SignedLists::SignedLists(const ListKind& kind, const protocol::Bundle& bundle,
   }
 }
 
-std::size_t newest_serial(std::span<const std::uint64_t> told) {
-  const auto newest = std::ranges::max_element(told);
-  std::optional<std::size_t> second;
-  for (std::size_t i = 0; i < told.size(); ++i)
-    if (&told[i] != &*newest && (!second || told[i] > told[*second])) second = i;
-  if (second && protocol::leaps(told[*second], *newest)) return *second;
-  return static_cast<std::size_t>(newest - told.begin());
+Result<std::uint64_t> told_serial(const ListKind& kind, ByteView list, const protocol::Certificate& ca,
+                                  const std::string& agent) {
+  const std::string name = agent + " agent's " + std::string(kind.name);
+  const auto serial = kind.serial(list, ca);
+  if (!serial) return Error(serial.error()).in(name);
+  if (auto fits = protocol::check_serial(name, 0, *serial, now_ms()); !fits)
+    return with_hint(std::move(fits).error(), "the agent lies, or its clock or this one is wrong");
+  return *serial;
 }
 
 Result<std::uint64_t> serial_after(const ListKind& kind, std::uint64_t present) {
@@ -60,6 +62,12 @@ Result<std::uint64_t> serial_after(const ListKind& kind, std::uint64_t present) 
                                              ": it has the last serial number there is"),
                    "an agent takes no such leap: the list was signed by other means, or is in this folder "
                    "only; find out who has the client CA's key");
+}
+
+Result<std::uint64_t> serial_past_all(const ListKind& kind, std::uint64_t present, std::int64_t now_ms) {
+  const auto next = serial_after(kind, present);
+  if (!next) return next;
+  return std::max(*next, static_cast<std::uint64_t>(now_ms));
 }
 
 Result<Bytes> SignedLists::newest(const std::optional<Bytes>& local) {
@@ -79,11 +87,10 @@ Result<Bytes> SignedLists::newest(const std::optional<Bytes>& local) {
       agent.answered = true;
       continue;
     }
-    auto known = list ? kind_.serial(*list, ca_) : Result<std::uint64_t>(list.error());
+    auto known = list ? told_serial(kind_, *list, ca_, agent.link.endpoint().party)
+                      : Result<std::uint64_t>(list.error());
     if (!known) {
-      failed = list ? std::move(known).error().in(agent.link.endpoint().party + " agent's " +
-                                                  std::string(kind_.name))
-                    : std::move(known).error();
+      failed = std::move(known).error();
       continue;
     }
     agent.answered = true;
@@ -93,7 +100,7 @@ Result<Bytes> SignedLists::newest(const std::optional<Bytes>& local) {
   }
   if (failed && std::ranges::none_of(agents_, &Agent::answered)) return std::move(*failed);
   if (lists.empty()) return Error(Code::not_found, "no agent has a " + std::string(kind_.name));
-  const std::size_t newest = newest_serial(serials);
+  const auto newest = static_cast<std::size_t>(std::ranges::max_element(serials) - serials.begin());
   Fork fork{.serial = serials[newest], .lists = {}, .what = "", .in_folder = local.has_value()};
   for (std::size_t i = 0; i < lists.size(); ++i) {
     if (serials[i] != fork.serial) continue;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "client/agent_client.h"
@@ -24,12 +23,16 @@ struct ListKind {
 extern const ListKind kClientLists;  // SPEC.md §7.4
 extern const ListKind kKeyLists;     // SPEC.md §10
 
-// Which of the serial numbers that were told, each by somebody else, is the newest: its place. One that a
-// single teller has, and that leaps above all others (protocol/message/list_serial.h), does not count: no
-// agent took such a list. At least one was told.
-std::size_t newest_serial(std::span<const std::uint64_t> told);
-// The number of the list that follows. Code::conflict if it would leap back to where lists began.
+// The serial number of a list that an agent tells. Code::conflict if no list may have it yet
+// (protocol/message/list_serial.h): no agent took such a list, so this one lies, or its clock or ours is
+// wrong.
+Result<std::uint64_t> told_serial(const ListKind& kind, ByteView list, const protocol::Certificate& ca,
+                                  const std::string& agent);
+// The number of the list that follows. Code::conflict if there is none.
 Result<std::uint64_t> serial_after(const ListKind& kind, std::uint64_t present);
+// The number of a list that follows the present one and all that others can have signed by now without being
+// seen: the time, if that is greater.
+Result<std::uint64_t> serial_past_all(const ListKind& kind, std::uint64_t present, std::int64_t now_ms);
 
 // Different lists with the newest serial number. An administrator signs one list at a time, and an agent
 // takes one of each number: somebody else has the client CA's key, or a copy of its folder is in use.
@@ -48,10 +51,11 @@ class SignedLists {
               const protocol::SigningKey& key);
 
   const ListKind& kind() const { return kind_; }
-  // The newest of `local` and what the agents have. An agent that cannot be reached, answers with an error or
-  // with what the CA did not sign, or has no list yet, does not count, but at least one must answer.
-  // Code::not_found if there is none. If there is a fork(), the one in the folder, or, without one, the first
-  // of those that have the newest number: a list of a greater number has to be signed over them.
+  // The newest of `local` and what the agents have. An agent that cannot be reached, answers with an error,
+  // with what the CA did not sign or with a told_serial() that is none, or has no list yet, does not count,
+  // but at least one must answer. Code::not_found if there is none. If there is a fork(), the one in the
+  // folder, or, without one, the first of those that have the newest number: a list of a greater number has
+  // to be signed over them.
   Result<Bytes> newest(const std::optional<Bytes>& local);
   // As newest() found it; nothing if the newest number is one list's.
   const std::optional<Fork>& fork() const { return fork_; }

@@ -3,29 +3,29 @@
 #include <gtest/gtest.h>
 
 #include "protocol/base/test_must.h"
+#include "protocol/message/key_list.h"
 #include "protocol/message/list_serial.h"
+#include "provisioning/clock.h"
+#include "provisioning/test_tenant.h"
 
 namespace coprotect::provisioning {
 namespace {
 
-std::size_t newest(std::vector<std::uint64_t> told) {
-  return newest_serial(told);
-}
-
-TEST(NewestSerial, IsTheGreatest) {
-  EXPECT_EQ(newest({7}), 0u);
-  EXPECT_EQ(newest({UINT64_MAX}), 0u);
-  EXPECT_EQ(newest({1, 7, 3}), 1u);
-  EXPECT_EQ(newest({7, 7}), 0u);
-  EXPECT_EQ(newest({3 + protocol::kMaxSerialStep, 3}), 0u);
-}
-
 // One agent with the client CA's key does not keep the tool from signing a list that all others take.
-TEST(NewestSerial, IsNotWhatOneAgentAloneLeapsTo) {
-  EXPECT_EQ(newest({3, UINT64_MAX, 4}), 2u);
-  EXPECT_EQ(newest({UINT64_MAX, 4}), 1u);
-  EXPECT_EQ(newest({4, 5 + protocol::kMaxSerialStep}), 0u);
-  EXPECT_EQ(newest({4, 5 + protocol::kMaxSerialStep, 5 + protocol::kMaxSerialStep}), 1u);
+TEST(ToldSerial, IsOneThatAnAgentCanHaveTaken) {
+  const TestTenant tenant;
+  const auto told = [&](std::uint64_t serial) {
+    const protocol::KeyList list{.tenant = "acme", .serial = serial, .time_ms = 1, .keys = {}};
+    return told_serial(kKeyLists, list.sign(tenant.ca.key), tenant.ca.certificate, "cloud");
+  };
+  EXPECT_EQ(must(told(7)), 7u);
+  EXPECT_EQ(must(told(static_cast<std::uint64_t>(now_ms()))), static_cast<std::uint64_t>(now_ms()));
+  for (const std::uint64_t ahead :
+       {UINT64_MAX, static_cast<std::uint64_t>(now_ms() + 2 * protocol::kMaxSerialAhead)}) {
+    const auto refused = told(ahead);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Code::conflict);
+  }
 }
 
 TEST(SerialAfter, NeverBeginsAgain) {

@@ -34,12 +34,12 @@ Status ClientLists::load(Transaction& transaction, const Keys& keys) {
   });
 }
 
-Status ClientLists::put(Transaction& transaction, EnrolledClientsPtr clients) {
+Status ClientLists::put(Transaction& transaction, EnrolledClientsPtr clients, std::int64_t now_ms) {
   const std::string& tenant = clients->list.tenant;
   const auto present = of_tenant(tenant);
   if (auto follows =
           protocol::check_serial("client list of tenant \"" + tenant + "\"",
-                                 present == nullptr ? 0 : present->list.serial, clients->list.serial);
+                                 present == nullptr ? 0 : present->list.serial, clients->list.serial, now_ms);
       !follows)
     return follows;
   const Digest row_mac = mac(tenant, clients->encoded);

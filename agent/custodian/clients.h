@@ -25,7 +25,7 @@ class ClientLists {
   // Reads every row. Code::altered names a row whose MAC does not hold or that has no key.
   Status load(Transaction& transaction, const Keys& keys);
   // Code::conflict unless the list's serial may follow the present one's (protocol/message/list_serial.h).
-  Status put(Transaction& transaction, EnrolledClientsPtr clients);
+  Status put(Transaction& transaction, EnrolledClientsPtr clients, std::int64_t now_ms);
 
   // Null if the tenant has no list yet.
   EnrolledClientsPtr of_tenant(std::string_view tenant) const;

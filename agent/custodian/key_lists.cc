@@ -199,8 +199,9 @@ Status KeyLists::check_purposes(const KeyList& next) const {
 Status KeyLists::put(Transaction& transaction, SignedKeyListPtr keys, std::int64_t now_ms, bool missed) {
   const KeyList& next = keys->list;
   const auto present = of_tenant(next.tenant);
-  if (auto follows = protocol::check_serial("key list of tenant \"" + next.tenant + "\"",
-                                            present == nullptr ? 0 : present->list.serial, next.serial);
+  if (auto follows =
+          protocol::check_serial("key list of tenant \"" + next.tenant + "\"",
+                                 present == nullptr ? 0 : present->list.serial, next.serial, now_ms);
       !follows)
     return follows;
   if (present != nullptr)

@@ -42,10 +42,11 @@ TEST_F(PutBack, TakesNoLeapOfAListFromAPeer) {
   told(protocol::ListKind::keys, key_list(UINT64_MAX));
   told(protocol::ListKind::clients, pair.acme.list(UINT64_MAX));
   must(decrypt(pair.cloud));
-  told(protocol::ListKind::clients, pair.acme.list(2 + protocol::kMaxSerialStep));
+  const auto most = static_cast<std::uint64_t>(pair.cloud.now_ms() + protocol::kMaxSerialAhead);
+  told(protocol::ListKind::clients, pair.acme.list(most + 1));
   pair.acme.remove(pair.alice);
   must(pair.cloud.call(ipc::Route::client_list_put, "acme", pair.admin.certificate.der(),
-                       pair.acme.list(1 + protocol::kMaxSerialStep)));
+                       pair.acme.list(most)));
   expect_refused(pair.cloud, Code::unauthenticated, "not enrolled");
   must(pair.cloud.call(ipc::Route::key_list_put, "acme", pair.admin.certificate.der(), key_list(1)));
 }

@@ -87,7 +87,7 @@ Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key&
   auto enrolled = std::make_shared<const EnrolledClients>(
       EnrolledClients{*std::move(list), Bytes(encoded.begin(), encoded.end())});
   return make_durable(store, log, std::move(entry), is_present,
-                      [&](Transaction& t) { return clients.put(t, std::move(enrolled)); });
+                      [&](Transaction& t) { return clients.put(t, std::move(enrolled), now_ms); });
 }
 
 Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, ByteView encoded,

@@ -3,7 +3,6 @@
 #include <iostream>
 
 #include "protocol/base/text.h"
-#include "protocol/message/list_serial.h"
 #include "provisioning/clock.h"
 #include "provisioning/credential.h"
 #include "provisioning/durable.h"
@@ -15,11 +14,6 @@ namespace {
 
 using protocol::ClientList;
 using protocol::KeyList;
-
-// An agent that lies, or was put back, shows an older list than the newest that the company signed. What came
-// after the one that is shown would count again if the next one had the next number. Agents that have the
-// newest take this leap, and so does a new one.
-constexpr std::uint64_t kLeap = protocol::kMaxSerialStep / 16;
 
 bool is_recovery(const ClientList& list, const std::string& uri) {
   return uri.starts_with("coprotect:" + list.tenant + ":recovery:");
@@ -109,10 +103,11 @@ Result<ClientList> FoundLists::renewed(const ListChoice& choice, const protocol:
   });
   list.clients.insert_or_assign(administrator.key_hash(), identity->uri);
   list.clients.insert_or_assign(recovery.key_hash(), rescuer->uri);
-  if (list.serial > protocol::kMaxFirstSerial - kLeap)
-    return Error(Code::conflict, "client list " + std::to_string(list.serial) +
-                                     " leaves no number for one that a new agent takes");
-  list.serial += kLeap;
+  // An agent that lies, or was put back, shows an older list than the newest that the company signed. What
+  // came after the one that is shown would count again if the next one had the next number.
+  const auto serial = serial_past_all(kClientLists, list.serial, now_ms);
+  if (!serial) return serial.error();
+  list.serial = *serial;
   list.time_ms = now_ms;
   return list;
 }

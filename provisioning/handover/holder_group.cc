@@ -170,22 +170,25 @@ std::vector<HolderAgent*> HolderGroup::reachable() {
 }
 
 Result<Bytes> HolderGroup::newest_list(const ListKind& kind) {
-  std::vector<std::uint64_t> serials;
-  std::vector<Bytes> lists;
+  std::optional<Bytes> newest;
+  std::uint64_t newest_serial = 0;
   Error why(Code::unavailable, "no agent that holds the key can be reached");
   for (HolderAgent* const agent : reachable()) {
     auto list = agent->list(kind);
     const auto serial =
-        list ? kind.serial(*list, bundle_.parameters()->client_ca) : Result<std::uint64_t>(list.error());
+        list ? told_serial(kind, *list, bundle_.parameters()->client_ca, agent->name())
+             : Result<std::uint64_t>(
+                   Error(list.error()).in(agent->name() + " agent's " + std::string(kind.name)));
     if (!serial) {
-      why = Error(serial.error()).in(agent->name() + " agent's " + std::string(kind.name));
+      why = serial.error();
       continue;
     }
-    serials.push_back(*serial);
-    lists.push_back(*std::move(list));
+    if (newest && *serial <= newest_serial) continue;
+    newest = *std::move(list);
+    newest_serial = *serial;
   }
-  if (lists.empty()) return why;
-  return std::move(lists[newest_serial(serials)]);
+  if (!newest) return why;
+  return *std::move(newest);
 }
 
 Result<TenantLists> HolderGroup::lists() {

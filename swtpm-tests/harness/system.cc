@@ -284,6 +284,12 @@ Finished System::key_state(const std::string& key, const std::string& state,
   return command.feed(9, kPassphrase).run();
 }
 
+std::string System::ca_passphrase() {
+  std::string line = kPassphrase;
+  line.pop_back();
+  return line;
+}
+
 std::filesystem::path System::add_client(const std::string& name, const std::vector<std::string>& options) {
   const auto client = folder() / "clients" / name;
   std::filesystem::create_directories(client.parent_path());

@@ -77,6 +77,7 @@ class System {
   // Fails the calling test and leaves an unusable object if a step fails.
   explicit System(const Options& options);
 
+  static std::string ca_passphrase();
   // Programs of this build.
   static std::filesystem::path program(const std::string& name);
   static std::filesystem::path fault_program(const std::string& name);

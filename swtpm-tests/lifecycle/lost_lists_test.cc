@@ -3,6 +3,11 @@
 
 #include "client/agent_client.h"
 #include "protocol/base/test_must.h"
+#include "protocol/bundle/bundle.h"
+#include "protocol/message/client_list.h"
+#include "protocol/message/key_list.h"
+#include "provisioning/ca_key_file.h"
+#include "provisioning/clock.h"
 #include "swtpm-tests/lifecycle/lifecycle.h"
 
 namespace coprotect::harness {
@@ -44,7 +49,8 @@ class LostLists : public testing::Test {
   }
 
   // With this client's certificate. What the agent answers.
-  static Result<Bytes> bring(const std::string& list, const Agent& agent, const path& client) {
+  static Result<Bytes> bring(ByteView list, const Agent& agent, const path& client,
+                             const std::string& kind = "clients") {
     const auto certificate = [](const path& pem) {
       return must(protocol::Certificate::parse_pem(bytes_of(read_file(pem))));
     };
@@ -54,7 +60,7 @@ class LostLists : public testing::Test {
                               .identity_certificate = certificate(agent.folder() / "identity.pem")},
                              {.chain = {certificate(client.string() + ".pem")}, .key = &key},
                              std::chrono::seconds(20));
-    return link.put("/v1/tenants/acme/clients", bytes_of(list));
+    return link.put("/v1/tenants/acme/" + kind, list);
   }
 
   System system{{.suite = "p256", .handover_policy = "delay_seconds = 1\n"}};
@@ -90,6 +96,30 @@ TEST_F(LostLists, AStrangersListLocksNobodyOut) {
 }
 
 // The company lost everything, and somebody else's list names its recovery administrator no longer.
+// Whoever has the client CA's key brings one of the agents the highest numbers that it takes, none of which
+// the other one has.
+TEST_F(LostLists, HighNumbersAtOneAgentLockNobodyOut) {
+  const auto bundle = must(protocol::Bundle::parse(bytes_of(read_file(system.bundle()))));
+  const auto& ca = bundle.parameters()->client_ca;
+  const auto ca_key = must(provisioning::open_ca_key(bytes_of(read_file(out() + "/client-ca.key")), ca,
+                                                     Secret::copy_of(bytes_of(System::ca_passphrase()))));
+  const auto high = [] { return static_cast<std::uint64_t>(provisioning::now_ms() + 86'399'000); };
+  const path client = alice.parent_path() / "alice";
+  for (const char* const name : {"bob", "carol"}) {
+    const protocol::ClientList nobody{.tenant = "acme", .serial = high(), .time_ms = 1, .clients = {}};
+    const protocol::KeyList disabled{.tenant = "acme",
+                                     .serial = high(),
+                                     .time_ms = 1,
+                                     .keys = {{bundle.key_id(), protocol::KeyUse::disabled, 0}}};
+    must(bring(nobody.sign(ca_key), system.cloud(), client));
+    must(bring(disabled.sign(ca_key), system.cloud(), client, "keys"));
+    EXPECT_FALSE(file.opens(alice));
+    system.add_client(name, {"--as-in-folder"});
+    EXPECT_TRUE(done(system.key_state("acme", "encrypts")));
+    EXPECT_TRUE(file.opens(alice));
+  }
+}
+
 TEST_F(LostLists, ALostCompanyIsRestoredOverAStrangersList) {
   const path kit = system.folder() / "safe.kit";
   std::filesystem::copy_file(system.kit(), kit);
@@ -137,7 +167,7 @@ TEST_F(LostLists, ARemovedClientsListDoesNotCountAgainAfterARestore) {
       done(system.hand_over({"restore", "--kit", kit.string(), "--invitation", fresh.invitation().string(),
                              "--out", out(), "--wait", "--key-list", "0"})));
   for (const Agent* const agent : {static_cast<const Agent*>(&system.cloud()), &fresh}) {
-    const auto taken = bring(list, *agent, mallory.parent_path() / "mallory");
+    const auto taken = bring(bytes_of(list), *agent, mallory.parent_path() / "mallory");
     EXPECT_EQ(taken ? "taken" : code_name(taken.error().code()), "conflict");
   }
   EXPECT_FALSE(file.opens(mallory));
