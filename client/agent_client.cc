@@ -1,6 +1,7 @@
 #include "client/agent_client.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
@@ -12,11 +13,13 @@
 
 #include "client/own_certificate.h"
 #include "client/problem.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/owned.h"
 
 namespace coprotect::client {
 namespace {
 
+using namespace std::string_literals;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
@@ -52,6 +55,18 @@ std::string address_of(std::string_view url) {
   const std::size_t scheme = url.find("://");
   if (scheme != std::string_view::npos) url.remove_prefix(scheme + 3);
   return std::string(url.substr(0, url.find('/')));
+}
+
+// What this process lacks itself, if a request failed because of that; a null pointer otherwise. libcurl says
+// so in as many ways as it opens something.
+const char* lacks(const Curl& curl) {
+  long cause = 0;
+  static_cast<void>(curl_easy_getinfo(curl.get(), CURLINFO_OS_ERRNO, &cause));
+  if (cause != EMFILE && cause != ENFILE)
+    if (const Fd probe(open("/dev/null", O_RDONLY | O_CLOEXEC)); !probe) cause = errno;
+  if (cause == EMFILE) return "this program has too many open files (ulimit -n)";
+  if (cause == ENFILE) return "this machine has too many open files";
+  return nullptr;
 }
 
 std::int64_t system_time_ms() {
@@ -270,6 +285,8 @@ bool AgentClient::State::ended_unanswered(CURLcode code) const {
 
 Error AgentClient::State::failure(CURLcode code, std::string reason) const {
   if (reason.empty()) reason = curl_easy_strerror(code);
+  if (code != CURLE_OPERATION_TIMEDOUT)
+    if (const char* const lack = lacks(curl)) return {Code::internal, "cannot be asked: "s + lack};
   const auto error = [](Code kind, const std::string& why) {
     return Error(kind, std::string(code_name(kind)) + ": " + why);
   };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -123,6 +124,31 @@ TEST_F(AgentClientTest, SendsAndReceivesOverOneConnection) {
   EXPECT_TRUE(seen[3].starts_with("PUT /v1/y HTTP/1.1\r\n"));
   EXPECT_TRUE(seen[3].ends_with("\r\n\r\nbody"));
   EXPECT_EQ(server.connections(), 1);
+}
+
+// It is no agent's fault, and no recovery code helps.
+TEST_F(AgentClientTest, SaysThatThisProgramLacksDescriptors) {
+  const std::string nobody = "https://127.0.0.1:1/";
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const auto used = static_cast<rlim_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                                                      std::filesystem::directory_iterator())) -
+                    1;
+  bool enough = false;
+  for (rlim_t more = 0; more < 16 && !enough; ++more) {
+    AgentClient agent = client(nobody);
+    const rlimit few{.rlim_cur = used + more, .rlim_max = before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    const auto got = agent.get("/v1/health");
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ASSERT_FALSE(got);
+    enough = got.error().code() == Code::unavailable;
+    if (enough)
+      EXPECT_GT(more, 0u);
+    else
+      expect_error(got, Code::internal, "too many open files (ulimit -n)");
+  }
+  EXPECT_TRUE(enough);
 }
 
 TEST_F(AgentClientTest, GivesTheAgentsErrors) {

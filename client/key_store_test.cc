@@ -12,7 +12,7 @@ namespace coprotect::client {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::int64_t kNow = 1'800'000'000'000;
+constexpr std::int64_t kStoreNow = 1'800'000'000'000;
 using protocol::KeyList;
 using protocol::KeyUse;
 using protocol::test::TestCeremony;
@@ -47,17 +47,17 @@ TEST_F(KeyStoreTest, BeginsWithTheFirstKey) {
 TEST_F(KeyStoreTest, KeepsAListAndOnlyGoesForward) {
   KeyStore store = open();
   const Bytes newest = list(5, {{{9}, KeyUse::encrypts, 1}, {first(), KeyUse::decrypt_only, 1}});
-  ASSERT_TRUE(store.keep(newest, kNow));
-  ASSERT_TRUE(store.keep(newest, kNow));
-  EXPECT_EQ(store.keep(list(4, {{first(), KeyUse::encrypts, 1}}), kNow).error().code(), Code::conflict);
-  EXPECT_EQ(store.keep(list(5, {{first(), KeyUse::encrypts, 1}}), kNow).error().code(), Code::conflict);
+  ASSERT_TRUE(store.keep(newest, kStoreNow));
+  ASSERT_TRUE(store.keep(newest, kStoreNow));
+  EXPECT_EQ(store.keep(list(4, {{first(), KeyUse::encrypts, 1}}), kStoreNow).error().code(), Code::conflict);
+  EXPECT_EQ(store.keep(list(5, {{first(), KeyUse::encrypts, 1}}), kStoreNow).error().code(), Code::conflict);
   KeyStore again = open();
   ASSERT_NE(again.list(), nullptr);
   EXPECT_EQ(again.list()->serial, 5u);
   EXPECT_EQ(*again.encrypting(), protocol::KeyId{9});
   EXPECT_EQ(again.entry(first())->use, KeyUse::decrypt_only);
-  EXPECT_EQ(again.keep(list(4, {{first(), KeyUse::encrypts, 1}}), kNow).error().code(), Code::conflict);
-  ASSERT_TRUE(again.keep(list(6, {{first(), KeyUse::disabled, 1}}), kNow));
+  EXPECT_EQ(again.keep(list(4, {{first(), KeyUse::encrypts, 1}}), kStoreNow).error().code(), Code::conflict);
+  ASSERT_TRUE(again.keep(list(6, {{first(), KeyUse::disabled, 1}}), kStoreNow));
   EXPECT_EQ(again.encrypting().error().code(), Code::denied);
 }
 
@@ -65,24 +65,24 @@ TEST_F(KeyStoreTest, KeepsAListAndOnlyGoesForward) {
 TEST_F(KeyStoreTest, DoesNotLeapToWhereNothingFollows) {
   KeyStore store = open();
   const auto put = [&](std::uint64_t serial) {
-    return store.keep(list(serial, {{first(), KeyUse::decrypt_only, 1}}), kNow);
+    return store.keep(list(serial, {{first(), KeyUse::decrypt_only, 1}}), kStoreNow);
   };
   EXPECT_EQ(put(UINT64_MAX).error().code(), Code::conflict);
   ASSERT_TRUE(put(5));
-  const auto most = static_cast<std::uint64_t>(kNow + protocol::kMaxSerialAhead);
+  const auto most = static_cast<std::uint64_t>(kStoreNow + protocol::kMaxSerialAhead);
   EXPECT_EQ(put(most + 1).error().code(), Code::conflict);
   ASSERT_TRUE(put(most));
   EXPECT_EQ(put(most + 1).error().code(), Code::conflict);
-  ASSERT_TRUE(store.keep(list(most + 1, {{first(), KeyUse::decrypt_only, 1}}), kNow + 1));
+  ASSERT_TRUE(store.keep(list(most + 1, {{first(), KeyUse::decrypt_only, 1}}), kStoreNow + 1));
 }
 
 TEST_F(KeyStoreTest, TakesNoOtherList) {
   KeyStore store = open();
   const auto other = protocol::SigningKey::generate(system_random());
   const KeyList forged{.tenant = "acme", .serial = 1, .time_ms = 1, .keys = {}};
-  EXPECT_EQ(store.keep(forged.sign(other), kNow).error().code(), Code::unauthenticated);
-  EXPECT_EQ(store.keep(list(1, {}, "other"), kNow).error().code(), Code::unauthenticated);
-  EXPECT_EQ(store.keep(Bytes{1}, kNow).error().code(), Code::malformed);
+  EXPECT_EQ(store.keep(forged.sign(other), kStoreNow).error().code(), Code::unauthenticated);
+  EXPECT_EQ(store.keep(list(1, {}, "other"), kStoreNow).error().code(), Code::unauthenticated);
+  EXPECT_EQ(store.keep(Bytes{1}, kStoreNow).error().code(), Code::malformed);
   std::ofstream(folder_ / "acme.keys") << "something";
   EXPECT_EQ(KeyStore::open(config_, run_.bundle).error().code(), Code::altered);
 }
