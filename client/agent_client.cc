@@ -8,8 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
-#include <thread>
 
 #include "client/own_certificate.h"
 #include "client/problem.h"
@@ -104,6 +105,7 @@ struct AgentClient::State {
   bool tls_ended = false;  // by an alert of whichever kind
   int refusal = -1;        // the alert, if it was the agent that refused
   bool was_dropped = false;
+  std::stop_token stop = {};
 
   // `problem` reads an answer that is not 2xx.
   Result<Bytes> call(const char* method, std::string_view path, const ByteView* body,
@@ -116,6 +118,8 @@ struct AgentClient::State {
   Try attempt(const char* method, std::string_view path, const ByteView* body,
               Error (*problem)(long status, ByteView body), milliseconds left);
   std::optional<milliseconds> asked_to_wait(long status) const;
+  // False if nobody waits any more.
+  bool sleep(milliseconds pause) const;
   const protocol::Certificate* own_certificate() const {
     return credentials.chain.empty() ? nullptr : &credentials.chain.front();
   }
@@ -132,6 +136,7 @@ struct AgentClient::State {
 
   // Callbacks of libcurl and OpenSSL.
   static std::size_t receive(char* data, std::size_t, std::size_t size, void* self);
+  static int stop_waiting(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
   static CURLcode prepare_tls(CURL*, void* ssl_ctx, void* self);
   static void watch_tls(const SSL* ssl, int where, int value);
 };
@@ -146,6 +151,10 @@ std::size_t AgentClient::State::receive(char* data, std::size_t, std::size_t siz
     return 0;  // nothing thrown passes through libcurl
   }
   return size;
+}
+
+int AgentClient::State::stop_waiting(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const State*>(self)->stop.stop_requested() ? 1 : 0;
 }
 
 // Hands over the client's key as it is: it is written nowhere, not even into memory.
@@ -191,6 +200,11 @@ void AgentClient::State::configure(const std::string& url, std::array<char, CURL
       static_cast<long>(std::max<std::int64_t>(left.count(), 1)));  // 0 would be none
   set(curl, CURLOPT_WRITEFUNCTION, receive);
   set(curl, CURLOPT_WRITEDATA, static_cast<void*>(this));
+  if (stop.stop_possible()) {
+    set(curl, CURLOPT_NOPROGRESS, 0L);
+    set(curl, CURLOPT_XFERINFOFUNCTION, stop_waiting);
+    set(curl, CURLOPT_XFERINFODATA, static_cast<void*>(this));
+  }
 
   set(curl, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_3) | CURL_SSLVERSION_MAX_TLSv1_3);
   set(curl, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -262,8 +276,15 @@ Result<Bytes> AgentClient::State::call(const char* method, std::string_view path
     const milliseconds pause = with_jitter(*tried.pause);
     left = std::chrono::duration_cast<milliseconds>(end - Clock::now() - pause);
     if (left.count() <= 0) return std::move(tried.answer);
-    std::this_thread::sleep_for(pause);
+    if (!sleep(pause)) return std::move(tried.answer);
   }
+}
+
+bool AgentClient::State::sleep(milliseconds pause) const {
+  std::mutex mutex;
+  std::unique_lock lock(mutex);
+  std::condition_variable_any().wait_for(lock, stop, pause, [] { return false; });
+  return !stop.stop_requested();
 }
 
 bool AgentClient::State::dropped(CURLcode code) const {
@@ -310,6 +331,8 @@ Error AgentClient::State::failure(CURLcode code, std::string reason) const {
       return error(Code::unauthenticated, "certificate and key do not fit together");
     case CURLE_OPERATION_TIMEDOUT:
       return error(Code::unavailable, "no answer within " + std::to_string(deadline.count()) + " ms");
+    case CURLE_ABORTED_BY_CALLBACK:
+      return error(Code::unavailable, "not waited for: others answered");
     case CURLE_COULDNT_RESOLVE_HOST:
       return error(Code::unavailable, "its name cannot be resolved");
     case CURLE_COULDNT_CONNECT:
@@ -341,8 +364,11 @@ Result<Bytes> AgentClient::get(std::string_view path) {
 Result<Bytes> AgentClient::post(std::string_view path, ByteView body) {
   return state_->call("POST", path, &body);
 }
-Result<Bytes> AgentClient::ask(std::string_view path, ByteView request) {
-  return state_->call("POST", path, &request, read_unsigned_problem);
+Result<Bytes> AgentClient::ask(std::string_view path, ByteView request, const std::stop_token& stop) {
+  state_->stop = stop;
+  auto answer = state_->call("POST", path, &request, read_unsigned_problem);
+  state_->stop = {};
+  return answer;
 }
 Result<Bytes> AgentClient::put(std::string_view path, ByteView body) {
   return state_->call("PUT", path, &body);

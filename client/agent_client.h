@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,9 @@ class AgentClient {
   Result<Bytes> put(std::string_view path, ByteView body);
   // post() of a signed request. Its answer is sealed and signed by the agent, refusals too, so that anything
   // else proves nothing about the request: Code::unavailable says that the agent could not be asked.
-  Result<Bytes> ask(std::string_view path, ByteView request);
+  // Once a stop is requested nobody waits for the answer any more: within a second it is Code::unavailable,
+  // and the connection is closed.
+  Result<Bytes> ask(std::string_view path, ByteView request, const std::stop_token& stop = {});
 
   // Whether the last call failed because a new connection of it ended before a byte of an answer came. An
   // agent that is short of places ends connections whose handshake it has not finished, and in TLS 1.3 a

@@ -1,6 +1,8 @@
 #include "client/quorum.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -16,6 +18,8 @@ namespace {
 
 // Requests to one agent in a row, each signed anew, whose connections it ends without a word.
 constexpr int kMostTries = 3;
+// For those who have not answered when enough others have.
+constexpr std::chrono::seconds kLeastWait(1);
 
 std::vector<const PartialAnswer*> of_item(const std::vector<std::vector<PartialAnswer>>& answers,
                                           std::size_t item) {
@@ -96,6 +100,15 @@ bool Quorum::key_moved(const std::vector<Answers>& answers) const {
   return false;
 }
 
+bool Quorum::suffices(const std::vector<Answers>& answers, const Answers& own) const {
+  for (std::size_t i = 0; i < answers.front().size(); ++i) {
+    auto of_parties = of_item(answers, i);
+    if (!own.empty()) of_parties.push_back(&own[i]);
+    if (!choose_quorum(bundle_, of_parties)) return false;
+  }
+  return true;
+}
+
 bool Quorum::has_quorum(const std::vector<Answers>& answers) const {
   for (std::size_t i = 0; i < answers.front().size(); ++i)
     if (choose_quorum(bundle_, of_item(answers, i))) return true;
@@ -122,8 +135,8 @@ std::vector<protocol::Bundle> Quorum::to_try(const Result<ShownHistory>& history
   return bundles;
 }
 
-Quorum::Answers Quorum::ask(Agent& agent, const PartialExchange& exchange) {
-  const auto reply = agent.client.ask(exchange.path(), exchange.request());
+Quorum::Answers Quorum::ask(Agent& agent, const PartialExchange& exchange, const std::stop_token& stop) {
+  const auto reply = agent.client.ask(exchange.path(), exchange.request(), stop);
   if (!reply) return Answers(exchange.size(), reply.error());
   auto answers = exchange.read(*reply);
   if (!answers) return Answers(exchange.size(), answers.error());
@@ -157,19 +170,40 @@ Quorum::Answers Quorum::own_part(std::span<const protocol::Element> peers) const
 
 template <typename Item>
 std::vector<Quorum::Answers> Quorum::ask_each(std::span<const Item> items) {
-  std::vector<Answers> answers(agents_.size());
+  std::vector<Answers> answers(agents_.size(),
+                               Answers(items.size(), Error(Code::unavailable, "no answer yet")));
+  std::mutex mutex;
+  std::condition_variable answered;
+  std::size_t under_way = agents_.size();
+  std::stop_source enough;
   std::vector<std::jthread> threads;
+  const auto began = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < agents_.size(); ++i) {
-    threads.emplace_back([this, i, items, &answers] {
+    threads.emplace_back([&, i, items, stop = enough.get_token()] {
       const WipesDeadStack partials;
+      Answers said;
       for (int tries = 1; tries == 1 || (agents_[i].client.was_dropped() && tries <= kMostTries); ++tries) {
         const auto exchange =
             PartialExchange::make(bundle_, agents_[i].party, items, asker_, now_ms(), system_random());
-        answers[i] = ask(agents_[i], exchange);
+        said = ask(agents_[i], exchange, stop);
       }
+      const std::lock_guard lock(mutex);
+      answers[i] = std::move(said);
+      --under_way;
+      answered.notify_one();
     });
   }
+  const Answers own = local_ ? own_part(items) : Answers();
+  {
+    std::unique_lock lock(mutex);
+    answered.wait(lock, [&] { return under_way == 0 || suffices(answers, own); });
+    const auto as_long_again =
+        std::max<std::chrono::steady_clock::duration>(std::chrono::steady_clock::now() - began, kLeastWait);
+    answered.wait_for(lock, as_long_again, [&] { return under_way == 0; });
+  }
+  enough.request_stop();
   threads.clear();
+  if (local_) answers.push_back(own);
   return answers;
 }
 
@@ -322,7 +356,8 @@ void Quorum::confirm(std::span<const Item> items, const std::vector<Answers>& an
 
 template <typename Item>
 std::vector<Quorum::Answers> Quorum::ask_once(std::span<const Item> items) {
-  auto answers = via_.chain ? ask_along(items) : ask_each(items);
+  if (!via_.chain) return ask_each(items);
+  auto answers = ask_along(items);
   if (local_) answers.push_back(own_part(items));
   return answers;
 }

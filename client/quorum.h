@@ -38,7 +38,8 @@ class Quorum {
          std::string reason, std::chrono::milliseconds deadline, std::optional<LocalShare> local,
          Via via = {});
 
-  // m of each file. Each agent is asked once: at the same time as the others, with a request of its own; or,
+  // m of each file. Each agent is asked once: at the same time as the others, with a request of its own, and
+  // once enough have answered the others have as much time again, a second at least; or,
   // via a chain, by the one before it, with a request for all. At most kMaxItems files and about
   // kMaxBatchSize. If the header's MAC does not hold with m of a batch, the file is asked for again alone:
   // then Code::bad_proof names an agent that gave another partial than in the batch.
@@ -62,9 +63,10 @@ class Quorum {
   std::vector<Answers> ask_all(std::span<const Item> items);
   template <typename Item>
   std::vector<Answers> ask_once(std::span<const Item> items);
+  // With the local share's answers, if there is one.
   template <typename Item>
   std::vector<Answers> ask_each(std::span<const Item> items);
-  static Answers ask(Agent& agent, const PartialExchange& exchange);
+  static Answers ask(Agent& agent, const PartialExchange& exchange, const std::stop_token& stop);
   // The first agent that can be reached is asked for all.
   template <typename Item>
   std::vector<Answers> ask_along(std::span<const Item> items);
@@ -85,6 +87,8 @@ class Quorum {
   bool key_moved(const std::vector<Answers>& answers) const;
   // Whether an item has enough answers.
   bool has_quorum(const std::vector<Answers>& answers) const;
+  // Whether all do, with the local share's.
+  bool suffices(const std::vector<Answers>& answers, const Answers& own) const;
   // `answers` lacks a quorum, since the key moved. What a quorum says in another epoch, or what says most
   // about why none does.
   template <typename Item>

@@ -152,6 +152,25 @@ TEST_P(RecoveryRefusalTest, SaysThatNoAgentIsThere) {
   expect_refused(in(agents_.newest()), Code::unavailable, "cannot connect");
 }
 
+// Who has the share needs one of the agents, and does not wait for the other one.
+TEST_P(RecoveryRefusalTest, AnAgentThatIsSilentHoldsNothingUp) {
+  const auto& bundle = agents_.epoch(0).bundle;
+  Quorum quorum(bundle, agents_.credentials(), protocol::Action::recover, "test", 60s, must(in(bundle)));
+  const auto made =
+      must(protocol::Header::create(bundle.public_key(), bundle.key_id(), {}, system_random())).first;
+  const LockedFile locked{.header = &made, .stanza = must(made.stanza_for(bundle.key_id()))};
+  const auto open = [&] { return std::move(quorum.open(std::span(&locked, 1)).front()); };
+  for (const char* const name : {"cloud", "company"}) {
+    agents_.agent(name).silent = true;
+    const auto began = std::chrono::steady_clock::now();
+    const auto opened = open();
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 30s) << name;
+    agents_.agent(name).silent = false;
+    EXPECT_TRUE(opened) << opened.error().message();
+    EXPECT_TRUE(open());  // the connection that was given up is made anew
+  }
+}
+
 TEST_P(RecoveryTest, ARecoveryThatIsUnderWayGoesOnWithTheKey) {
   const auto& bundle = agents_.epoch(0).bundle;
   Quorum quorum(bundle, agents_.credentials(), protocol::Action::recover, "test", 10s, must(in(bundle)));

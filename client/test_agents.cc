@@ -1,5 +1,7 @@
 #include "client/test_agents.h"
 
+#include <thread>
+
 #include "client/agents.h"
 #include "protocol/base/writer.h"
 #include "protocol/message/chain.h"
@@ -162,6 +164,7 @@ void TestAgents::start(const std::string& name, const protocol::Certificate& ide
 }
 
 std::string TestAgents::answer(const std::string& name, const std::string& request) {
+  while (agents_.at(name).silent) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   const std::lock_guard lock(mutex_);
   if (auto& hangs_up = agents_.at(name).hangs_up; hangs_up > 0) {
     --hangs_up;

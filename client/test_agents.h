@@ -40,9 +40,10 @@ struct Agent {
   std::function<Result<Bytes>(const protocol::HandoverBody&)> handover = {};
   std::vector<protocol::DrillReportBody> reports = {};  // that it was told of
   // Tests read these while the agent may still be in its answer.
-  std::atomic<int> hangs_up = 0;  // on so many that ask from now on
-  std::atomic<int> shown = 0;     // how often it showed a bundle
-  std::atomic<int> asked = 0;     // how often it was asked with a signed request
+  std::atomic<int> hangs_up = 0;     // on so many that ask from now on
+  std::atomic<bool> silent = false;  // answers nobody until this is false again
+  std::atomic<int> shown = 0;        // how often it showed a bundle
+  std::atomic<int> asked = 0;        // how often it was asked with a signed request
 };
 
 // A key of the company "acme" and its agents as clients see them: over TLS, with the real protocol, each in
