@@ -125,7 +125,12 @@ Result<KeyUpdate> update_keys(KeyStore& store, const Credentials& credentials,
   for (const KeyList::Entry& entry : list->keys) {
     if (entry.use == protocol::KeyUse::destroyed || store.bundle(entry.key_id)) continue;
     auto bundle = agents.bundle(entry.key_id);
-    if (!bundle) return std::move(bundle).error();
+    if (!bundle && (entry.use == protocol::KeyUse::encrypts || bundle.error().code() == Code::unavailable))
+      return std::move(bundle).error();
+    if (!bundle) {
+      update.missing.emplace_back(entry.key_id, std::move(bundle).error());
+      continue;
+    }
     update.learnt.push_back(entry.key_id);
     bundles.push_back(*std::move(bundle));
   }

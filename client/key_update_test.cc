@@ -47,6 +47,28 @@ TEST_F(KeyUpdateTest, WhatOneAgentAnswersOtherwiseCountsAsItsSilence) {
   }
 }
 
+// Whoever has the client CA's key names keys that nobody made, and no list takes the others from the client.
+TEST_F(KeyUpdateTest, AKeyThatNobodyMadeIsLeftOut) {
+  const auto with_made_up = [&](std::uint64_t serial, protocol::KeyUse use) {
+    return KeyList{.tenant = "acme",
+                   .serial = serial,
+                   .time_ms = 1,
+                   .keys = {{{9}, use, 1}, {agents_.newest().key_id(), protocol::KeyUse::decrypt_only, 1}}}
+        .sign(agents_.client_ca_key());
+  };
+  agents_.agent("cloud").list = agents_.agent("company").list = with_made_up(1, protocol::KeyUse::decrypt_only);
+  auto updated = update();
+  ASSERT_TRUE(updated) << updated.error().message();
+  EXPECT_TRUE(updated->newer_list);
+  ASSERT_EQ(updated->missing.size(), 1u);
+  EXPECT_EQ(updated->missing.front().first, protocol::KeyId{9});
+  EXPECT_EQ(store_.list()->serial, 1u);
+  // One that is to encrypt has to be known.
+  agents_.agent("cloud").list = agents_.agent("company").list = with_made_up(2, protocol::KeyUse::encrypts);
+  EXPECT_FALSE(update());
+  EXPECT_EQ(store_.list()->serial, 1u);
+}
+
 // Whoever has the client CA's key gives each agent another list: the client goes by what it knows until the
 // administrator signs one over both.
 TEST_F(KeyUpdateTest, TwoListsOfOneSerialLeaveItWithWhatItHas) {

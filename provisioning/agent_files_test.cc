@@ -11,6 +11,7 @@
 #include "provisioning/agent_invitation.h"
 #include "provisioning/agent_store.h"
 #include "provisioning/agent_tls.h"
+#include "provisioning/as_owner.h"
 #include "provisioning/clock.h"
 #include "provisioning/durable.h"
 #include "provisioning/init_agent.h"
@@ -66,6 +67,31 @@ TEST_F(AgentFiles, AreTheFoldersOwners) {
   fs::create_directory_symlink(scratch_ / "roots", folder_ / "link");
   EXPECT_EQ(make_agents_directory(folder_ / "link").error().code(), Code::altered);
   EXPECT_EQ(of_others(scratch_ / "roots"), std::vector<fs::path>{scratch_ / "roots"});
+}
+
+// Whoever owns the folder puts a link in the place of a folder in it just when root writes there.
+TEST_F(AgentFiles, AreWrittenAsTheFoldersOwner) {
+  fs::create_directories(folder_ / "state");
+  give(folder_);
+  give(folder_ / "state");
+  fs::permissions(scratch_.path(), fs::perms(0755));
+  const fs::path roots = scratch_ / "roots";
+  fs::create_directory(roots);
+  fs::permissions(roots, fs::perms(0755));
+  const auto write = [&] { return write_agents_file(folder_ / "state/file", bytes_of("x"), kPrivateMode); };
+  {
+    const AsOwner as_owner(folder_);
+    EXPECT_TRUE(write());
+  }
+  EXPECT_EQ(of_others(folder_), std::vector<fs::path>());
+  fs::rename(folder_ / "state", folder_ / "aside");
+  fs::create_directory_symlink(roots, folder_ / "state");
+  {
+    const AsOwner as_owner(folder_);
+    EXPECT_EQ(write().error().code(), Code::unavailable);
+  }
+  EXPECT_TRUE(fs::is_empty(roots));
+  EXPECT_TRUE(write()) << "root is itself again";
 }
 
 TEST_F(AgentFiles, AreGivenWithTheWholeFolder) {

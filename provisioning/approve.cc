@@ -7,6 +7,7 @@
 #include "hsm/plan_approvals.h"
 #include "protocol/base/text.h"
 #include "provisioning/agent_identity.h"
+#include "provisioning/as_owner.h"
 #include "provisioning/clock.h"
 #include "provisioning/report.h"
 
@@ -50,6 +51,7 @@ Result<PendingPlan> find_pending(const std::vector<PendingPlan>& pending, const 
 }  // namespace
 
 Status approve(const ApproveOptions& options, const Operator& person, std::int64_t now_ms) {
+  const AsOwner as_owner(options.directory);
   const auto agent = AgentIdentity::open(options.directory, options.token_helper);
   if (!agent) return agent.error();
   const PlanApprovals approvals(hsm::state_of(options.directory), agent->keyring);

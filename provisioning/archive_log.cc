@@ -10,6 +10,7 @@
 #include "protocol/crypto/hash.h"
 #include "provisioning/agent_identity.h"
 #include "provisioning/agent_store.h"
+#include "provisioning/as_owner.h"
 #include "provisioning/clock.h"
 #include "provisioning/log_archive.h"
 #include "provisioning/report.h"
@@ -188,7 +189,11 @@ Status archive_log(const ArchiveLogOptions& options, std::int64_t now_ms) {
             << request.seq << ", read again and verified\n  SHA-256       " << to_hex(request.archive) << '\n'
             << std::flush;
   fault_point("before the agent is asked to cut its log");
-  if (auto asked = hsm::LogCutRequests(options.directory, agent->keyring).put(request); !asked) return asked;
+  {
+    const AsOwner as_owner(options.directory);
+    if (auto asked = hsm::LogCutRequests(options.directory, agent->keyring).put(request); !asked)
+      return asked;
+  }
   fault_point("after the agent is asked to cut its log");
   const bool runs = agent_runs(options.directory);
   if (runs && is_removed(options.directory, request.seq, identity, options.wait_seconds))

@@ -18,6 +18,7 @@
 #include "provisioning/agent_identity.h"
 #include "provisioning/agent_store.h"
 #include "provisioning/agent_tls.h"
+#include "provisioning/as_owner.h"
 #include "provisioning/clock.h"
 #include "provisioning/durable.h"
 #include "provisioning/report.h"
@@ -234,11 +235,13 @@ Status exchange(const fs::path& made, const fs::path& target, std::int64_t now_m
 }
 
 // So that the agent can say in health whether a backup opens what it has.
-Status note_backup(const fs::path& state, const fs::path& copied) {
+Status note_backup(const fs::path& agent, const fs::path& copied) {
   const auto keys = epoch_keys_of(copied);
   if (!keys) return keys.error();
   const Digest covered = keys->empty() ? Digest{} : protocol::sha256(*keys);
-  if (auto noted = write_agents_file(state / hsm::kBackedUpFile, covered, kPrivateMode); !noted)
+  const AsOwner as_owner(agent);
+  if (auto noted = write_agents_file(hsm::state_of(agent) / hsm::kBackedUpFile, covered, kPrivateMode);
+      !noted)
     return with_hint(std::move(noted).error(),
                      "the backup is made, but health of the agent will go on to say that it is needed");
   return Done{};
@@ -264,7 +267,7 @@ Status back_up(const BackupOptions& options) {
           make_folder(target, fill, [&](const fs::path& folder) { return rename_durable(folder, target); });
       !made)
     return made;
-  return note_backup(hsm::state_of(options.directory), hsm::state_of(target));
+  return note_backup(options.directory, hsm::state_of(target));
 }
 
 Status restore_backup(const RestoreBackupOptions& options, std::int64_t now_ms, Random& random) {

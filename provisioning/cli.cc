@@ -7,6 +7,7 @@
 #include "provisioning/agent_invitation.h"
 #include "provisioning/agent_tls.h"
 #include "provisioning/approve.h"
+#include "provisioning/as_owner.h"
 #include "provisioning/cli_upkeep.h"
 #include "provisioning/clock.h"
 #include "provisioning/enrolment.h"
@@ -246,6 +247,7 @@ Status run_init_agent(AgentSetup setup, const fs::path& organisation_folder, con
 }
 
 Status run_invite(const AgentSetup& setup, const std::string& tenant, Random& random) {
+  const AsOwner as_owner(setup.directory);
   auto agent = AgentIdentity::open(setup.directory, setup.token_helper);
   if (!agent) return std::move(agent).error();
   if (auto made = write_invitation(setup.directory, *agent, now_ms(), random, tenant); !made) return made;
@@ -258,6 +260,7 @@ Status run_invite(const AgentSetup& setup, const std::string& tenant, Random& ra
 }
 
 Status run_renew_tls(const AgentSetup& setup, Random& random) {
+  const AsOwner as_owner(setup.directory);
   auto agent = AgentIdentity::open(setup.directory, setup.token_helper);
   if (!agent) return std::move(agent).error();
   auto made = write_tls(setup.directory, *agent, now_ms(), random);

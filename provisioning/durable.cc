@@ -71,6 +71,16 @@ Status make_private_directory(const fs::path& directory) {
   return failure("cannot make folder", directory);
 }
 
+Status check_own_directory(const fs::path& directory) {
+  struct stat info {};
+  if (stat(directory.c_str(), &info) != 0) return failure("cannot look at", directory);
+  if (info.st_uid == geteuid() && (info.st_mode & S_IWOTH) == 0) return Done{};
+  return Error(Code::denied,
+               "folder \"" + directory.string() +
+                   (info.st_uid != geteuid() ? "\" is another user's" : "\" is writable by everybody") +
+                   ": name one of your own, or one that is not there yet");
+}
+
 std::filesystem::path without_slash(const std::filesystem::path& folder) {
   const std::filesystem::path whole = std::filesystem::absolute(folder).lexically_normal();
   return whole.has_filename() ? whole : whole.parent_path();

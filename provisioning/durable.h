@@ -26,6 +26,9 @@ Status write_durable(const std::filesystem::path& file, ByteView content, mode_t
 Status rename_durable(const std::filesystem::path& from, const std::filesystem::path& to);
 // Makes one folder (0700), durably. One that exists is fine.
 Status make_private_directory(const std::filesystem::path& directory);
+// Code::denied unless the folder is this user's, and others may not write in it: they would exchange what is
+// put there.
+Status check_own_directory(const std::filesystem::path& directory);
 // fsync of a folder: the names in it survive a crash.
 Status sync_directory(const std::filesystem::path& directory);
 // The whole path of a folder that somebody named, without the slash that it may end in: of files beside it.

@@ -8,6 +8,7 @@
 #include "hsm/erasure_holds.h"
 #include "provisioning/agent_identity.h"
 #include "provisioning/agent_store.h"
+#include "provisioning/as_owner.h"
 #include "provisioning/report.h"
 
 namespace coprotect::provisioning {
@@ -55,6 +56,7 @@ Result<KeyId> find(const std::set<KeyId>& keys, const std::string& digits) {
 }  // namespace
 
 Status hold_erasure(const HoldErasureOptions& options, const Operator& person, std::int64_t now_ms) {
+  const AsOwner as_owner(options.directory);
   const auto agent = AgentIdentity::open(options.directory, options.token_helper);
   if (!agent) return agent.error();
   const ErasureHolds holds(options.directory, agent->keyring);

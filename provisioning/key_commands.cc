@@ -82,6 +82,8 @@ void KeyCommands::add_key_state(CLI::App& app, Operator::Descriptors& descriptor
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{3650} * 86'400));
   command.add_flag("--plan", state_.plan, "say what would change, and change nothing");
   command.add_flag("--yes", state_.yes, "do not ask for the key_id to be typed (destroyed)");
+  command.add_flag("--drop-unknown", state_.drop_unknown,
+                   "take keys off the list that this folder did not make; an agent that has one refuses");
   command.add_option("--key-id-fd", descriptors.key_id, "read the typed key_id from this file descriptor");
   add_passphrase_option(command, descriptors);
 }

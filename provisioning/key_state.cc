@@ -161,7 +161,15 @@ Status change(const KeyStateOptions& options, const KeyOverview& overview, const
   if (!registry) return std::move(registry).error();
   auto list = registry->keys(now_ms);
   if (!list) return std::move(list).error();
-  if (says_already(*list, key_id, options) && list->serial > 0) {
+  bool dropped = false;
+  if (options.drop_unknown) {
+    const std::vector<KeyId> strangers = keys_not_of(*list, overview.keys);
+    for (const KeyId& stranger : strangers)
+      std::erase_if(list->keys, [&](const KeyList::Entry& entry) { return entry.key_id == stranger; });
+    dropped = !strangers.empty();
+    std::cout << "left out " << strangers.size() << " keys that this folder did not make\n";
+  }
+  if (says_already(*list, key_id, options) && list->serial > 0 && !dropped) {
     if (auto given = registry->publish_keys_again(); !given) return given;
   } else {
     // Typing took its time.

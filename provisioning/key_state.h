@@ -20,6 +20,7 @@ struct KeyStateOptions {
   std::optional<std::chrono::seconds> wait;  // from now until the shares are erased; else 30 days
   bool yes = false;                          // the key_id need not be typed
   bool plan = false;                         // say what would change, and change nothing
+  bool drop_unknown = false;                 // leave out what the folder has not
 };
 
 // Gives a key another state, at both agents. May be run again after any failure: it completes what is

@@ -160,6 +160,7 @@ Status LogChecker::take_archive(const fs::path& file, const std::string& tenant)
     return Error(Code::conflict, "archive \"" + file.string() + "\" begins after entry " +
                                      std::to_string(archive.after) + ", the one before it ends with entry " +
                                      std::to_string(walk_.seq()));
+  std::uint64_t by_hash = 0;
   // It may begin within the one before.
   protocol::LogWalk within(archive.after, archive.before);
   const auto meets = [&] { return within.seq() == walk_.seq() && within.chain() == walk_.chain(); };
@@ -170,6 +171,7 @@ Status LogChecker::take_archive(const fs::path& file, const std::string& tenant)
       met = meets();
       return stepped ? Status(Done{}) : Status(std::move(stepped).error());
     }
+    if (!entry) ++by_hash;
     const bool own = entry && (entry->tenant == tenant || entry->kind == protocol::EntryKind::store);
     return take({.entry = own ? line.entry : Bytes{}, .hash = line.hash});
   });
@@ -177,6 +179,23 @@ Status LogChecker::take_archive(const fs::path& file, const std::string& tenant)
   if (taken->hash != whole->hash) return altered("\"" + file.string() + "\" changed while it was read");
   if (!met) return altered("\"" + file.string() + "\" is of another history than the archive before it");
   archived_ = walk_.seq();
+  if (by_hash > 0) redacted_.push_back({.file = file, .hash = taken->hash, .entries = by_hash});
+  return Done{};
+}
+
+Status LogChecker::check_archives() const {
+  for (const Redacted& archive : redacted_) {
+    const std::string hash = to_hex(archive.hash);
+    const auto names = [&](const protocol::LogEntry& entry) {
+      return entry.kind == protocol::EntryKind::store && entry.detail.find(hash) != std::string::npos;
+    };
+    if ((cut_ && cut_->archive == archive.hash) || std::ranges::any_of(entries_, names)) continue;
+    return with_hint(altered("\"" + archive.file.string() + "\" has " + std::to_string(archive.entries) +
+                             " entries by their hashes alone, which may be your own, and the agent signed "
+                             "no archive with its SHA-256 " +
+                             hash),
+                     "use the file that archive-log made");
+  }
   return Done{};
 }
 
@@ -235,7 +254,9 @@ Result<VerifiedLog> fetch_log(const ClientDirectory& administrator, const protoc
     if (!page) return std::move(page).error();
     auto complete = checker.take(*page);
     if (!complete) return std::move(complete).error();
-    if (*complete) return std::move(checker).finish();
+    if (!*complete) continue;
+    if (auto whole = checker.check_archives(); !whole) return std::move(whole).error();
+    return std::move(checker).finish();
   }
 }
 

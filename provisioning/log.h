@@ -42,6 +42,9 @@ class LogChecker {
   // or from within that.
   // Of other tenants' entries only the hashes count. Code::altered, Code::conflict if it does not go on.
   Status take_archive(const std::filesystem::path& file, const std::string& tenant);
+  // When all is read: Code::altered if an archive gives entries by their hashes alone, and is no file whose
+  // SHA-256 the agent signed. Anybody can put a hash in the place of an entry, and the chain holds.
+  Status check_archives() const;
   // The sequence number to ask for next.
   std::uint64_t next() const { return walk_.seq() + 1; }
   // Takes the page that begins at next(). True once the log is complete up to the first page's head.
@@ -67,6 +70,12 @@ class LogChecker {
   std::uint64_t not_read_ = 0;
   std::vector<protocol::LogEntry> entries_;
   std::uint64_t foreign_ = 0;
+  struct Redacted {
+    std::filesystem::path file;
+    Digest hash;
+    std::uint64_t entries;  // known by their hashes
+  };
+  std::vector<Redacted> redacted_;
   bool lost_what_was_read_ = false;
 };
 

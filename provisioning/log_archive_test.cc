@@ -252,6 +252,27 @@ TEST_F(CutLog, ShowsNoOtherTenantsEntriesOfAnArchive) {
   EXPECT_EQ(log.foreign, 3u);
 }
 
+// Whoever can write the file hides accesses behind their hashes: the chain and the signed head still hold.
+TEST_F(CutLog, TakesNoArchiveOfHashesThatTheAgentDidNotSign) {
+  const auto before = lines_;
+  lines_[1].entry.clear();
+  const auto file = archive(1, 3);
+  lines_ = before;
+  const auto checked = [&](const LogReply& rest) {
+    auto all = checker();
+    must(all.take_archive(file, "acme"));
+    EXPECT_TRUE(*all.take(rest));
+    return all.check_archives();
+  };
+  const auto refused = checked(page(4, 5, 5));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(code(refused.error()), Code::altered);
+  auto whole = checker();
+  must(whole.take_archive(archive(1, 3), "acme"));
+  EXPECT_TRUE(*whole.take(page(4, 5, 5)));
+  EXPECT_TRUE(whole.check_archives());
+}
+
 TEST_F(CutLog, IsNotOneChainWithAnotherArchive) {
   auto missing = checker();
   must(missing.take_archive(archive(1, 2), "acme"));

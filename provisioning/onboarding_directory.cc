@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 
 Result<OnboardingDirectory> OnboardingDirectory::open(const fs::path& directory, const std::string& name) {
   if (auto made = make_private_directory(directory); !made) return std::move(made).error();
+  if (auto own = check_own_directory(directory); !own) return std::move(own).error();
   auto lock = DirectoryLock::acquire(directory);
   if (!lock) return std::move(lock).error();
   OnboardingDirectory opened(directory, name, std::move(*lock));

@@ -86,6 +86,13 @@ TEST_F(OnboardingFolder, RefusesAnotherTenants) {
     ASSERT_TRUE(directory.install());
   }
   EXPECT_EQ(OnboardingDirectory::open(folder_, "umbrella").error().code(), Code::conflict);
+  // Others would exchange what is in it.
+  const auto theirs = folder_.string() + "-theirs";
+  fs::create_directory(theirs);
+  fs::permissions(theirs, fs::perms(0777));
+  EXPECT_EQ(OnboardingDirectory::open(theirs, "acme").error().code(), Code::denied);
+  fs::permissions(theirs, fs::perms(0755));
+  EXPECT_TRUE(OnboardingDirectory::open(theirs, "acme"));
 }
 
 }  // namespace

@@ -299,9 +299,12 @@ Result<protocol::KeyList> Registry::keys(std::int64_t now_ms) {
   }
   const auto known = all_keys(directory_, bundle_);
   if (!known) return known.error();
-  for (const protocol::KeyId& stranger : keys_not_of(*list, *known))
-    person_->warn("the key list of the agents names a key that this folder did not make, " +
-                  to_hex(stranger) + ": if nobody of you made it, somebody else has the client CA's key");
+  const std::vector<protocol::KeyId> strangers = keys_not_of(*list, *known);
+  if (!strangers.empty())
+    person_->warn("the key list of the agents names " + std::to_string(strangers.size()) +
+                  " keys that this folder did not make, the first of them " + to_hex(strangers.front()) +
+                  ": if nobody of you made them, somebody else has the client CA's key; key-state with "
+                  "--drop-unknown takes them off");
   return list;
 }
 
@@ -312,6 +315,11 @@ std::string Registry::client_list_line() const {
 }
 
 Status Registry::publish(protocol::KeyList keys, std::int64_t now_ms) {
+  if (keys.keys.size() > protocol::KeyList::kMaxKeys)
+    return with_hint(
+        Error(Code::conflict, "the key list names " + std::to_string(protocol::KeyList::kMaxKeys) +
+                                  " keys, and there is no place for another one"),
+        "key-state KEY STATE --drop-unknown takes those off that this folder did not make");
   return sign_and_give(*keys_, std::move(keys), now_ms);
 }
 

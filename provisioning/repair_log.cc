@@ -10,6 +10,7 @@
 #include "protocol/message/log_cut.h"
 #include "provisioning/agent_identity.h"
 #include "provisioning/agent_store.h"
+#include "provisioning/as_owner.h"
 #include "provisioning/report.h"
 
 namespace coprotect::provisioning {
@@ -83,6 +84,7 @@ Status repair_log(const RepairLogOptions& options) {
       continue;
     }
     fault_point("before an entry of a log is left for the agent");
+    const AsOwner as_owner(options.directory);
     if (auto put = files.put(seq, *entry); !put) return put;
     fault_point("after an entry of a log is left for the agent");
     std::cout << "found entry " << seq << ": the agent takes it at its next start\n";

@@ -86,6 +86,7 @@ Caps::Caps(const RequestCaps& requests, std::uint64_t derived_by_key, std::uint6
       recoveries_by_key_(requests.recoveries_per_key),
       refreshes_by_key_(requests.refreshes_per_key),
       voids_by_client_(requests.voids_per_client),
+      voids_by_key_(kVoidingClients * requests.voids_per_client),
       derived_by_key_(derived_by_key),
       derived_by_client_(derived_by_client) {}
 
@@ -95,12 +96,12 @@ Caps::Caps(const Settings& settings)
 
 std::array<DailyCap*, Caps::kCaps> Caps::all() {
   return {&requests_by_key_, &requests_by_client_, &recoveries_by_key_, &refreshes_by_key_,
-          &voids_by_client_, &derived_by_key_,     &derived_by_client_};
+          &voids_by_client_, &voids_by_key_,       &derived_by_key_,    &derived_by_client_};
 }
 
 std::array<const DailyCap*, Caps::kCaps> Caps::all() const {
   return {&requests_by_key_, &requests_by_client_, &recoveries_by_key_, &refreshes_by_key_,
-          &voids_by_client_, &derived_by_key_,     &derived_by_client_};
+          &voids_by_client_, &voids_by_key_,       &derived_by_key_,    &derived_by_client_};
 }
 
 void Caps::take_counts_of(const Caps& other) {
@@ -124,6 +125,7 @@ void Caps::use(const RequestCaps& caps) {
   recoveries_by_key_.set_limit(caps.recoveries_per_key);
   refreshes_by_key_.set_limit(caps.refreshes_per_key);
   voids_by_client_.set_limit(caps.voids_per_client);
+  voids_by_key_.set_limit(kVoidingClients * caps.voids_per_client);
 }
 
 std::vector<LimitUse> Caps::uses(std::int64_t now_ms) const {
@@ -131,7 +133,8 @@ std::vector<LimitUse> Caps::uses(std::int64_t now_ms) const {
                                requests_by_client_.use("requests_per_client_per_day", now_ms),
                                recoveries_by_key_.use("recoveries_per_key_per_day", now_ms),
                                refreshes_by_key_.use("refreshes_per_key_per_day", now_ms),
-                               voids_by_client_.use("voids_per_client_per_day", now_ms)};
+                               voids_by_client_.use("voids_per_client_per_day", now_ms),
+                               voids_by_key_.use("voids_per_key_per_day", now_ms)};
   if (derived_by_key_.limit() == 0) return all;
   all.push_back(derived_by_key_.use("derive.per_key_per_day", now_ms));
   all.push_back(derived_by_client_.use("derive.per_client_per_day", now_ms));
@@ -142,7 +145,9 @@ void Caps::count(const LogEntry& entry) {
   const std::string key = to_hex(entry.key_id);
   if (entry.kind == EntryKind::ceremony) {
     if (entry.detail.ends_with(kRefresh)) refreshes_by_key_.add(key, 1, entry.time_ms);
-    if (entry.detail.ends_with(kVoid)) voids_by_client_.add(entry.client, 1, entry.time_ms);
+    if (entry.detail.ends_with(kVoid) || entry.detail == kAborted)
+      voids_by_client_.add(entry.client, 1, entry.time_ms);
+    if (entry.detail.ends_with(kVoid)) voids_by_key_.add(key, 1, entry.time_ms);
   }
   if (asks_for_partials(entry)) {
     if (recovers(entry)) return recoveries_by_key_.add(key, 1, entry.time_ms);
@@ -168,9 +173,17 @@ Status Caps::check_refresh(const protocol::KeyId& key_id, std::int64_t now_ms) c
   return used_up("the key's", refreshes_by_key_.limit(), "refreshes");
 }
 
-Status Caps::check_void(const std::string& client, std::int64_t now_ms) const {
-  if (voids_by_client_.allows(client, 1, now_ms)) return Done{};
-  return used_up("the client's", voids_by_client_.limit(), "aborts of what was not prepared");
+Status Caps::check_void(const std::string& client, const protocol::KeyId& key_id, std::int64_t now_ms) const {
+  if (!voids_by_client_.allows(client, 1, now_ms))
+    return used_up("the client's", voids_by_client_.limit(), "aborts of what was not prepared");
+  if (!voids_by_key_.allows(to_hex(key_id), 1, now_ms))
+    return used_up("the key's", voids_by_key_.limit(), "aborts of what was not prepared");
+  return Done{};
+}
+
+Status Caps::check_aborts(const std::string& invitation, std::int64_t now_ms) const {
+  if (voids_by_client_.allows(invitation, 1, now_ms)) return Done{};
+  return used_up("the invitation's", voids_by_client_.limit(), "key generations that are aborted");
 }
 
 Status Caps::check_requests(const LogEntry& intent) const {

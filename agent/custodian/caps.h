@@ -46,8 +46,9 @@ class DailyCap {
 // own, so that daily work does not keep a company from its last resort; and a request of which no item was
 // answered does not count for the key, so that whoever may decrypt nothing keeps nobody else from it. Of
 // handovers, what any administrator's certificate can do and nothing takes back: a refresh makes the history
-// longer, and a void uses up epochs. Counted from the log, so that they survive a restart and no row of the
-// store can reset them. Guarded by the store: only to be used within a transaction.
+// longer, and a void uses up epochs. An invitation's key generations that are given up count as voids.
+// Counted from the log, so that they survive a restart and no row of the store can reset them. Guarded by the
+// store: only to be used within a transaction.
 class Caps {
  public:
   explicit Caps(const Settings& settings);
@@ -68,9 +69,11 @@ class Caps {
   // use a share is admitted always.
   Status admit(Transaction& transaction, const protocol::LogEntry& intent);
   // Code::limited once so many refreshes of the key were activated, or so many plans were voided by the
-  // client.
+  // client, or of the key.
   Status check_refresh(const protocol::KeyId& key_id, std::int64_t now_ms) const;
-  Status check_void(const std::string& client, std::int64_t now_ms) const;
+  Status check_void(const std::string& client, const protocol::KeyId& key_id, std::int64_t now_ms) const;
+  // Code::limited once so many keys that the invitation prepared were aborted.
+  Status check_aborts(const std::string& invitation, std::int64_t now_ms) const;
 
   // How much of each is in use today. Those of derive keys only if somebody may derive.
   std::vector<LimitUse> uses(std::int64_t now_ms) const;
@@ -78,13 +81,17 @@ class Caps {
   // What entries of the log end with that count there.
   static constexpr std::string_view kRefresh = ", a refresh";
   static constexpr std::string_view kVoid = ", which was not prepared here";
+  // And the whole of one: each key generation that is given up erases a root, and with it every backup.
+  static constexpr std::string_view kAborted = "aborted";
 
  private:
   Caps(const RequestCaps& requests, std::uint64_t derived_by_key, std::uint64_t derived_by_client);
   Status check_requests(const protocol::LogEntry& intent) const;
   Status check_derivations(const protocol::LogEntry& intent) const;
 
-  static constexpr std::size_t kCaps = 7;
+  // Whoever has the client CA's key makes clients: of one key so many clients' voids count.
+  static constexpr std::uint64_t kVoidingClients = 8;
+  static constexpr std::size_t kCaps = 8;
   std::array<DailyCap*, kCaps> all();
   std::array<const DailyCap*, kCaps> all() const;
 
@@ -93,6 +100,7 @@ class Caps {
   DailyCap recoveries_by_key_;
   DailyCap refreshes_by_key_;
   DailyCap voids_by_client_;
+  DailyCap voids_by_key_;
   DailyCap derived_by_key_;
   DailyCap derived_by_client_;
 };

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <optional>
 
+#include "agent/custodian/caps.h"
 #include "agent/custodian/epoch_erasure.h"
 #include "agent/custodian/identify.h"
 #include "agent/custodian/invitations.h"
@@ -30,7 +31,7 @@ class Ceremonies {
  public:
   Ceremonies(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper,
              const Offers& offers, Store& store, Keys& keys, const KeyLists& lists, Log& log,
-             Refusals& refusals, EpochErasure& epochs)
+             Refusals& refusals, EpochErasure& epochs, Caps& caps)
       : settings_(settings),
         keyring_(keyring),
         keeper_(keeper),
@@ -41,6 +42,7 @@ class Ceremonies {
         log_(log),
         refusals_(refusals),
         epochs_(epochs),
+        caps_(caps),
         invitations_(settings.state() / "invitations", keyring) {}
 
   // Any route of a ceremony. The peer must hold the certificate of an invitation, and reaches only that
@@ -110,6 +112,8 @@ class Ceremonies {
   Status make_durable(const Caller& caller, KeyPtr key, std::string what);
   // The other way round: a prepared key goes.
   Status remove(const Caller& caller, const Key& prepared);
+  // Code::limited once so many of the invitation's keys of today were aborted.
+  Status check_aborts(const Caller& caller);
   void record_failure(const Caller& caller, const ipc::Call& call, const Error& error);
   // Whether its ceremony ended with a key that is active, or was.
   bool spent(const InvitationId& invitation) const;
@@ -124,6 +128,7 @@ class Ceremonies {
   Log& log_;
   Refusals& refusals_;
   EpochErasure& epochs_;
+  Caps& caps_;
   Invitations invitations_;
   std::mutex mutex_;
   std::map<InvitationId, Running> running_;

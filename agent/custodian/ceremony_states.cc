@@ -89,11 +89,18 @@ Result<std::map<std::uint8_t, Bytes>> Ceremonies::seal_shares(const protocol::De
   return records;
 }
 
+Status Ceremonies::check_aborts(const Caller& caller) {
+  auto transaction = store_.begin();
+  if (!transaction) return std::move(transaction).error();
+  return caps_.check_aborts(invitation_uri(caller.invitation), caller.now_ms);
+}
+
 Result<Bytes> Ceremonies::prepare(const Caller& caller, const Sid& sid, ByteView body) {
   if (const auto joined = key_of(caller, sid); joined && (*joined)->epoch() > 0)
     return confirm_again(**joined);
   const auto dealer = dealer_of(caller, sid);
   if (!dealer) return dealer.error();
+  if (auto below = check_aborts(caller); !below) return std::move(below).error();
   const auto deals = protocol::MessageList::parse(body);
   if (!deals) return deals.error();
   auto outcome = (*dealer)->receive(deals->messages);
@@ -182,10 +189,11 @@ Result<Bytes> Ceremonies::activate(const Caller& caller, const Sid& sid, ByteVie
 Status Ceremonies::remove(const Caller& caller, const Key& prepared) {
   auto transaction = store_.begin();
   if (!transaction) return std::move(transaction).error();
-  auto line = entry(caller, prepared.tenant(), "aborted");
+  auto line = entry(caller, prepared.tenant(), std::string(Caps::kAborted));
   line.key_id = prepared.key_id();
   if (auto removed = keys_.remove(*transaction, prepared); !removed) return removed;
-  if (auto recorded = log_.append(*transaction, std::move(line)); !recorded) return recorded;
+  if (auto recorded = log_.append(*transaction, line); !recorded) return recorded;
+  transaction->after_commit([this, line = std::move(line)] { caps_.count(line); });
   fault_point("agent-abort-commit");
   if (auto committed = transaction->commit(); !committed) return committed;
   fault_point("agent-abort-committed");

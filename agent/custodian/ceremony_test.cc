@@ -149,6 +149,29 @@ TEST_P(Ceremony, PreparedIsAborted) {
   pair.tool.run();  // with the same invitations
 }
 
+// The same in each suite.
+class CeremonyInTheFastSuite : public testing::TestCeremony {};
+INSTANTIATE_TEST_SUITE_P(Suites, CeremonyInTheFastSuite, ::testing::Values(SuiteId::p256),
+                         [](const auto& tested) { return std::string(protocol::suite_name(tested.param)); });
+
+// Each abort erases, and makes all backups of the agent useless.
+TEST_P(CeremonyInTheFastSuite, IsAbortedSoOftenADayAndNoMore) {
+  constexpr std::int64_t kDayMs = 24 * testing::kHourMs;
+  pair.clock->now_ms = (pair.clock->now_ms / kDayMs + 1) * kDayMs;
+  const auto prepare = [&] {
+    pair.tool.offer();
+    pair.tool.exchange();
+    pair.tool.prepare();
+  };
+  for (std::uint64_t i = 0; i < RequestCaps{}.voids_per_client; ++i) {
+    prepare();
+    EXPECT_EQ(code_of(pair.tool.post(0, Route::abort, abort_message())), "ok");
+    EXPECT_EQ(code_of(pair.tool.post(1, Route::abort, abort_message(1))), "ok");
+  }
+  EXPECT_THROW(prepare(), std::runtime_error);
+  EXPECT_EQ(code_of(pair.tool.post(0, Route::abort, abort_message())), "ok");
+}
+
 TEST_P(Ceremony, ActiveIsNotAbortedAndTheInvitationIsSpent) {
   pair.tool.run();
   EXPECT_EQ(code_of(pair.tool.post(0, Route::abort, abort_message())), "conflict");

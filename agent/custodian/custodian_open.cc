@@ -31,7 +31,7 @@ Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hs
       parts_checks_(*store_, keys_, *keeper_),
       conditions_(parts_checks_, drills_, clients_, contacts_, held_, *store_, keys_),
       ceremonies_(settings_, keyring_, *keeper_, offers_, *store_, keys_, key_lists_, log_, refusals_,
-                  epochs_),
+                  epochs_, caps_),
       handovers_(settings_, keyring_, *keeper_, offers_, *store_, keys_, running_, log_, epochs_, peers_,
                  contacts_, conditions_, caps_),
       cuts_(settings_, keyring_, *store_, log_, peers_),

@@ -98,6 +98,23 @@ TEST_F(HandoverCaps, AClientVoidsSoManyPlansADayThatWereNotPrepared) {
   EXPECT_EQ(voids(pair.admin, 202), "ok");
 }
 
+// Whoever has the client CA's key makes as many clients as he likes.
+TEST_F(HandoverCaps, ManyClientsVoidNoMoreOfOneKey) {
+  to_the_beginning_of_a_day();
+  std::uint32_t epoch = 100;
+  std::string said = "ok";
+  for (std::uint64_t i = 0; i <= Caps::kVoidingClients; ++i) {
+    const TestClient client = pair.acme.enrol("admin", "another-" + std::to_string(i));
+    must(pair.cloud.call(ipc::Route::client_list_put, "acme", pair.admin.certificate.der(),
+                         pair.acme.next_list()));
+    ASSERT_EQ(said, "ok");
+    for (int again = 0; again < 2 && said == "ok"; ++again) said = voids(client, ++epoch);
+  }
+  EXPECT_EQ(said, "the key's 16 aborts of what was not prepared of today are used up");
+  pair.clock->now_ms += 24 * kHourMs;
+  EXPECT_EQ(voids(pair.admin, ++epoch), "ok");
+}
+
 // One who used up many epochs at one agent keeps nobody from bringing the other one forward.
 TEST_F(HandoverCaps, WhatAnotherAgentVoidedCountsForNobody) {
   to_the_beginning_of_a_day();

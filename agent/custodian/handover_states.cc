@@ -269,7 +269,7 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
       if (confirmed) {
         if (auto removed = keys_.remove(transaction, *prepared); !removed) return removed;
       } else if (!said_elsewhere) {
-        if (auto below = caps_.check_void(caller.uri(), caller.now_ms); !below) return below;
+        if (auto below = caps_.check_void(caller.uri(), caller.key_id(), caller.now_ms); !below) return below;
       }
       return keys_.put(transaction, std::make_shared<const Key>(std::move(decided)));
     };

@@ -89,6 +89,7 @@ TEST_F(KeyListOfAnAgent, AClockThatIsSetForwardErasesNothing) {
   EXPECT_EQ(stored_shares(), kNoShares);
 
   EXPECT_EQ(code_of(put(3, KeyUse::decrypt_only)), Code::conflict);
+  EXPECT_EQ(code_of(put(list(3, {}))), Code::conflict) << "a key that this agent had stays on the list";
 }
 
 TEST_F(KeyListOfAnAgent, ADestructionIsTakenBackUntilTheAgentHasWaited) {

@@ -38,11 +38,26 @@ TEST_F(KeyListOfAnAgent, OnlyGoesForward) {
   must(put(list(4, {{key_id(), KeyUse::encrypts, 0}, {{9}, KeyUse::disabled, 0}})));
   EXPECT_EQ(code_of(put(4, KeyUse::decrypt_only)), Code::conflict);
   EXPECT_EQ(code_of(put(3, KeyUse::decrypt_only)), Code::conflict);
-  const auto shorter = put(5, KeyUse::decrypt_only);
+  const auto shorter = put(list(5, {{{9}, KeyUse::disabled, 0}}));
   ASSERT_FALSE(shorter);
   EXPECT_EQ(shorter.error().message(),
-            "key list of tenant \"acme\": key " + to_hex(protocol::KeyId{9}) + " is left out");
+            "key list of tenant \"acme\": key " + to_hex(key_id()) + " is left out");
   must(put(list(5, {{key_id(), KeyUse::decrypt_only, 0}, {{9}, KeyUse::disabled, 0}})));
+}
+
+// Whoever has the CA's key names keys that nobody made, as many as there may be: the company takes them off.
+TEST_F(KeyListOfAnAgent, NeedNotNameAKeyThatThisAgentNeverHad) {
+  std::vector<KeyList::Entry> keys{{key_id(), KeyUse::encrypts, 0}};
+  while (keys.size() < KeyList::kMaxKeys) {
+    const std::size_t number = keys.size();
+    keys.push_back({{9, static_cast<std::uint8_t>(number), static_cast<std::uint8_t>(number >> 8)},
+                    KeyUse::destroyed,
+                    0});
+  }
+  must(put(list(1, keys)));
+  must(put(list(2, keys)));
+  must(put(3, KeyUse::encrypts));
+  EXPECT_EQ(decrypts(), "ok");
 }
 
 // Whoever has the CA's key for a moment uses up no numbers.

@@ -1,6 +1,7 @@
 #include "agent/custodian/key_lists.h"
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 
 #include "protocol/base/writer.h"
@@ -16,6 +17,23 @@ namespace {
 std::string named(const KeyList::Entry& entry) {
   return "key " + to_hex(entry.key_id);
 }
+
+// A list's entries, found in a time that does not grow with its length.
+class EntriesByKey {
+ public:
+  // A null pointer is a list of no keys. The list outlives this.
+  explicit EntriesByKey(const KeyList* list) {
+    if (list == nullptr) return;
+    for (const KeyList::Entry& entry : list->keys) entries_.emplace(entry.key_id, &entry);
+  }
+  const KeyList::Entry* find(const protocol::KeyId& key_id) const {
+    const auto found = entries_.find(key_id);
+    return found == entries_.end() ? nullptr : found->second;
+  }
+
+ private:
+  std::map<protocol::KeyId, const KeyList::Entry*> entries_;
+};
 
 std::string list_of(const KeyList& list) {
   return "key list of tenant \"" + list.tenant + "\": ";
@@ -159,11 +177,15 @@ bool KeyLists::is_final(std::string_view tenant, const KeyList::Entry& entry) co
   return key != nullptr && key->erased();
 }
 
-// A key once listed stays listed: leaving it out would make it as it was before.
+// A key once listed stays listed: leaving it out would make it as it was before. One that this agent never
+// had may be made up: the company must be able to take it off.
 Status KeyLists::check_successor(const KeyList& present, const KeyList& next) const {
+  const EntriesByKey by_key(&next);
   for (const KeyList::Entry& entry : present.keys) {
-    const KeyList::Entry* const after = next.find(entry.key_id);
-    if (after == nullptr) return Error(Code::conflict, list_of(next) + named(entry) + " is left out");
+    const KeyList::Entry* const after = by_key.find(entry.key_id);
+    if (after == nullptr && own_key(present.tenant, entry.key_id) != nullptr)
+      return Error(Code::conflict, list_of(next) + named(entry) + " is left out");
+    if (after == nullptr) continue;
     if (after->use != KeyUse::destroyed && is_final(present.tenant, entry))
       return Error(Code::conflict, list_of(next) + named(entry) + " is destroyed for good");
   }
@@ -174,9 +196,10 @@ Status KeyLists::check_successor(const KeyList& present, const KeyList& next) co
 // which this agent has no share there is nothing to be erased: who joins is told of all that was destroyed
 // before.
 Status KeyLists::check_waiting(const KeyList* present, const KeyList& next, std::int64_t now_ms) const {
+  const EntriesByKey before_by_key(present);
   for (const KeyList::Entry& entry : next.keys) {
     if (entry.use != KeyUse::destroyed) continue;
-    const KeyList::Entry* const before = present == nullptr ? nullptr : present->find(entry.key_id);
+    const KeyList::Entry* const before = before_by_key.find(entry.key_id);
     const bool announced =
         before != nullptr && before->use == KeyUse::destroyed && before->effective_ms <= entry.effective_ms;
     const KeyPtr key = announced ? nullptr : own_key(next.tenant, entry.key_id);

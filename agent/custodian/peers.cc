@@ -15,6 +15,9 @@ using protocol::EntryKind;
 using protocol::LogHead;
 using protocol::PublicKeyBytes;
 
+// Of the lists in an answer together: less than the relay takes, and more than the longest of them has.
+constexpr std::size_t kMaxListsInAnswer = std::size_t{5} << 20;
+
 bool same_state(const protocol::PeerState& a, const protocol::PeerState& b) {
   const bool heads = a.head.has_value() == b.head.has_value() && (!a.head || a.head->chain == b.head->chain);
   return heads && a.epochs == b.epochs && a.said == b.said && a.serials == b.serials;
@@ -353,6 +356,27 @@ void Peers::take_lists(const std::vector<protocol::PeerAnswer::SignedList>& list
       if (take_list(list.kind, store_, lists_, log_, *key, list.list, settings_.now_ms())) break;
 }
 
+// As many as fit into an answer, and from another one on each time: whoever asks may refuse the same ones
+// again and again.
+std::vector<protocol::PeerAnswer::SignedList> Peers::lists_for(const protocol::PeerState& own,
+                                                               const protocol::PeerState& theirs) {
+  std::vector<protocol::PeerState::List> newer;
+  for (const auto& [list, serial] : own.serials)
+    if (const auto known = theirs.serials.find(list); known == theirs.serials.end() || known->second < serial)
+      newer.push_back(list);
+  if (newer.empty()) return {};
+  std::ranges::rotate(newer, newer.begin() + static_cast<std::ptrdiff_t>(first_list_++ % newer.size()));
+  std::vector<protocol::PeerAnswer::SignedList> lists;
+  std::size_t size = 0;
+  for (const auto& list : newer) {
+    Bytes encoded = lists_.encoded(list);
+    if (encoded.empty() || size + encoded.size() > kMaxListsInAnswer) continue;
+    size += encoded.size();
+    lists.push_back({.kind = list.first, .list = std::move(encoded)});
+  }
+  return lists;
+}
+
 Result<Bytes> Peers::answer(ByteView encoded, ByteView tls_certificate) {
   auto question = protocol::PeerQuestion::parse(encoded);
   if (!question) return std::move(question).error();
@@ -388,12 +412,7 @@ Result<Bytes> Peers::answer(ByteView encoded, ByteView tls_certificate) {
       return std::move(put).error();
     if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
   }
-  for (const auto& [list, serial] : own.serials) {
-    const auto theirs = question->state.serials.find(list);
-    if (theirs != question->state.serials.end() && theirs->second >= serial) continue;
-    if (Bytes encoded_list = lists_.encoded(list); !encoded_list.empty())
-      answer.lists.push_back({.kind = list.first, .list = std::move(encoded_list)});
-  }
+  answer.lists = lists_for(own, question->state);
   return answer.sign(keyring_.identity());
 }
 

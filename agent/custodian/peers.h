@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -107,6 +108,9 @@ class Peers {
   // Says in the log what became of the store, where nothing is known to be lost.
   Status note(std::string what);
   void take_lists(const std::vector<protocol::PeerAnswer::SignedList>& lists, const Party& peer);
+  // This agent's lists that are newer than those of who asks.
+  std::vector<protocol::PeerAnswer::SignedList> lists_for(const protocol::PeerState& own,
+                                                          const protocol::PeerState& theirs);
 
   const Settings& settings_;
   const hsm::Keyring& keyring_;
@@ -119,6 +123,7 @@ class Peers {
   RestoredMarker marker_;
   OtherLife other_life_;
   BeginAnew begin_anew_;
+  std::atomic<std::size_t> first_list_ = 0;  // of the next answer
   mutable std::mutex mutex_;  // guards all below
   Stage stage_ = Stage::current;
   std::int64_t requests_from_ms_ = 0;

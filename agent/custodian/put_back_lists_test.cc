@@ -9,7 +9,11 @@
 namespace coprotect::agent::custodian {
 namespace {
 
+using testing::Company;
 using testing::PutBack;
+using testing::TestAgent;
+using testing::TestClient;
+using testing::Tool;
 
 TEST_F(PutBack, BringsNoRemovedClientBack) {
   save(pair.cloud);
@@ -49,6 +53,46 @@ TEST_F(PutBack, TakesNoLeapOfAListFromAPeer) {
                        pair.acme.list(most)));
   expect_refused(pair.cloud, Code::unauthenticated, "not enrolled");
   must(pair.cloud.call(ipc::Route::key_list_put, "acme", pair.admin.certificate.der(), key_list(1)));
+}
+
+// Tenants choose how long their lists are. What does not fit into one answer comes with the next ones.
+TEST_F(PutBack, HearsOfMoreListsThanFitIntoAnAnswer) {
+  struct Tenant {
+    Company* company;
+    const TestClient* admin;
+  };
+  Company second("second", pair.cloud.now_ms());
+  Company third("third", pair.cloud.now_ms());
+  const TestClient seconds = second.enrol("admin", "root");
+  const TestClient thirds = third.enrol("admin", "root");
+  const std::vector<Tenant> tenants = {{&pair.acme, &pair.admin}, {&second, &seconds}, {&third, &thirds}};
+  for (Company* const company : {&second, &third})
+    Tool({&pair.cloud, &pair.company}, *company, protocol::SuiteId::p256).run();
+  for (const Tenant& tenant : tenants) {
+    protocol::ClientList list{.tenant = tenant.company->tenant(), .serial = 9, .time_ms = 1, .clients = {}};
+    list.clients.emplace(tenant.admin->certificate.key_hash(), tenant.admin->uri);
+    while (list.clients.size() < protocol::ClientList::kMaxClients) {
+      const std::size_t number = list.clients.size();
+      list.clients.emplace(
+          Digest{1, static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)},
+          "coprotect:" + list.tenant + ":user:" + std::string(64, 'a'));
+    }
+    must(pair.cloud.call(ipc::Route::client_list_put, list.tenant, tenant.admin->certificate.der(),
+                         list.sign(tenant.company->ca_key())));
+  }
+  for (int i = 0; i < 3; ++i) {
+    const auto asking = question(pair.company);
+    const Bytes answer = must(bring(asking, pair.company, pair.cloud));
+    EXPECT_LT(answer.size(), ipc::kMaxBody);
+    must(pair.company.custodian().peers().heard(asking, answer));
+  }
+  for (const Tenant& tenant : tenants) {
+    const auto list = [&](TestAgent& agent) {
+      return must(agent.call(ipc::Route::client_list_get, tenant.company->tenant(),
+                             tenant.admin->certificate.der(), {}));
+    };
+    EXPECT_TRUE(list(pair.company) == list(pair.cloud)) << tenant.company->tenant();
+  }
 }
 
 TEST_F(PutBack, BringsNoDisabledKeyBack) {

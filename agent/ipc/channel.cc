@@ -57,7 +57,9 @@ Result<std::pair<Fd, Fd>> Channel::make_pair() {
 }
 
 Status Channel::send(ByteView frame, std::span<const int> files) {
-  invariant(!frame.empty() && frame.size() <= kMaxFrame && files.size() <= kMaxFiles);
+  invariant(!frame.empty() && files.size() <= kMaxFiles);
+  if (frame.size() > kMaxFrame)
+    return Error(Code::internal, "channel: a frame of " + std::to_string(frame.size()) + " bytes");
   const auto size = static_cast<std::uint32_t>(frame.size());
   const ByteArray<4> length = {static_cast<std::uint8_t>(size >> 24), static_cast<std::uint8_t>(size >> 16),
                                static_cast<std::uint8_t>(size >> 8), static_cast<std::uint8_t>(size)};

@@ -53,6 +53,13 @@ TEST(Channel, CarriesTheLargestFrame) {
   EXPECT_TRUE(*got == frame);
 }
 
+TEST(Channel, SendsNoLargerOne) {
+  Ends ends;
+  EXPECT_EQ(ends.a->send(Bytes(kMaxFrame + 1)).error().code(), Code::internal);
+  ASSERT_TRUE(ends.a->send(Bytes{1}));
+  EXPECT_EQ(*ends.b->receive(), Bytes{1});
+}
+
 TEST(Channel, KeepsFramesOfSeveralSendersWhole) {
   Ends ends;
   constexpr int kSenders = 4;

@@ -9,6 +9,7 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/result.h"
+#include "protocol/x509/certificate.h"
 
 namespace coprotect::agent::ipc {
 
@@ -17,7 +18,7 @@ namespace coprotect::agent::ipc {
 // first is its Kind.
 constexpr std::size_t kMaxFrame = std::size_t{9} << 20;
 constexpr std::size_t kMaxBody = std::size_t{8} << 20;          // of a Call or a Reply
-constexpr std::size_t kMaxCertificate = std::size_t{16} << 10;  // DER
+constexpr std::size_t kMaxCertificate = protocol::Certificate::kMaxDer;
 
 enum class Kind : std::uint8_t {
   call = 1,     // front → custodian

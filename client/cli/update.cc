@@ -62,6 +62,8 @@ ExitCode update(const Options& options, Report& report) {
     return report.exit_code();
   }
   if (updated->update.disputed) report.warn(*updated->update.disputed);
+  for (const auto& [key_id, why] : updated->update.missing)
+    report.warn(Error(why).in("key " + to_hex(key_id) + ", whose files do not open"));
   options.json ? print_json(*updated) : print(*updated);
   return ExitCode::done;
 }

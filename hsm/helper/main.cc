@@ -2,6 +2,7 @@
 // as descriptor 3, and nothing on its command line but, from root, the numbers of the user and the group that
 // it is to be, and is the only program that links a TPM library or loads a vendor's PKCS#11 module.
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -170,7 +171,10 @@ bool become(const char* user_text, const char* group_text) {
   const bool grouped =
       known != nullptr ? initgroups(known->pw_name, known->pw_gid) == 0 : setgroups(1, &*group) == 0;
   const gid_t own = known != nullptr ? known->pw_gid : *group;
-  return grouped && setresgid(own, own, own) == 0 && setresuid(*user, *user, *user) == 0;
+  // The user chooses the code that runs here: it gets neither root's terminal nor the folder that root is in.
+  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  const bool alone = nowhere >= 0 && dup2(nowhere, STDERR_FILENO) == STDERR_FILENO && chdir("/") == 0;
+  return alone && grouped && setresgid(own, own, own) == 0 && setresuid(*user, *user, *user) == 0;
 }
 
 }  // namespace

@@ -170,6 +170,25 @@ bool SoftToken::same_as(const SoftToken& other) const {
   return folder == other.folder && has_all_of(*this, other) && has_all_of(other, *this);
 }
 
+bool SoftToken::has_object_of(const SoftToken& before, const std::string& name) const {
+  if (!is_object(name) || name == kTokenFile) return true;
+  const auto here = parsed(files, name);
+  const auto there = parsed(before.files, name);
+  return !there || (here && here->same_as(*there));
+}
+
+std::size_t SoftToken::lacks_of(const SoftToken& before) const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      before.files, [&](const auto& file) { return !has_object_of(before, file.first); }));
+}
+
+SoftToken SoftToken::with_all_of(const SoftToken& before) const {
+  SoftToken token = *this;
+  for (const auto& [name, content] : before.files)
+    if (!has_object_of(before, name)) token.files.insert_or_assign(name, content);
+  return token;
+}
+
 SoftToken SoftToken::whole() const {
   SoftToken token = *this;
   std::erase_if(token.files,

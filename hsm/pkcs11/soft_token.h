@@ -42,6 +42,11 @@ struct SoftToken {
   std::optional<std::string> broken() const;
   // Whether another state of it has the same objects.
   bool same_as(const SoftToken& other) const;
+  // How many of an older state's objects are gone or are others here. Nothing that this project does changes
+  // an object, and only an erasure removes one. The token's own file does not count.
+  std::size_t lacks_of(const SoftToken& before) const;
+  // With those of the older state in their place.
+  SoftToken with_all_of(const SoftToken& before) const;
   // Without the objects that are of no known form: what was being made when its maker was killed.
   SoftToken whole() const;
 
@@ -50,6 +55,9 @@ struct SoftToken {
   Bytes encode() const;
   // Code::altered.
   static Result<SoftToken> parse(ByteView encoded);
+
+ private:
+  bool has_object_of(const SoftToken& before, const std::string& name) const;
 };
 
 }  // namespace coprotect::hsm::pkcs11

@@ -366,7 +366,8 @@ Status keep_soft_token(std::string_view serial, bool erases, const std::function
   const auto before = read_copy(folder);
   if (const auto damage = before ? live->damage(*before) : std::nullopt)
     return Error(Code::unavailable, "the software token is damaged and its older copy is kept: " + *damage);
-  const SoftToken token = live->whole();
+  // What is gone may have been lost on the disk: only what is erased leaves the copy, too.
+  const SoftToken token = before && !erases ? live->whole().with_all_of(*before) : live->whole();
   if (before && before->same_as(token)) return Done{};
   auto verified = verify(token, folder / kCheck, opens);
   auto wiped = wipe(folder / kCheck);
@@ -377,7 +378,14 @@ Status keep_soft_token(std::string_view serial, bool erases, const std::function
 
 std::string notice_of_soft_token(std::string_view serial) {
   fs::path folder;
-  if (!find_token(serial, folder)) return {};
+  const auto live = find_token(serial, folder);
+  if (!live) return {};
+  if (const auto copy = read_copy(folder))
+    if (const std::size_t lacking = live->lacks_of(*copy); lacking > 0)
+      return "the software token lacks " + std::to_string(lacking) + " of the objects that its copy \"" +
+             (folder / kCopy).string() +
+             "\" has, or they are damaged: put the token's files back from a copy of your own, or remove the "
+             "copy if you know that they are meant to be gone";
   const auto damaged = entries_of(folder, kDamaged);
   if (damaged.empty()) return {};
   return "the files of the software token were damaged and were put back from their copy, at " +

@@ -36,13 +36,15 @@ Fd lock_soft_token(std::string_view serial);
 Error explain_soft_tokens(Error why);
 
 // After the token with this serial number has changed, or may have: copies it, unless the copy has these very
-// objects, or the token is not in files that SoftHSM2's configuration names. `opens` says whether SoftHSM2
-// opens the copy, as its configuration then is. With `erases`, nothing is left on the disk of an older copy,
-// of damaged files, or of what a killed helper wrote, as far as the file system overwrites. The caller has
+// objects, or the token is not in files that SoftHSM2's configuration names. The copy goes on to have what it
+// had and the token has no longer. `opens` says whether SoftHSM2
+// opens the copy, as its configuration then is. With `erases`, the copy has what the token has and no more,
+// and nothing is left on the disk of an older copy, of damaged files, or of what a killed helper wrote, as far as the file system overwrites. The caller has
 // the PIN file's lock and the token's. Code::unavailable also if the files are damaged now: the copy stays.
 Status keep_soft_token(std::string_view serial, bool erases, const std::function<Status()>& opens);
 
-// That this token's files were damaged and put back, as long as the damaged ones are kept; empty otherwise.
+// That this token's files were damaged and put back, as long as the damaged ones are kept; or that it lacks
+// objects of its copy; empty otherwise.
 std::string notice_of_soft_token(std::string_view serial);
 
 }  // namespace coprotect::hsm::pkcs11

@@ -18,7 +18,8 @@ namespace coprotect::protocol {
 namespace {
 
 constexpr std::string_view kParametersMagic = "CPR0\x01";
-constexpr std::size_t kMaxCertificate = std::numeric_limits<std::uint16_t>::max();
+// Every agent of the key hands them to its front and its relay, with those of all other keys.
+constexpr std::size_t kMaxAuthority = 2048;
 
 Error malformed_parameters(std::string_view what) {
   return {Code::malformed, "parameters: " + std::string(what)};
@@ -42,7 +43,7 @@ Status check_identity_certificate(const Party& party) {
   }
   if (!certificate) return malformed_parameters("an agent without an identity certificate");
   if (!valid_uri(party.url)) return malformed_parameters("an agent without a proper url");
-  if (certificate->der().size() > kMaxCertificate)
+  if (certificate->der().size() > kMaxAuthority)
     return malformed_parameters("identity certificate is too long");
   if (certificate->key() != party.identity_key || !self_signed(*certificate)) {
     return malformed_parameters("identity certificate is not self-signed by the identity key");
@@ -134,7 +135,9 @@ Status check(const Parameters::Fields& fields) {
   }
   if (auto checked = check_indices(fields); !checked) return checked;
   if (auto checked = check_distinct(fields.parties); !checked) return checked;
-  if (fields.client_ca.der().size() > kMaxCertificate || !self_signed(fields.client_ca)) {
+  if (fields.client_ca.der().size() > kMaxAuthority)
+    return malformed_parameters("client CA certificate is too long");
+  if (!self_signed(fields.client_ca)) {
     return malformed_parameters("client CA certificate is not self-signed");
   }
   if (!is_authority(fields.client_ca))

@@ -174,6 +174,21 @@ TEST_F(ParametersTest, IdentityCertificateIsSelfSignedByTheIdentityKey) {
   expect_refused(f, "not self-signed by the identity key");
 }
 
+// Every agent keeps those of all its keys at hand: one that is too long ended it.
+TEST_F(ParametersTest, CertificatesOfAuthoritiesAreShort) {
+  const std::vector<std::string> names(40, "coprotect:acme:user:" + std::string(64, 'a'));
+  const auto long_one = [&](const std::string& name, const SigningKey& key) {
+    return test::make_certificate(name, CertificateUse::authority, key, nullptr, key, names);
+  };
+  auto f = fields();
+  f.parties[0].identity_certificate = long_one("cloud", ceremony.identity_keys[0]);
+  ASSERT_GT(f.parties[0].identity_certificate->der().size(), 2048u);
+  expect_refused(f, "identity certificate is too long");
+  f = fields();
+  f.client_ca = long_one("acme client CA", ceremony.client_ca_key);
+  expect_refused(f, "client CA certificate is too long");
+}
+
 // One certificate put in another's place would move a party to another organisation.
 TEST_F(ParametersTest, EachPartyIsCertifiedByItsOrganisation) {
   auto f = fields();

@@ -19,7 +19,7 @@ Digest client_list_digest(ByteView signed_bytes) {
 }  // namespace
 
 Bytes ClientList::sign(const SigningKey& ca_key) const {
-  invariant(clients.size() <= std::numeric_limits<std::uint16_t>::max());
+  invariant(clients.size() <= kMaxClients);
   Writer w;
   w.literal(kClientListMagic).lp(tenant).u64(serial);
   write_time(w, time_ms);
@@ -37,7 +37,7 @@ Result<ClientList> ClientList::parse(ByteView encoded, const Certificate& ca) {
   const auto serial = r.u64();
   const auto time_ms = read_time(r);
   const auto count = r.u16();
-  if (!tenant || !serial || !time_ms || !count)
+  if (!tenant || !serial || !time_ms || !count || *count > ClientList::kMaxClients)
     return malformed_client_list("cut off, or a field is not of its form");
   ClientList list{.tenant = *std::move(tenant), .serial = *serial, .time_ms = *time_ms, .clients = {}};
   for (std::size_t i = 0; i < *count; ++i) {

@@ -9,10 +9,11 @@ namespace coprotect::protocol {
 
 // The enrolled clients of a tenant, signed by its client CA (SPEC.md §7.4).
 struct ClientList {
+  static constexpr std::size_t kMaxClients = 16'384;
   std::string tenant;
   std::uint64_t serial;
   std::int64_t time_ms;
-  std::map<Digest, std::string> clients;  // SHA-256(SubjectPublicKeyInfo) → identity URI; at most 65 535
+  std::map<Digest, std::string> clients;  // SHA-256(SubjectPublicKeyInfo) → identity URI; at most kMaxClients
 
   Bytes sign(const SigningKey& ca_key) const;
   // Checks form and signature under the CA's key.

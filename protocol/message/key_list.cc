@@ -69,7 +69,7 @@ const KeyList::Entry* KeyList::encrypting() const {
 }
 
 Bytes KeyList::sign(const SigningKey& ca_key) const {
-  invariant(keys.size() <= std::numeric_limits<std::uint16_t>::max() && check(keys));
+  invariant(keys.size() <= kMaxKeys && check(keys));
   Writer w;
   w.literal(kKeyListMagic).lp(tenant).u64(serial);
   write_time(w, time_ms);
@@ -90,7 +90,7 @@ Result<KeyList> KeyList::parse(ByteView encoded, const Certificate& ca) {
   const auto serial = r.u64();
   const auto time_ms = read_time(r);
   const auto count = r.u16();
-  if (!tenant || !serial || !time_ms || !count)
+  if (!tenant || !serial || !time_ms || !count || *count > kMaxKeys)
     return malformed_key_list("cut off, or a field is not of its form");
   KeyList list{.tenant = *std::move(tenant), .serial = *serial, .time_ms = *time_ms, .keys = {}};
   for (std::size_t i = 0; i < *count; ++i) {

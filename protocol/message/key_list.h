@@ -18,6 +18,7 @@ std::optional<KeyUse> key_use_named(std::string_view name);
 // A tenant's keys and what each may be used for, signed by its client CA (SPEC.md §10). A key that is not in
 // it is as it was made: of use for everything that its purpose allows.
 struct KeyList {
+  static constexpr std::size_t kMaxKeys = 4096;
   struct Entry {
     KeyId key_id;
     KeyUse use;
@@ -29,7 +30,7 @@ struct KeyList {
   std::string tenant;
   std::uint64_t serial;
   std::int64_t time_ms;
-  // Newest first, at most 65 535; no two for one key, and none but the first encrypts.
+  // Newest first, at most kMaxKeys; no two for one key, and none but the first encrypts.
   std::vector<Entry> keys;
 
   // Null if the list does not name it.

@@ -88,6 +88,16 @@ TEST_F(KeyListTest, NamesNoKeyTwice) {
                  "key list: a key is named twice");
 }
 
+TEST_F(KeyListTest, NamesNoMoreThanThereMayBe) {
+  std::vector<RawEntry> keys;
+  while (keys.size() < KeyList::kMaxKeys)
+    keys.push_back(
+        {{static_cast<std::uint8_t>(keys.size()), static_cast<std::uint8_t>(keys.size() >> 8)}, 2});
+  EXPECT_TRUE(KeyList::parse(signed_list(keys), ca));
+  keys.push_back({{1, 2, 3}, 2});
+  expect_refused(signed_list(keys), Code::malformed, "key list: cut off, or a field is not of its form");
+}
+
 TEST_F(KeyListTest, OnlyTheNewestEncrypts) {
   EXPECT_TRUE(KeyList::parse(signed_list({{{1}, 1}, {{2}, 2}}), ca));
   expect_refused(signed_list({{{1}, 2}, {{2}, 1}}), Code::malformed,

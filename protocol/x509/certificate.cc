@@ -17,8 +17,6 @@ namespace {
 using Bio = Owned<BIO, BIO_free>;
 using GeneralNames = Owned<GENERAL_NAMES, GENERAL_NAMES_free>;
 
-constexpr std::size_t kMaxCertificate = 65'535;
-
 // The SubjectPublicKeyInfo of a P-256 key up to the bytes of its uncompressed point (RFC 5480): named curve,
 // no other form.
 constexpr ByteArray<26> kP256Info = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
@@ -66,7 +64,7 @@ std::optional<std::int64_t> milliseconds(const ASN1_TIME* time) {
 
 Result<Certificate> Certificate::parse_der(ByteView der) {
   ERR_clear_error();
-  if (der.size() > kMaxCertificate) return malformed("too long");
+  if (der.size() > kMaxDer) return malformed("too long");
   const std::uint8_t* in = der.data();
   Owned<X509, X509_free> x509(d2i_X509(nullptr, &in, static_cast<long>(der.size())));
   if (x509 == nullptr) return malformed("not DER");
@@ -92,7 +90,7 @@ Result<Certificate> Certificate::parse_der(ByteView der) {
 
 Result<Certificate> Certificate::parse_pem(ByteView pem) {
   ERR_clear_error();
-  if (pem.empty() || pem.size() > 2 * kMaxCertificate) return malformed("not PEM");
+  if (pem.empty() || pem.size() > 2 * Certificate::kMaxDer) return malformed("not PEM");
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   invariant(bio != nullptr);
   const Owned<X509, X509_free> x509(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));

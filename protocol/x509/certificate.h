@@ -18,6 +18,8 @@ namespace coprotect::protocol {
 // An X.509 certificate with a P-256 key.
 class Certificate {
  public:
+  static constexpr std::size_t kMaxDer = std::size_t{16} << 10;  // bytes
+
   static Result<Certificate> parse_der(ByteView der);
   static Result<Certificate> parse_pem(ByteView pem);
 
