@@ -83,14 +83,14 @@ class Caps {
   static constexpr std::string_view kVoid = ", which was not prepared here";
   // And the whole of one: each key generation that is given up erases a root, and with it every backup.
   static constexpr std::string_view kAborted = "aborted";
+  // Whoever has the client CA's key makes clients: of one key so many clients' voids count.
+  static constexpr std::uint64_t kVoidingClients = 8;
 
  private:
   Caps(const RequestCaps& requests, std::uint64_t derived_by_key, std::uint64_t derived_by_client);
   Status check_requests(const protocol::LogEntry& intent) const;
   Status check_derivations(const protocol::LogEntry& intent) const;
 
-  // Whoever has the client CA's key makes clients: of one key so many clients' voids count.
-  static constexpr std::uint64_t kVoidingClients = 8;
   static constexpr std::size_t kCaps = 8;
   std::array<DailyCap*, kCaps> all();
   std::array<const DailyCap*, kCaps> all() const;

@@ -251,7 +251,7 @@ TEST_P(AShelvedRow, OrOneThatIsPreparedIsEnoughToStart) {
   auto parsed = must(protocol::ClientList::parse(list, pair.acme.ca()));
   must(ClientLists(rows.keyring)
            .put(rows.transaction,
-                std::make_shared<const EnrolledClients>(EnrolledClients{std::move(parsed), list})));
+                std::make_shared<const EnrolledClients>(EnrolledClients{std::move(parsed), list}), 0));
   ClientLists read(rows.keyring);
   const auto loaded = read.load(rows.transaction, rows.keys);
   EXPECT_TRUE(loaded) << why(loaded);

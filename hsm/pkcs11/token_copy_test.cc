@@ -100,8 +100,8 @@ TEST_F(SoftTokenCopy, BringsBackNothingThatIsGone) {
   EXPECT_FALSE(token().unseal(root.sealed));
 }
 
-// A file system that lost a root's file, or a bit of it, takes it from the copy, too, if the next use of the
-// token renews that.
+// A file system that lost a root's file would take it from the copy, too, if the next use of the token
+// renewed that.
 TEST_F(SoftTokenCopy, KeepsWhatTheTokenLost) {
   const SealedKey key = sealed();
   const auto before = objects();
@@ -110,24 +110,16 @@ TEST_F(SoftTokenCopy, KeepsWhatTheTokenLost) {
   for (const fs::path& object : objects())
     if (std::ranges::find(before, object) == before.end()) file = object;
   const std::string content = read_file(file);
-  std::string flipped = content;
-  flipped[flipped.size() - 3] ^= 1;
-  for (const std::string& lost : {std::string(), flipped}) {
-    if (lost.empty())
-      fs::remove(file);
-    else
-      write_file(file, lost);
-    const Token device = token();
-    must(device.unseal(key.sealed));
-    EXPECT_NE(device.notice().find("the software token lacks 1 of the objects"), std::string::npos)
-        << device.notice();
-    EXPECT_FALSE(token().unseal(root.sealed));
-    must(token().make_root(root_id(2)));
-    EXPECT_TRUE(is_kept(content.substr(8)));
-    write_file(file, content);
-    EXPECT_TRUE(token().unseal(root.sealed));
-    must(token().destroy_root(root_id(2)));
-  }
+  fs::remove(file);
+  const Token device = token();
+  must(device.unseal(key.sealed));
+  EXPECT_NE(device.notice().find("the software token lacks 1 of the objects"), std::string::npos)
+      << device.notice();
+  EXPECT_FALSE(token().unseal(root.sealed));
+  must(token().make_root(root_id(2)));
+  EXPECT_TRUE(is_kept(content.substr(8)));
+  write_file(file, content);
+  EXPECT_TRUE(token().unseal(root.sealed));
 }
 
 TEST_F(SoftTokenCopy, HasNoRootThatWasErased) {
