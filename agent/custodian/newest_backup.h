@@ -13,8 +13,8 @@ namespace coprotect::agent::custodian {
 
 // Whether the agent's newest backup can open the agent's current data. `coprotect-provision backup` leaves
 // the hash of the table of sealing keys that it copied. The table changes with each new share, and with each
-// erasure, which makes every older copy useless. The operator's tool supplies the hash, and only the operator
-// sees the result.
+// erasure, which makes every older copy useless. The operator supplies the hash, for the operator's own
+// information.
 class NewestBackup {
  public:
   // `state` is the folder of hsm/agent_folder.h.

@@ -64,8 +64,8 @@ class Peers {
   Result<PeerHeard> heard(const PeerQuestion& asked, ByteView answer);
   // Answers a peer's question that came under this TLS certificate.
   Result<Bytes> answer(ByteView question, ByteView tls_certificate);
-  // The agents known since the start to remember this log up to this entry or beyond, and the name of one
-  // that is not, if any.
+  // The agents that have shown, since the start, that they remember this log up to this entry or beyond; and
+  // the name of one that has not, if any.
   struct Remembering {
     std::set<protocol::PublicKeyBytes> agents;
     std::string missing;

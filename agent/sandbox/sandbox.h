@@ -8,7 +8,7 @@
 namespace coprotect::agent {
 
 // The named local sockets that a process may send datagrams to: none, those with a path, or also those in the
-// abstract namespace. A seccomp filter cannot allow a single one.
+// abstract namespace. A filter cannot allow just one of them.
 enum class Datagrams { none, with_path, all };
 
 // What a process must still be able to do in its sandbox, besides serving sockets that are already open.
