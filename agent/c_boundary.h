@@ -4,8 +4,8 @@
 
 namespace coprotect::agent {
 
-// Runs f and returns what it returns; returns on_throw if anything is thrown. Wraps the body of every
-// function that C code calls, because an exception must not leave one.
+// Runs f and returns its result, or on_throw if f throws. Wraps the body of every function that C code calls,
+// because no exception may propagate into C.
 template <typename F, typename R = decltype(std::declval<F>()())>
 R at_c_boundary(R on_throw, F&& f) noexcept {
   try {

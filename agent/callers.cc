@@ -16,7 +16,7 @@ std::shared_ptr<const Interest> Callers::add(const std::shared_ptr<ipc::Channel>
   return caller;
 }
 
-// What is locked here may be the last copy, whose end needs the mutex: it outlives the lock.
+// A pointer locked here may become the last copy, and destroying that needs the mutex: it outlives the lock.
 void Callers::gone(const std::shared_ptr<ipc::Channel>& front, std::uint64_t call) {
   std::shared_ptr<Interest> caller;
   const std::lock_guard lock(mutex_);
@@ -28,7 +28,7 @@ void Callers::gone(const std::shared_ptr<ipc::Channel>& front, std::uint64_t cal
 void Callers::all_gone(const std::shared_ptr<ipc::Channel>& front) {
   std::vector<std::shared_ptr<Interest>> callers;
   const std::lock_guard lock(mutex_);
-  // With no memory later, the last copy would end under the lock.
+  // Reserve first: if memory ran out later, the last copy would be destroyed under the lock.
   callers.reserve(waiting_.size());
   for (auto at = waiting_.lower_bound({front, 0}); at != waiting_.end() && at->first.first == front; ++at)
     if (auto caller = at->second.lock()) callers.push_back(std::move(caller));

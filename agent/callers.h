@@ -11,15 +11,15 @@
 
 namespace coprotect::agent {
 
-// Those who wait for the custodian's replies, each behind a call of a front. A front says when one has gone,
-// and all of its callers have when it ends itself. Safe from several threads.
+// Tracks the callers that wait for the custodian's replies, one for each call of a front. A front reports
+// when one caller has disconnected. When a front ends, all its callers have. Safe from several threads.
 class Callers {
  public:
-  // The caller of a call that a front has made. Known here for as long as a copy of the pointer exists, which
-  // must not outlive this object.
+  // Adds the caller of a call from a front. The caller is tracked while a copy of the pointer exists. No copy
+  // may outlive this object.
   std::shared_ptr<const Interest> add(const std::shared_ptr<ipc::Channel>& front, std::uint64_t call,
                                       Interest::Clock::time_point until);
-  // A call that is not known has had its reply.
+  // An unknown call has already had its reply.
   void gone(const std::shared_ptr<ipc::Channel>& front, std::uint64_t call);
   void all_gone(const std::shared_ptr<ipc::Channel>& front);
 

@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kMaxAsked = 1024;
 constexpr std::size_t kMaxWeight = std::size_t{64} << 20;
-// The relay keeps the time itself. Half of what is kept back later, it is believed to hang.
+// The relay enforces the deadline itself. If it is late by half of the reserve, it is assumed to hang.
 constexpr int kGraceDivisor = 20;
 constexpr milliseconds kLook(100);
 
@@ -22,8 +22,8 @@ milliseconds left_of(const Chains::Waiting& waiting) {
   return std::max(left, milliseconds(0));
 }
 
-// What of it the next party gets. A tenth stays, to bring the answers home; and if others come after it a
-// half, so that one party that hangs does not cost theirs.
+// The part of the remaining time that the next party gets. A tenth is reserved for returning the answers. If
+// more parties follow, half is reserved for them, so that one hanging party does not use up theirs.
 milliseconds budget_of(const custodian::Chain& chain, milliseconds left) {
   return chain.missing() > 1 ? left / 2 : left * 9 / 10;
 }
@@ -95,7 +95,7 @@ Result<Chains::Question> Chains::remember(Waiting& waiting, milliseconds patienc
   return Question{relay_, id};
 }
 
-// The frame is sent outside the lock: a relay that takes nothing must not hold up the others.
+// Sends the frame outside the lock: a relay that reads nothing must not block the others.
 void Chains::advance(Waiting waiting) {
   while (const protocol::Party* const party = waiting.chain.next()) {
     const milliseconds left = left_of(waiting);

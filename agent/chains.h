@@ -14,8 +14,8 @@
 
 namespace coprotect::agent {
 
-// The chained requests that wait for a peer: no thread does. Each is a frame to the relay, an answer from it
-// some time later, and in the end a reply to the front. Safe from several threads.
+// Chained requests that wait for a peer. No thread blocks on them: each sends a frame to the relay, later
+// receives the relay's answer, and in the end gets a reply to the front. Safe from several threads.
 class Chains {
  public:
   using Clock = std::chrono::steady_clock;
@@ -24,37 +24,37 @@ class Chains {
   struct Waiting {
     std::shared_ptr<ipc::Channel> front;
     ipc::Reply reply;              // without its body
-    std::optional<Error> refused;  // why this agent itself does not answer, if so
+    std::optional<Error> refused;  // why this agent refused its own part, if it did
     custodian::Chain chain;
     Clock::time_point received;
-    Clock::time_point deadline;  // when the front, or whoever asked it, gives up
-    FairWorkers::Turn turn;      // whose it is
+    Clock::time_point deadline;  // when the front or its caller gives up
+    FairWorkers::Turn turn;      // the tenant and client that it counts for
   };
-  // How many may wait at a time: also those whose client has hung up, which end with their deadline.
+  // The most that may wait at a time. A request whose client has hung up counts until its deadline.
   struct Limits {
     std::size_t of_tenant;
     std::size_t of_client;
   };
-  // Called when a request has its answer, or has none that anybody waits for.
+  // Called when a request is answered or nobody waits for its answer any more.
   using Finished = std::function<void(const Waiting&)>;
 
   Chains(Finished finished, const Limits& limits) : finished_(std::move(finished)), limits_(limits) {}
 
-  // Asks the next party, or finishes. Of a client or a tenant that has too many waiting it asks nobody.
+  // Asks the next party, or finishes. Asks nobody if the client or its tenant already has too many waiting.
   void begin(Waiting waiting);
-  // Whether an answer of the relay's is to a question of these; other ids are those of exchanges.h.
+  // Whether a relay's answer belongs to a question of this class. Other ids belong to exchanges.h.
   static bool owns(std::uint64_t id) { return id < kIdEnd; }
-  // For requests that come from now on.
+  // Applies to new requests.
   void use(const Limits& limits);
   // How much of each limit is in use.
   std::vector<LimitUse> uses() const;
-  // Another relay, or none. What was asked of the one before gets no answer.
+  // Replaces the relay; null if none runs. Questions to the previous relay get no answer.
   void use(std::shared_ptr<ipc::Channel> relay);
-  // What the relay brings. An answer that nobody waits for is dropped.
+  // Takes an answer from the relay. Drops it if no request waits for it.
   void answered(ipc::Forwarded answer);
-  // Gives up what the relay should have given up itself.
+  // Gives up questions that the relay should have given up itself.
   void sweep();
-  // How long until sweep() may have something to do; at most `most`.
+  // Time until sweep() may have work; at most `most`.
   std::chrono::milliseconds due_within(std::chrono::milliseconds most);
 
  private:
@@ -66,7 +66,8 @@ class Chains {
     std::size_t weight;
   };
   void advance(Waiting waiting);
-  // Moves the request into the table. The relay to ask and the question's id, or why it cannot be asked.
+  // Moves the request into the table. Returns the relay to ask and the question's id, or why it cannot be
+  // asked.
   struct Question {
     std::shared_ptr<ipc::Channel> relay;
     std::uint64_t id;
@@ -84,7 +85,7 @@ class Chains {
   } hits_{};
   std::shared_ptr<ipc::Channel> relay_;
   std::map<std::uint64_t, Asked> asked_;
-  std::size_t weight_ = 0;  // bytes that they hold
+  std::size_t weight_ = 0;  // bytes held by the waiting requests
   std::uint64_t next_id_ = 1;
 };
 

@@ -14,7 +14,7 @@ namespace coprotect::agent {
 namespace {
 
 constexpr int kChannel = 3;  // the child's number for its end
-// A process that takes no bytes for this long is given up; the workers must not wait for it.
+// A process that reads nothing for this long is given up; the workers must not wait for it.
 constexpr std::chrono::seconds kSendLimit(10);
 
 }  // namespace
@@ -42,7 +42,7 @@ ChildProcess::~ChildProcess() {
   reap();
 }
 
-// Once it is reaped, its number may be another process's.
+// After it is reaped, its pid may belong to another process.
 void ChildProcess::kill() {
   const std::lock_guard lock(end_mutex_);
   if (!reaped_) hsm::kill_group(process_);
@@ -66,7 +66,7 @@ void ChildProcess::read(const Take& take) {
   }
 }
 
-// False once there is nothing more to be read.
+// False once there is nothing more to read.
 bool ChildProcess::read_one(const Take& take) {
   std::optional<Result<Bytes>> frame;
   try {
@@ -75,8 +75,8 @@ bool ChildProcess::read_one(const Take& take) {
     if (*frame && (take_pong(**frame) || take(channel_, **frame))) return true;
     log_error("the " + name_ + " sends what no " + name_ + " sends; it is ended");
   } catch (const std::bad_alloc&) {
-    // What a whole frame asked for is not done, and whoever asked hears so when its time is over. After a
-    // part of one, nothing that comes makes sense.
+    // Out of memory. A complete frame is skipped, and its sender times out. After part of a frame, nothing
+    // that follows can be parsed.
     if (frame) return true;
   }
   channel_->shutdown();
@@ -103,7 +103,7 @@ Status ChildProcess::ping(const Pings& pings) {
   return Done{};
 }
 
-// In a thread of its own: a process that hangs takes no bytes any more, and whoever sends it some waits.
+// Runs in its own thread: a hanging process stops reading, and a send to it blocks for a while.
 void ChildProcess::run_pings(const std::stop_token& stop, const Pings& pings) {
   std::unique_lock lock(ping_mutex_);
   for (std::uint64_t number = 1;; ++number) {
@@ -114,7 +114,7 @@ void ChildProcess::run_pings(const std::stop_token& stop, const Pings& pings) {
     lock.unlock();
     try {
       if (!channel_->send(ipc::Ping{number}.encode(ipc::Kind::ping))) channel_->shutdown();
-    } catch (const std::bad_alloc&) {  // no memory for a ping: it is our own lack
+    } catch (const std::bad_alloc&) {  // no memory for a ping: not the child's fault
       lock.lock();
       awaited_.reset();
       continue;

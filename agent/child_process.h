@@ -17,27 +17,27 @@
 
 namespace coprotect::agent {
 
-// A running process of the agent, front or relay, and the channel to it. Killed, if it still runs, and reaped
-// when the object goes.
+// A running child of the agent, front or relay, and the channel to it. The destructor kills the process if it
+// still runs, and reaps it.
 class ChildProcess {
  public:
-  // Called with each frame, from the thread that reads the channel; false if it is not what this process may
-  // send.
+  // Called with each frame from the thread that reads the channel. Returns false if this process may not send
+  // such a frame.
   using Take = std::function<bool(const std::shared_ptr<ipc::Channel>&, ByteView frame)>;
 
-  // Starts it with an empty environment and nothing open but its channel (descriptor 3) and stderr. It is
-  // killed when the calling thread ends. `name` is what the log calls it: "front".
+  // Starts the process with an empty environment and no open descriptors except its channel (3) and stderr.
+  // The process is killed when the calling thread ends. `name` is its name in the log, for example "front".
   static Result<std::unique_ptr<ChildProcess>> start(std::string name,
                                                      const std::vector<std::string>& arguments, Take take);
   ~ChildProcess();
 
-  // How a process shows that it does not hang.
+  // How a process proves that it does not hang.
   struct Pings {
     std::chrono::milliseconds every{5'000};
     std::chrono::milliseconds answered_within{30'000};
   };
-  // From now on it is sent pings, and killed (SIGKILL) if it does not answer one in time. Once, after the
-  // frames that it expects first.
+  // Starts sending pings. Kills the process (SIGKILL) if it does not answer one in time. Call once, after
+  // sending the frames that the process expects first.
   Status ping(const Pings& pings);
   std::uint64_t answered_pings() const { return answered_pings_; }
 
@@ -45,18 +45,19 @@ class ChildProcess {
   // Readable once the process has ended.
   int handle() const { return process_.handle.get(); }
   const std::shared_ptr<ipc::Channel>& channel() const { return channel_; }
-  // Waits for its end. What happened to it, for the log: "ended with status 1", "was killed by signal 9".
+  // Waits for the process to end. Returns how it ended, for the log: "ended with status 1", "was killed by
+  // signal 9".
   std::string reap();
 
  private:
   ChildProcess(std::string name, hsm::Spawned process, std::shared_ptr<ipc::Channel> channel)
       : name_(std::move(name)), process_(std::move(process)), channel_(std::move(channel)) {}
-  // Reads until the channel ends. A process that sends anything but what it may is killed.
+  // Reads until the channel ends. Kills a process that sends a frame it may not send.
   void read(const Take& take);
   bool read_one(const Take& take);
   void kill();
   void run_pings(const std::stop_token& stop, const Pings& pings);
-  // False if the frame is not the answer to the ping that was sent last.
+  // False if the frame does not answer the last ping.
   bool take_pong(ByteView frame);
 
   std::string name_;

@@ -12,7 +12,7 @@
 namespace coprotect::agent {
 namespace {
 
-// Takes the keys of one table; the first thing that is wrong is kept, later ones are not looked for.
+// Reads the keys of one table. Keeps the first error and skips the checks after it.
 class Section {
  public:
   Section(const toml::table* table, std::string name, std::optional<Error>& error)
@@ -43,7 +43,7 @@ class Section {
     if (!value) fail(key, "must be true or false");
     return value.value_or(fallback);
   }
-  // Texts, each of which `valid` accepts; `what` says what they are.
+  // Strings that `valid` accepts; `what` describes them.
   std::set<std::string> texts(const std::string& key, bool (*valid)(std::string_view), const char* what) {
     std::set<std::string> found;
     const toml::node* const node = take(key);
@@ -64,7 +64,7 @@ class Section {
     if (node != nullptr && !node->is_table()) fail(key, "must be a table");
     return {node == nullptr ? nullptr : node->as_table(), name_ + key + ".", error_};
   }
-  // After everything that may be there was taken.
+  // Call after all known keys were read.
   void refuse_others() {
     if (table_ == nullptr) return;
     for (const auto& [key, value] : *table_)

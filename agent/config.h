@@ -13,11 +13,11 @@
 
 namespace coprotect::agent {
 
-// What agent.toml says. Its folder is the agent's directory.
+// The contents of agent.toml. The agent's directory is the folder that holds it.
 struct Config {
   std::filesystem::path file;
   std::filesystem::path folder;
-  // What the agent writes, in its folder.
+  // Where the agent writes, in its folder.
   std::filesystem::path state() const { return hsm::state_of(folder); }
   std::string role;
   std::string url;
@@ -34,22 +34,22 @@ struct Config {
   Limits limits;
   struct Policy {
     bool recover;
-    bool sole_holder;                 // whether this agent alone may hold enough shares of a key to use it
-    std::uint8_t agents_of_new_keys;  // how many at most hold shares of a key when it is made
+    bool sole_holder;                 // whether this agent may hold enough shares to use a key alone
+    std::uint8_t agents_of_new_keys;  // the most agents that hold shares of a new key
     custodian::RequestCaps requests;
     std::chrono::seconds destroy_wait;  // from the list that destroys a key to the erasure of its shares
     std::optional<custodian::DerivePolicy> derive;
     struct Handover {
-      std::chrono::seconds delay;  // what a recovery administrator announces waits
-      bool announced;              // whether such a change then needs no approval of this agent's operator
+      std::chrono::seconds delay;  // how long a recovery administrator's announcement waits
+      bool announced;              // whether it then needs no approval by this agent's operator
       std::optional<std::filesystem::path> notify;
       bool operator==(const Handover&) const = default;
     } handover;
     bool operator==(const Policy&) const = default;
   } policy;
-  std::chrono::seconds peers_every;  // between two rounds in which other agents are asked (exchanges.h)
+  std::chrono::seconds peers_every;  // between two rounds of questions to other agents (exchanges.h)
 
-  // Code::malformed, naming the key, for a key that is unknown, missing or of an impossible value.
+  // Code::malformed, naming the key, for a key that is unknown, missing or has an invalid value.
   static Result<Config> load(const std::filesystem::path& file);
   bool operator==(const Config&) const = default;
 };

@@ -27,7 +27,7 @@ class ConfigTest : public testing::Test {
     std::ofstream(folder_ / "agent.toml") << content;
     return Config::load(folder_ / "agent.toml");
   }
-  // Loading fails and the message says this.
+  // Expects loading to fail with this in the message.
   void refuses(const std::string& content, const std::string& what) const {
     const auto config = load(content);
     ASSERT_FALSE(config) << content;
@@ -167,7 +167,7 @@ TEST_F(ConfigTest, ReadsEveryLimit) {
       {"body_mib_per_tenant", &Limits::body_mib_per_tenant},
       {"hang_seconds", &Limits::hang_seconds}};
   ASSERT_EQ(sizeof(Limits), all.size() * sizeof(std::uint32_t)) << "a limit is missing here";
-  // Each with a value of its own.
+  // Each with a different value.
   Limits expected;
   std::string content = kMinimal + std::string("[limits]\n");
   std::uint32_t value = 10;

@@ -10,7 +10,7 @@ namespace coprotect::agent {
 
 namespace {
 
-// Where notify_supervisor() sends to.
+// The sockets that notify_supervisor() sends to.
 Datagrams supervisors() {
   const char* const socket = std::getenv("NOTIFY_SOCKET");
   if (socket == nullptr || *socket == '\0') return Datagrams::none;
@@ -19,7 +19,7 @@ Datagrams supervisors() {
 
 }  // namespace
 
-// Whole folders: a file that an editor or renew-tls puts in the place of another is another one to the
+// Allows whole folders: when an editor or renew-tls replaces a file, the new one is another file to the
 // kernel.
 SandboxNeeds needs_of_custodian(const Config& config) {
   std::vector<std::filesystem::path> change{config.state()};

@@ -116,7 +116,7 @@ void Exchanges::conclude(const Asked& asked, const ipc::Forwarded& answer) {
   finished(asked, std::nullopt);
 }
 
-// A peer that is silent is told of once.
+// Logs a peer's silence only once.
 void Exchanges::finished(const Asked& asked, const std::optional<Error>& failure) {
   const std::string name = "agent \"" + asked.question.name + "\" at " + asked.question.url;
   const std::lock_guard lock(mutex_);

@@ -15,11 +15,11 @@
 namespace coprotect::agent {
 namespace {
 
-constexpr std::size_t kRemembered = 256;            // tenants, and clients of one, that have nothing to do
-constexpr std::chrono::milliseconds kNoMemory(20);  // until it is asked for again
-constexpr double kNewest = 0.1;  // the weight of the newest job in what one is expected to take
+constexpr std::size_t kRemembered = 256;            // idle tenants, and idle clients of one
+constexpr std::chrono::milliseconds kNoMemory(20);  // until the next attempt
+constexpr double kNewest = 0.1;                     // weight of the newest job in the expected duration
 
-// Nicer than the process is. Linux has it for each thread.
+// Lowers this thread's priority below the process's. Linux has a niceness for each thread.
 void be_nice(int niceness) {
   const auto self = static_cast<id_t>(gettid());
   if (niceness != 0) setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + niceness);
@@ -215,7 +215,7 @@ void FairWorkers::run() {
     lock.lock();
     begun_.erase(begun);
     done(chosen, Clock::now() - started);
-    // Another's turn may have come that had as many threads as it may.
+    // A job may be able to run now whose client had as many threads as it may.
     changed_.notify_all();
   }
 }

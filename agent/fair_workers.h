@@ -17,10 +17,10 @@
 
 namespace coprotect::agent {
 
-// Threads that do the jobs of many clients. Next is a job of the tenant that has used the least of their
-// time, and in it of the client that has; so one client's many or dear jobs take no more than its part while
-// others have some to do, whatever a job costs. Who comes back gets no credit for the time in which it asked
-// for nothing. One client never has all threads, if there is more than one.
+// Threads that run the jobs of many clients. The next job comes from the tenant that has used the least
+// thread time, and within it from the client that has. A client with many or expensive jobs therefore gets no
+// more than its share while others have jobs waiting, whatever a job costs. An idle client earns no credit.
+// One client never occupies all threads, unless there is only one.
 class FairWorkers {
  public:
   struct Limits {
@@ -31,26 +31,27 @@ class FairWorkers {
     std::size_t jobs_of_client;  // that wait or are done
     std::size_t bytes_of_client;
   };
-  // Whose turn a job takes.
+  // Whom a job is charged to.
   struct Turn {
     std::string tenant;
     std::string client;
   };
 
-  // Threads are started when they are first needed. By `niceness` they are nicer (nice(2)) than the process,
-  // as far as the system lets them.
+  // Threads are started when first needed. `niceness` is added to the process's niceness (nice(2)), as far as
+  // the system permits.
   FairWorkers(unsigned threads, const Limits& limits, int niceness = 0);
-  // Does what waits, then ends.
+  // Runs the waiting jobs, then ends.
   ~FairWorkers();
 
-  // Never waits. Code::limited if this client or its tenant has too much under way, Code::unavailable if all
-  // have, or if no thread can be had. What a job throws ends that job alone.
+  // Never blocks. Code::limited if this client or its tenant has too many jobs under way. Code::unavailable
+  // if all clients together have, or if no thread can be started. An exception thrown by a job ends only that
+  // job.
   Status submit(const Turn& turn, std::size_t bytes, std::function<void()> job);
-  // Whether a job has run for longer than `limit`. Those that wait, wait for such ones or for their turn.
+  // Whether a job has run for longer than `limit`. Waiting jobs may be waiting behind it or for their turn.
   bool stuck(std::chrono::milliseconds limit) const;
-  // For jobs that come from now on.
+  // Applies to new jobs.
   void use(const Limits& limits);
-  // How much of each limit is in use; `at` says which threads these are.
+  // How much of each limit is in use; `at` names this set of threads.
   std::vector<LimitUse> uses(const std::string& at) const;
 
  private:
@@ -69,22 +70,22 @@ class FairWorkers {
   };
   struct Tenant {
     Seconds used{};
-    Seconds floor{};  // what the client had used that was last chosen
+    Seconds floor{};  // time used by the client that was chosen last
     std::map<std::string, Client> clients;
-    std::size_t jobs = 0;  // of all of them, that wait or run
+    std::size_t jobs = 0;  // of all clients, waiting or running
     std::size_t bytes = 0;
   };
   struct Chosen {
     Turn turn;
     Job job;
-    Seconds charged;  // until it is known what it took
+    Seconds charged;  // an estimate, until the job has ended
   };
 
   Status check_room(const Turn& turn, std::size_t bytes);
   void add(const Turn& turn, Job job);
   Status start_thread_if_needed();
   bool may_run(const Client& client) const;
-  // Whether somebody waits whose turn may come.
+  // Whether a job waits that may run now.
   bool has_next() const;
   Chosen choose();
   void done(const Chosen& chosen, Seconds took);
@@ -100,11 +101,11 @@ class FairWorkers {
     std::uint64_t of_client, of_tenant, of_all;
   } hits_{};
   std::map<std::string, Tenant> tenants_;
-  Seconds floor_{};     // what the tenant had used that was last chosen
-  Seconds expected_{};  // of a job, from those that were done
+  Seconds floor_{};     // time used by the tenant that was chosen last
+  Seconds expected_{};  // of a job, from finished jobs
   std::size_t waiting_ = 0;
   std::size_t bytes_ = 0;                   // of those that wait or run
-  std::multiset<Clock::time_point> begun_;  // when the jobs that run did
+  std::multiset<Clock::time_point> begun_;  // start times of the running jobs
   std::size_t idle_ = 0;                    // threads that wait for a job
   bool ending_ = false;
   std::vector<std::jthread> threads_;

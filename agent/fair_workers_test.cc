@@ -24,7 +24,7 @@ const Turn kAlice{"acme", "alice"};
 const Turn kBob{"acme", "bob"};
 const Turn kCarol{"bolt", "carol"};
 
-// Becomes ready when a job of this turn, which does nothing, is done.
+// Becomes ready when an empty job for this turn is done.
 std::future<void> job_of(const Turn& turn, FairWorkers& workers) {
   const auto done = std::make_shared<std::promise<void>>();
   auto future = done->get_future();
@@ -42,7 +42,7 @@ TEST(FairWorkers, DoEveryJobBeforeTheyEnd) {
   EXPECT_EQ(done, 500);
 }
 
-// One thread, which waits until open() was called, and the order of what it does then.
+// One thread, which waits until open() is called, and the order of its later jobs.
 class OneWorker : public testing::Test {
  protected:
   explicit OneWorker(const FairWorkers::Limits& limits = kWide) : workers_(std::in_place, 1u, limits) {
@@ -62,13 +62,13 @@ class OneWorker : public testing::Test {
     for (int i = 0; i < jobs; ++i) ASSERT_TRUE(submit(turn, takes));
   }
   bool stuck(std::chrono::milliseconds limit) const { return workers_->stuck(limit); }
-  // Does everything.
+  // Runs all jobs.
   const std::vector<std::string>& open() {
     gate_.set_value();
     workers_.reset();
     return done_;
   }
-  // How many jobs of others were done before the last one of this client.
+  // How many jobs of others ran before the last one of this client.
   static std::size_t before(const std::vector<std::string>& done, const std::string& client) {
     std::size_t others = 0;
     std::size_t before = 0;
@@ -98,7 +98,7 @@ TEST_F(OneWorker, KnowsThatAJobDoesNotEnd) {
   open();
 }
 
-// However long others wait behind it: one client could make them.
+// However long the queue behind it is: one client could fill it.
 TEST(FairWorkers, AreNotStuckWhileTheyWork) {
   FairWorkers workers(1, kWide);
   std::atomic<int> left = 60;
@@ -215,7 +215,7 @@ TEST(FairWorkers, OutliveAJobThatThrows) {
   EXPECT_EQ(job_of(kAlice, workers).wait_for(10s), std::future_status::ready);
 }
 
-// Who was quiet, while another worked, does not go before it until both have used as much.
+// A tenant that was idle while another worked does not take precedence until both have used as much.
 TEST(FairWorkers, GiveNoCreditForQuietTimes) {
   FairWorkers workers(1, kWide);
   std::vector<std::string> done;

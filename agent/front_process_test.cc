@@ -1,4 +1,4 @@
-// What the custodian's process makes of a front that was taken over: here a shell that writes to the channel.
+// How the custodian's process treats a compromised front: here a shell that writes to the channel.
 
 #include "agent/front_process.h"
 
@@ -78,7 +78,7 @@ TEST_F(HostileFront, IsKilledWithItsObject) {
 
 class HangingProcess : public testing::Test {
  protected:
-  // How a process that runs this script ends, if it is sent pings.
+  // How a process that runs this script ends when it is pinged.
   std::string end_of(const std::string& script) {
     auto started = ChildProcess::start("x", {"/bin/sh", "-c", script}, [](auto&&...) { return false; });
     if (!started) return started.error().message();
@@ -102,7 +102,7 @@ TEST_F(HangingProcess, IsKilledForAnAnswerToNoQuestion) {
   EXPECT_LT(std::chrono::steady_clock::now() - begun, 20s);
 }
 
-// The frame of a ping differs from that of its answer in its kind alone.
+// A ping's frame differs from its answer only in its kind.
 TEST_F(HangingProcess, IsNoneThatAnswers) {
   EXPECT_EQ(end_of(R"(for i in 1 2 3 4 5 6 7 8 9; do
                         /bin/dd bs=13 count=1 <&3 2>/dev/null >/dev/null || exit 1

@@ -8,8 +8,7 @@
 
 namespace coprotect::agent {
 
-// A process of the agent that is started again when it ends, at once or, if it ends again and again, less and
-// less often. For one thread.
+// A child process that is restarted when it ends, with a growing delay if it keeps ending. For one thread.
 class KeptProcess {
  public:
   using Clock = std::chrono::steady_clock;
@@ -21,16 +20,16 @@ class KeptProcess {
   Status start();
   // Null while it does not run.
   ChildProcess* process() const { return process_.get(); }
-  // To be polled for reading: readable when it has ended; −1 while it does not run.
+  // Poll it for reading: readable once the process has ended; −1 while it does not run.
   int handle() const { return process_ ? process_->handle() : -1; }
-  // Whether this life of it is longer than most failures take.
+  // Whether it has run for longer than most failures take to show.
   bool stable() const { return process_ && Clock::now() - started_ >= kStable; }
 
-  // It has ended: logged, and due again after a while. Without a log if its end was asked for.
+  // Call when it has ended. Reaps it and, unless the end was requested, logs the end and schedules a restart.
   void ended(bool asked_for);
-  // Starts it if it does not run and is due; a failure is logged.
+  // Starts it if it is not running and due. Logs a failure.
   void restart_when_due();
-  // How long until restart_when_due() may have something to do; at most `most`.
+  // Time until restart_when_due() may have work; at most `most`.
   std::chrono::milliseconds due_within(std::chrono::milliseconds most) const;
 
  private:

@@ -13,25 +13,26 @@
 namespace coprotect::agent {
 
 // Shows the operator how much of each limit of docs/LIMITS.md is in use, and how often it was hit since the
-// agent started: in the log when it is asked for, and in a file in the text exposition format of Prometheus
-// every 15 s. Safe from several threads.
+// agent started. Writes to the log on request, and every 15 s to a file in the Prometheus text exposition
+// format. Safe from several threads.
 class LimitReport {
  public:
-  // `others` tells of the limits that the front does not keep. Without a file none is written.
+  // `others` returns the use of limits that the front does not enforce. If `file` is empty, no file is
+  // written.
   using Others = std::function<std::vector<LimitUse>()>;
   LimitReport(const ipc::Limits& limits, std::filesystem::path file, Others others)
       : limits_(limits), file_(std::move(file)), others_(std::move(others)) {}
 
-  // "limits.prom" in the folder that the service manager made for this service; empty if it did not.
+  // "limits.prom" in the service manager's runtime folder for this service; empty if there is none.
   static std::filesystem::path usual_file();
 
   void use(const ipc::Limits& limits);
-  // What the front says, some seconds apart; and that it ended: the next one begins to count at 0.
+  // Takes the front's periodic counts. After front_ended(), the next front counts from 0 again.
   void heard(const ipc::Usage& usage);
   void front_ended();
-  // Into the log, at the next sweep.
+  // Requests a report in the log at the next sweep.
   void ask() { asked_ = true; }
-  // Once a second.
+  // Call once a second.
   void sweep();
 
  private:

@@ -8,7 +8,7 @@
 
 namespace coprotect::agent {
 
-// What the front keeps.
+// The limits that the front enforces.
 std::vector<LimitUse> front_uses(const ipc::Limits& limits, const ipc::Usage& usage);
 
 // "limit front requests_per_client: 3 of 16, hit 12 times"

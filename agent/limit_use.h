@@ -7,14 +7,14 @@
 
 namespace coprotect::agent {
 
-// How much of a limit of docs/LIMITS.md is in use. Where each client, say, has its own, it is the use of the
-// one that has the most.
+// How much of a limit of docs/LIMITS.md is in use. For a limit per client (or tenant, and so on), the use is
+// that of the client with the most.
 struct LimitUse {
-  std::string at;    // where it is kept: "front", "short", "day" and so on
+  std::string at;    // where it is enforced: "front", "short", "day" and so on
   std::string name;  // as in agent.toml
   std::uint64_t limit;
   std::uint64_t use = 0;
-  std::uint64_t hits = 0;  // how often somebody was refused or cut for it since the start
+  std::uint64_t hits = 0;  // refusals and cut-offs because of it since the start
 };
 
 inline std::uint64_t mib_of(std::size_t bytes) {

@@ -13,7 +13,7 @@ TEST(Log, WritesALineWithJournaldsPriority) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "<3>broken\n<4>odd\n<6>fine, {} %s as it stands\n");
 }
 
-// Nobody writes a line of his own into the log.
+// Untrusted text cannot add a line to the log.
 TEST(Log, ReplacesControlCharacters) {
   testing::internal::CaptureStderr();
   log_info(std::string_view("a\n<3>forged\r\t\x1b[2J\x7f\0b", 20));

@@ -1,6 +1,6 @@
-// coprotect-agent: one party's agent. This process is the custodian; through coprotect-starter it starts
-// coprotect-front, which serves the network, coprotect-relay, which asks other agents, and coprotect-token,
-// which talks to the token, from beside its own executable.
+// coprotect-agent: one party's agent. This process is the custodian. Through coprotect-starter it starts
+// these programs from its own folder: coprotect-front, which serves the network; coprotect-relay, which asks
+// other agents; and coprotect-token, which talks to the token.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -30,8 +30,8 @@
 namespace coprotect::agent {
 namespace {
 
-// The exit status that tells systemd not to start the agent again (coprotect-agent.service): the token
-// refused the PIN. EX_NOPERM of sysexits.h.
+// The exit status that tells systemd not to restart the agent (coprotect-agent.service): the token rejected
+// the PIN. EX_NOPERM of sysexits.h.
 constexpr int kPinRefused = 77;
 
 Result<protocol::Certificate> read_certificate(const std::filesystem::path& file) {
@@ -42,7 +42,7 @@ Result<protocol::Certificate> read_certificate(const std::filesystem::path& file
   return certificate;
 }
 
-// An empty file says that the agent is its company's: the client CA certifies it.
+// An empty file means that the agent belongs to the company itself: the client CA certifies it.
 Result<std::optional<protocol::OrganisationCertificate>> read_organisation(
     const std::filesystem::path& file) {
   const auto encoded = read_text_file(file);
@@ -89,7 +89,7 @@ Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& confi
       std::move(*keyring), std::move(keeper));
 }
 
-// The operator's word about a restored store that no other agent can be asked about.
+// Accepts a restored store on the operator's word, when no other agent can be asked about it.
 Status accept_restored(custodian::Custodian& custodian) {
   const auto accepted = custodian.peers().accept_restored();
   if (!accepted) return accepted.error();
@@ -100,8 +100,8 @@ Status accept_restored(custodian::Custodian& custodian) {
   return Done{};
 }
 
-// What this process starts, it starts through another one from now on, to its very end: threads that reap may
-// be the last.
+// From now on this process starts programs only through the starter, until it exits: threads that reap may be
+// the last to end.
 Result<Starter*> begin_starter(const Config& config, const std::filesystem::path& programs) {
   const auto front = front_arguments(programs / "coprotect-front", config);
   const auto relay = programs / "coprotect-relay";
@@ -129,13 +129,14 @@ Status confine(const Config& config) {
   return Done{};
 }
 
-// One that is missing is seen by the front, and may come yet.
+// A missing file is not an error here: the front reports it, and it may appear later.
 Status check_tls_key(const std::filesystem::path& file) {
   const Fd key(open(file.c_str(), O_RDONLY | O_CLOEXEC));
   return key ? is_kept_secret(key.get(), file.native()) : Status(Done{});
 }
 
-// Who may write there says what the agent is, or takes away or puts back what it wrote.
+// Checks the folder's permissions. A user who can write there decides what the agent is, and can remove or
+// restore what it wrote.
 Status check_folder(const std::filesystem::path& folder) {
   struct stat about {};
   if (stat(folder.c_str(), &about) != 0) {
@@ -147,7 +148,8 @@ Status check_folder(const std::filesystem::path& folder) {
                                     "\": chmod go-w it, and consider what they may have changed");
 }
 
-// What root's agent writes there the agent's own user could not read at the next start.
+// Checks that this user owns the state: otherwise the agent's own user could not read, at the next start,
+// what this process writes there.
 Status check_user(const std::filesystem::path& state) {
   struct stat about {};
   if (stat(state.c_str(), &about) != 0 || about.st_uid == geteuid()) return Done{};
@@ -183,8 +185,8 @@ Status run(const std::filesystem::path& config_file, bool restored_is_accepted) 
 }
 
 int main_of(int argc, char** argv) {
-  close_range(STDERR_FILENO + 1, ~0u, 0);  // whatever the one who started this had open
-  signal(SIGUSR1, SIG_IGN);                // until Service::take_signals(): it asks, and must end nothing
+  close_range(STDERR_FILENO + 1, ~0u, 0);  // descriptors inherited from the parent
+  signal(SIGUSR1, SIG_IGN);                // until Service::take_signals(): it must not end the process
   const auto locked = locked_memory::install();
   if (!locked) {
     log_error(locked.error().message());

@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kLimit{60};
 constexpr int kItsChannel = 3;
 
-// Its exit status, or nothing if it had to be killed.
+// The command's exit status, or nothing if it had to be killed.
 std::optional<int> wait_for(const hsm::Spawned& command) {
   pollfd ended{.fd = command.handle.get(), .events = POLLIN, .revents = 0};
   const auto end = Clock::now() + kLimit;
@@ -70,7 +70,7 @@ bool run(const std::filesystem::path& command, const custodian::Notification& no
 std::function<std::future<bool>(const custodian::Notification&)> notifier(
     const std::optional<std::filesystem::path>& command) {
   if (!command) return nullptr;
-  // A thread of its own for each: they are rare, and nobody waits for them.
+  // Each gets its own thread: they are rare, and nothing waits for them.
   return [command = *command](const custodian::Notification& notification) {
     std::promise<bool> told;
     auto answer = told.get_future();

@@ -39,7 +39,7 @@ TEST_F(NotifierTest, SaysWhetherTheCommandEndedWell) {
   EXPECT_FALSE(tell(scratch_ / "is-not-there", "text"));
 }
 
-// The longest text that a custodian makes is an argument; one that the system does not take is no success.
+// The custodian's longest text fits into an argument. One that the system does not accept is a failure.
 TEST_F(NotifierTest, ATextThatCannotBeHandedOverIsAFailure) {
   const fs::path command = script("ends-well", "exit 0");
   EXPECT_TRUE(tell(command, std::string(std::size_t{50} << 10, 'x')));

@@ -7,7 +7,7 @@
 
 namespace coprotect::agent {
 
-// Starts a coprotect-relay; `forwarded` is called from the thread that reads its channel. It is ended if it
+// Starts a coprotect-relay. Calls `forwarded` from the thread that reads its channel. Kills the relay if it
 // sends anything but answers of peers.
 Result<std::unique_ptr<ChildProcess>> start_relay(const std::filesystem::path& executable,
                                                   std::function<void(ipc::Forwarded)> forwarded);

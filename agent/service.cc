@@ -31,7 +31,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Logs what is not as it was, unless all is well again.
+// Logs a problem that is new or has changed. Logs nothing when it is over.
 void log_news(std::string& before, const std::string& of, const std::string& now,
               void (*log)(std::string_view)) {
   if (now == before) return;
@@ -41,16 +41,16 @@ void log_news(std::string& before, const std::string& of, const std::string& now
 
 constexpr std::chrono::milliseconds kStopMargin = 5s;
 constexpr std::chrono::milliseconds kSweep = 1s;
-constexpr std::chrono::milliseconds kNoMemory = 20ms;  // until it is asked for again
-constexpr int kPings = 6;  // in the time after which a process that answers none is taken to hang
+constexpr std::chrono::milliseconds kNoMemory = 20ms;  // until the next attempt
+constexpr int kPings = 6;  // within the time after which a silent process is considered hung
 constexpr std::chrono::milliseconds kFirstRound = 3s;
 constexpr unsigned kStuckRequests = 4;  // the time of so many, and at least
 constexpr std::chrono::seconds kLeastStuck = 60s;
 constexpr std::size_t kMaxPeersJobs = 1024;
 constexpr std::size_t kMaxPeersBytes = std::size_t{64} << 20;
-// What is larger takes tens of milliseconds: 8 files in ffdhe3072, some 50 in p256.
+// Larger requests take tens of milliseconds: 8 files in ffdhe3072, some 50 in p256.
 constexpr std::size_t kShortBody = std::size_t{16} << 10;
-// A little: other programs of a busy host must not starve it.
+// Small, so that other programs on a busy host do not starve it.
 constexpr int kLongNiceness = 2;
 
 void log_answer(const std::string& request_id, ipc::Route route, const std::optional<Error>& error,
@@ -63,12 +63,12 @@ void log_answer(const std::string& request_id, ipc::Route route, const std::opti
   error ? log_warning(line) : log_info(line);
 }
 
-// One more than one client can have.
+// One more than a single client can use.
 unsigned worker_count() {
   return 1 + std::max(2u, std::thread::hardware_concurrency());
 }
 
-// By its size, or because it is a round of a ceremony, with proofs for every party, or reads much.
+// True for a large request, a round of a ceremony with proofs for every party, and one that reads much.
 bool takes_long(const ipc::Call& call) {
   switch (call.route) {
     case ipc::Route::open:
@@ -89,9 +89,9 @@ bool takes_long(const ipc::Call& call) {
   }
 }
 
-// The front keeps the same limits; but it is trusted with nothing. A peer brings the requests of many
-// clients. Agents are one tenant here (turn_of()); what they have waiting has its place beside the most that
-// clients may have.
+// The front enforces the same limits, but it is not trusted. A peer brings the requests of many clients.
+// Agents are one tenant here (turn_of()); their waiting requests get room beyond the most that clients may
+// have.
 FairWorkers::Limits waiting_limits(const Config::Limits& limits) {
   constexpr unsigned kMib = 20;
   return {.jobs = std::size_t{limits.requests} + limits.requests_per_tenant,
@@ -102,14 +102,14 @@ FairWorkers::Limits waiting_limits(const Config::Limits& limits) {
           .bytes_of_client = std::size_t{limits.body_mib_per_client} << kMib};
 }
 
-// A quarter of the relay's threads for a tenant: a peer that does not answer holds one up for each request.
+// A tenant gets a quarter of the relay's threads: a peer that does not answer blocks one for each request.
 Chains::Limits chain_limits(const Config::Limits& limits) {
   constexpr std::size_t kMostOfTenant = 64;
   return {.of_tenant = std::min<std::size_t>(limits.requests_per_tenant, kMostOfTenant),
           .of_client = std::max(limits.requests_per_client, limits.requests_per_peer)};
 }
 
-// The most that a child may open: it has this process's hard limit.
+// The most files that a child may open: it has this process's hard limit.
 std::uint64_t files_of_a_child() {
   rlimit files{};
   invariant(getrlimit(RLIMIT_NOFILE, &files) == 0);
@@ -122,7 +122,7 @@ std::string make_request_id() {
   return to_hex(id);
 }
 
-// By whom the front has verified; not by what a certificate says of itself.
+// Uses the CA that the front verified, not what a certificate says of itself.
 FairWorkers::Turn turn_of(const ipc::Call& call) {
   const auto certificate = protocol::Certificate::parse_der(call.peer_certificate);
   if (!certificate) return {};
@@ -175,7 +175,7 @@ Result<Fd> Service::take_signals() {
 }
 
 Status Service::run(const Fd& signals) {
-  // Before anybody is served: a store that was put back shall be known for one.
+  // Before any request is served: a restored store must be recognised as one.
   if (auto started = relay_.start(); !started) {
     log_error(started.error().message());
   } else {
@@ -194,7 +194,7 @@ Status Service::run(const Fd& signals) {
   }
 }
 
-// One round of what run() looks after; a value when it is over.
+// One iteration of run(); a value when the service is over.
 std::optional<Status> Service::turn(const Fd& signals) {
   feed_watchdog();
   std::array<pollfd, 5> events{pollfd{signals.get(), POLLIN, 0}, pollfd{ready_event_.get(), POLLIN, 0},
@@ -226,7 +226,7 @@ std::optional<Status> Service::turn(const Fd& signals) {
   }
   if (stopping_ && (front_.process() == nullptr || Clock::now() >= stop_deadline_)) return Status(Done{});
   if (!stopping_) front_.restart_when_due();
-  relay_.restart_when_due();  // also while requests that it carries are finished
+  relay_.restart_when_due();  // also while its running requests finish
   chains_.sweep();
   exchanges_.ask_when_due();
   return std::nullopt;
@@ -236,7 +236,7 @@ void Service::sweep_custodian(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
-  std::string erasure, token, cut;  // as they were logged last
+  std::string erasure, token, cut;  // as last logged
   while (!wake.wait_for(lock, stop, kSweep, [&] { return stop.stop_requested(); })) {
     try {
       custodian_.sweep();
@@ -260,7 +260,7 @@ std::vector<LimitUse> Service::uses_of_own() const {
 }
 
 // Jobs end by themselves: the front gives a request up after `request_seconds`, and no call to a token takes
-// longer than some seconds. One that takes several times as long will not end.
+// longer than some seconds. A job that takes several times as long will never end.
 void Service::feed_watchdog() {
   const auto now = Clock::now();
   if (!watchdog_ || now - fed_ < std::min<std::chrono::microseconds>(kSweep, *watchdog_ / 4)) return;
@@ -287,7 +287,7 @@ Result<std::unique_ptr<ChildProcess>> Service::make_front() {
                                                ipc::GivenUp call) { callers_.gone(channel, call.id); },
                             .usage = [this](const ipc::Usage& usage) { limit_report_.heard(usage); }});
   if (!front) return front;
-  // A front that is gone already is seen by its end.
+  // If the front is already gone, its end is noticed.
   if (!(*front)->channel()->send(limits_.encode())) (*front)->channel()->shutdown();
   {
     const std::lock_guard lock(trust_mutex_);
@@ -337,7 +337,7 @@ void Service::take(std::shared_ptr<ipc::Channel> channel, ipc::Call call) {
   send_reply(*channel, refused);
 }
 
-// Also if there is no memory for an answer.
+// Returns an answer even when out of memory.
 custodian::Answer Service::answer_of(const ipc::Call& call, const Interest& caller) {
   try {
     return custodian_.answer(call, caller);
@@ -353,9 +353,9 @@ custodian::Answer Service::answer_of(const ipc::Call& call, const Interest& call
 
 void Service::answer(const std::shared_ptr<ipc::Channel>& channel, const ipc::Call& call,
                      Clock::time_point received, const Interest& caller) {
-  if (caller.ended()) return;  // nobody would get the answer
+  if (caller.ended()) return;  // nobody waits for the answer
   custodian::Answer answer = answer_of(call, caller);
-  // Nor would anybody get what other agents answer.
+  // Nobody waits for other agents' answers either.
   if (!answer.chain || caller.ended()) {
     log_answer(answer.reply.request_id, call.route, answer.refused ? answer.refused : answer.reply.error,
                received);
@@ -392,7 +392,7 @@ void Service::on_signal(int number) {
     limit_report_.ask();
     return;
   }
-  if (stopping_) stop_deadline_ = Clock::now();  // asked twice: at once
+  if (stopping_) stop_deadline_ = Clock::now();  // a second request stops immediately
   if (!stopping_) stop();
 }
 
@@ -417,7 +417,7 @@ void Service::reload_limits() {
   if (as_before != config_)
     log_warning("\"" + config_.file.string() +
                 "\" has changes that count from the next start on (docs/CONFIG.md)");
-  // The next front would not start with limits that are more than this process hands on to it.
+  // The next front would not start if the limits exceed what this process can pass on to it.
   if (auto fit = config->limits.fit_into(files_of_a_child()); !fit)
     return log_error("the old limits stay: " + fit.error().message());
   limits_ = config->limits;
@@ -426,7 +426,7 @@ void Service::reload_limits() {
   chains_.use(chain_limits(limits_));
   if (auto used = custodian_.use(config->policy.requests); !used)
     log_error("the old daily caps stay: " + used.error().message());
-  if (front_.process() == nullptr) return;  // its next life gets them
+  if (front_.process() == nullptr) return;  // the next front gets them
   ipc::Channel& channel = *front_.process()->channel();
   if (!channel.send(limits_.encode())) channel.shutdown();  // its end will be seen
 }
@@ -436,7 +436,7 @@ void Service::reload() {
   log_info("reloading the TLS certificate and the limits");
   notify_reloading();
   reload_limits();
-  // A front that does not run reads the certificate when it starts, and says READY=1 by that.
+  // A front that is not running reads the certificate when it starts, and READY=1 follows then.
   if (front_.process() != nullptr) {
     if (auto sent = send_tls_files(*front_.process()->channel()); !sent) {
       log_error("the old certificate stays: " + sent.error().message());
@@ -444,7 +444,7 @@ void Service::reload() {
       return;
     }
   }
-  if (relay_.process() == nullptr) return;  // its next life reads the new one
+  if (relay_.process() == nullptr) return;  // the next relay reads the new one
   if (auto sent = send_tls_files(*relay_.process()->channel()); !sent)
     log_error("relay: " + sent.error().message());
 }

@@ -22,20 +22,20 @@
 
 namespace coprotect::agent {
 
-// The running agent: keeps a front and a relay alive, lets worker threads answer the front's calls, carries
-// chained requests between the two, and obeys signals. SIGTERM and SIGINT stop it once running requests are
-// answered, SIGHUP makes front and relay load the TLS certificate again, and the front its limits; if one of
-// them does not run, its next life has both. SIGUSR1 has the use of the limits written into the log.
+// The running agent. It keeps a front and a relay alive, lets worker threads answer the front's calls,
+// carries chained requests between front and relay, and handles signals. SIGTERM and SIGINT stop it after
+// running requests are answered. SIGHUP makes front and relay reload the TLS certificate, and the front its
+// limits; one that is not running gets both at its next start. SIGUSR1 writes the use of the limits to the
+// log.
 class Service {
  public:
-  // `programs` is the folder of coprotect-front and coprotect-relay. The service ends if it loses the
-  // starter.
+  // `programs` is the folder of coprotect-front and coprotect-relay. The service ends if the starter does.
   Service(const Config& config, std::filesystem::path programs, custodian::Custodian& custodian,
           const Starter& starter);
 
-  // Blocks signals in the calling thread and those that it starts. Before any thread is started.
+  // Blocks signals in the calling thread and the threads it starts. Call before any thread is started.
   static Result<Fd> take_signals();
-  // Returns when the service was stopped. Code::unavailable if the front never became ready.
+  // Returns when the service has stopped. Code::unavailable if the front never became ready.
   Status run(const Fd& signals);
 
  private:
@@ -45,12 +45,12 @@ class Service {
   Result<std::unique_ptr<ChildProcess>> make_relay();
   ChildProcess::Pings pings() const;
   void send_trust();
-  // The [limits] of agent.toml as they are now; those that were read before stay if it cannot be read, or if
-  // the front could not keep the new ones.
+  // Rereads [limits] of agent.toml. Keeps the previous limits if the file cannot be read or the front could
+  // not enforce the new ones.
   void reload_limits();
-  // The opened TLS certificate and key, as the frame that carries them.
+  // Sends the frame that carries the opened TLS certificate and key.
   Status send_tls_files(ipc::Channel& channel) const;
-  // Queues a call of the front's, or refuses it.
+  // Queues a call from the front, or refuses it.
   void take(std::shared_ptr<ipc::Channel> channel, ipc::Call call);
   std::optional<Status> turn(const Fd& signals);
   custodian::Answer answer_of(const ipc::Call& call, const Interest& caller);
@@ -61,29 +61,29 @@ class Service {
   void on_signal(int number);
   void reload();
   void stop();
-  // How much of the limits that the front does not keep is in use.
+  // How much is in use of the limits that the front does not enforce.
   std::vector<LimitUse> uses_of_own() const;
-  // What the custodian forgets and erases, once a second: in a thread of its own, since the token may hang.
+  // Runs the custodian's sweep once a second, in a thread of its own because the token may hang.
   void sweep_custodian(const std::stop_token& stop);
-  // Tells the service manager that this process is at work; not if one of its threads hangs.
+  // Tells the service manager that this process is alive, unless one of its threads hangs.
   void feed_watchdog();
 
   const Config& config_;
-  Config::Limits limits_;  // as they were read last; used by the thread of run()
+  Config::Limits limits_;  // as last read; used by the thread of run()
   const std::filesystem::path programs_;
   custodian::Custodian& custodian_;
   const Starter& starter_;
   Callers callers_;
   Chains chains_;
   Exchanges exchanges_;
-  Workers peers_workers_;  // and their jobs, which use those above
-  // Each kind of work has threads of its own: what takes long must not keep what is short, and whoever asks
-  // how the agent is shall hear it when nothing else is answered.
+  Workers peers_workers_;  // its jobs use the members above
+  // Each kind of work has its own threads. Long jobs must not delay short ones, and health must be answered
+  // even when nothing else is.
   FairWorkers short_;
   FairWorkers long_;
   FairWorkers health_;
 
-  std::mutex trust_mutex_;  // keeps an older trust from being sent after a newer one; guards trust_channel_
+  std::mutex trust_mutex_;  // orders the sending of trust anchors; guards trust_channel_
   std::shared_ptr<ipc::Channel> trust_channel_;
 
   LimitReport limit_report_;
@@ -91,10 +91,10 @@ class Service {
   Fd ready_event_;
   KeptProcess front_;
   KeptProcess relay_;
-  bool was_ready_ = false;  // some front was ready once
+  bool was_ready_ = false;  // a front has been ready
   bool stopping_ = false;
   Clock::time_point stop_deadline_{};
-  std::atomic<Clock::time_point> swept_ = Clock::now();  // the custodian
+  std::atomic<Clock::time_point> swept_ = Clock::now();  // the custodian's last sweep
   const std::optional<std::chrono::microseconds> watchdog_;
   Clock::time_point fed_{};
 };

@@ -26,7 +26,7 @@ void notify_supervisor(std::string_view state) {
   if (path[0] == '@') address.sun_path[0] = '\0';  // a name in the abstract namespace
   const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-  // A supervisor that cannot be told is no reason to stop.
+  // Continue if the supervisor cannot be reached.
   (void)sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
                size);
 }

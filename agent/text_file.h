@@ -7,7 +7,7 @@
 
 namespace coprotect::agent {
 
-// The content of a file that is no secret. Code::not_found, naming it, if it cannot be read.
+// The content of a file that is not secret. Code::not_found, naming the file, if it cannot be read.
 Result<std::string> read_text_file(const std::filesystem::path& file);
 
 }  // namespace coprotect::agent

@@ -10,15 +10,16 @@
 
 namespace coprotect::agent {
 
-// Threads that do jobs in the order in which they came; each is started when it is first needed.
+// Threads that run jobs in order of submission. Each is started when first needed.
 class Workers {
  public:
-  // At most `capacity` jobs and `weight` (for example bytes) wait; one job is taken whatever its weight.
+  // At most `capacity` jobs wait, with a total weight (for example bytes) of at most `weight`. A single job
+  // is accepted whatever its weight.
   Workers(unsigned threads, std::size_t capacity, std::size_t weight);
-  // Does what waits, then ends.
+  // Runs the waiting jobs, then ends.
   ~Workers();
 
-  // Waits for room.
+  // Blocks until there is room.
   void submit(std::size_t weight, std::function<void()> job);
 
  private:

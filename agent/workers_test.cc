@@ -35,7 +35,7 @@ class FullWorkers : public testing::Test {
     });
     started_.get_future().wait();
   }
-  // Whether submitting a job of this weight has to wait until the gate is opened.
+  // Whether submitting a job of this weight blocks until the gate is opened.
   bool waits(std::size_t weight) {
     auto submitted = std::async(std::launch::async, [this, weight] { workers_.submit(weight, [] {}); });
     const bool waited = submitted.wait_for(std::chrono::milliseconds(50)) == std::future_status::timeout;

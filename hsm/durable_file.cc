@@ -35,7 +35,7 @@ bool write_all(int fd, ByteView content) {
   return true;
 }
 
-// What did not get its name is overwritten, as far as the file system does: it may be a key.
+// Overwrites a file that was not renamed, as far as the file system does that: it may contain a key.
 void discard(int fd, const std::string& temporary) {
   struct stat about {};
   constexpr std::uint8_t kZeros[4096] = {};
@@ -55,7 +55,7 @@ bool sync_folder(const std::filesystem::path& folder) {
   return fd && fsync(fd.get()) == 0;
 }
 
-// Writes a file of a temporary name, durably, and has `place` give it its own.
+// Writes a file durably under a temporary name; `place` gives it its final name.
 template <typename Place>
 Status write_and_place(const std::filesystem::path& file, ByteView content,
                        const std::optional<FileOwner>& owner, Place place) {
@@ -89,7 +89,7 @@ Result<std::optional<FileOwner>> other_owner(const std::filesystem::path& folder
 }
 
 Status write_new_file(const std::filesystem::path& file, ByteView content) {
-  // A link never replaces what stands at its new name, as a rename would.
+  // Unlike a rename, a link never replaces an existing file.
   const auto place = [&](const std::string& temporary) {
     fault_point("write_new_file: before the link");
     const bool linked = link(temporary.c_str(), file.c_str()) == 0;
@@ -129,7 +129,7 @@ Status check_no_link(const std::filesystem::path& folder) {
 
 namespace {
 
-// O_NONBLOCK: whoever opens a FIFO waits otherwise.
+// O_NONBLOCK: opening a FIFO would block otherwise.
 Result<Bytes> read_regular(const std::filesystem::path& file, std::size_t limit, bool is_secret) {
   const Error irregular(Code::altered, "\"" + file.string() + "\" is not a regular file");
   const Fd fd(open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));

@@ -10,38 +10,38 @@
 
 namespace coprotect::hsm {
 
-// Where it lies: "." for a name alone.
+// The folder of a file: "." for a bare name.
 std::filesystem::path folder_of(const std::filesystem::path& file);
 
-// Writes a new file (0600), complete and on the disk or not at all: a crash at any moment leaves no file of
-// that name, or all of it. Code::conflict if there is one already, which is left as it is; Code::unavailable
-// if the disk refuses.
+// Writes a new file (0600) completely and durably, or not at all: after a crash at any point, there is either
+// no file of that name or the complete one. Code::conflict if there is one already, which is left unchanged;
+// Code::unavailable if the disk fails.
 Status write_new_file(const std::filesystem::path& file, ByteView content);
 
 struct FileOwner {
   uid_t user;
   gid_t group;
 };
-// Whom a folder belongs to, if it is somebody else: what root's tool leaves there is to be that user's
-// (provisioning/agent_files.h).
+// The owner of a folder, if it is not this process's user: files that root's tool leaves there must belong to
+// that user (provisioning/agent_files.h).
 Result<std::optional<FileOwner>> other_owner(const std::filesystem::path& folder);
 
-// Puts a file (0600) at a name, in place of the one that is there: a crash at any moment leaves the old one
-// or all of the new one. Code::unavailable if the disk refuses.
-// With an owner, the new file is that user's before it has its name.
+// Writes a file (0600), replacing the existing one: a crash at any point leaves the old one or the complete
+// new one. Code::unavailable if the disk fails. With an owner, the new file belongs to that user before it
+// gets its name.
 Status replace_file(const std::filesystem::path& file, ByteView content,
                     const std::optional<FileOwner>& owner = std::nullopt);
 
-// Removes a file, durably. Done if there is none.
+// Removes a file durably. Succeeds if there is none.
 Status remove_file(const std::filesystem::path& file);
 
-// Code::not_found if there is no such folder, Code::altered if it is a link to one, or anything else.
+// Code::not_found if there is no such folder; Code::altered if it is a link or not a folder.
 Status check_no_link(const std::filesystem::path& folder);
 
-// Code::not_found if there is no such file, Code::altered if it is longer than `limit`, or a link or anything
-// else that is not a regular file, Code::unavailable.
+// Code::not_found if there is no such file; Code::altered if it is longer than `limit`, a link, or not a
+// regular file; otherwise Code::unavailable.
 Result<Bytes> read_file(const std::filesystem::path& file, std::size_t limit);
-// The same of a file that holds secrets, if only sealed ones: Code::malformed if it is open to others.
+// The same for a file that holds secrets, even sealed ones: Code::malformed if other users can access it.
 Result<Bytes> read_secret_file(const std::filesystem::path& file, std::size_t limit);
 
 }  // namespace coprotect::hsm

@@ -28,14 +28,14 @@ bool killed_while_writing(const std::filesystem::path& file, int fault_point) {
   return WIFSIGNALED(status);
 }
 
-// Stands first: a process that passed a fault point has read its environment.
+// Must come first: a process that has passed a fault point has already read its environment.
 TEST(WriteNewFile, KilledAnywhereItLeavesNoFileOrAWholeOne) {
   int fault_point = 1;
   for (bool killed = true; killed; ++fault_point) {
     const harness::Scratch scratch;
     killed = killed_while_writing(scratch / "file", fault_point);
     if (!std::filesystem::exists(scratch / "file")) {
-      // What is left behind does not stand in the way of the next try.
+      // A leftover file does not block the next attempt.
       EXPECT_TRUE(killed);
       EXPECT_FALSE(killed_while_writing(scratch / "file", 0));
     }

@@ -59,7 +59,7 @@ Result<std::vector<EpochId>> EpochKeys::epochs() {
 Result<Secret> EpochKeys::get_or_make(const EpochId& epoch) {
   const std::lock_guard lock(mutex_);
   if (auto done = load(); !done) return std::move(done).error();
-  // No table that is older opens by the time that the key is used.
+  // Destroys the old root, so that no older table can be opened by the time the key is used.
   if (auto done = destroy_doomed(); !done) return std::move(done).error();
   if (const auto found = keys_.find(epoch); found != keys_.end()) return found->second.clone();
   if (auto made = make_first_root(); !made) return std::move(made).error();
@@ -73,7 +73,7 @@ Result<Secret> EpochKeys::get_or_make(const EpochId& epoch) {
   }
   keys_.emplace(epoch, key.clone());
   if (auto written = write(*root_, doomed_); !written) {
-    loaded_ = false;  // the disk knows what there is
+    loaded_ = false;  // read the state from the disk again
     return std::move(written).error();
   }
   return key;
@@ -138,7 +138,7 @@ Status EpochKeys::switch_root(const std::function<void()>& change) {
   return Done{};
 }
 
-// A key that is held nowhere else is not lost by an error here: all is read again from the disk.
+// Reads everything again from the disk after an error, so that a key that exists nowhere else is not lost.
 Status EpochKeys::load() {
   if (loaded_) return Done{};
   root_.reset();
@@ -232,8 +232,8 @@ Status EpochKeys::write(const Root& root, const std::vector<RootId>& doomed) {
   return written;
 }
 
-// There is no file yet in which it could be written down what is about to be made: a crash at this moment,
-// the first in the agent's life, leaves a root in the token that nothing uses.
+// There is no file yet that could list the new root. A crash at this moment, the first in the agent's life,
+// leaves an unused root in the token.
 Status EpochKeys::make_first_root() {
   if (root_) return Done{};
   const RootId id = fresh_root_id();
@@ -244,7 +244,7 @@ Status EpochKeys::make_first_root() {
 }
 
 Result<EpochKeys::Root> EpochKeys::make_root() {
-  constexpr int kTries = 4;  // another program's NV index may have the place
+  constexpr int kTries = 4;  // another program's NV index may occupy the place
   for (int tries = 1;; ++tries) {
     if (doomed_.size() >= kMaxDoomed)
       if (auto destroyed = destroy_doomed(); !destroyed) return std::move(destroyed).error();

@@ -1,8 +1,8 @@
-// The program that epoch_keys_test.cc kills: one operation with a table of epochs' keys. Arguments: token
-// URI, the token's name, coprotect-token, the table's file, then "name" (prints the token's name), "recover",
-// "go-on" (the same of an owner who sealed before), "check", or one of "make", "get" and "destroy" with
-// epochs "KEY:EPOCH", KEY being one byte's number. For each epoch that it makes or gets it prints a line: the
-// first bytes of a hash of its key, or the error. The exit status is 1 if the operation failed.
+// The program that epoch_keys_test.cc kills: one operation on a table of epoch keys. Arguments: token URI,
+// the token's name, coprotect-token, the table's file, then "name" (prints the token's name), "recover",
+// "go-on" (recover for an owner who sealed before), "check", or one of "make", "get" and "destroy" with
+// epochs "KEY:EPOCH", where KEY is the number of one byte. For each epoch that it makes or gets, it prints a
+// line: the first bytes of a hash of its key, or the error. The exit status is 1 if the operation failed.
 
 #include <cstdio>
 #include <cstdlib>

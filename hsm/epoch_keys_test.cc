@@ -1,5 +1,5 @@
-// A key of an epoch that was destroyed is in no copy of the table, older or not, and the others stay;
-// whatever is killed, wherever. On a TPM and on a PKCS#11 token.
+// The key of a destroyed epoch is in no copy of the table, old or new, and the other keys stay, whatever is
+// killed at any point. On a TPM and on a PKCS#11 token.
 
 #include "hsm/epoch_keys.h"
 
@@ -35,7 +35,7 @@ class EpochKeysOn : public testing::TestWithParam<Kind> {
   std::string uri() const { return tpm_ ? tpm_->uri() : token_->uri(); }
   std::filesystem::path table() const { return scratch_ / "epochs"; }
 
-  // One operation in a process of its own, killed at its N-th fault point (0: at none).
+  // Runs one operation in a separate process, killed at its N-th fault point (0: at none).
   Finished run(const std::string& operation, const std::vector<std::string>& epochs, int fault_at = 0,
                const std::filesystem::path& helper = COPROTECT_TOKEN) const {
     return run_on(table(), operation, epochs, fault_at, helper);
@@ -63,12 +63,12 @@ class EpochKeysOn : public testing::TestWithParam<Kind> {
     EXPECT_FALSE(lines.empty()) << run.err;
     return lines;
   }
-  // A copy of the table, as a backup or a freed block has it.
+  // A copy of the table, like one in a backup or a freed block.
   void keep_copy() {
     copies_.push_back(scratch_ / ("copy" + std::to_string(copies_.size())));
     std::filesystem::copy_file(table(), copies_.back());
   }
-  // Whether some copy still gives out the epoch's key.
+  // Whether any copy still releases the epoch's key.
   bool some_copy_has(const std::string& epoch) const {
     return std::ranges::any_of(copies_, [&](const auto& copy) {
       const Finished found = run_on(copy, "get", {epoch});
@@ -102,18 +102,18 @@ TEST_P(EpochKeysOn, StayUntilTheyAreDestroyed) {
   EXPECT_EQ(get({"1:0", "1:1", "2:0"}), made);
   EXPECT_EQ(get({"1:2"}).front(), "altered");
 
-  // Several at once.
+  // Several in one call.
   const Finished destroyed = run("destroy", {"1:0", "2:0"});
   EXPECT_EQ(destroyed.exit_code, 0) << destroyed.err;
   EXPECT_EQ(get({"1:0", "1:1", "2:0"}), (std::vector<std::string>{"altered", made[1], "altered"}));
   EXPECT_FALSE(some_copy_has("1:0"));
   EXPECT_FALSE(some_copy_has("2:0"));
-  // The same again, and none, change nothing.
+  // Repeating it, and an empty list, change nothing.
   const std::string before = harness::read_file(table());
   EXPECT_EQ(run("destroy", {"1:0"}).exit_code, 0);
   EXPECT_EQ(run("destroy", {}).exit_code, 0);
   EXPECT_EQ(harness::read_file(table()), before);
-  // An epoch whose key was destroyed gets another.
+  // An epoch whose key was destroyed gets a new key.
   EXPECT_NE(make({"1:0"}).front(), made[0]);
 }
 
@@ -127,7 +127,7 @@ TEST_P(EpochKeysOn, KilledAnywhereAreDestroyedOrNotAndTheOthersStay) {
     killed = run_killed.exit_code == 128 + 9;
     EXPECT_TRUE(killed || run_killed.exit_code == 0) << run_killed.err;
     keep_copy();
-    // Before the new root has its table nothing happened; afterwards it goes on.
+    // Before the new root has its table, nothing has happened; after that, the switch is completed.
     const auto after = get({"1:0", "1:1", "2:0"});
     ASSERT_EQ(after.size(), 3U) << "point " << fault_at;
     EXPECT_TRUE(after[0] == doomed || after[0] == "altered") << "point " << fault_at;
@@ -161,7 +161,7 @@ TEST_P(EpochKeysOn, GoOnWhenTheTokensHelperIsKilled) {
     EXPECT_FALSE(some_copy_has("1:0"));
     EXPECT_EQ(get({"1:1"}), kept);
   }
-  // A PKCS#11 token's copy has points, too.
+  // Copying a PKCS#11 token has fault points, too.
   EXPECT_GT(fault_at, GetParam() == Kind::pkcs11 ? 8 : 2);
   // Killed under the new root, so that the old one is destroyed by the next process.
   int under_new_root = 0;
@@ -184,7 +184,7 @@ TEST_P(EpochKeysOn, GoOnWhenTheTokensHelperIsKilled) {
   EXPECT_EQ(get({"1:1"}), kept);
 }
 
-// That an epoch is not in the table is no proof that its key is nowhere.
+// An epoch that is missing from the table may still have its key elsewhere.
 TEST_P(EpochKeysOn, DestroyNothingThatTheTableDoesNotKnow) {
   make({"1:0", "2:0"});
   const Finished unknown = run("destroy", {"1:0", "3:9"});
@@ -193,7 +193,7 @@ TEST_P(EpochKeysOn, DestroyNothingThatTheTableDoesNotKnow) {
   EXPECT_NE(unknown.err.find(table().string()), std::string::npos) << unknown.err;
   EXPECT_EQ(get({"1:0"}).front(), "altered") << "the other one is destroyed all the same";
 
-  // An older copy, which the same root opens, and which has not got epoch 1.
+  // An older copy, which the same root opens and which lacks epoch 1.
   const auto older = scratch_ / "older";
   std::filesystem::copy_file(table(), older);
   make({"2:1"});
@@ -206,7 +206,7 @@ TEST_P(EpochKeysOn, DestroyNothingThatTheTableDoesNotKnow) {
   EXPECT_FALSE(some_copy_has("2:1"));
   EXPECT_EQ(run("destroy", {"2:1"}).exit_code, 0);
 
-  // One that says that the epoch was destroyed, from before its key was made again.
+  // A copy that says that the epoch was destroyed, from before its key was made again.
   std::filesystem::copy_file(table(), older, std::filesystem::copy_options::overwrite_existing);
   make({"2:1"});
   keep_copy();
@@ -234,8 +234,8 @@ TEST_P(EpochKeysOn, AreNotTakenToBeGoneWithTheirTable) {
   EXPECT_EQ(run("go-on", {}).exit_code, 0);
 }
 
-// A copy from the middle of a switch names the new root as one that must not exist. By now the table lives
-// under it, because the old one could not be destroyed yet.
+// A copy from the middle of a switch names the new root as one that must not exist. Now the table lives under
+// that root, because the old one could not be destroyed yet.
 TEST_P(EpochKeysOn, AreNotTouchedByTheCheckOfACopy) {
   const auto kept = make({"1:1", "1:0"});
   const std::string calls = (scratch_ / "calls").string();

@@ -58,7 +58,7 @@ Result<std::optional<ErasureHold>> ErasureHolds::of(const KeyId& key_id) const {
   if (!content) return content.error();
   const auto said = ErasureHold::parse(*content);
   if (!said) return Error(Code::altered, "\"" + file.string() + "\": " + said.error().message());
-  // Another key's, put in its place.
+  // A statement of another key was put in its place.
   if (said->key_id != key_id) return Error(Code::altered, "\"" + file.string() + "\" is of another key");
   return std::optional(*said);
 }

@@ -46,7 +46,7 @@ TEST_F(ErasureHoldsTest, SaysWhatTheOperatorSaidLast) {
   EXPECT_EQ(held, (ErasureHold{.key_id = {1}, .number = 1000, .held = true}));
   EXPECT_EQ(must(at_.of({1})), held);
   EXPECT_EQ(must(at_.of({2})), std::nullopt);
-  // Of two statements the later one is the newer, whatever the clock says.
+  // The later of two statements is the newer, whatever the clock says.
   EXPECT_EQ(must(at_.put({1}, false, 900)).number, 1001u);
   EXPECT_FALSE(must(at_.of({1}))->held);
   EXPECT_EQ(must(at_.put({1}, true, 2000)).number, 2000u);
@@ -70,7 +70,7 @@ TEST_F(ErasureHoldsTest, EveryChangedByteIsFound) {
   }
   std::ofstream(file(1)) << std::string(std::size_t{1} << 20, 'x');
   EXPECT_EQ(code_of(at_.of({1})), "altered");
-  // The list names the key all the same; a new statement takes its place.
+  // The list still names the key; a new statement replaces it.
   ASSERT_EQ(must(at_.all()).size(), 1u);
   EXPECT_FALSE(must(at_.all())[0].said);
   EXPECT_EQ(must(at_.all())[0].key_id, KeyId{1});
@@ -85,7 +85,7 @@ TEST_F(ErasureHoldsTest, AnotherHandsAndAnotherKeysAreFound) {
   must(at_.put({2}, false, 1000));
   std::filesystem::rename(file(2), file(1));
   EXPECT_EQ(code_of(at_.of({1})), "altered");
-  // Nor does something else of this keyring's.
+  // Another file of this keyring does not verify either.
   must(MacFiles(own_).write(file(1), {1, 2, 3}));
   EXPECT_EQ(code_of(at_.of({1})), "altered");
 }

@@ -6,8 +6,7 @@
 
 namespace coprotect::hsm {
 
-// Passes every call on to another keeper. A class that adds something to some of the calls derives from it
-// and overrides those alone.
+// Forwards every call to another keeper. A derived class overrides only the calls that it extends.
 class ForwardingKeeper : public ShareKeeper {
  public:
   explicit ForwardingKeeper(std::unique_ptr<ShareKeeper> keeper) : keeper_(std::move(keeper)) {}

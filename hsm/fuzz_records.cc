@@ -24,8 +24,8 @@ void require_equal(ByteView a, ByteView b) {
 
 }  // namespace
 
-// What a hostile helper or agent sends, and what a hostile store or folder holds. A request, a good reply,
-// a hold or a copy of a token that is accepted encodes to the bytes that it came from.
+// Input from a hostile helper, agent, store or folder. A request, a good reply, a hold or a copy of a token
+// that is accepted encodes to the same bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const ByteView bytes(data, size);
   if (const auto request = TokenRequest::parse(bytes)) require_equal(request->encode(), bytes);

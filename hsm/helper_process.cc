@@ -25,19 +25,19 @@
 namespace coprotect::hsm {
 namespace {
 
-// Where SoftHSM2, YubiHSM 2, Utimaco, Thales Luna, tpm2-pkcs11 and OpenSC look for their configuration.
-// Nothing else of the environment reaches the foreign code.
+// The variables by which SoftHSM2, YubiHSM 2, Utimaco, Thales Luna, tpm2-pkcs11 and OpenSC find their
+// configuration. Nothing else of the environment reaches the foreign code.
 constexpr std::array kPassedVariables = {"SOFTHSM2_CONF",     "YUBIHSM_PKCS11_CONF",
                                          "CS_PKCS11_R3_CFG",  "ChrystokiConfigurationPath",
                                          "TPM2_PKCS11_STORE", "OPENSC_CONF"};
 
-// Milliseconds until the deadline, for poll(); rounded up so that it is not polled too early again and again.
+// Milliseconds until the deadline, for poll(); rounded up so that it does not poll too early repeatedly.
 int milliseconds_until(Deadline deadline) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000'000));
 }
 
-// Whether the descriptor has something to read before the deadline.
+// Whether the descriptor becomes readable before the deadline.
 bool readable(int fd, Deadline deadline) {
   pollfd polled{.fd = fd, .events = POLLIN, .revents = 0};
   int ready;
@@ -46,7 +46,7 @@ bool readable(int fd, Deadline deadline) {
   return ready > 0;
 }
 
-// The same, or before it is told to stop.
+// The same, but ends early on a stop request.
 bool readable(int fd, Deadline deadline, const std::stop_token& stop) {
   if (!stop.stop_possible()) return readable(fd, deadline);
   constexpr std::chrono::milliseconds kLook{100};
@@ -56,8 +56,8 @@ bool readable(int fd, Deadline deadline, const std::stop_token& stop) {
   return false;
 }
 
-// How the process ended, if it is known. A process that hangs in a driver of the kernel survives SIGKILL for
-// a while; that must not hold the caller up.
+// How the process ended, if known. A process that hangs in a kernel driver survives SIGKILL for a while; that
+// must not block the caller.
 std::optional<int> kill_and_reap(Spawned process) {
   constexpr std::chrono::seconds kPatience{1};
   kill_group(process);
@@ -72,7 +72,7 @@ std::optional<int> kill_and_reap(Spawned process) {
   return std::nullopt;
 }
 
-// The reply that waits in the channel.
+// The pending reply in the channel.
 std::optional<Secret> received(const Fd& channel) {
   Secret reply(kMaxTokenMessage);
   const ssize_t size = recv(channel.get(), reply.fill().data(), reply.size(), MSG_DONTWAIT | MSG_TRUNC);
@@ -120,8 +120,8 @@ HelperProcess::~HelperProcess() {
   if (process_) kill_and_reap(*std::move(process_));
 }
 
-// A token's library may be in the middle of something: SoftHSM2 writes its token's files in place. The helper
-// ends what it began, for some seconds, if it still can (helper/main.cc); then it is killed.
+// A token's library may be in the middle of an operation: SoftHSM2 writes its token's files in place. The
+// helper gets some seconds to finish it, if it can (helper/main.cc); then it is killed.
 void HelperProcess::end_in_time() {
   struct Ending {
     Spawned process;
@@ -132,11 +132,11 @@ void HelperProcess::end_in_time() {
     constexpr std::chrono::seconds kGrace{6};
     const auto deadline = std::chrono::steady_clock::now() + kGrace;
     const bool says = readable(ending.channel.get(), deadline);
-    // Let go of before the process is reaped: one that hangs in the kernel holds up nobody but this thread.
+    // Called before the process is reaped: one that hangs in the kernel blocks only this thread.
     if (const Late late = std::exchange(ending.late, nullptr)) {
       try {
         late(says ? received(ending.channel) : std::nullopt);
-      } catch (const std::bad_alloc&) {  // nobody hears what it said
+      } catch (const std::bad_alloc&) {  // its reply is lost
       }
     }
     if (!readable(ending.process.handle.get(), deadline)) kill_group(ending.process);

@@ -20,28 +20,26 @@ using Deadline = std::chrono::steady_clock::time_point;
 
 inline constexpr const char* kHelperName = "coprotect-token";
 
-// The environment of a helper: the few variables by which PKCS#11 modules find their configuration
-// (kPassedVariables), as they are here; and, if one is given, the only token that it shall serve.
+// The environment of a helper: this process's values of the few variables by which PKCS#11 modules find their
+// configuration (kPassedVariables) and, if given, the only token that it shall serve.
 std::vector<std::string> environment_of_helper(const std::string& uri = {});
 
-// A coprotect-token process: started with nothing of this process but its channel and
-// environment_of_helper(). Killed and reaped when the object goes; one that had no time to answer is given
-// some seconds to end what it began. The program must not reap children that it does not know (waitpid(−1),
-// SA_NOCLDWAIT).
+// A coprotect-token process. It gets only its channel and environment_of_helper() from this process. The
+// destructor kills and reaps it; a helper that had no time to answer first gets some seconds to finish what
+// it began. The program must not reap unknown children (waitpid(−1), SA_NOCLDWAIT).
 class HelperProcess {
  public:
-  // With an owner, it goes on as that user.
+  // With an owner, it runs as that user.
   static Result<HelperProcess> start(const std::filesystem::path& executable,
                                      const std::optional<FileOwner>& owner = std::nullopt);
   HelperProcess(HelperProcess&& other) noexcept;
   HelperProcess& operator=(HelperProcess&&) = delete;
   ~HelperProcess();
 
-  // Sends the request and waits for the reply. Code::unavailable if none comes before the deadline, or before
-  // it is told to stop.
+  // Sends the request and waits for the reply. Code::unavailable if none comes before the deadline or before
+  // a stop request.
   Result<Secret> exchange(ByteView request, Deadline deadline, const std::stop_token& stop = {});
-  // For a helper that had no time to answer: called once, from another thread, with what it says while it
-  // ends, if it says anything.
+  // For a helper that had no time to answer. Called once, from another thread, with its late reply, if any.
   using Late = std::function<void(const std::optional<Secret>& reply)>;
   void when_late(Late late) { late_ = std::move(late); }
 
@@ -50,7 +48,7 @@ class HelperProcess {
   Error ended_without_reply();
   void end_in_time();
 
-  std::optional<Spawned> process_;  // until it is reaped
+  std::optional<Spawned> process_;  // none once reaped
   bool timed_out_ = false;
   Late late_;
   Fd channel_;

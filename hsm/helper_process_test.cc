@@ -18,7 +18,7 @@ namespace {
 
 using std::chrono_literals::operator""ms;
 
-// Programs in the place of coprotect-token that misbehave.
+// Misbehaving programs in place of coprotect-token.
 class HelperThat : public testing::Test {
  protected:
   // The outcome of a call to a helper that runs this script.
@@ -33,7 +33,7 @@ class HelperThat : public testing::Test {
     if (status.error().code() != Code::unavailable ||
         status.error().message().find(message) == std::string::npos)
       return testing::AssertionFailure() << status.error().message();
-    // No child is left, running or dead; one that had no time to answer has some to end.
+    // No child is left, running or dead; a helper that had no time to answer gets some time to end.
     for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
          std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(10ms)) {
       siginfo_t child{};
@@ -69,7 +69,7 @@ TEST_F(HelperThat, HangsIsKilledWithAllThatItStarted) {
   while (kill(grandchild, 0) == 0) std::this_thread::yield();
 }
 
-// A software token that is killed while it writes may be no token any more.
+// A software token that is killed while it writes may be destroyed.
 TEST_F(HelperThat, HangsMayEndWhatItBegan) {
   const auto file = (scratch_ / "ended").string();
   EXPECT_TRUE(unavailable(
@@ -79,7 +79,7 @@ TEST_F(HelperThat, HangsMayEndWhatItBegan) {
   EXPECT_EQ(seen("ended"), "well\n");
 }
 
-// But not for ever.
+// But the time is limited.
 TEST_F(HelperThat, IgnoresThatItShallEnd) {
   EXPECT_TRUE(unavailable(call("trap '' TERM\nwhile :; do /bin/sleep 1; done", 500ms), "does not answer"));
 }

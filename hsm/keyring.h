@@ -8,12 +8,11 @@
 namespace coprotect::hsm {
 
 // An agent's own secrets, in one file wrapped under a key that its token seals: the identity key (ECDSA
-// P-256), a key that MACs the rows of the store that authorise, and a key that seals invitations' secrets at
-// rest. Held in locked memory while the agent runs. The file also names the token: shares are sealed by that
-// one and by no other.
+// P-256), a key that MACs the store's authorising rows, and a key that seals invitation secrets at rest. Held
+// in locked memory while the agent runs. The file also names the token: only that token seals shares.
 class Keyring {
  public:
-  // Makes a new keyring and writes it to `file` (0600, durable, refused with Code::conflict if it exists).
+  // Makes a new keyring and writes it durably to `file` (0600). Code::conflict if the file exists.
   static Result<Keyring> create(const Token& token, const std::filesystem::path& file, Random& random);
   static Result<Keyring> open(const Token& token, const std::filesystem::path& file);
 
@@ -22,7 +21,7 @@ class Keyring {
   const std::string& token_name() const { return token_name_; }
   // HMAC-SHA-256 under the row key.
   Digest mac(ByteView row) const;
-  // Authenticated encryption for small secrets at rest; `context` says what for and is bound.
+  // Authenticated encryption for small secrets at rest; `context` states their purpose and is authenticated.
   Bytes wrap(std::string_view context, const Secret& plaintext, Random& random) const;
   Result<Secret> unwrap(std::string_view context, ByteView wrapped) const;
 

@@ -7,9 +7,10 @@
 
 namespace coprotect::hsm {
 
-// Entries of an agent's log that its operator found in a backup, for those that rotted in its store: the
-// folder `log-repairs` in the agent's own, a file for each, named by the entry's number (mac_files.h). The
-// agent reads them at its start, and takes an entry if it is the one that the log's chain demands.
+// Log entries that the operator found in a backup, to replace damaged ones in the agent's store. They are in
+// the folder `log-repairs` in the agent's own folder, one file each, named by the entry's number
+// (mac_files.h). The agent reads them at start, and accepts an entry if it is the one that the log's chain
+// requires.
 class LogRepairFiles {
  public:
   // `keyring` outlives it.
@@ -19,7 +20,7 @@ class LogRepairFiles {
   Status put(std::uint64_t seq, Bytes entry) const {
     return files_.write(folder_ / std::to_string(seq), std::move(entry));
   }
-  // Nothing if there is none, or none that holds.
+  // Nothing if there is none, or its MAC does not verify.
   std::optional<Bytes> of(std::uint64_t seq) const {
     auto entry = files_.read(folder_ / std::to_string(seq));
     return entry ? std::optional(*std::move(entry)) : std::nullopt;

@@ -37,7 +37,7 @@ Result<PlanApprovals::Pending> PlanApprovals::all_pending() const {
   std::error_code failure;
   for (fs::directory_iterator entry(pending_, failure), end; !failure && entry != end;
        entry.increment(failure)) {
-    // One that is being written has no name yet.
+    // A file that is being written has no final name yet.
     if (entry->path().filename().string().starts_with('.')) continue;
     const auto content = files_.read(entry->path());
     if (!content && content.error().code() == Code::not_found) continue;
@@ -66,7 +66,7 @@ Status PlanApprovals::forget(const protocol::KeyId& key_id) const {
   return remove_file(pending_ / to_hex(key_id));
 }
 
-// If the plan cannot be read that says which one it is.
+// Used if the plan that names it cannot be read.
 Status PlanApprovals::forget_approvals_of(const protocol::KeyId& key_id) const {
   std::error_code failure;
   for (const auto& entry : fs::directory_iterator(approvals_, failure)) {
@@ -107,7 +107,7 @@ Result<std::optional<OperatorApproval>> PlanApprovals::approval_of(const Digest&
   if (!content) return content.error();
   auto approval = OperatorApproval::parse(*content);
   if (!approval) return std::move(approval).error().in("\"" + file.string() + "\"");
-  // Another plan's, put in its place.
+  // An approval of another plan was put in its place.
   if (approval->plan_hash != plan_hash)
     return Error(Code::altered, "\"" + file.string() + "\" is an approval of another plan");
   return std::optional(*std::move(approval));

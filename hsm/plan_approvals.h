@@ -9,34 +9,35 @@
 
 namespace coprotect::hsm {
 
-// Where an agent and its operator meet over a plan that would change who holds a key: two folders in the
-// agent's state (agent_folder.h), `pending`, which the agent writes, and `approvals`, which the operator's
-// tool writes. Each file ends with a MAC of the keyring (mac_files.h).
+// How an agent and its operator agree on a plan that would change who holds a key. Two folders in the agent's
+// state (agent_folder.h): `pending`, which the agent writes, and `approvals`, which the operator's tool
+// writes. Each file ends with a MAC of the keyring (mac_files.h).
 class PlanApprovals {
  public:
   // `keyring` outlives it.
   PlanApprovals(const std::filesystem::path& state, const Keyring& keyring)
       : pending_(state / "pending"), approvals_(state / "approvals"), files_(keyring) {}
 
-  // One plan a key: the newest that was proposed. Code::denied for one that is too long to be read back.
+  // Keeps one plan for each key: the newest one proposed. Code::denied for a plan that is too long to be read
+  // back.
   Status put_pending(const protocol::PendingPlan& plan) const;
-  // Code::not_found if none waits.
+  // Code::not_found if no plan is pending.
   Result<protocol::PendingPlan> pending(const protocol::KeyId& key_id) const;
-  // All that wait, and for each file that cannot be read, or does not hold, an error that names it.
+  // All pending plans, and an error naming each file that cannot be read or verified.
   struct Pending {
     std::vector<protocol::PendingPlan> plans;
     std::vector<Error> unreadable;
   };
   Result<Pending> all_pending() const;
-  // Forgets the plan of a key, and what the operator said of it. Nothing to forget is fine.
+  // Removes the plan of a key, and the operator's answer to it. Succeeds if there is none.
   Status forget(const protocol::KeyId& key_id) const;
-  // Forgets all of them: the offers that the plans were made for ended with the process that made them.
+  // Removes all plans: the offers behind them ended with the process that made them.
   Status forget_all() const;
 
   Status approve(const protocol::OperatorApproval& approval) const;
-  // Takes an approval back. Code::not_found if there is none.
+  // Withdraws an approval. Code::not_found if there is none.
   Status withdraw(const Digest& plan_hash) const;
-  // Nothing if there is none; Code::altered for a file that does not hold.
+  // Nothing if there is none; Code::altered for a file whose MAC does not verify.
   Result<std::optional<protocol::OperatorApproval>> approval_of(const Digest& plan_hash) const;
 
  private:

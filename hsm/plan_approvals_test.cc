@@ -81,7 +81,7 @@ TEST_F(PlanApprovalsTest, AgentAndOperatorReadEachOther) {
   EXPECT_FALSE(*at.approval_of({20}));
 }
 
-// Who can write the folder, but cannot open the keyring, approves nothing.
+// An attacker who can write the folder, but cannot open the keyring, approves nothing.
 TEST_F(PlanApprovalsTest, AnotherHandIsNoticed) {
   const auto own = keyring("keyring");
   const auto other = keyring("other");
@@ -94,7 +94,7 @@ TEST_F(PlanApprovalsTest, AnotherHandIsNoticed) {
   std::filesystem::rename(scratch_ / "approvals" / to_hex(Digest{11}),
                           scratch_ / "approvals" / to_hex(Digest{10}));
   EXPECT_EQ(code_of(at.approval_of({10})), Code::altered);
-  // A pending plan is no approval.
+  // A pending plan is not an approval.
   ASSERT_TRUE(at.put_pending(plan(1, 10)));
   std::filesystem::rename(scratch_ / "pending" / to_hex(protocol::KeyId{1}),
                           scratch_ / "approvals" / to_hex(Digest{10}));
@@ -107,7 +107,7 @@ TEST_F(PlanApprovalsTest, AnotherHandIsNoticed) {
   EXPECT_EQ(all->unreadable[0].code(), Code::altered);
 }
 
-// One key's plan that nobody can read keeps nobody from the others, and says which file it is.
+// An unreadable plan of one key does not block the others, and the error names its file.
 TEST_F(PlanApprovalsTest, AnUnreadablePlanIsNamedAndTheOthersAreListed) {
   const auto own = keyring("keyring");
   ASSERT_TRUE(own);
@@ -125,7 +125,7 @@ TEST_F(PlanApprovalsTest, AnUnreadablePlanIsNamedAndTheOthersAreListed) {
   ASSERT_EQ(all->unreadable.size(), 1u);
   EXPECT_NE(all->unreadable[0].message().find(file.string()), std::string::npos)
       << all->unreadable[0].message();
-  // It is forgotten with the approval that it had; the others' stay.
+  // It is removed together with its approval; the others' stay.
   ASSERT_TRUE(at.forget({2}));
   EXPECT_TRUE(at.all_pending()->unreadable.empty());
   EXPECT_FALSE(*at.approval_of({20}));

@@ -1,7 +1,7 @@
-// The program that residue_test.cc searches: keeps a share as an agent does. Arguments: suite, token URI,
-// hold in milliseconds, file of the epochs' keys. Reads a share from its standard input, seals it, computes
-// with it three times, writes the record (u16 length first) and waits. Each further byte is a command: e
-// destroys the share's epoch, p leaves a copy of it in ordinary memory; answered with the same byte.
+// The program that residue_test.cc searches: holds a share as an agent does. Arguments: suite, token URI,
+// hold in milliseconds, file of the epoch keys. Reads a share from standard input, seals it, computes with it
+// three times, writes the record (u16 length first) and waits. Each further byte is a command: e destroys the
+// share's epoch, p leaves a copy of it in ordinary memory. The answer is the same byte.
 
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -38,7 +38,7 @@ int fail(const Error& error) {
   return 1;
 }
 
-// What an agent does from a ceremony to rest.
+// The steps of an agent, from the ceremony until it is idle.
 Result<Bytes> seal_and_use(ShareKeeper& keeper, const ShareId& id) {
   const protocol::Group& group = protocol::group_of(id.suite);
   Secret received(group.scalar_size());
@@ -57,7 +57,7 @@ Result<Bytes> seal_and_use(ShareKeeper& keeper, const ShareId& id) {
   return record;
 }
 
-// Computes no more, but reads the share again and does not wipe it.
+// Reads the share from the input again, computes nothing with it and does not wipe it.
 void plant(std::uint8_t* share, std::size_t size) {
   if (!read_all({share, size})) _exit(1);
 }

@@ -1,5 +1,5 @@
-// After use nothing of a share, and nothing of the key that wraps it, is in a keeper's memory where a core
-// dump, a debugger or root could read it.
+// After use, a keeper's memory contains nothing of a share or of its wrapping key that a core dump, a
+// debugger or root could read.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -42,7 +42,7 @@ class Pipe {
   std::array<int, 2> ends_{};
 };
 
-// A keeper in a process of its own that has used a share and is at rest.
+// A keeper in a separate process that has used a share and is idle.
 class Subject {
  public:
   Subject(SuiteId suite, const std::string& uri, std::string_view hold, const Secret& share,
@@ -126,7 +126,7 @@ TEST_P(MemoryOfAKeeper, HasNothingOfAShareThatWasHeldAndErased) {
   EXPECT_TRUE(none(subject.search(wrapping_key(subject))));
 }
 
-// A kernel without memfd_secret shows locked memory to root. There the share is in that, and in nothing else.
+// A kernel without memfd_secret shows locked memory to root. There, only locked memory contains the share.
 TEST_P(MemoryOfAKeeper, ShowsNothingOfAHeldShareWhereTheKernelCanHideIt) {
   Subject subject(GetParam(), tpm_.uri(), kHour, share_.bytes(), scratch_ / "epochs");
   const bool hidden = *locked_memory::install_arena_only() == locked_memory::Kind::secretmem;

@@ -46,7 +46,7 @@ struct Case {
   Result<PartialSet> compute(ShareKeeper& keeper, const ShareId& as, ByteView record) const {
     return keeper.compute(as, record, public_share, bases, context, system_random(), Interest());
   }
-  // Whether the keeper answers with partials that hold.
+  // Whether the keeper answers with partials that verify.
   testing::AssertionResult computes(ShareKeeper& keeper, ByteView record) const {
     const auto set = compute(keeper, id, record);
     if (!set) return testing::AssertionFailure() << set.error().message();
@@ -78,7 +78,7 @@ class SealedKeeperOnATpm : public testing::TestWithParam<SuiteId> {
     return make_sealed_keeper(Token({.uri = tpm_.uri(), .helper = counting_helper_}), scratch_ / "epochs",
                               hold);
   }
-  // How often a token was asked so far.
+  // The number of token calls so far.
   std::size_t calls() const {
     const std::string lines = harness::read_file(calls_);
     return static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
@@ -119,10 +119,10 @@ TEST_P(SealedKeeperOnATpm, RefusesARecordUnderAnotherId) {
   others[4].epoch = 1;
   others[5].tenant = "";
   for (const ShareId& other : others) EXPECT_TRUE(case_.fails(*keeper, other, *record, Code::altered));
-  // The suite alone, with elements that are of it.
+  // Only the suite differs, with elements of that suite.
   const Case another_suite(GetParam() == SuiteId::p256 ? SuiteId::ffdhe3072 : SuiteId::p256);
   EXPECT_TRUE(another_suite.fails(*keeper, another_suite.id, *record, Code::altered));
-  // While the share is held it is no different.
+  // The same while the share is cached.
   EXPECT_TRUE(case_.computes(*keeper, *record));
   for (const ShareId& other : others) EXPECT_TRUE(case_.fails(*keeper, other, *record, Code::altered));
 }
@@ -186,7 +186,7 @@ TEST_P(SealedKeeperOnATpm, HoldsAShareAsLongAsItIsTold) {
   EXPECT_EQ(calls(), 3U);
 }
 
-// An old copy of the record, of the table of epochs' keys, and the living token.
+// With an old copy of the record and of the table of epoch keys, and the live token.
 TEST_P(SealedKeeperOnATpm, OpensNothingOfADestroyedEpoch) {
   const auto keeper = this->keeper();
   ShareId next = case_.id;

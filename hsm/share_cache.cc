@@ -8,11 +8,11 @@
 namespace coprotect::hsm {
 namespace {
 
-// Longer than a token takes that answers. One that does not must cost one thread, and not all that want the
-// share.
+// Longer than a working token takes. A token that does not answer must block one thread, not all that want
+// the share.
 constexpr std::chrono::seconds kPatience{5};
 
-// Whoever waits for this must get an answer, even if no memory can be locked any more.
+// Waiting calls must get an answer, even if no more memory can be locked.
 Result<protocol::Scalar> outcome_of(const ShareCache::Unwrap& unwrap) {
   try {
     return unwrap();
@@ -68,7 +68,7 @@ void ShareCache::sweep() {
   });
 }
 
-// Takes the entry out, unless another one stands there by now.
+// Removes the entry, unless another one has replaced it.
 void ShareCache::forget(const Key& key, const std::shared_ptr<Entry>& entry) {
   if (const auto found = entries_.find(key); found != entries_.end() && found->second == entry)
     entries_.erase(found);

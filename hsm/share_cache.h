@@ -13,9 +13,9 @@
 
 namespace coprotect::hsm {
 
-// Unwrapped shares, each for `hold` after its last use. Calls for a share that is being unwrapped wait for it
-// instead of unwrapping it a second time. A share is wiped when it left the cache and the last computation
-// with it ended. Safe from several threads.
+// Caches unwrapped shares, each for `hold` after its last use. Concurrent calls for a share unwrap it only
+// once: the others wait. A share is wiped once it has left the cache and the last computation with it has
+// ended. Safe from several threads.
 class ShareCache {
  public:
   using SharedShare = std::shared_ptr<const protocol::Scalar>;
@@ -23,10 +23,10 @@ class ShareCache {
 
   explicit ShareCache(std::chrono::milliseconds hold) : hold_(hold) {}
 
-  // The share of this id and record, unwrapped by `unwrap` if it is not held. An error goes to all who
-  // waited, and is not kept. Nobody waits longer than some seconds for another's call (Code::unavailable).
+  // The share of this id and record; calls `unwrap` if it is not cached. An error goes to all waiting calls
+  // and is not cached. No call waits longer than some seconds for another's (Code::unavailable).
   Result<SharedShare> get(const ShareId& id, ByteView record, const Unwrap& unwrap);
-  // Forgets the shares of an epoch.
+  // Drops the shares of an epoch.
   void erase(const EpochId& epoch);
   void sweep();
 

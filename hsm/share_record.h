@@ -6,9 +6,9 @@
 
 namespace coprotect::hsm {
 
-// What the store holds of something that belongs to an epoch: it opens with a wrapping key that only the
-// token unseals, and with the epoch's key. Without the first it is useless beside another token, without the
-// second it is erased.
+// What the store holds of something that belongs to an epoch. Opening it needs both a wrapping key, which
+// only the token unseals, and the epoch's key. Without the first it is useless beside another token;
+// destroying the second erases it.
 //   version u8 = 1 | sealed key lp | nonce 12 | AES-256-GCM(key, nonce, aad, content)
 //   key = HKDF-SHA256(salt empty, ikm = wrapping key 32 ‖ epoch's key 32, info = "CPV1-EPOCH-RECORD", 32)
 //   aad = what it is, as its user says | sealed key lp
@@ -18,9 +18,9 @@ struct EpochRecord {
   Bytes ciphertext;
 
   static Bytes wrap(ByteView what, const SealedKey& key, const Secret& epoch_key, ByteView content);
-  // Code::altered for everything but an encoded record.
+  // Code::altered for anything but an encoded record.
   static Result<EpochRecord> parse(ByteView encoded);
-  // Code::altered if a key or `what` is not the one that it was wrapped with.
+  // Code::altered if either key or `what` differs from those it was wrapped with.
   Result<Secret> unwrap(ByteView what, const Secret& key, const Secret& epoch_key) const;
 };
 

@@ -22,7 +22,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   return pointers;
 }
 
-// What the new process begins with.
+// The initial settings of the new process.
 class Settings {
  public:
   Settings() {
@@ -36,7 +36,7 @@ class Settings {
   Settings(const Settings&) = delete;
   Settings& operator=(const Settings&) = delete;
 
-  // False if there is no memory for them.
+  // False if memory runs out.
   bool set(int channel, int its_channel) {
     sigset_t none;
     sigset_t all;
@@ -104,7 +104,7 @@ Spawner*& spawner_in_use() {
 }  // namespace
 
 Spawner& direct_spawner() {
-  static DirectSpawner& direct = *new DirectSpawner;  // threads that reap may be the last
+  static DirectSpawner& direct = *new DirectSpawner;  // reaping threads may be last
   return direct;
 }
 

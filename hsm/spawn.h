@@ -12,13 +12,13 @@
 
 namespace coprotect::hsm {
 
-// A program that was started. It has to be reaped.
+// A program that was started. It must be reaped.
 struct Spawned {
   pid_t pid;
-  Fd handle;  // readable once it has ended; unlike pid, it never is another process
+  Fd handle;  // readable once it has ended; unlike pid, it never refers to another process
 };
 
-// What starts, kills and reaps programs, for all threads of a process.
+// Starts, signals and reaps programs for all threads of a process.
 class Spawner {
  public:
   virtual ~Spawner() = default;
@@ -28,22 +28,22 @@ class Spawner {
   virtual std::optional<int> reap(const Spawned& spawned) = 0;
 };
 
-// Programs are children of this process, unless spawn_through() has said otherwise.
+// The spawner whose programs are children of this process. The default unless spawn_through() set another.
 Spawner& direct_spawner();
-// From now on the functions below go through this one. Before other threads are started.
+// Makes the functions below use this spawner. Call before other threads are started.
 void spawn_through(Spawner& spawner);
 
-// Starts a program that has nothing open but one end of a channel, `channel` here and `its_channel` in it,
-// and stderr; no environment but `environment` (NAME=VALUE); and no signal blocked or ignored. It leads a
-// session and process group of its own, so that it has no terminal, and what it starts can be killed with it.
+// Starts a program. It has nothing open but stderr and one end of a channel, which is `channel` here and
+// `its_channel` there; no environment but `environment` (NAME=VALUE); and no signal blocked or ignored. It
+// leads its own session and process group, so it has no terminal and its children can be killed with it.
 // `arguments` begin with its name. Code::unavailable, naming the executable.
 Result<Spawned> spawn(const std::filesystem::path& executable, std::vector<std::string> arguments,
                       std::vector<std::string> environment, int channel, int its_channel);
-// Asks it, with all that it started, to end (SIGTERM).
+// Asks the program and its children to end (SIGTERM).
 void end_group(const Spawned& spawned);
-// Kills it with all that it started.
+// Kills the program and its children.
 void kill_group(const Spawned& spawned);
-// Waits for its end. As waitpid() tells how it ended; nothing if nobody knows.
+// Waits for its end. Returns how it ended, as waitpid() reports; nothing if unknown.
 std::optional<int> reap(const Spawned& spawned);
 
 }  // namespace coprotect::hsm

@@ -5,7 +5,7 @@
 
 #include "hsm/token.h"
 
-// What the tests of tokens share.
+// Shared by the tests of tokens.
 namespace coprotect::hsm {
 
 // This token, through the helper of this build.

@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kNoAnswer = " does not answer";
 
-// A question that any token answers, in a process of its own. It needs no PIN, so none is tried.
+// A probe that any token answers, in its own process. It needs no PIN, so none is tried.
 bool answers_a_probe(const TokenConfig& config, const std::stop_token& stop) {
   auto helper = HelperProcess::start(config.helper, config.owner);
   if (!helper) return false;
@@ -52,8 +52,8 @@ class Token::Turns {
     Turns* turns_;
   };
 
-  // None if its turn does not come in a call's time, or the one whose turn it is seems to have met a token
-  // that hangs.
+  // None if its turn does not come within a call's time, or if the current call seems to have met a hanging
+  // token.
   std::optional<Turn> take() {
     const auto deadline = Clock::now() + timeout_;
     std::unique_lock lock(mutex_);
@@ -67,7 +67,7 @@ class Token::Turns {
     return Turn(this);
   }
 
-  // A call that had no answer in time, and whose helper ends.
+  // A call that was not answered in time, and whose helper is ending.
   class Late {
    public:
     explicit Late(std::shared_ptr<Turns> turns) : turns_(std::move(turns)) { ++turns_->late_; }
@@ -80,7 +80,7 @@ class Token::Turns {
   };
   bool late() const { return late_ > 0; }
 
-  // The stamp of the PIN file whose PIN the token refused, empty if there is none.
+  // The stamp of the PIN file whose PIN the token rejected; empty if there is none.
   Result<Bytes> refused_pin(const std::filesystem::path& file) const {
     const std::lock_guard lock(pin_mutex_);
     if (file.empty()) return refused_pin_;
@@ -97,7 +97,7 @@ class Token::Turns {
     const std::lock_guard lock(pin_mutex_);
     refused_pin_ = std::move(stamp);
     if (file.empty()) return Done{};
-    // A command of root's notes it for the agent, too.
+    // A command run by root also leaves this note for the agent.
     const auto owner = other_owner(file.parent_path());
     if (!owner) return owner.error();
     return replace_file(file, refused_pin_, *owner);
@@ -112,11 +112,11 @@ class Token::Turns {
     notice_ = std::move(notice);
   }
 
-  // The PIN file has changed since, and its PIN is right.
+  // The PIN file has changed since then, and its PIN is correct.
   void forget_refused_pin(const std::filesystem::path& file) {
     const std::lock_guard lock(pin_mutex_);
     refused_pin_.clear();
-    // A mark that stays refuses nothing: it is another file's.
+    // A note that stays does no harm: it is about another version of the file.
     if (!file.empty()) static_cast<void>(remove_file(file));
   }
 
@@ -134,7 +134,7 @@ class Token::Turns {
   std::mutex mutex_;
   std::condition_variable free_;
   bool taken_ = false;
-  Clock::time_point begun_{};     // of the turn that is taken
+  Clock::time_point begun_{};     // start of the current turn
   mutable std::mutex pin_mutex_;  // guards the next two, and the file
   Bytes refused_pin_;
   std::string notice_;
@@ -167,9 +167,9 @@ Result<TokenReply> Token::call(TokenOperation operation, ByteView subject) const
   if (const auto hangs = hang()) return hangs->error;
   const auto turn = turns_->take();
   if (!turn) return Error(Code::unavailable, label() + kNoAnswer + " the call before this one");
-  // The call before this one may have had no answer.
+  // The previous call may have been left without an answer.
   if (const auto hangs = hang()) return hangs->error;
-  // What it said about the PIN is still to come: it is not tried meanwhile.
+  // Its answer about the PIN is still pending, so the PIN is not tried meanwhile.
   const bool needs_pin = operation != TokenOperation::probe;
   if (needs_pin && turns_->late())
     return Error(Code::unavailable, label() + kNoAnswer + " the call before this one");

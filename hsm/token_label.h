@@ -5,8 +5,8 @@
 
 namespace coprotect::hsm {
 
-// How messages name a token: `token "pkcs11:token=…"`. A PIN that somebody wrote into the URI, which is
-// refused, is not repeated.
+// The name of a token in messages: `token "pkcs11:token=…"`. Omits a PIN in the URI, which is rejected
+// elsewhere.
 std::string token_label(std::string_view uri);
 
 }  // namespace coprotect::hsm

@@ -20,7 +20,7 @@ using harness::Scratch;
 using harness::SoftToken;
 using harness::SoftTpm;
 
-// A token of a test's own that can be taken away, with a second one of its kind.
+// A test's own token that can be removed, with a second one of its kind.
 class Device {
  public:
   virtual ~Device() = default;
@@ -113,7 +113,7 @@ TYPED_TEST(TokenOf, RefusesAKeyWithAnyByteChanged) {
   const Token token = this->token();
   const auto sealed = token.seal_new_key();
   ASSERT_TRUE(sealed) << sealed.error().message();
-  // Every byte of what frames it, and some of each longer field.
+  // Every byte of the framing, and some of each longer field.
   for (std::size_t i = 0; i < sealed->sealed.size(); i += i < 8 ? 1 : 5) {
     Bytes changed = sealed->sealed;
     changed[i] ^= 0x40;
@@ -153,7 +153,7 @@ TYPED_TEST(TokenOf, RefusesAWrongPinUntilItsFileChanges) {
   EXPECT_TRUE(wrong.unseal(sealed->sealed));
 }
 
-// A name is the token's own: another one has another, and a token that must have a name is used with it only.
+// A name is unique to a token. A token that must have a name is used only with that name.
 TYPED_TEST(TokenOf, IsUsedUnderItsNameOnly) {
   const Token here = this->token();
   const Token there = this->token(this->device_.uri_of_another());
@@ -227,8 +227,8 @@ TYPED_TEST(TokenOf, ServesSeveralProcesses) {
   for (auto& agent : agents) agent.get();
 }
 
-// What serial number and label say can be made again, and a token of the same label may be in the place of
-// the right one. Its sealing key cannot.
+// A serial number and a label can be reproduced, and a token of the same label may replace the right one. Its
+// sealing key cannot be reproduced.
 TEST(TokenWithItsNeighboursLabel, IsRefused) {
   const Scratch scratch;
   const SoftToken token(scratch / "token", "one");
@@ -238,7 +238,7 @@ TEST(TokenWithItsNeighboursLabel, IsRefused) {
   const auto sealed = used.seal_new_key();
   ASSERT_TRUE(sealed) << sealed.error().message();
   swapped.use();
-  // A token without a sealing key gets none, and one with a key of its own is not used.
+  // A token without a sealing key gets none, and one with a different key is not used.
   for (int i = 0; i < 2; ++i) {
     const auto refused = used.named(sealed->name).seal_new_key();
     ASSERT_FALSE(refused);
@@ -271,7 +271,7 @@ TEST(Token, RefusesUrisThatNoBackendUnderstands) {
   EXPECT_EQ(probed.error().code(), Code::malformed);
 }
 
-// The agent and the tool name their token in front of what went wrong with it.
+// The agent and the tool prefix a token's errors with its name.
 TEST(Token, IsNamedWithoutThePinThatDoesNotBelongThere) {
   EXPECT_EQ(token_label("pkcs11:token=x?pin-source=file:/p"), "token \"pkcs11:token=x?pin-source=file:/p\"");
   EXPECT_EQ(token_label("pkcs11:token=x?pin-value=1234&module-path=/m?pin-value=5678"),

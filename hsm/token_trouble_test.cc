@@ -16,7 +16,7 @@
 #include "swtpm-tests/harness/soft_token.h"
 #include "swtpm-tests/harness/soft_tpm.h"
 
-// Tokens that refuse a PIN, lose their user, are late, or do not answer at all.
+// Tokens that reject a PIN, lose their user, are late, or do not answer at all.
 namespace coprotect::hsm {
 namespace {
 
@@ -25,7 +25,7 @@ using harness::SoftToken;
 using harness::SoftTpm;
 using std::chrono_literals::operator""ms;
 
-// A token that locks after three tries must not be tried by one process after the other.
+// Successive processes must not each try a PIN on a token that locks after three tries.
 TEST(TokenThatRefusedThePin, IsNotTriedAgainByLaterProcesses) {
   const Scratch scratch;
   const SoftToken device(scratch / "token");
@@ -47,7 +47,7 @@ TEST(TokenThatRefusedThePin, IsNotTriedAgainByLaterProcesses) {
     EXPECT_TRUE(token.probe());
   }
   EXPECT_EQ(device.logins(), before + 1);
-  // Another wrong PIN is tried once, too; the right one as often as it is needed.
+  // Another wrong PIN is also tried once; the right one as often as needed.
   harness::write_file(pin_file, "161803\n");
   for (int start = 0; start < 3; ++start)
     EXPECT_EQ(code_of(Token(config).unseal(sealed->sealed)), Code::wrong_code);
@@ -58,7 +58,7 @@ TEST(TokenThatRefusedThePin, IsNotTriedAgainByLaterProcesses) {
   EXPECT_FALSE(std::filesystem::exists(config.refused_pin));
 }
 
-// The refusal comes too late for the call that tried the PIN, but not too late to be noted.
+// The rejection comes too late for the call that tried the PIN, but is still noted.
 TEST(TokenThatRefusedThePin, IsNotTriedAgainIfItSaidSoLate) {
   const Scratch scratch;
   const SoftToken device(scratch / "token");
@@ -85,7 +85,7 @@ TEST(TokenThatRefusedThePin, IsNotTriedAgainIfItSaidSoLate) {
   EXPECT_EQ(device.logins(), before + 1);
 }
 
-// A mark that cannot be read says nothing: the operator decides.
+// An unreadable note proves nothing: the operator decides.
 TEST(TokenThatRefusedThePin, IsNotTriedWhileItsMarkIsBroken) {
   const Scratch scratch;
   const SoftToken device(scratch / "token");
@@ -103,7 +103,7 @@ TEST(TokenThatRefusedThePin, IsNotTriedWhileItsMarkIsBroken) {
   EXPECT_TRUE(Token(config).seal_new_key());
 }
 
-// SoftHSM2 writes its token's file in place, at each login even: killed meanwhile, it has no token any more.
+// SoftHSM2 writes its token's file in place, even at each login: a kill in between destroys the token.
 TEST(TokenInUse, IsNotDisturbedByTheDeathOfItsUser) {
   const Scratch scratch;
   const SoftToken device(scratch / "token");
@@ -137,7 +137,7 @@ TEST(TokenOnAHangingTpm, IsUnavailableInTimeAndRecovers) {
   EXPECT_TRUE(patient.unseal(sealed->sealed));
 }
 
-// Whether the token unseals again, asked until it does.
+// Whether the token unseals again; retries until it does.
 testing::AssertionResult unseals_again(const Token& token, ByteView sealed) {
   std::string last;
   for (const auto end = std::chrono::steady_clock::now() + 60'000ms;
@@ -203,7 +203,7 @@ TEST(TokenThatHangs, HoldsUpOneThreadOfMany) {
   EXPECT_EQ(waited, 1);
 }
 
-// A probe is no login: one that is wrong would be counted by the token, again and again.
+// A probe does not log in: the token would count a wrong PIN each time.
 TEST(TokenThatHangs, IsProbedWithoutItsPin) {
   const Scratch scratch;
   const SoftToken device(scratch / "token");

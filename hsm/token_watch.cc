@@ -34,7 +34,7 @@ void TokenWatch::timed_out() {
   try {
     if (!thread_.joinable()) thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
   } catch (const std::system_error&) {
-    return;  // without a thread that probes it, each call has to find out anew
+    return;  // without a probing thread, each call has to find out for itself
   }
   since_ = utc_now();
   next_probe_ = Clock::now() + pause_;
@@ -57,7 +57,7 @@ void TokenWatch::run(const std::stop_token& stop) {
     bool answers = false;
     try {
       answers = probe_(stop);
-    } catch (const std::exception&) {  // our own lack: nobody knows how the token is
+    } catch (const std::exception&) {  // our own lack of memory says nothing about the token
     }
     lock.lock();
     if (answers) since_.clear();

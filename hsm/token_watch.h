@@ -11,20 +11,20 @@
 
 namespace coprotect::hsm {
 
-// The pauses between two probes of a token that hangs: each twice as long as the one before.
+// The pauses between probes of a hanging token: each is twice as long as the one before.
 struct ProbePauses {
   std::chrono::milliseconds first{1'000};
   std::chrono::milliseconds longest{30'000};
 };
 
-// Knows whether a token hangs, and then asks it in a thread of its own until it answers, so that nobody else
-// waits for it. Safe from several threads.
+// Tracks whether a token hangs. If it does, probes it in a thread of its own until it answers, so that no
+// other thread waits for it. Safe from several threads.
 class TokenWatch {
  public:
-  // Asks the token once; true if it answers at all, whatever it says. Ends early when it is told to stop.
+  // Probes the token once; true if it answers at all, whatever the answer. Ends early on a stop request.
   using Probe = std::function<bool(const std::stop_token&)>;
 
-  // For how long calls have had no answer.
+  // Since when calls have been without an answer.
   struct Hang {
     std::string since;                  // 2026-01-31T08:00:00Z
     std::chrono::seconds next_probe{};  // in about this time, at least 1
@@ -32,17 +32,17 @@ class TokenWatch {
 
   TokenWatch(ProbePauses pauses, Probe probe)
       : pauses_(pauses), pause_(pauses.first), probe_(std::move(probe)) {}
-  // Ends a probe that runs.
+  // Ends a running probe.
   ~TokenWatch();
   TokenWatch(const TokenWatch&) = delete;
   TokenWatch& operator=(const TokenWatch&) = delete;
 
   // None unless the token hangs.
   std::optional<Hang> hang() const;
-  // A call had no answer in its time.
+  // Call when a call was not answered in time.
   void timed_out();
-  // A call was answered. Until that the pauses grow, also if a probe was answered meanwhile: a token may
-  // answer those and nothing else.
+  // Call when a call was answered. Until then the pauses grow even if a probe was answered, because a token
+  // may answer probes and nothing else.
   void answered();
 
  private:

@@ -8,7 +8,7 @@
 namespace coprotect::agent::custodian {
 namespace {
 
-// More time than an agent can run: whoever does not know the value waits for ever.
+// Longer than any agent runs: code that does not know this value waits for ever.
 constexpr std::int64_t kNotBegun = std::numeric_limits<std::int64_t>::max();
 
 template <std::size_t N>
@@ -19,7 +19,7 @@ std::optional<ByteArray<N>> array_of(const Bytes& bytes) {
   return array;
 }
 
-// As the store's list of rows has it.
+// As in the store's RowList.
 Bytes name_of(const Announcements::Place& place) {
   Bytes name(place.first.begin(), place.first.end());
   name.insert(name.end(), place.second.begin(), place.second.end());

@@ -20,8 +20,8 @@ bool is_of(const LogEntry& entry, Operation operation) {
 bool uses_share(const LogEntry& entry, Operation operation) {
   return entry.kind == EntryKind::intent && is_of(entry, operation);
 }
-// Whether it is of a request whose items were judged, though none may have been answered: that is recorded as
-// a refusal. What a cap refused does not count.
+// Whether the entry belongs to a request whose items were judged. If none was answered, it is recorded as a
+// refusal. A request that a cap refused does not count.
 bool asks_for_partials(const LogEntry& entry) {
   if (!is_of(entry, Operation::partial_decrypt) || entry.items.empty()) return false;
   return entry.kind == EntryKind::intent ||

@@ -14,7 +14,7 @@
 
 namespace coprotect::agent::custodian {
 
-// So many uses by one subject in one day (UTC).
+// A limit on the uses by one subject in one day (UTC).
 class DailyCap {
  public:
   explicit DailyCap(std::uint64_t limit) : limit_(limit) {}
@@ -22,11 +22,11 @@ class DailyCap {
   void set_limit(std::uint64_t limit) { limit_ = limit; }
   std::uint64_t limit() const { return limit_; }
   void add(const std::string& subject, std::uint64_t uses, std::int64_t time_ms);
-  // Counts those that it does not allow.
+  // Also counts refusals.
   bool allows(const std::string& subject, std::uint64_t uses, std::int64_t now_ms) const;
-  // How much of it is in use today, by the subject that has the most.
+  // Today's use by the subject with the most.
   LimitUse use(const std::string& name, std::int64_t now_ms) const;
-  // What was counted so far, for a log whose beginning is cut off (log_state.h).
+  // Copies the counts of `other`, for a log whose beginning is cut off (log_state.h).
   void take_counts_of(const DailyCap& other) { days_ = other.days_; }
   void write(Writer& to) const;
   bool read(Reader& from);
@@ -41,44 +41,44 @@ class DailyCap {
   std::map<std::string, Day> days_;
 };
 
-// The brakes on mass decryption and on attacks that need many answers of one static key: partial decryptions
-// requested for one key, and values derived with it, in all and by one client. What recovers has a cap of its
-// own, so that daily work does not keep a company from its last resort; and a request of which no item was
-// answered does not count for the key, so that whoever may decrypt nothing keeps nobody else from it. Of
-// handovers, what any administrator's certificate can do and nothing takes back: a refresh makes the history
-// longer, and a void uses up epochs. An invitation's key generations that are given up count as voids.
-// Counted from the log, so that they survive a restart and no row of the store can reset them. Guarded by the
-// store: only to be used within a transaction.
+// Limits mass decryption, and attacks that need many answers from one static key. Caps the partial
+// decryptions requested for one key and the values derived with it, in total and by one client. Recovery
+// requests have their own cap, so that daily work cannot block a recovery. A request of which no item was
+// answered does not count against the key, so a client that may decrypt nothing cannot block others. Also
+// caps irreversible handover steps that any administrator's certificate permits: a refresh lengthens the
+// history, and a void uses up epochs. Aborted key generations of an invitation count as voids. The counts
+// come from the log, so they survive a restart and no row of the store can reset them. Guarded by the store:
+// use only within a transaction.
 class Caps {
  public:
   explicit Caps(const Settings& settings);
-  // Counts only, and admits nothing.
+  // Only counts; admits nothing.
   Caps() : Caps(RequestCaps{0, 0, 0, 0, 0}, 0, 0) {}
 
-  // Other caps of requests from now on; what was counted stays.
+  // Replaces the request caps. Keeps the counts.
   void use(const RequestCaps& caps);
-  // Counts what the log says was admitted.
+  // Counts an admitted request from the log.
   void count(const protocol::LogEntry& entry);
-  // What others counted is what counts from now on; the limits stay.
+  // Replaces the counts with those of `other`. Keeps the limits.
   void take_counts_of(const Caps& other);
-  // What was counted, of all caps.
+  // Writes the counts of all caps.
   void write(Writer& to) const;
-  // False if it is not of its form.
+  // False if the encoding is malformed.
   bool read(Reader& from);
-  // Code::limited once a cap is reached; counts the intent when the transaction is committed. What does not
-  // use a share is admitted always.
+  // Code::limited once a cap is reached. Counts the intent when the transaction is committed. Always admits a
+  // request that does not use a share.
   Status admit(Transaction& transaction, const protocol::LogEntry& intent);
-  // Code::limited once so many refreshes of the key were activated, or so many plans were voided by the
-  // client, or of the key.
+  // Code::limited once the cap of activated refreshes of this key is reached, or of plans voided by this
+  // client or of this key.
   Status check_refresh(const protocol::KeyId& key_id, std::int64_t now_ms) const;
   Status check_void(const std::string& client, const protocol::KeyId& key_id, std::int64_t now_ms) const;
   // Code::limited once so many keys that the invitation prepared were aborted.
   Status check_aborts(const std::string& invitation, std::int64_t now_ms) const;
 
-  // How much of each is in use today. Those of derive keys only if somebody may derive.
+  // Today's use of each cap. Omits the derivation caps if nobody may derive.
   std::vector<LimitUse> uses(std::int64_t now_ms) const;
 
-  // What entries of the log end with that count there.
+  // Endings of the log entries that count as a refresh or a void.
   static constexpr std::string_view kRefresh = ", a refresh";
   static constexpr std::string_view kVoid = ", which was not prepared here";
   // And the whole of one: each key generation that is given up erases a root, and with it every backup.

@@ -105,7 +105,7 @@ bool Ceremonies::spent(const InvitationId& invitation) const {
   return key != nullptr && key->state != KeyState::prepared;
 }
 
-// A spent invitation's certificate stays good for TLS; whoever keeps it fills no log with it.
+// A spent invitation's certificate stays valid for TLS; its holder must not be able to fill a log with it.
 void Ceremonies::record_failure(const Caller& caller, const ipc::Call& call, const Error& error) {
   if (!caller.proved || spent(caller.invitation)) return;
   const auto running = running_.find(caller.invitation);
@@ -113,12 +113,12 @@ void Ceremonies::record_failure(const Caller& caller, const ipc::Call& call, con
   const std::string tenant = key                         ? key->tenant()
                              : running != running_.end() ? running->second.tenant
                                                          : caller.tenant;
-  if (tenant.empty()) return;  // it is not known whose ceremony it is
+  if (tenant.empty()) return;  // the ceremony's owner is unknown
   auto failure = entry(caller, tenant, step_label(call) + ": " + error.message());
   failure.outcome = code_name(error.code());
   failure.request_hash = protocol::sha256(call.body);
   if (key) failure.key_id = key->key_id();
-  // The step fails whether or not this can be written.
+  // The step fails whether or not this is written.
   static_cast<void>(refusals_.add(caller.certificate, std::move(failure)));
 }
 

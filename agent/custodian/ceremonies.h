@@ -20,13 +20,13 @@
 
 namespace coprotect::agent::custodian {
 
-// Which step of which ceremony a call is, as the log names it: "open", "deal of ceremony HEX".
+// The step and ceremony of a call, as the log names it: "open", "deal of ceremony HEX".
 std::string step_label(const ipc::Call& call);
 
 // The agent's side of a key generation (protocol/SPEC.md §5), or of the handover in which it gets its first
-// share of a key (§13.6). Offers and running dealers are only in memory,
-// one for each invitation: a crash before PREPARED leaves nothing behind. From PREPARED on everything is in
-// the store, and stays there until the key is activated or aborted.
+// share of a key (§13.6). Offers and running dealers are held only in memory, one for each invitation: a
+// crash before PREPARED leaves nothing behind. From PREPARED on, everything is in the store until the key is
+// activated or aborted.
 class Ceremonies {
  public:
   Ceremonies(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper,
@@ -45,23 +45,24 @@ class Ceremonies {
         caps_(caps),
         invitations_(settings.state() / "invitations", keyring) {}
 
-  // Any route of a ceremony. The peer must hold the certificate of an invitation, and reaches only that
-  // invitation's ceremony. Of a spent one it learns the status, and what its activation was answered with.
+  // Answers any route of a ceremony. The peer must present the certificate of an invitation, and reaches only
+  // that invitation's ceremony. For a spent invitation, it can read the status and the reply to its
+  // activation.
   Result<Bytes> answer(const ipc::Call& call, const Peer& peer, std::int64_t now_ms);
-  // Drops ceremonies that nobody went on with.
+  // Drops abandoned ceremonies.
   void sweep(std::int64_t now_ms);
 
  private:
   using InvitationId = protocol::InvitationId;
   struct Caller {
     InvitationId invitation;
-    Digest certificate;  // SHA-256 of the one that TLS saw
+    Digest certificate;  // SHA-256 of the TLS certificate
     std::int64_t now_ms;
-    // Whether the message carries the invitation's MAC, or belongs to a ceremony that began with one. Before
-    // that nothing is written into anybody's log.
+    // Whether the message carries the invitation's MAC, or belongs to a ceremony that began with one. Until
+    // then nothing is written to any tenant's log.
     mutable bool proved = false;
-    // Whose log that is, as long as no ceremony and no key says: the tenant that the invitation is for, or
-    // else the one that the message names. Empty if neither does.
+    // The tenant whose log that is, until a ceremony or key determines it: the invitation's tenant, or else
+    // the tenant that the message names. Empty if neither is known.
     mutable std::string tenant = {};
     void name_tenant(const std::string& named) const {
       if (tenant.empty()) tenant = named;
@@ -76,17 +77,17 @@ class Ceremonies {
   };
   struct Running {
     std::string tenant;
-    std::optional<Offer> offer;              // until the parameters came
+    std::optional<Offer> offer;              // until the parameters arrive
     std::optional<protocol::Dealer> dealer;  // from then on
     std::int64_t touched_ms;
   };
 
-  // In memory (ceremony_rounds.cc).
+  // In memory only (ceremony_rounds.cc).
   Result<Bytes> open(const Caller& caller, ByteView body);
   Result<Bytes> parameters(const Caller& caller, const protocol::Sid& sid, ByteView body);
   Result<Bytes> reveal(const Caller& caller, const protocol::Sid& sid, ByteView body);
   Result<Bytes> deal(const Caller& caller, const protocol::Sid& sid, ByteView body);
-  // An agent that gets its first share of a key in a handover (ceremony_join.cc).
+  // For an agent that gets its first share of a key in a handover (ceremony_join.cc).
   Result<Bytes> confirm_again(const Key& prepared) const;
   Result<Bytes> join(const Caller& caller, const protocol::Sid& sid, ByteView body);
   Result<Bytes> void_join(const Caller& caller, const protocol::Sid& sid,
@@ -108,14 +109,14 @@ class Ceremonies {
   Result<KeyPtr> key_of(const Caller& caller, const protocol::Sid& sid) const;
   Result<std::map<std::uint8_t, Bytes>> seal_shares(const protocol::Dealer::Outcome& outcome);
   protocol::LogEntry entry(const Caller& caller, const std::string& tenant, std::string detail) const;
-  // One durable step: the key's row as it is now, and the log's entry of it.
+  // One durable step: writes the key's row and the step's log entry.
   Status make_durable(const Caller& caller, KeyPtr key, std::string what);
-  // The other way round: a prepared key goes.
+  // Removes a prepared key, and logs that.
   Status remove(const Caller& caller, const Key& prepared);
   // Code::limited once so many of the invitation's keys of today were aborted.
   Status check_aborts(const Caller& caller);
   void record_failure(const Caller& caller, const ipc::Call& call, const Error& error);
-  // Whether its ceremony ended with a key that is active, or was.
+  // Whether its ceremony produced a key that is, or was, active.
   bool spent(const InvitationId& invitation) const;
 
   const Settings& settings_;

@@ -17,9 +17,9 @@ Result<Bytes> Ceremonies::confirm_again(const Key& prepared) const {
   return protocol::encode_signature(*confirmation);
 }
 
-// Whether this agent may get its first share by the plan: it has none, is promised none by another plan, and
-// does not go back behind what it knows of the key, nor to an epoch that it was active in. Honest agents do
-// not come to such an epoch again, but all who deal may have been put back.
+// Whether this agent may get its first share under the plan. It must have no share, must not be promised one
+// by another plan, and must not fall back behind what it knows of the key, or to an epoch that it was active
+// in. Honest agents never reach such an epoch again, but all the dealing agents may have been rolled back.
 Status Ceremonies::check_joins(const protocol::HandoverPlan& plan, const protocol::Bundle& before) const {
   if (keys_.active(plan->key_id) != nullptr)
     return Error(Code::conflict, "this agent holds the key already, and joins nothing");
@@ -35,7 +35,7 @@ Status Ceremonies::check_joins(const protocol::HandoverPlan& plan, const protoco
   return Done{};
 }
 
-// One message brings all that others did before: what was dealt to this agent is sealed to the key of its
+// One message carries the results of all earlier steps: the deals for this agent are sealed to the key of its
 // offer.
 Result<Bytes> Ceremonies::join(const Caller& caller, const Sid& sid, ByteView body) {
   const auto message = protocol::JoinMessage::parse(body);
@@ -62,7 +62,7 @@ Result<Bytes> Ceremonies::join(const Caller& caller, const Sid& sid, ByteView bo
   if (auto fits = offer.check_is_for((*plan)->key_id, (*plan)->previous); !fits)
     return std::move(fits).error();
   if (auto own = check_own_party((*plan)->parameters, offer); !own) return std::move(own).error();
-  // Those who dealt checked it, but they may be its accomplices.
+  // The dealers checked it, but they may be accomplices.
   if (auto few = protocol::check_quorum_count(protocol::PartShares::of((*plan)->parameters)); !few)
     return std::move(few).error();
   if (auto shared = check_that_nobody_suffices(settings_, (*plan)->parameters); !shared)
@@ -89,8 +89,9 @@ Result<Bytes> Ceremonies::join(const Caller& caller, const Sid& sid, ByteView bo
   return confirm_again(*key);
 }
 
-// A plan names the nonce of one offer, and offers are only in memory. So once that offer is forgotten, and
-// what was prepared with it removed, this agent cannot confirm the plan: what it says here binds it, durably.
+// A plan names the nonce of one offer, and offers exist only in memory. Once that offer is dropped, and what
+// was prepared with it removed, this agent cannot confirm the plan. So the statement made here binds it
+// durably.
 Result<Bytes> Ceremonies::void_join(const Caller& caller, const Sid& sid,
                                     const protocol::VoidMessage& message, ByteView body) {
   const auto invitation = invitations_.find(caller.invitation);
@@ -113,7 +114,7 @@ Result<Bytes> Ceremonies::void_join(const Caller& caller, const Sid& sid,
       return Error(Code::conflict, handover_label(*plan) + " is not of this invitation here");
     if (auto removed = remove(caller, *key); !removed) return std::move(removed).error();
   }
-  // Also if it was removed before: its shares may not be erased yet.
+  // Also if it was removed earlier: its shares may not be erased yet.
   if (auto erased = epochs_.finish(); !erased) return std::move(erased).error();
   std::erase_if(running_, [&](const auto& entry) {
     const auto& offer = entry.second.offer;

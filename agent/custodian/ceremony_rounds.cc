@@ -87,7 +87,7 @@ Result<Bytes> Ceremonies::parameters(const Caller& caller, const Sid& sid, ByteV
   if (auto own = check_own_party(*parsed, *running->second.offer); !own) return std::move(own).error();
   if (auto split = check_that_nobody_suffices(settings_, *parsed); !split) return std::move(split).error();
   if (auto few = check_agents_of_new_key(settings_, *parsed); !few) return std::move(few).error();
-  // A key that is born with more could have no new code: the agents would refuse the plan.
+  // A new key with more quorums could never get a new code: the agents would refuse the plan.
   if (auto few = protocol::check_quorum_count(protocol::PartShares::of(*parsed)); !few)
     return std::move(few).error().in("parameters");
 

@@ -9,8 +9,8 @@
 #include "protocol/message/handover.h"
 #include "protocol/recovery/blob.h"
 
-// The steps of a key generation that must survive a crash: each is one transaction, before the message that
-// tells of it leaves.
+// The steps of a key generation that must survive a crash. Each is one transaction, committed before its
+// reply is sent.
 namespace coprotect::agent::custodian {
 namespace {
 
@@ -20,7 +20,7 @@ using protocol::MacTag;
 using protocol::Round;
 using protocol::Sid;
 
-// Checks that the blob is of this very key's recovery key, and that the party who has that says so.
+// Checks that the blob is for this key's recovery key, and that the recovery party confirms it.
 Status check_blob(const Key& key, const protocol::StoreBlobMessage& message) {
   const auto& parameters = key.parameters();
   const auto blob = protocol::RecoveryBlob::parse(message.blob);
@@ -39,7 +39,8 @@ Status check_blob(const Key& key, const protocol::StoreBlobMessage& message) {
   return Done{};
 }
 
-// How the log names it. A key that an agent joins may have had other codes since the agent last held it.
+// The log's text for an activation. A key that an agent joins may have had other codes since the agent last
+// held it.
 std::string activation_of(const Key& activated) {
   const bool code = activated.parameters().recovery_party().has_value();
   return std::string("activated") + (code ? std::string(Drills::kCodeRenewed) : "");
@@ -213,7 +214,7 @@ Result<Bytes> Ceremonies::abort(const Caller& caller, const Sid& sid, ByteView b
   if (dealer_of(caller, sid)) running_.erase(caller.invitation);
   const auto key = key_of(caller, sid);
   if (!key) {
-    // It may have been removed before, and its shares not be erased yet.
+    // It may have been removed earlier, and its shares not erased yet.
     if (auto erased = epochs_.finish(); !erased) return std::move(erased).error();
     return Bytes{};
   }

@@ -42,8 +42,8 @@ const protocol::Party* Chain::next() const {
   return missing_.empty() ? nullptr : &key_->parameters()->parties[missing_.front()];
 }
 
-// Whoever is asked need not ask those who have been, nor those whom this agent takes care of itself: nobody
-// but the parties still missing.
+// The next party need not ask the parties that were already asked, nor those that this agent asks itself: it
+// gets only the missing parties.
 Bytes Chain::message(std::chrono::milliseconds budget) const {
   protocol::ForwardMessage message{
       .request = message_.request, .visited = {}, .budget_ms = static_cast<std::uint32_t>(budget.count())};

@@ -9,30 +9,30 @@
 
 namespace coprotect::agent::custodian {
 
-// A client's request that is passed from party to party, at this agent: this agent has done its own part, and
-// keeps track of who is still to be asked and what came back. What others answer is not believed, only
-// carried: the client opens and verifies it.
+// A client's request that is passed from party to party, as this agent sees it after doing its own part.
+// Tracks the parties still to ask and the answers received. This agent carries the answers of others without
+// trusting them: the client opens and verifies them.
 class Chain {
  public:
-  // `audience` is whom the client addressed, `own` this agent's sealed reply.
+  // `audience` lists the agents that the client addressed; `own` is this agent's sealed reply.
   Chain(KeyPtr key, std::span<const protocol::PublicKeyBytes> audience, protocol::ForwardMessage message,
         Bytes own, const RequestId& id);
 
-  // The party to be asked now, in the order of the key's parameters; null when nobody is left.
+  // The next party to ask, in the order of the key's parameters; null if none is left.
   const protocol::Party* next() const;
   const protocol::KeyId& key_id() const { return key_->key_id(); }
-  // The message for next(), which is given `budget`.
+  // The message for next(), with time limit `budget`.
   Bytes message(std::chrono::milliseconds budget) const;
-  // What next() answered: its own list, which may hold the answers of parties behind it, or why there is
-  // none. A party's answer counts once, and only of those who were still to be asked.
+  // Records the answer of next(): its list, which may hold answers of parties behind it, or why there is
+  // none. Counts one answer for each party, and only for parties still to be asked.
   void answered(const Result<Bytes>& list);
 
-  // How many parties are still to be asked, and how long the sender waits for all of this.
+  // How many parties are still to be asked, and how long the sender waits in total.
   std::size_t missing() const { return missing_.size(); }
   std::chrono::milliseconds budget() const { return std::chrono::milliseconds(message_.budget_ms); }
-  // Bytes that it holds.
+  // Bytes held.
   std::size_t weight() const { return message_.request.size() + size_; }
-  // The answer to whoever sent the request here.
+  // The reply to the sender of the request.
   Bytes list() const { return list_.encode(); }
 
  private:

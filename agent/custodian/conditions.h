@@ -9,9 +9,9 @@
 
 namespace coprotect::agent::custodian {
 
-// What this agent can say of a key besides its epoch: when its recovery was last seen to work, and what is
-// wrong with its recovery, its contacts or its erasure. An administrator reads it in a signed reply, anybody
-// who may read the key in health.
+// What this agent reports about a key besides its epoch: when its recovery was last seen to work, and any
+// problem with its recovery, contacts or erasure. An administrator gets it in a signed reply. Any client that
+// may read the key gets it in health.
 class Conditions {
  public:
   using Condition = protocol::HandoverStatus::Condition;
@@ -27,11 +27,11 @@ class Conditions {
         store_(store),
         keys_(keys) {}
 
-  // The texts have the form of a status, whatever they quote. Begins a transaction for a key that is erased.
+  // The texts are valid for a status, whatever they quote. Begins a transaction for a key that is erased.
   Condition of(const Key& key) const;
 
  private:
-  // Whether no copy of a share of the key can be opened any more.
+  // Whether every copy of a share of the key has become unusable.
   bool is_erased(const Key& key) const;
 
   const PartsChecks& parts_checks_;

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::int64_t kFirstRetryMs = 10'000;
 constexpr std::int64_t kLongestRetryMs = 15 * 60'000;
-constexpr std::ptrdiff_t kMaxEvents = 16;  // of one key: nobody drives out another tenant's
+constexpr std::ptrdiff_t kMaxEvents = 16;  // per key, so that one tenant cannot displace another's
 
 std::int64_t pause_after(int failures) {
   return failures > 7 ? kLongestRetryMs : std::min(kLongestRetryMs, kFirstRetryMs << (failures - 1));
@@ -19,7 +19,7 @@ bool has_ended(const std::future<bool>& running) {
 
 }  // namespace
 
-// One step: looks how the command ended, or starts it.
+// One step: checks how the command ended, or starts it.
 void Contacts::go_on(Try& attempt) const {
   const std::int64_t now = settings_.steady_ms();
   if (!attempt.running && !attempt.told && now >= attempt.next_ms) {

@@ -10,15 +10,15 @@
 
 namespace coprotect::agent::custodian {
 
-// Tells a tenant's people what happens to their keys, by the operator's command. If the command cannot be
-// started, or does not end with status 0, they are told again: after ten seconds, then less and less often,
-// down to each quarter of an hour. An announcement waits until they were told of it; of other events the 16
-// newest of each key are kept, until the process ends. Does nothing if the operator has no such command.
+// Notifies a tenant's contacts of changes to their keys, through the operator's command. If the command
+// cannot be started or exits with a status other than 0, retries after ten seconds, then with growing delays
+// up to a quarter of an hour. An announcement waits until the contacts are told. Of other events, the 16
+// newest of each key are kept until the process ends. Does nothing if the operator configured no command.
 class Contacts {
  public:
-  // What waits for the contacts: a key, and whose announcement.
+  // An announcement that waits for the contacts: the key, and the announcer's key hash.
   using Place = std::pair<protocol::KeyId, Digest>;
-  // What they are to be told of an announcement now, and nothing once it need not be told any more.
+  // Composes the current text of an announcement; returns nothing once it need not be told any more.
   using Compose = std::function<std::optional<Notification>()>;
 
   // `settings` outlives it.
@@ -26,14 +26,14 @@ class Contacts {
 
   bool exist() const { return settings_.handover.notify != nullptr; }
   void tell(Notification event);
-  // In place of what they were to be told of this announcer's before.
+  // Replaces what the contacts are to be told of this announcer.
   void tell_of(const Place& place, Compose compose);
-  // Starts what is due. The announcements of which they were told, until they are forgotten.
+  // Starts the attempts that are due. Returns the announcements that were told, until they are forgotten.
   std::vector<Place> settle();
   void forget(const Place& place);
   // All of a key's announcements.
   void forget(const protocol::KeyId& key_id);
-  // Whether something about this key could not be told yet: the command failed.
+  // Whether a notification about this key is still undelivered because the command failed.
   bool fail(const protocol::KeyId& key_id) const;
 
  private:
@@ -41,9 +41,9 @@ class Contacts {
     Compose compose;
     std::optional<std::future<bool>> running;
     int failures = 0;
-    std::int64_t next_ms = 0;  // of the clock that nobody sets
+    std::int64_t next_ms = 0;  // of the steady clock
     bool told = false;
-    bool over = false;  // nothing to be told any more
+    bool over = false;  // nothing left to tell
   };
   void go_on(Try& attempt) const;
 

@@ -24,7 +24,7 @@ bool is_of_epoch(Operation operation) {
          operation != Operation::drill_report;
 }
 
-// Of a path; zeros if it has none.
+// The key_id of a path; zeros if it has none.
 protocol::KeyId key_id_of(std::string_view subject) {
   protocol::KeyId key_id{};
   const auto bytes = from_hex(subject);
@@ -59,9 +59,9 @@ bool yields_partials(Operation operation) {
 
 }  // namespace
 
-// One request, from the signature to the sealed reply. Once its signature holds it is answered sealed and
-// signed, refused or not, so that nothing between here and the client can make a refusal up. Whatever is
-// refused is recorded; what cannot be recorded is not answered.
+// Serves one request, from its signature to the sealed reply. Once its signature is verified, every answer,
+// including a refusal, is sealed and signed, so that nothing between here and the client can forge a refusal.
+// Every refusal is recorded. If recording fails, there is no answer.
 Result<Custodian::Outcome> Custodian::serve(const Asked& asked, const RequestId& id,
                                             std::optional<Known>* known) {
   Record story(asked.operation ? static_cast<std::uint8_t>(*asked.operation) : 0,
@@ -95,7 +95,8 @@ Result<Secret> Custodian::judge(SignedRequest::Envelope envelope, const Asked& a
   const std::int64_t now = settings_.now_ms();
   const auto& self = keyring_.identity().public_key().bytes();
 
-  // Whose connection it is: a client's of the same tenant, or another agent's, which proves nothing here.
+  // Whose connection it is: that of a client of the same tenant, or of another agent, which proves nothing
+  // here.
   if (asked.peer.invitation())
     return Error(Code::denied, "an invitation's certificate is good for ceremonies only");
   if (asked.peer.tenant() && *asked.peer.tenant() != envelope.request.tenant)
@@ -119,7 +120,7 @@ Result<Secret> Custodian::judge(SignedRequest::Envelope envelope, const Asked& a
   if (auto fresh = look_for_replay(*client, envelope.request, now); !fresh) return fresh.error();
   if (known != nullptr) *known = {.key = client->key, .audience = envelope.request.audience};
 
-  // What the tenant says of the key; and the body, which can be read in the key's suite only.
+  // The tenant's key list; then the body, which can be parsed only in the key's suite.
   const Key& key = *client->key;
   const auto usable = key_lists_.check(key, envelope.operation);
   if (!usable && envelope.operation != Operation::handover) return usable.error();
@@ -129,7 +130,7 @@ Result<Secret> Custodian::judge(SignedRequest::Envelope envelope, const Asked& a
   if (!opened) return opened.error();
   const auto& request = opened->request;
   const auto* const step = std::get_if<protocol::HandoverBody>(&request.body);
-  // Of a key that is destroyed, too, an administrator is told how it stands.
+  // An administrator may read the status even of a destroyed key.
   const bool asks_status = step != nullptr && step->step == protocol::HandoverStep::status;
   if (!usable && !asks_status) return usable.error();
   if (std::holds_alternative<protocol::RecoveryShareBody>(request.body))
@@ -159,8 +160,8 @@ Result<Secret> Custodian::judge(SignedRequest::Envelope envelope, const Asked& a
   return plaintext;
 }
 
-// Kit and code get the recovery share of a disabled key for a change of holders only, once everybody could
-// object to it.
+// The holder of kit and code gets the recovery share of a disabled key only for a change of holders, once the
+// time for objections is over.
 Status Custodian::check_parts_of_disabled(const Client& client, std::int64_t now_ms) const {
   if (!client.recovers || !key_lists_.disabled(*client.key) ||
       handovers_.may_begin_announced(client.key->key_id(), client.key_hash, now_ms))
@@ -170,8 +171,9 @@ Status Custodian::check_parts_of_disabled(const Client& client, std::int64_t now
                "once those may begin");
 }
 
-// Others are asked too, whatever this agent's own answer is: it is for each party to refuse. But nothing is
-// passed on for somebody who is not known, or twice: then the list is this agent's refusal alone.
+// Passes the request on to other agents whatever this agent's own answer is, because each party decides for
+// itself. But nothing is passed on for an unknown client or a replay: then the list contains only this
+// agent's refusal.
 Result<Custodian::Outcome> Custodian::join(const ipc::Call& call, const Peer& peer, const RequestId& id,
                                            const Interest& caller) {
   auto message = protocol::ForwardMessage::parse(call.body);
@@ -271,7 +273,7 @@ Error Custodian::refuse(const Record& story, Error why) {
 
 Error Custodian::refuse(const ipc::Call& call, const Peer& peer, const RequestId& id, Error why) {
   const bool ceremony = recorded_of(call.route) == protocol::Recorded::ceremony;
-  // A ceremony records what it refuses to an invitation itself.
+  // A ceremony itself records what it refuses to an invitation.
   if (ceremony && peer.invitation()) return why;
   Record story(static_cast<std::uint8_t>(recorded_of(call.route)),
                ceremony ? step_label(call) : std::string(route_name(call.route)), id, call.body);

@@ -24,48 +24,48 @@
 
 namespace coprotect::agent::custodian {
 
-// What a call is answered with. If parties of a chain are still to be asked, the reply's body is what the
-// chain lists in the end; whoever carries messages to them sees to that.
+// The answer to a call. If parties of a chain are still to be asked, the reply's body is the chain's final
+// list; the carrier of the messages fills it in.
 struct Answer {
   ipc::Reply reply;
   std::optional<Chain> chain;
-  std::optional<Error> refused;  // why, if the reply says it in other words or in a sealed refusal
+  std::optional<Error> refused;  // why, if the reply words it differently or seals the refusal
 };
 
-// Where a request is judged, recorded and answered. Everything that it is called with comes from the front
-// and is treated as hostile. Safe from several threads: the store is taken in turn, public-key operations run
-// beside each other.
+// Judges, records and answers requests. All input comes from the front and is treated as hostile. Safe from
+// several threads: threads take turns at the store, and run public-key operations in parallel.
 class Custodian {
  public:
-  // Opens the store in `settings.state()` and checks all of it. Code::altered if a row that authorises, or
-  // the log, is not what this agent wrote.
+  // Opens and checks the store in `settings.state()`. Code::altered if the log, or a row that authorises, is
+  // not what this agent wrote.
   static Result<std::unique_ptr<Custodian>> open(Settings settings, hsm::Keyring keyring,
                                                  std::unique_ptr<hsm::ShareKeeper> keeper);
 
-  // A caller who goes, or whose time is over, ends a request that opens files or derives between two items.
+  // If the caller disconnects or its time is over, a request that opens files or derives stops before its
+  // next item.
   Answer answer(const ipc::Call& call, const Interest& caller = Interest());
-  // How much of each daily cap is in use. Code::unavailable if the store cannot be used.
+  // Today's use of each daily cap. Code::unavailable if the store cannot be used.
   Result<std::vector<LimitUse>> cap_uses() const;
-  // Other daily caps from now on. Code::unavailable if the store cannot be used.
+  // Replaces the daily caps. Code::unavailable if the store cannot be used.
   Status use(const RequestCaps& caps);
-  // Whose certificates TLS may accept: the tenants' CAs and the agent's own, for invitations; and, to be
-  // heard on chained requests, the other parties' of active keys.
+  // The issuers that TLS may accept: the tenants' CAs; the agent's own, for invitations; and for chained
+  // requests the other parties of active keys.
   ipc::Trust trust() const;
-  // Other agents, and what they remember of this one (peers.h).
+  // The other agents, and what they remember of this one (peers.h).
   Peers& peers() { return peers_; }
-  // Called after a key became active, from the thread that answered. To be set before the first call.
+  // Called after a key becomes active, from the thread that answers. Set before the first call.
   void on_trust_change(std::function<void()> changed) { trust_changed_ = std::move(changed); }
-  // Forgets what is over: held shares, ceremonies, nonces, destroyed keys' shares. Once a second.
+  // Removes what has expired: held shares, ceremonies, nonces, destroyed keys' shares. Call once a second.
   void sweep();
-  // What the last sweep could not erase, and why; empty if all is well. From the thread that sweeps.
+  // What the last sweep could not erase, and why; empty if nothing failed. Call from the sweeping thread.
   const std::string& not_erased() const { return not_erased_; }
 
-  // What the operator has to know of the token, although it answers; may be empty.
+  // What the operator must know about the token although it answers; may be empty.
   std::string token_notice() const { return keeper_->token_notice(); }
-  // Likewise of what the operator asked to have removed from the log.
+  // Why the log was not cut as the operator asked; otherwise as not_erased().
   const std::string& not_cut() const { return not_cut_; }
 
-  // What rotted in the log, and how to repair it; empty if nothing did.
+  // Which log entries are damaged, and how to repair them; empty if none are.
   std::string damage() const { return log_.damage(); }
 
   // For tests that fill the disk.
@@ -78,51 +78,50 @@ class Custodian {
   Status begin_store();
   Result<hsm::Sealed> sealed_before();
 
-  // What a call comes to, unless it is not even judged.
+  // The outcome of a call that was judged.
   struct Outcome {
     Bytes body;
     std::optional<Error> refused = std::nullopt;  // as in Answer
     std::optional<Chain> chain = std::nullopt;
   };
   Result<Outcome> take(const ipc::Call& call, const RequestId& id, const Interest& caller);
-  // What no client signs.
+  // Calls that no client signs.
   Result<Bytes> route(const ipc::Call& call, const Peer& peer);
-  // A client's request that others shall answer, too.
+  // A client's request that other agents shall answer, too.
   Result<Outcome> join(const ipc::Call& call, const Peer& peer, const RequestId& id, const Interest& caller);
-  // A signed request, where it was sent to and by whom.
+  // A signed request, its destination and its sender.
   struct Asked {
     ByteView request;
-    std::string_view key_id;                       // of the path
-    std::optional<protocol::Operation> operation;  // none: any that is answered with partials
+    std::string_view key_id;                       // from the path
+    std::optional<protocol::Operation> operation;  // none: any operation answered with partial decryptions
     const Peer& peer;
     Digest certificate;  // SHA-256 of the peer's
     const Interest& caller;
   };
-  // Whose request it is, once that is known and it was not answered before.
+  // The key and audience of a request, once they are known and it is not a replay.
   struct Known {
     KeyPtr key;
     std::vector<protocol::PublicKeyBytes> audience;
   };
-  // The requests of clients, signed and recorded. The body is a sealed reply: an answer or a refusal. An
-  // error if nobody's signature says whom to seal it to.
+  // Clients' requests, signed and recorded. The body is a sealed reply: an answer or a refusal. An error if
+  // no valid signature says to whom to seal it.
   Result<Outcome> serve(const Asked& asked, const RequestId& id, std::optional<Known>* known = nullptr);
-  // The plaintext of the answer, after its result was recorded. What it refuses before the request is
-  // admitted is not recorded yet.
+  // The plaintext of the answer, after its result was recorded. Does not record refusals before admission.
   Result<Secret> judge(protocol::SignedRequest::Envelope envelope, const Asked& asked, Record& story,
                        std::optional<Known>* known, bool& admitted);
   Result<Secret> compute(const Client& client, const protocol::SignedRequest& request,
                          std::span<const Decision> decisions, const Interest& caller);
   Result<Secret> hand_over(const Client& client, const protocol::HandoverBody& step);
-  // Code::denied for the recovery parts of a disabled key before an announced change of holders may begin.
+  // Code::denied for the recovery parts of a disabled key, until an announced change of holders may begin.
   Status check_parts_of_disabled(const Client& client, std::int64_t now_ms) const;
   Status look_for_replay(const Client& client, const protocol::Request& request, std::int64_t now_ms);
   Status admit(const Client& client, const protocol::Request& request, const protocol::LogEntry& intent);
   Status record(protocol::LogEntry entry);
-  // Records the refusal if it is known in whose log it belongs; what is to be answered.
+  // Records the refusal if it is known in whose log it belongs. Returns what to answer.
   Error refuse(const Record& story, Error why);
-  // Whose log has the refusal of a call that no client signed.
+  // The same for a call that no client signed.
   Error refuse(const ipc::Call& call, const Peer& peer, const RequestId& id, Error why);
-  // What is public, for those whom it concerns.
+  // Public information, for those whom it concerns.
   Result<Bytes> bundle(const ipc::Call& call, const Peer& peer) const;
   Result<Bytes> get_client_list(const ipc::Call& call, const Peer& peer) const;
   Result<Bytes> put_client_list(const ipc::Call& call, const Peer& peer);
@@ -132,7 +131,7 @@ class Custodian {
   Bytes health(const Peer& peer);
   // Erases what is due.
   Status erase();
-  // Whether keys work again whose last use failed.
+  // Checks whether keys whose last use failed work again.
   void look_again(std::int64_t now_ms);
 
   Settings settings_;

@@ -5,7 +5,7 @@
 #include "agent/custodian/replay.h"
 #include "hsm/log_repair_files.h"
 
-// How the custodian is opened: what its store and its log have, together, and what its token has to finish.
+// How the custodian is opened: reads the store and the log together, and finishes pending work of the token.
 namespace coprotect::agent::custodian {
 Custodian::Custodian(Settings settings, hsm::Keyring keyring, std::unique_ptr<hsm::ShareKeeper> keeper,
                      std::unique_ptr<Store> store)
@@ -51,12 +51,13 @@ Result<std::unique_ptr<Custodian>> Custodian::open(Settings settings, hsm::Keyri
   if (!sealed) return sealed.error();
   if (auto recovered = custodian->keeper_->recover(*sealed); !recovered) return std::move(recovered).error();
   if (auto begun = custodian->begin_store(); !begun) return std::move(begun).error();
-  // Only what was begun: the store may have been put back, and no peer was asked yet. sweep() goes on.
+  // Only erasures that had begun: the store may have been rolled back, and no peer was asked yet. sweep()
+  // continues.
   static_cast<void>(custodian->erasure_.run(custodian->settings_.now_ms(), [](const Key&) { return false; }));
   return custodian;
 }
 
-// A row is there once its share was sealed, and stays, or is to be erased, until the share is.
+// A row exists once its share was sealed, and remains, or is due for erasure, as long as the share does.
 Result<hsm::Sealed> Custodian::sealed_before() {
   if (!keys_.empty()) return hsm::Sealed::before;
   auto transaction = store_->begin();
@@ -64,8 +65,8 @@ Result<hsm::Sealed> Custodian::sealed_before() {
   return keys_.epochs_due(*transaction).empty() ? hsm::Sealed::never : hsm::Sealed::before;
 }
 
-// A new store gets its seal before anything is sealed in the token. So one without it, beside a table that
-// has keys of epochs, stands in the place of another.
+// A new store gets its seal before anything is sealed in the token. So a store without a seal, beside a table
+// that has epoch keys, has replaced another one.
 Status Custodian::begin_store() {
   if (!due_.is_new()) return Done{};
   const auto epochs = keeper_->epochs();
@@ -127,14 +128,13 @@ Status Custodian::load() {
                            .repairs = [&](std::uint64_t seq) { return repairs.of(seq); },
                            .old_ms = settings_.now_ms() - kOldMs};
   if (auto loaded = log_.load(*transaction, reading); !loaded) return loaded;
-  // That the store was restored or put back may be among them.
+  // The entry that the store was restored or rolled back may be among them.
   if (!log_.damaged().empty()) peers_.suspect();
-  // A later list may be among the entries that rotted: then only the row's MACs speak for it.
+  // A later list may be among the damaged entries: then only the row's MACs vouch for it.
   const auto may_be_later = [&](const Listed& last) {
     return !log_.damaged().empty() && log_.damaged().rbegin()->first > last.seq;
   };
-  // Each of these was written in one transaction with an entry of the log: together they are older or newer,
-  // never apart.
+  // Each of these was written in one transaction with a log entry: they can only be older or newer together.
   if (!keys_.empty() && log_.last_seq() == 0) return Error(Code::altered, "the log was altered: it is gone");
   for (const auto& [tenant, last] : last_lists) {
     const auto clients = clients_.of_tenant(tenant);

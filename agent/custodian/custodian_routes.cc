@@ -11,7 +11,7 @@
 #include "protocol/crypto/hash.h"
 #include "protocol/message/list_receipt.h"
 
-// What the custodian answers besides the requests that clients sign, and what it does once a second.
+// What the custodian answers besides signed client requests, and what it does once a second.
 namespace coprotect::agent::custodian {
 namespace {
 
@@ -21,7 +21,7 @@ using protocol::Operation;
 constexpr std::int64_t kPruneEveryMs = 60'000;
 constexpr std::int64_t kTryWriteEveryMs = 5'000;
 
-// The operation of the signed requests that this route is for; none if it is for other messages.
+// The operation of the signed requests on this route; none if it takes other messages.
 std::optional<Operation> operation_of(Route route) {
   switch (route) {
     case Route::partial_decrypt:
@@ -41,7 +41,7 @@ std::optional<Operation> operation_of(Route route) {
   }
 }
 
-// Where the certificate inside an invitation is heard.
+// Whether the certificate inside an invitation is accepted on this route.
 bool for_invitations(Route route) {
   switch (route) {
     case Route::health:
@@ -61,7 +61,7 @@ bool for_invitations(Route route) {
   }
 }
 
-// Steps of a ceremony that use the token. Refused before anything happened, they may be sent again.
+// Steps of a ceremony that use the token. If refused before anything happened, they can be sent again.
 bool needs_token(Route route) {
   return for_invitations(route) && route != Route::health && route != Route::status && route != Route::abort;
 }
@@ -70,7 +70,7 @@ Error not_known(std::string_view what, std::string_view which) {
   return {Code::not_found, std::string(what).append(" ").append(which).append(" is not known here")};
 }
 
-// Of several times the oldest; none if one of them is none.
+// The oldest of several times; none if any is none.
 class Oldest {
  public:
   void add(const std::optional<std::int64_t>& time_ms) {
@@ -108,8 +108,8 @@ Answer Custodian::answer(const ipc::Call& call, const Interest& caller) {
   Answer answer{.reply = {.id = call.id, .error = std::nullopt, .request_id = to_hex(id), .body = {}},
                 .chain = std::nullopt,
                 .refused = std::nullopt};
-  // The boundary of the custodian: the standard library may throw for want of memory, and that costs the
-  // request.
+  // The custodian's outer boundary: if the standard library throws for lack of memory, only this request
+  // fails.
   try {
     if (const auto hangs = keeper_->hang(); hangs && needs_token(call.route)) {
       answer.reply.error = hangs->error;
@@ -152,7 +152,7 @@ Result<Custodian::Outcome> Custodian::take(const ipc::Call& call, const RequestI
                   ? Error(Code::denied, "an invitation's certificate is good for ceremonies only")
                   : route(call, peer);
   if (body) return Outcome{.body = *std::move(body)};
-  // That there is no list yet is no refusal.
+  // A missing list is not a refusal.
   const bool own_list = (call.route == Route::client_list_get || call.route == Route::key_list_get) &&
                         body.error().code() == Code::not_found && peer.may_read(call.subject);
   if (own_list) return std::move(body).error();
@@ -241,8 +241,8 @@ Result<Bytes> Custodian::get_client_list(const ipc::Call& call, const Peer& peer
   return clients->encoded;
 }
 
-// The tenant's CA has signed who is enrolled; whoever brings the list need only be of that tenant. The first
-// one comes with the invitation.
+// The tenant's CA signed the list, so any peer of the tenant may bring it. The first list comes with the
+// invitation.
 Result<Bytes> Custodian::put_client_list(const ipc::Call& call, const Peer& peer) {
   const KeyPtr key = keys_.published_of_tenant(call.subject);
   if (key == nullptr || !peer.of_tenant(call.subject)) return not_known("tenant", "\"" + call.subject + "\"");
@@ -258,7 +258,7 @@ Result<Bytes> Custodian::get_key_list(const ipc::Call& call, const Peer& peer) c
   return keys->encoded;
 }
 
-// As with client lists: the CA's signature is what counts.
+// As for client lists: the CA's signature decides.
 Result<Bytes> Custodian::put_key_list(const ipc::Call& call, const Peer& peer) {
   const KeyPtr key = keys_.published_of_tenant(call.subject);
   if (key == nullptr || !peer.of_tenant(call.subject)) return not_known("tenant", "\"" + call.subject + "\"");
@@ -286,8 +286,8 @@ ipc::Trust Custodian::trust() const {
   return {.authorities = {authorities.begin(), authorities.end()}, .peers = {peers.begin(), peers.end()}};
 }
 
-// By what a use does before it computes: a probe of something else would prove nothing. A token that hangs
-// is probed already (hsm/token_watch.h), and a refused PIN is not tried again before its file changes.
+// Repeats the first step of a use: probing anything else would prove nothing. A hanging token is already
+// probed (hsm/token_watch.h), and a rejected PIN is not tried again until its file changes.
 void Custodian::look_again(std::int64_t now_ms) {
   if (keeper_->hang()) return;
   for (const KeyPtr& key : keys_.all_active()) {
@@ -317,16 +317,16 @@ void Custodian::sweep() {
   not_erased_ = erased ? "" : erased.error().message();
   const auto cut = cuts_.look();
   not_cut_ = cut ? "" : cut.error().message();
-  // A disk that was full is tried sooner, so that health does not say so any longer than it is.
+  // A full disk is retried sooner, so that health reports it no longer than it lasts.
   const std::int64_t write_every_ms = store_->write_failure() ? kTryWriteEveryMs : kPruneEveryMs;
   if (const std::int64_t total = running_.total_ms(); total - counted_ms_ >= write_every_ms) {
     counted_ms_ = total;
     if (auto transaction = store_->begin(); transaction && running_.save(*transaction))
-      static_cast<void>(transaction->commit());  // what is not written makes waits longer
+      static_cast<void>(transaction->commit());  // time that is not written only makes waits longer
   }
   if (now - pruned_ms_ < kPruneEveryMs) return;
   pruned_ms_ = now;
-  // A failure leaves nonces for the next time.
+  // After a failure, the nonces stay until the next time.
   if (auto transaction = store_->begin();
       transaction && replay::prune(*transaction, now, running_.total_ms()))
     static_cast<void>(transaction->commit());

@@ -14,7 +14,7 @@ Status check_file_policy(ByteView policy_json, protocol::Action action, const Cl
   return policy->check(client.identity.subject(), action, now_ms);
 }
 
-// Why the share is not to be used on an item, and the status that says so.
+// Why the share must not be used on an item, and the status that reports it.
 struct Objection {
   ItemStatus status;
   std::string detail;

@@ -5,7 +5,7 @@ namespace {
 
 using protocol::PartialReply;
 
-// The reply of one index, from its partials in the order of the items that are done.
+// The reply for one index, from its partials in the order of the items that are done.
 PartialReply reply_of(std::uint8_t index, std::uint32_t epoch, std::span<const Decision> decisions,
                       std::optional<protocol::PartialSet> partials) {
   PartialReply reply{.index = index, .epoch = epoch, .items = {}, .proof = std::nullopt};

@@ -7,10 +7,10 @@
 
 namespace coprotect::agent::custodian {
 
-// This agent's partial decryptions of the items that were decided to be done, with their proof, and the
-// reasons for the others: the plaintext of the reply. Its part of a derivation is the same power of another
-// base. The one place where a share is used; not at all if no item is to be done.
-// Code::unavailable if the caller goes meanwhile.
+// The plaintext of the reply: this agent's partial decryptions of the items decided to be done, with their
+// proof, and the reasons for the others. For a derivation, its part is the same power of another base. This
+// is the only function that uses a share, and it uses none if no item is to be done. Code::unavailable if the
+// caller disconnects meanwhile.
 Result<Secret> decrypt(hsm::ShareKeeper& keeper, const Key& key, std::span<const Decision> decisions,
                        const Digest& request_hash, Random& random, const Interest& caller);
 

@@ -37,7 +37,7 @@ Status DueEpochs::load(Transaction& transaction, const std::optional<Digest>& ch
   Query query = transaction.query("SELECT mac FROM erasures_mac");
   const auto row = query.step();
   if (!row) return row.error();
-  // Of a new store nothing was ever written.
+  // A new store has no MACs yet.
   const Bytes macs = *row ? query.blob(0) : Bytes{};
   constexpr std::size_t kSize = sizeof(Digest);
   const bool holds =

@@ -9,35 +9,35 @@
 
 namespace coprotect::agent::custodian {
 
-// The epochs that this agent has ended and not yet erased for good (epoch_erasure.h): the table `erasures`.
-// One MAC covers all its rows, their number, and the chain of the log as it is; every entry of the log renews
-// it. So a row that somebody adds or removes is found at the next start, and so is the whole table as it was
-// earlier: the log has gone on since. An epoch becomes due in one transaction with an entry of the log. It is
-// taken off the list without one, and the list as it was until then holds until the next entry: the epoch
-// would be erased twice.
+// The epochs that this agent has ended but not yet erased (epoch_erasure.h): the table `erasures`. One MAC
+// covers all its rows, their number, and the current hash of the log's chain; each new log entry renews it.
+// So the next start detects an added or removed row, and an older copy of the whole table, since the log has
+// grown. An epoch becomes due in one transaction with a log entry. It leaves the list without one, and the
+// older list stays valid until the next entry: restoring it would only erase the epoch twice.
 //
-// A second MAC in the same place covers the rows of other tables that must not be removed, added or put back
-// one by one (row_list.h), bound to the chain as well.
+// A second MAC in the same place covers the rows of other tables that nobody may remove, add or restore one
+// by one (row_list.h). It is bound to the chain as well.
 //
-// While the agent runs, memory counts and the tables are only written.
+// While the agent runs, memory is authoritative and the tables are only written.
 class DueEpochs {
  public:
   // `keyring` outlives it.
   explicit DueEpochs(const hsm::Keyring& keyring) : keyring_(keyring) {}
 
-  // Reads the rows, once the log is read. `chain`: the log's; none, if it has no entry. Code::altered if the
-  // MAC does not hold.
+  // Reads the rows; call after the log is read. `chain` is the log's chain; none if the log is empty.
+  // Code::altered if the MAC does not verify.
   Status load(Transaction& transaction, const std::optional<Digest>& chain);
-  // Once the rows of all tables are read: Code::altered if they are not exactly those that were written.
+  // Call after the rows of all tables are read. Code::altered if they are not exactly those that were
+  // written.
   Status check_rows(Transaction& transaction) const;
-  // Whether nothing was ever written into the store that was loaded.
+  // Whether nothing was ever written to the loaded store.
   bool is_new() const { return rows_mac_.empty(); }
-  // Writes both MACs, as the last of a transaction.
+  // Writes both MACs, last in a transaction.
   Status seal(Transaction& transaction);
-  // What is already so is fine.
+  // Adding an epoch twice, or removing one that is not listed, succeeds.
   Status add(Transaction& transaction, const hsm::EpochId& epoch);
   Status remove(Transaction& transaction, const hsm::EpochId& epoch);
-  // The log has got another entry, in this transaction.
+  // Call when this transaction appends to the log.
   Status follow(Transaction& transaction, const Digest& chain);
   // As of this transaction.
   std::set<hsm::EpochId> all(const Transaction& transaction) const;
@@ -58,7 +58,7 @@ class DueEpochs {
   List present_;
   List changed_;
   Bytes rows_mac_;              // as it was loaded
-  std::uint64_t changing_ = 0;  // the number of the transaction that changed_ is of
+  std::uint64_t changing_ = 0;  // number of the transaction that changed_ belongs to
 };
 
 }  // namespace coprotect::agent::custodian

@@ -34,8 +34,8 @@ Result<EpochErasure::Due> EpochErasure::due() {
   return due;
 }
 
-// First all together, which is one switch. If that fails, each key by itself: one that cannot be erased keeps
-// no other from it.
+// Tries all keys together first, which is one switch. If that fails with Code::altered, tries each key
+// separately, so that one that cannot be erased does not block the others.
 Status EpochErasure::erase_due(const std::optional<protocol::KeyId>& key_id) {
   auto found = due();
   if (!found) {

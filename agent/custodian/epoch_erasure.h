@@ -10,11 +10,11 @@
 
 namespace coprotect::agent::custodian {
 
-// Ends epochs for good. A row of a key that goes, or loses its shares, makes its epoch due for erasure in the
-// same transaction (Keys, due_epochs.h). Then the epoch's sealing key is destroyed in the token, so that no
-// copy of the store, however old, opens a share or a recovery part of it; and the journal is emptied, so that
-// the record is not on this disk either. Only then the log says of a destroyed key that its shares are
-// erased. A crash anywhere leaves the epoch due, and the next run goes on.
+// Ends epochs for good. When a key's row is removed or loses its shares, its epoch becomes due for erasure in
+// the same transaction (Keys, due_epochs.h). Then the token destroys the epoch's sealing key, so that no copy
+// of the store, however old, opens a share or recovery part of it. The journal is emptied, so that this disk
+// no longer holds the record either. Only then does the log say of a destroyed key that its shares are
+// erased. A crash at any point leaves the epoch due, and the next run continues.
 class EpochErasure {
  public:
   EpochErasure(const Settings& settings, hsm::ShareKeeper& keeper, Store& store, Keys& keys,
@@ -27,19 +27,18 @@ class EpochErasure {
         other_life_(other_life),
         log_(log) {}
 
-  // Erases all epochs that are due, in one switch of the token's root; none while another agent may run on
-  // the same root (other_life.h). Nobody is told that an epoch is erased
-  // unless this succeeded. After an error the epochs stay due. With a key, the error is one about its epochs:
-  // what is wrong with another key's is its own.
+  // Erases all due epochs in one switch of the token's root. Erases none while another agent may run on the
+  // same root (other_life.h). No reply claims an erasure unless this succeeded. After an error the epochs
+  // stay due. With a `key_id`, returns only an error about that key's epochs.
   Status finish(const std::optional<protocol::KeyId>& key_id = std::nullopt);
-  // The same, not more often than every half minute after an error, which is meanwhile said again.
+  // The same. After an error, retries at most every half minute and returns the same error meanwhile.
   Status sweep(std::int64_t now_ms);
 
  private:
   using Due = std::map<protocol::KeyId, std::vector<hsm::EpochId>>;
   Result<Due> due();
   Status erase_due(const std::optional<protocol::KeyId>& key_id);
-  // Takes a key's epochs off the list, and says in the log if it is destroyed.
+  // Removes a key's epochs from the list. If the key is destroyed, logs the erasure.
   Status note_erased(const protocol::KeyId& key_id, const std::vector<hsm::EpochId>& epochs);
 
   const Settings& settings_;

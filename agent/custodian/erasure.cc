@@ -34,7 +34,7 @@ Status Erasure::erase(const protocol::KeyId& key_id, std::int64_t now_ms) {
   if (!transaction) return std::move(transaction).error();
   auto rows = keys_.all_with_shares();
   std::erase_if(rows, [&](const KeyPtr& row) { return row->key_id() != key_id; });
-  if (rows.empty() || !lists_.due(*rows.front(), now_ms)) return Done{};  // taken back meanwhile
+  if (rows.empty() || !lists_.due(*rows.front(), now_ms)) return Done{};  // withdrawn meanwhile
   if (held_.hold(key_id))
     return Error(Code::limited, "key " + to_hex(key_id) +
                                     " is destroyed and its time has come, but the "
@@ -51,8 +51,8 @@ Status Erasure::erase(const protocol::KeyId& key_id, std::int64_t now_ms) {
 }
 
 Status Erasure::take_shares(Transaction& transaction, const Key& row) {
-  // Of a handover that was not finished nothing need stay. What was taken back may be the tenant's only row,
-  // and its lists are read with a key of it.
+  // Removes the row of an unfinished handover. A shelved row is kept: it may be the tenant's only one, and
+  // the tenant's lists cannot be read without one of its keys.
   if (row.state == KeyState::prepared) return keys_.remove(transaction, row);
   Key tombstone = row;
   tombstone.shares.clear();

@@ -9,24 +9,24 @@
 
 namespace coprotect::agent::custodian {
 
-// What the log says of a destroyed key's shares: nobody asked for it at that time.
+// The log entry about a destroyed key's shares. No client asked for the erasure at that time.
 protocol::LogEntry destruction_entry(const Key& key, const SignedKeyList& list, std::int64_t now_ms,
                                      std::string detail);
 
-// Erases the shares of all epochs and the recovery blob of keys that are destroyed, once their waiting time
-// is over and unless the operator holds it. One transaction takes them out of all the key's rows and says so
-// in the log. It is where the erasure begins: a hold that comes later changes nothing. Then their epochs end,
-// and the log says that they are erased (epoch_erasure.h). A crash anywhere is made good by the next run.
+// Erases the shares of all epochs and the recovery blob of destroyed keys, once their waiting time is over
+// and unless the operator holds the erasure. One transaction removes them from all the key's rows and logs
+// that. The erasure begins there: a later hold has no effect. Then their epochs end, and the log says that
+// they are erased (epoch_erasure.h). After a crash at any point the next run continues.
 class Erasure {
  public:
   Erasure(EpochErasure& epochs, HeldErasures& held, Store& store, Keys& keys, const KeyLists& lists, Log& log)
       : epochs_(epochs), held_(held), store_(store), keys_(keys), lists_(lists), log_(log) {}
 
-  // Whether the lists of the key's tenant are not known to be older than what this agent had. A list that was
-  // put back may destroy what a later one does not.
+  // Whether this agent has no sign that it once had newer lists of the key's tenant. An older list that was
+  // restored may destroy a key that a later one does not.
   using IsNewest = std::function<bool(const Key&)>;
-  // Takes what the operator said of holds, and erases what is due by the newest lists. All are tried; the
-  // error is the first one's, whose shares may still be there: such a key is refused all the same, and the
+  // Reads the operator's holds, and erases what the newest lists make due. Tries all keys and returns the
+  // first error. The shares of a key that failed may still exist: the key is refused all the same, and the
   // next run tries again.
   Status run(std::int64_t now_ms, const IsNewest& is_newest);
 

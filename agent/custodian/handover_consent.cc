@@ -6,9 +6,9 @@
 #include "protocol/handover/offer.h"
 #include "protocol/handover/quorums.h"
 
-// Consent to plans that are no refresh. What an agent consents to it has parsed itself, against its own
-// bundle; who decides is its operator, who is shown the plan in words, or, where a recovery administrator who
-// has the recovery share announced the change, the time in which nobody objected.
+// Consent to plans other than refreshes. An agent parses each plan itself, against its own bundle. Its
+// operator decides, and is shown the plan in words. If a recovery administrator who has the recovery share
+// announced the change, the plan is decided when the waiting time ends without an objection.
 namespace coprotect::agent::custodian {
 namespace {
 
@@ -16,7 +16,8 @@ using protocol::Consent;
 using protocol::HandoverPlan;
 using protocol::Role;
 
-// How the tool and the operator name a plan: enough digits that nobody finds another with the same.
+// The plan's name for the tool and the operator: enough digits to make a second plan with the same ones
+// infeasible.
 std::string short_hash(const Digest& plan_hash) {
   return to_hex(ByteView(plan_hash).first(8));
 }
@@ -27,8 +28,9 @@ std::string what_is_new(const std::string& news) {
 
 }  // namespace
 
-// Only of a plan by which the recovery share deals: whoever the client CA certified as recovery administrator
-// may announce, and agents that deal among themselves would give their shares to somebody who holds none.
+// Only for a plan in which the recovery share deals. Any client that the client CA certified as recovery
+// administrator may announce, and agents dealing among themselves would otherwise give their shares to one
+// that holds none.
 bool Handovers::announcement_decides(const Caller& caller, const Key& key, const HandoverPlan& plan) const {
   return settings_.handover.announced && caller.client.identity.role == Role::recovery &&
          key.sharing.recovery &&
@@ -59,7 +61,7 @@ Result<std::int64_t> Handovers::approved_until(const Caller& caller, const Key& 
   return std::min((*approval)->not_after_ms, caller.now_ms + protocol::kMaxConsentMs);
 }
 
-// Without the lock: whatever is asked for, only its asker waits until it is in words.
+// Runs without the lock, so that only the caller waits for the text.
 Result<Handovers::Proposal> Handovers::read_proposal(const Caller& caller, ByteView payload) const {
   auto request = protocol::DealRequest::parse(payload);
   if (!request) return std::move(request).error();
@@ -80,7 +82,7 @@ Result<Handovers::Proposal> Handovers::read_proposal(const Caller& caller, ByteV
                   .news = what_is_new(words->news)};
 }
 
-// Leaves the plan where the operator finds it, once.
+// Leaves the plan for the operator to find, once.
 Status Handovers::propose(const Caller& caller, const HandoverPlan& plan, const Proposal& proposal,
                           Running& running) {
   const Digest hash = protocol::plan_hash(plan);
@@ -120,7 +122,7 @@ Result<Bytes> Handovers::consent(const Caller& caller, const Proposal& proposal)
       return std::move(proposed).error();
   const auto until = approved_until(caller, **key, *plan, proposal.request.recovery_proof);
   if (!until) return until.error();
-  // Asked again, it says the same.
+  // The answer to a repeated request is the same.
   const Digest hash = protocol::plan_hash(*plan);
   if (running.consent && running.consent->plan_hash == hash && running.consent->not_after_ms <= *until &&
       running.consent->not_after_ms > caller.now_ms)
@@ -143,10 +145,10 @@ bool Handovers::has_a_say(const Key& key, const HandoverPlan& plan) const {
   });
 }
 
-// A refresh gives nobody a share who has none: any administrator may ask for it, but nobody whose certificate
-// is the kit's, which takes part in what it announced. By any other plan an agent
-// deals only with the consents of all agents that deal by it or keep a share, and its own operator may still
-// have taken back what it said.
+// A refresh gives no share to a party without one. Any administrator may ask for it, except with the kit's
+// certificate, which may only take part in what it announced. Under any other plan an agent deals only with
+// the consents of all agents that deal or keep a share, and its own operator may still have withdrawn
+// approval.
 Status Handovers::authorize(const Caller& caller, const Key& key, const HandoverPlan& plan,
                             const protocol::DealRequest& request) const {
   if (plan.refreshes(key.sharing)) {

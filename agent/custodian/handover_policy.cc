@@ -6,8 +6,8 @@
 #include "protocol/file/utc_time.h"
 #include "protocol/handover/quorums.h"
 
-// What a recovery administrator announces before it may change the holders of a key alone: it has to wait, so
-// that the company's administrator can object. Whoever else changes them needs the consent of the agents'
+// A recovery administrator's announcement before it may change the holders of a key alone. It has to wait, so
+// that the company's administrator can object. Any other change of holders needs the consent of the agents'
 // operators (handover_consent.cc).
 namespace coprotect::agent::custodian {
 namespace {
@@ -29,7 +29,8 @@ std::string describe(const Announcement& what) {
   return text;
 }
 
-// What no quorum by organisations tells: another agent of the same organisation, another recovery key.
+// Changes that quorums by organisation do not show: another agent of the same organisation, another recovery
+// key.
 std::string replaced(const protocol::Parameters& now, const Announcement& what) {
   std::string text;
   for (const auto& holder : what.layout.holders) {
@@ -52,7 +53,7 @@ protocol::PartShares shares_of(const protocol::Layout& layout) {
   return shares;
 }
 
-// What somebody needs who has to act stands first: the log keeps the beginning of a long text.
+// The facts needed to react come first: the log keeps only the beginning of a long text.
 std::string announcement_text(const HandoverNotice& notice, const std::string& words) {
   const std::string hash = to_hex(notice.hash());
   return notice.client + " announces new holders, from " + protocol::format_utc_time(notice.not_before_ms) +
@@ -70,7 +71,7 @@ std::string announced_words(const protocol::Parameters& now, const Announcement&
 
 // Without the lock: whatever is announced, only its announcer waits until it is in words.
 Result<Handovers::Announced> Handovers::read_announcement(const Caller& caller, ByteView payload) const {
-  // Nobody else carries one out.
+  // No other role carries one out.
   if (caller.client.identity.role != Role::recovery)
     return Error(Code::denied, "an announcement needs a certificate of role recovery");
   auto what = Announcement::parse(payload);
@@ -87,7 +88,7 @@ Result<Handovers::Announced> Handovers::read_announcement(const Caller& caller, 
 Result<Bytes> Handovers::announce(const Caller& caller, Announced announced) {
   if (const auto key = still_active(caller, announced.key); !key) return key.error();
   const Digest& announcer = caller.client.key_hash;
-  // Said again, it goes on waiting; others' announcements are not touched by it.
+  // Repeating an announcement does not restart its wait, and does not affect others' announcements.
   if (const auto own = announcements_.of(caller.key_id(), announcer); own && own->what == announced.what) {
     if (own->vetoed) return Error(Code::denied, "these holders were announced, and vetoed");
     return own->encode();
@@ -99,7 +100,7 @@ Result<Bytes> Handovers::announce(const Caller& caller, Announced announced) {
                         .not_before_ms = caller.now_ms + settings_.handover.delay_ms,
                         .running_left_ms = settings_.handover.delay_ms,
                         .vetoed = false};
-  // Nobody's time runs before the contacts know of it.
+  // No wait starts before the contacts are told.
   const auto wait = contacts_.exist() ? Announcements::Wait::not_begun : Announcements::Wait::begun;
   const auto put = [&](Transaction& t) { return announcements_.put(t, caller.key_id(), notice, wait); };
   if (auto durable = make_durable(caller, put, "handover: " + announcement_text(notice, announced.words));
@@ -134,13 +135,13 @@ Result<std::size_t> Handovers::forget_announcements(Transaction& transaction) {
 }
 
 void Handovers::begin_waits(std::int64_t now_ms) {
-  // If the operator took the command away, nobody is to be told.
+  // If the operator has removed the command, there is nobody to tell.
   for (const auto& place : contacts_.exist() ? contacts_.settle() : announcements_.not_begun()) {
     const auto notice = announcements_.of(place.first, place.second);
     if (notice && announcements_.wait_of(place) == Announcements::Wait::not_begun) {
       auto transaction = store_.begin();
-      // What cannot be written is tried again: until then the wait has not begun. What was forgotten
-      // meanwhile stays so.
+      // A failed write is retried; until then the wait has not begun. An announcement removed meanwhile stays
+      // removed.
       if (!transaction || !announcements_.of(place.first, place.second) ||
           !begin_wait(*transaction, place.first, *notice, now_ms) || !transaction->commit())
         continue;
@@ -188,8 +189,8 @@ Result<Bytes> Handovers::veto(const Caller& caller, ByteView payload) {
   return Bytes{};
 }
 
-// Only the key that announced this very change may carry it out, once the wall clock and the time that this
-// agent ran both say that the delay is over.
+// Only the key that announced this very change may carry it out, once both the wall clock and the agent's
+// running time say that the delay is over.
 Status Handovers::check_announced(const Caller& caller, const protocol::HandoverPlan& plan) const {
   const auto notice = announcements_.of(caller.key_id(), caller.client.key_hash);
   if (!notice || notice->what != Announcement::of(plan->parameters))
@@ -203,7 +204,7 @@ bool Handovers::may_begin_announced(const KeyId& key_id, const Digest& announcer
   return notice && check_over(key_id, *notice, now_ms);
 }
 
-// Whether nobody vetoed it in the time in which everybody could.
+// Checks that the delay is over and that nobody vetoed it.
 Status Handovers::check_over(const KeyId& key_id, const HandoverNotice& notice, std::int64_t now_ms) const {
   if (notice.vetoed) return Error(Code::denied, "these holders were announced, and vetoed");
   if (announcements_.wait_of({key_id, notice.announcer}) == Announcements::Wait::not_begun)

@@ -7,13 +7,13 @@
 #include "protocol/handover/quorums.h"
 #include "protocol/message/onboarding.h"
 
-// The rounds of a handover: offer, plan and deal, which leave nothing behind; and prepare, which does.
+// The rounds of a handover: offer, plan and deal, which leave nothing in the store; and prepare, which does.
 namespace coprotect::agent::custodian {
 namespace {
 
 using protocol::HandoverPlan;
 
-// After this much silence somebody else may begin; and after this long from the first offer on, whoever asks.
+// After this much silence another client may begin; and after this long since the first offer, any client.
 constexpr std::int64_t kStalledMs = 60'000;
 constexpr std::int64_t kLongestMs = 10 * 60'000;
 
@@ -31,9 +31,9 @@ Status Handovers::check_undecided(const Key& key, const HandoverPlan::Fields& pl
                                    std::to_string(std::max(decided, key.epoch()) + 1));
 }
 
-// One handover of a key runs at a time. A recovery administrator whose announcement may be carried out need
-// not wait for an administrator, whose certificate may be what was stolen; an administrator need not wait for
-// any other one, whose kit may be; nor need anybody for a client that never comes to an end.
+// Only one handover of a key runs at a time. A recovery administrator whose announcement may be carried out
+// need not wait for an administrator, whose certificate may be stolen. An administrator need not wait for a
+// recovery administrator, whose kit may be stolen. Nobody has to wait for a client that never finishes.
 Status Handovers::make_room(const Caller& caller, const Running& present) const {
   using protocol::Role;
   const bool recovers = present.role == Role::admin &&
@@ -77,12 +77,13 @@ Result<Bytes> Handovers::offer(const Caller& caller) {
 // Whether this agent may take part in the plan, whoever asks.
 Status Handovers::check_plan(const Key& key, const Running& running, const HandoverPlan& plan) const {
   if (auto fits = plan.follows(key.sharing, key.bundle->newest_hash()); !fits) return fits;
-  // Before anybody consents or deals: nobody else may have the blob to compare, once all holders are others.
+  // Checked before anyone consents or deals: once all holders are replaced, no other agent may have the blob
+  // for comparison.
   if (plan.changes_blob(key.sharing, protocol::sha256(key.recovery_blob)))
     return Error(Code::denied,
                  "handover plan: it names another recovery blob than the one that this agent keeps");
   if (auto fits = check_undecided(key, plan.fields()); !fits) return fits;
-  // What changes the holders may follow one that somebody who is lost keeps from its end.
+  // A change of holders may follow a handover that a lost party keeps from finishing.
   if (plan.refreshes(key.sharing)) {
     if (const KeyPtr prepared = keys_.prepared(key.key_id()))
       return other_handover("is prepared here, to epoch " + std::to_string(prepared->epoch()) +
@@ -108,7 +109,7 @@ Result<HandoverPlan> Handovers::admit_plan(const Key& key, const Running& runnin
   auto plan = HandoverPlan::parse(request.plan);
   if (!plan) return plan;
   if (auto fits = check_plan(key, running, *plan); !fits) return std::move(fits).error();
-  // A refresh brings nobody anything to judge.
+  // A refresh does not change the quorums, so there is nothing to check.
   if (!plan->refreshes(key.sharing))
     if (auto few = protocol::check_quorum_count(protocol::PartShares::of((*plan)->parameters)); !few)
       return std::move(few).error().in("handover plan");
@@ -140,7 +141,7 @@ Result<Bytes> Handovers::deal(const Caller& caller, ByteView payload) {
   if (running == running_.end() || running->second.client != caller.uri())
     return Error(Code::conflict, "handover plan without an offer");
   running->second.touched_ms = caller.now_ms;
-  // Asked again for the same plan, the same polynomials are dealt.
+  // A repeated request for the same plan gets the same polynomials.
   if (running->second.plan && running->second.plan->encoded() == request->plan)
     return protocol::MessageList{running->second.deals}.encode();
   if (running->second.plan)
@@ -162,7 +163,7 @@ Result<Bytes> Handovers::prepare(const Caller& caller, ByteView payload) {
   const auto key = active(caller);
   if (!key) return key.error();
   const auto running = running_.find(caller.key_id());
-  // The same again: the answer was lost.
+  // A repeated request: the answer was lost.
   if (const KeyPtr before = keys_.prepared(caller.key_id());
       before != nullptr && running == running_.end() && is_prepared_from(*before, request->deals)) {
     const auto confirmation = confirmation_of(*before, keyring_.identity());
@@ -172,7 +173,7 @@ Result<Bytes> Handovers::prepare(const Caller& caller, ByteView payload) {
   if (running == running_.end() || running->second.client != caller.uri() || !running->second.plan)
     return Error(Code::conflict, "no handover of this key runs here");
   const HandoverPlan& plan = *running->second.plan;
-  // What was so when it dealt: another handover may have been decided here since.
+  // Checked again: another handover may have been decided here since it dealt.
   if (auto fits = check_plan(**key, running->second, plan); !fits) return std::move(fits).error();
   const auto self = plan->parameters.position_of(keyring_.identity().public_key());
   if (!self) return Error(Code::malformed, "this agent has no share in " + handover_label(plan));
@@ -192,7 +193,7 @@ Result<Bytes> Handovers::prepare(const Caller& caller, ByteView payload) {
                               keeper_);
   if (!prepared) return std::move(prepared).error();
 
-  // That this epoch is decided is written where the epoch before stays, too.
+  // Records the decided epoch also in the row that stays.
   Key decided = **key;
   decided.decided = plan->epoch;
   std::vector<KeyPtr> older;
@@ -202,7 +203,7 @@ Result<Bytes> Handovers::prepare(const Caller& caller, ByteView payload) {
                                   "prepared " + handover_label(plan));
       !durable)
     return std::move(durable).error();
-  // What was prepared before ends; an error is no reason to prepare again, and sweep() tries again.
+  // Erases what was prepared before. An error is no reason to prepare again: sweep() retries.
   if (!older.empty()) static_cast<void>(epochs_.finish());
   forget_running(caller.key_id());
   const auto confirmation = confirmation_of(*new_key, keyring_.identity());

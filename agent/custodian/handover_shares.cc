@@ -12,8 +12,8 @@ namespace {
 
 using protocol::HandoverTranscript;
 
-// Whoever made a new code shows that it has the private half of the plan's recovery key, and says in which
-// blob.
+// The maker of a new code proves possession of the private half of the plan's recovery key, and names the
+// blob that holds it.
 Status check_blob(const HandoverInputs& inputs, const HandoverTranscript& transcript) {
   const protocol::HandoverPlan& plan = transcript.plan();
   if (!plan.recovery_party()) {

@@ -8,7 +8,8 @@
 #include "protocol/handover/statements.h"
 #include "protocol/message/acknowledged.h"
 
-// How a prepared handover ends: activated, acknowledged by all, and the epoch before erased; or aborted.
+// How a prepared handover ends: it is activated and acknowledged by all, and the previous epoch erased; or it
+// is aborted.
 namespace coprotect::agent::custodian {
 namespace {
 
@@ -25,14 +26,15 @@ std::optional<protocol::Signature> statement_of(const protocol::Party& party,
   return found->signature;
 }
 
-// Whether a version is of the handover that made this key's epoch. Nobody confirms two of one plan.
+// Whether a version belongs to the handover that made this key's epoch. No agent confirms two versions of one
+// plan.
 bool is_of(ByteView version, const Key& key) {
   const auto plan = protocol::HandoverVersion::plan_of(version);
   return plan && plan->sid() == key.sid();
 }
 
-// Whether another agent of these parties says that it will never confirm or acknowledge this.
-// `self` does not count: a store that was put back may have forgotten what it confirmed after it said so.
+// Whether another agent of these parties states that it will never confirm or acknowledge this. `self` does
+// not count: a rolled-back store may have forgotten a confirmation made after such a statement.
 bool somebody_voids(const std::vector<protocol::Party>& parties, const HandoverPlan& plan,
                     const std::vector<Statement>& voids, const protocol::VerifyKey& self) {
   return std::ranges::any_of(parties, [&](const protocol::Party& party) {
@@ -66,8 +68,8 @@ Result<Bytes> Handovers::activate(const Caller& caller, ByteView version) {
   const auto activated = std::make_shared<const Key>(std::move(newer));
   const auto plan = protocol::HandoverVersion::plan_of(version);
   if (!plan) return plan.error();
-  // A refresh leaves the holders as they are, and what is announced about them. Otherwise somebody with an
-  // administrator's certificate could end a wait by one.
+  // A refresh does not change the holders, so announcements about them stay. Otherwise anyone with an
+  // administrator's certificate could end a wait with a refresh.
   const bool refreshed = plan->refreshes((*key)->sharing);
   std::string what = "activated epoch " + std::to_string(activated->epoch());
   if (renewed_code(*activated)) what += Drills::kCodeRenewed;
@@ -114,8 +116,8 @@ Result<Bytes> Handovers::retire(const Caller& caller, ByteView payload) {
   return erased(caller);
 }
 
-// Back to an epoch that this agent gave up: whoever said that it never acknowledges it had done so, and
-// others may have erased the epoch before.
+// Returns to an epoch that this agent gave up: the agent that said it never acknowledges it had in fact done
+// so, and others may have erased the previous epoch.
 Result<Bytes> Handovers::resume(const Caller& caller, const Key& key,
                                 const std::vector<Statement>& acknowledgements) {
   if (auto all = check_acknowledged(*key.bundle, acknowledgements); !all) return std::move(all).error();
@@ -124,7 +126,7 @@ Result<Bytes> Handovers::resume(const Caller& caller, const Key& key,
   if (const KeyPtr prepared = keys_.prepared(caller.key_id()))
     return Error(Code::conflict, label + " was taken back here, and epoch " +
                                      std::to_string(prepared->epoch()) + " is prepared: abort that first");
-  // Of two that follow one epoch, whoever acknowledged the later one had given up the earlier one.
+  // Of two epochs that follow the same one, an agent that acknowledged the later had given up the earlier.
   if (present != nullptr && present->epoch() > key.epoch())
     return Error(Code::conflict, label + " was taken back here, and the key went on to epoch " +
                                      std::to_string(present->epoch()) + " without it");
@@ -146,18 +148,20 @@ Result<Bytes> Handovers::resume(const Caller& caller, const Key& key,
   return erased(caller);
 }
 
-// The answer that says that the shares which were removed are erased.
+// Replies that the removed shares are erased.
 Result<Bytes> Handovers::erased(const Caller& caller) {
   if (auto finished = epochs_.finish(caller.key_id()); !finished) return std::move(finished).error();
   return Bytes{};
 }
 
-// The key goes on without this agent: it keeps the bundle, to tell clients where, and no share.
+// The key continues without this agent. It keeps the bundle, to refer clients to the new holders, and no
+// share.
 Result<Bytes> Handovers::leave(const Caller& caller, const Key& key, Bundle bundle) {
   if (bundle.parameters().position_of(keyring_.identity().public_key()))
     return Error(Code::conflict, "this agent has a share of epoch " + std::to_string(bundle.epoch()) +
                                      ", and did not activate it");
-  // Who did not deal sees the plan only now. With the one good blob erased, code and kit would open nothing.
+  // An agent that did not deal sees the plan only now. If the only good blob were erased, code and kit would
+  // open nothing.
   const auto plan = protocol::HandoverVersion::plan_of(bundle.newest());
   if (!plan) return plan.error();
   if (plan->changes_blob(key.sharing, protocol::sha256(key.recovery_blob)))
@@ -187,11 +191,11 @@ Result<Bytes> Handovers::leave(const Caller& caller, const Key& key, Bundle bund
   return erased(caller);
 }
 
-// An administrator may void what is not finished. A recovery administrator whose announcement stood for the
-// whole wait may do so, too: nobody else is left if the company is lost. Any other one may be who stole the
-// kit, and would keep out the new code that ends it, and use up epochs by plans that it makes up: it voids
-// what it runs itself, and what another agent voided, be it of the plan, or of the key if the plan was not
-// confirmed here.
+// An administrator may void an unfinished handover. A recovery administrator whose announcement has waited
+// its full time may do so, too: if the company is lost, nobody else is left. Any other recovery administrator
+// may have stolen the kit, and would keep out the new code that ends its use, and use up epochs with invented
+// plans. It may void only its own handover, and what another agent voided: this plan, or any plan for the key
+// if this one was not confirmed here.
 Status Handovers::check_may_abort(const Caller& caller, const Key& key, const HandoverPlan& plan,
                                   const std::vector<Statement>& voids) const {
   if (caller.client.identity.role == protocol::Role::admin ||
@@ -211,10 +215,10 @@ Status Handovers::check_may_abort(const Caller& caller, const Key& key, const Ha
                    "its announcement may be carried out");
 }
 
-// Before this agent confirmed, it need only say that it never will. Afterwards the others may have what
-// completes the handover, so another agent that has to confirm or acknowledge it must have said first that it
-// never will. A new code is confirmed by the tool, too, which asks for this. Who was first to say so never
-// acknowledges the handover, so nobody erases the epoch before for it.
+// Before this agent confirmed, it need only state that it never will. After it confirmed, the others may have
+// everything that completes the handover. So another agent that has to confirm or acknowledge it must first
+// have stated that it never will. The tool, which asks for this, also confirms a new code. The first agent to
+// state that never acknowledges the handover, so no agent erases the previous epoch for it.
 Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   const auto request = protocol::AbortRequest::parse(payload);
   if (!request) return request.error();
@@ -252,7 +256,7 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
                      "older one. Replace the agent: coprotect-provision restore");
 
   Key decided = **key;
-  // What does not follow this bundle cannot be confirmed here: it uses up no number of an epoch.
+  // A plan that does not follow this bundle cannot be confirmed here, so it uses up no epoch number.
   if ((*plan)->epoch > std::max((*key)->epoch(), (*key)->decided)) {
     if (auto follows = plan->follows((*key)->sharing, (*key)->bundle->newest_hash()); !follows)
       return std::move(follows).error();
@@ -262,7 +266,7 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
     decided.decided = (*plan)->epoch;
   }
   if (decided.decided != (*key)->decided || confirmed) {
-    // An agent that follows another one uses up nothing that is not used up already.
+    // Following another agent's void uses up nothing that is not used up already.
     const bool said_elsewhere = somebody_voids((*key)->parameters()->parties, *plan, request->voids,
                                                keyring_.identity().public_key());
     const auto change = [&](Transaction& transaction) -> Status {
@@ -284,9 +288,9 @@ Result<Bytes> Handovers::abort(const Caller& caller, ByteView payload) {
   return protocol::encode_signature(protocol::void_handover(plan->sid(), keyring_.identity()));
 }
 
-// Back to the epoch before, which nobody can have erased unless somebody acknowledged and voided the same
-// plan. In case one did, the shares of this epoch stay: resume(). Who had no share of the epoch before, has
-// none in use again.
+// Returns to the previous epoch. No agent can have erased it, unless one both acknowledged and voided this
+// plan. In case one did, the shares of this epoch are kept: resume(). An agent that had no share of the
+// previous epoch has none in use again.
 Result<Bytes> Handovers::revert(const Caller& caller, const Key& key, const HandoverPlan& plan) {
   if (const KeyPtr prepared = keys_.prepared(caller.key_id()))
     return Error(Code::conflict, "epoch " + std::to_string(prepared->epoch()) +

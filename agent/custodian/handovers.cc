@@ -23,7 +23,7 @@ std::string handover_label(const protocol::HandoverPlan& plan) {
 Status Handovers::load(Transaction& transaction) {
   if (auto forgotten = approvals_.forget_all(); !forgotten) return forgotten;
   if (auto loaded = announcements_.load(transaction); !loaded) return loaded;
-  // What the contacts were not told of before the agent stopped, they are told now.
+  // Notifies the contacts of what was not delivered before the agent stopped.
   for (const auto& place : announcements_.not_begun()) {
     const auto notice = announcements_.of(place.first, place.second);
     const KeyPtr key = keys_.active(place.first);
@@ -88,7 +88,7 @@ void Handovers::sweep(std::int64_t now_ms) {
   for (const KeyId& key_id : over) forget_running(key_id);
 }
 
-// A plan that is left in the folder without its offer can be approved, but nothing is dealt by it.
+// A plan left in the folder without its offer can be approved, but nothing is dealt under it.
 void Handovers::forget_running(const KeyId& key_id) {
   const auto running = running_.find(key_id);
   if (running == running_.end()) return;

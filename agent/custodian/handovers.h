@@ -20,10 +20,10 @@
 
 namespace coprotect::agent::custodian {
 
-// The side of an agent that holds a key when its shares are handed over to a next epoch (protocol/SPEC.md
-// §13). Offers and plans are only in memory. From PREPARED on everything is in the store, beside the epoch
-// that goes on serving, until the handover is activated or aborted; and the epoch before stays until all
-// acknowledged the new one. An agent confirms one handover to an epoch, ever.
+// The side of an agent that holds a key when its shares are handed over to the next epoch (protocol/SPEC.md
+// §13). Offers and plans are held only in memory. From PREPARED on, everything is in the store until the
+// handover is activated or aborted; the current epoch continues to serve meanwhile. The previous epoch stays
+// until all parties have acknowledged the new one. An agent confirms at most one handover to each epoch.
 class Handovers {
  public:
   Handovers(const Settings& settings, const hsm::Keyring& keyring, hsm::ShareKeeper& keeper,
@@ -45,18 +45,18 @@ class Handovers {
         conditions_(conditions),
         caps_(caps) {}
 
-  // At the start: offers are gone, and with them the plans that waited for the operator.
+  // Call at start. Drops the plans that waited for the operator, because the offers behind them are lost.
   Status load(Transaction& transaction);
 
-  // A step that an administrator asks for, by a request that was judged and recorded.
+  // Answers an administrator's step, after the request was judged and recorded.
   Result<Bytes> answer(const Client& client, const protocol::HandoverBody& step, std::int64_t now_ms);
-  // Forgets what was announced and not vetoed, as the store was put back; how many there were. Takes no lock
-  // of this object's: the transaction has the store's.
+  // Drops the announcements that were not vetoed, when the store was rolled back. Returns their number. Takes
+  // no lock of this object; the transaction holds the store's.
   Result<std::size_t> forget_announcements(Transaction& transaction);
-  // Whether the client with this certificate key announced something that may be carried out. Takes no lock
-  // of this object's.
+  // Whether the client with this certificate key announced a change that may now be carried out. Takes no
+  // lock of this object.
   bool may_begin_announced(const protocol::KeyId& key_id, const Digest& announcer, std::int64_t now_ms) const;
-  // Drops what nobody went on with; tells the contacts what they could not be told.
+  // Drops abandoned handovers. Retries undelivered notifications.
   void sweep(std::int64_t now_ms);
 
  private:
@@ -67,7 +67,7 @@ class Handovers {
     const KeyId& key_id() const { return client.key->key_id(); }
     const std::string& uri() const { return client.identity.uri; }
   };
-  // A handover that was begun and has left nothing behind yet.
+  // A handover that has begun and left nothing in the store yet.
   struct Running {
     std::string client;
     Digest client_key;  // SHA-256 of its certificate's
@@ -78,22 +78,22 @@ class Handovers {
     std::vector<Bytes> deals;        // this agent's
     std::optional<Digest> proposed;  // the hash of the plan that the agent's operator is shown
     std::optional<protocol::Consent> consent;
-    std::int64_t begun_ms;  // by the client's first offer
+    std::int64_t begun_ms;  // when the client first asked for an offer
     std::int64_t touched_ms;
   };
 
-  // What a step asks people to judge: read and put in words before the lock is taken, so that nobody waits
-  // for it, and judged again under the lock.
+  // What a step asks the operator to judge. It is read and described before the lock is taken, so that nobody
+  // waits for that, and judged again under the lock.
   struct Proposal {
-    KeyPtr key;  // as it was then
+    KeyPtr key;  // as of that time
     protocol::DealRequest request;
-    std::string words;  // what the operator is to read
+    std::string words;  // the text for the operator
     std::string news;   // in one line
   };
   struct Announced {
     KeyPtr key;
     protocol::Announcement what;
-    std::string words;  // who is to hold the key, in one line; what is news first
+    std::string words;  // the future holders in one line; changes first
   };
 
   Result<Bytes> run(const Caller& caller, const protocol::HandoverBody& step);
@@ -102,9 +102,9 @@ class Handovers {
   // handover_policy.cc
   Result<Announced> read_announcement(const Caller& caller, ByteView payload) const;
   Result<Bytes> announce(const Caller& caller, Announced announced);
-  // Tells the contacts of an announcement, until they were told.
+  // Notifies the contacts of an announcement until it is delivered.
   void tell_of(const Announcements::Place& place, std::string words);
-  // Begins the waits of those of which they were told.
+  // Begins the waits of announcements that were delivered.
   void begin_waits(std::int64_t now_ms);
   Status begin_wait(Transaction& transaction, const KeyId& key_id, protocol::HandoverNotice notice,
                     std::int64_t now_ms);
@@ -116,9 +116,9 @@ class Handovers {
   Result<Bytes> consent(const Caller& caller, const Proposal& proposal);
   Status propose(const Caller& caller, const protocol::HandoverPlan& plan, const Proposal& proposal,
                  Running& running);
-  // Whether the announcement of a recovery administrator decides of the plan, in the operator's place.
+  // Whether a recovery administrator's announcement decides on the plan instead of the operator.
   bool announcement_decides(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan) const;
-  // Until when this agent may deal by the plan. Code::limited names who is waited for.
+  // Until when this agent may deal under the plan. Code::limited names whose approval is missing.
   Result<std::int64_t> approved_until(const Caller& caller, const Key& key,
                                       const protocol::HandoverPlan& plan, ByteView recovery_proof) const;
   bool has_a_say(const Key& key, const protocol::HandoverPlan& plan) const;
@@ -146,15 +146,15 @@ class Handovers {
   Result<Bytes> revert(const Caller& caller, const Key& key, const protocol::HandoverPlan& plan);
 
   Result<KeyPtr> active(const Caller& caller) const;
-  // The key, if it is still in the epoch that it was in `then`; Code::conflict if not.
+  // The key, if it is still in the epoch of `then`; Code::conflict otherwise.
   Result<KeyPtr> still_active(const Caller& caller, const KeyPtr& then) const;
   // Code::conflict unless the agent may still confirm or void a handover to the plan's epoch.
   Status check_undecided(const Key& key, const protocol::HandoverPlan::Fields& plan) const;
   void forget_running(const KeyId& key_id);
-  // A change of the store and the log's entry of it, in one durable step.
+  // A change of the store and its log entry, in one durable step.
   using Change = std::function<Status(Transaction&)>;
   Status make_durable(const Caller& caller, const Change& change, std::string_view what);
-  // The same for rows of keys that shall be as given, and others that shall go.
+  // The same, for rows of keys to write and rows to remove.
   Status replace_keys(const Caller& caller, const std::vector<KeyPtr>& put, const std::vector<KeyPtr>& remove,
                       std::string_view what);
   void notify(const Caller& caller, std::string event, std::string text);
@@ -177,9 +177,9 @@ class Handovers {
   std::map<KeyId, Running> running_;
 };
 
-// Who is to hold the key, and what is news of it, in one line.
+// The future holders of the key and what changes, in one line.
 std::string announced_words(const protocol::Parameters& now, const protocol::Announcement& what);
-// How log and errors name an epoch that a handover makes.
+// The name of a handover's epoch in the log and in errors.
 std::string handover_label(const protocol::HandoverPlan& plan);
 
 }  // namespace coprotect::agent::custodian

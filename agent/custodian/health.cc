@@ -15,7 +15,7 @@ namespace coprotect::agent::custodian {
 namespace {
 
 constexpr std::int64_t kProbeEveryMs = 5'000;
-// A token that works answers within this, unless its host is very busy.
+// A working token answers within this time, unless its host is very busy.
 constexpr std::chrono::seconds kTokenPatience{3};
 
 nlohmann::json known_suites() {
@@ -48,7 +48,7 @@ void Health::ask() {
   try {
     const auto probed = keeper_.probe();
     said = probed ? "ok" : told(probed.error()).message();
-  } catch (const std::bad_alloc&) {  // then it is asked again when somebody wants to know
+  } catch (const std::bad_alloc&) {  // the next report asks again
   }
   const std::lock_guard lock(mutex_);
   if (said)
@@ -65,7 +65,7 @@ std::string Health::token(std::int64_t now_ms) {
   const bool due = !probed_ms_ || now_ms - *probed_ms_ >= kProbeEveryMs || now_ms < *probed_ms_;
   if (!asking_ && due) {
     try {
-      thread_ = std::jthread([this] { ask(); });  // the one before has ended, or is about to
+      thread_ = std::jthread([this] { ask(); });  // the previous one has ended or is about to
     } catch (const std::system_error&) {
       return "it cannot be asked: the system gives no thread";
     }

@@ -61,8 +61,8 @@ Status HeldErasures::look() {
 
 Status HeldErasures::take(const hsm::ErasureHolds::Entry& entry) {
   const KeyPtr key = keys_.newest(entry.key_id);
-  if (key == nullptr) return Done{};  // it may come yet
-  // A newer statement may be among the damaged entries. Until they are repaired everything is held.
+  if (key == nullptr) return Done{};  // it may appear later
+  // A newer statement may be among the damaged entries. Until they are repaired, all erasures are held.
   if (!log_.damaged().empty()) return Done{};
   if (!entry.said) return note_unverified(*key, entry.said.error());
   const State state = state_of(entry.key_id);
@@ -91,7 +91,7 @@ Status HeldErasures::take(const Key& key, const hsm::ErasureHold& said) {
   return Done{};
 }
 
-// Recorded once, as long as it stays so.
+// Recorded once while it lasts.
 Status HeldErasures::note_unverified(const Key& key, const Error& why) {
   if (!state_of(key.key_id()).unverified) {
     auto entry = entry_of(protocol::EntryKind::key_list, key.tenant(), settings_.now_ms());
@@ -143,7 +143,7 @@ bool HeldErasures::hold(const KeyId& key_id) const {
   const std::shared_lock lock(mutex_);
   const auto known = states_.find(key_id);
   const State state = known == states_.end() ? State{} : known->second;
-  // Before he can let it go on, the log says so.
+  // Logged before the operator can release it.
   if (!log_.damaged().empty()) return true;  // a hold may be among them
   return !said || state.held || (*said && (*said)->held && (*said)->number > state.number);
 }

@@ -12,19 +12,19 @@
 
 namespace coprotect::agent::custodian {
 
-// Whether it is about what an operator said of an erasure, and not about a list.
+// Whether the entry records an operator's statement about an erasure, rather than a list.
 bool is_hold(const protocol::LogEntry& entry);
 
-// The destroyed keys whose erasure this agent's operator holds. He says so on the agent's host
-// (hsm/erasure_holds.h). Each statement is recorded in the tenant's log, and from then on the log is what
-// counts: a hold whose file is removed stands, and an older statement that is put back changes nothing. A
-// file that cannot be read or verified holds: nobody knows what it says.
+// The destroyed keys whose erasure this agent's operator holds. The operator says so on the agent's host
+// (hsm/erasure_holds.h). Each statement is recorded in the tenant's log, and from then on the log counts:
+// removing the file does not end a hold, and restoring an older statement changes nothing. A file that cannot
+// be read or verified also holds the erasure, because its content is unknown.
 //
-// A hold keeps a destroyed key's shares where they are. It gives the key no use, and it holds no erasure that
-// a handover promised to the other parties (SPEC.md §13.6).
+// A hold keeps a destroyed key's shares in place. It does not make the key usable. It does not delay an
+// erasure that a handover promised to the other parties (SPEC.md §13.6).
 class HeldErasures {
  public:
-  // All outlive it.
+  // All arguments must outlive it.
   HeldErasures(const Settings& settings, const hsm::Keyring& keyring, Store& store, const Keys& keys,
                Log& log, Contacts& contacts)
       : settings_(settings),
@@ -34,22 +34,22 @@ class HeldErasures {
         contacts_(contacts),
         holds_(settings.folder, keyring) {}
 
-  // Whether an entry of the log says what the operator last said.
+  // Whether the log entry carries the operator's current decision.
   static bool decides(const protocol::LogEntry& entry);
-  // The number of the statement that such an entry is of. A greater one counts.
+  // The number of the statement in such an entry. The greatest number counts.
   static std::uint64_t number_of(const protocol::LogEntry& entry);
-  // At the start, for every entry of the log.
+  // Call at start for every log entry.
   void visit(const protocol::LogEntry& entry);
-  // Takes what the operator said since: records it, and tells the contacts. The error is the first statement
-  // that cannot be verified or recorded; the others are taken.
+  // Reads the operator's new statements, records them and notifies the contacts. Returns the first statement
+  // that cannot be verified or recorded; accepts the others.
   Status look();
-  // Whether nothing of this key may be erased at this moment. Reads the operator's statement again.
+  // Whether erasure of this key is held now. Reads the operator's statement again.
   bool hold(const protocol::KeyId& key_id) const;
 
-  // As look() saw it last.
+  // As of the last look().
   struct State {
     std::uint64_t number = 0;  // of the newest statement in the log
-    bool held = false;         // what it says
+    bool held = false;         // its content
     std::string problem;       // what is wrong with the file, or empty
     bool unverified = false;   // whether the file holds because of it
   };
@@ -61,7 +61,7 @@ class HeldErasures {
   Status note_unverified(const Key& key, const Error& why);
   Status record(const Key& key, protocol::LogEntry entry, bool held, const std::string& what);
   void set_problem(const protocol::KeyId& key_id, std::string problem, bool unverified);
-  // States whose file is missing, or in order again.
+  // Updates states whose file is missing or readable again.
   void note_missing(const std::vector<hsm::ErasureHolds::Entry>& found);
 
   const Settings& settings_;

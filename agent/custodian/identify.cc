@@ -14,16 +14,16 @@ Error no_such_key(const protocol::KeyId& key_id) {
   return {Code::not_found, "key " + to_hex(key_id) + " is not known here"};
 }
 
-// Whether a certificate is that of the key's recovery administrator: of role recovery, and for the key that
+// Whether this is the certificate of the key's recovery administrator: of role recovery, and for the key that
 // every party of the ceremony signed as the recovery party's (SPEC.md §5.1). The client CA certifies for
-// several keys, and whoever has one kit has nothing to do with the others.
+// several keys, and the holder of one kit has no rights to the others.
 bool recovers(const protocol::ClientIdentity& identity, const Certificate& certificate, const Key& key) {
   const protocol::VerifyKey* const administrator = key.parameters().recovery_administrator();
   return identity.role == protocol::Role::recovery && administrator != nullptr &&
          certificate.key() == *administrator;
 }
 
-// Whether this CA signed any certificate of the chain, whatever else is wrong with it.
+// Whether this CA signed any certificate of the chain, whatever else is wrong with the certificate.
 bool issued_by(std::span<const Certificate> chain, const Certificate& ca) {
   return std::any_of(chain.begin(), chain.end(), [&](const Certificate& certificate) {
     return X509_verify(certificate.x509(), ca.key().evp()) == 1;
@@ -37,8 +37,8 @@ Result<Client> identify(const protocol::SignedRequest::Envelope& envelope, const
                         std::int64_t now_ms) {
   const auto& request = envelope.request;
   KeyPtr key = keys.serving(request.key_id, request.epoch);
-  // Who left is still told, again, that all others have taken over; who joined and went back, that it was
-  // wrong.
+  // An agent that left can still be told again that all others have taken over. One that joined and reverted
+  // can be told that this was wrong.
   if (key == nullptr && envelope.operation == protocol::Operation::handover) {
     key = keys.left(request.key_id);
     if (const auto taken_back = keys.shelved(request.key_id); key == nullptr && !taken_back.empty())
@@ -61,7 +61,8 @@ Result<Client> identify(const protocol::SignedRequest::Envelope& envelope, const
     return Error(Code::unauthenticated, "certificate of \"" + identity->uri + "\" is not enrolled");
   if (std::find(request.audience.begin(), request.audience.end(), self) == request.audience.end())
     return Error(Code::denied, "the request is addressed to other agents");
-  // While an epoch of an older code is still served, a new one's recovery administrator counts in it, too.
+  // While an epoch with an older code is still served, the recovery administrator of the new code is
+  // recognised in it, too.
   const KeyPtr active = keys.active(request.key_id);
   const bool own = recovers(*identity, certificate, *key) ||
                    (active != nullptr && recovers(*identity, certificate, *active));
@@ -69,7 +70,7 @@ Result<Client> identify(const protocol::SignedRequest::Envelope& envelope, const
 }
 
 bool Peer::is_agent_of(const Key& key, std::int64_t now_ms) const {
-  // Its identity key signs invitations' certificates, too: those have a URI.
+  // An agent's identity key also signs invitation certificates; those have a URI.
   if (!certificate_ || tenant_ || invitation_ || !certificate_->uris().empty()) return false;
   const std::span<const Certificate> chain(&*certificate_, 1);
   const auto& parties = key.parameters()->parties;

@@ -9,19 +9,19 @@ namespace coprotect::agent::custodian {
 
 // The agent's half of an invitation.
 struct OwnInvitation {
-  Secret secret;  // 16 bytes, shared with whoever was invited
+  Secret secret;  // 16 bytes, shared with the invited party
   std::int64_t expires_ms;
-  std::string tenant;  // the only one that it is for; empty: any
+  std::string tenant;  // the only tenant it is valid for; empty: any
 };
 
-// The invitations that the operator issued: a file each in `folder`, named by the id in hexadecimal, sealed
-// by the keyring.
+// The invitations that the operator issued: one file each in `folder`, named by the id in hexadecimal and
+// sealed by the keyring.
 class Invitations {
  public:
   Invitations(std::filesystem::path folder, const hsm::Keyring& keyring)
       : folder_(std::move(folder)), keyring_(keyring) {}
 
-  // Code::not_found if none was issued under this id, Code::altered if its file is not the one that was.
+  // Code::not_found if none was issued under this id, Code::altered if its file was changed.
   Result<OwnInvitation> find(const protocol::InvitationId& id) const;
 
  private:

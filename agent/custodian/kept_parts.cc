@@ -8,7 +8,7 @@ namespace coprotect::agent::custodian {
 namespace {
 
 constexpr std::string_view kWhat = "recovery-parts";
-// The keeper seals one key for them, since parts may be larger than what it takes.
+// The keeper seals a single key for them, since parts may exceed its size limit.
 constexpr ByteArray<protocol::kAeadNonceSize> kNonce{};
 
 hsm::EpochId epoch_of(const Key& key) {

@@ -5,12 +5,11 @@
 
 namespace coprotect::agent::custodian {
 
-// Recovery parts at rest: what Key::recovery_parts holds. They are sealed with the keeper as the shares of
-// their epoch are, so that a copy of the store without the token, and one of an epoch that is gone, says
-// nothing.
+// Recovery parts at rest: the content of Key::recovery_parts. The keeper seals them like the shares of their
+// epoch. A copy of the store reveals nothing without the token, or once the epoch is destroyed.
 Result<Bytes> keep_parts(hsm::ShareKeeper& keeper, const Key& key, const protocol::RecoveryParts& parts);
-// Code::altered if the record is another epoch's, or not what was kept. Whether the parts are those that the
-// key names is left to RecoveryParts::check().
+// Code::altered if the record belongs to another epoch or was changed. RecoveryParts::check() checks whether
+// the parts are those that the key names.
 Result<protocol::RecoveryParts> kept_parts(hsm::ShareKeeper& keeper, const Key& key);
 
 }  // namespace coprotect::agent::custodian

@@ -90,8 +90,8 @@ Status KeyLists::load(Transaction& transaction) {
     return Done{};
   });
   if (!loaded) return loaded;
-  // A row that is missing can only make a key wait longer. One of a key that its own tenant does not destroy
-  // does not count.
+  // A missing row can only make a key wait longer. A row for a key that its own tenant does not destroy is
+  // ignored.
   std::map<protocol::KeyId, Destruction> own;
   for (const auto& [tenant, keys] : lists_)
     for (const KeyList::Entry& entry : keys->list.keys) {
@@ -106,7 +106,7 @@ Status KeyLists::load(Transaction& transaction) {
   return Done{};
 }
 
-// A key_id is the hash of a ceremony that names its tenant, so the key at this agent says whose it is.
+// A key_id is the hash of a ceremony that names its tenant, so this agent's key determines the tenant.
 KeyPtr KeyLists::own_key(std::string_view tenant, const protocol::KeyId& key_id) const {
   KeyPtr key = keys_.active(key_id);
   if (key == nullptr) key = keys_.prepared(key_id);
@@ -115,8 +115,8 @@ KeyPtr KeyLists::own_key(std::string_view tenant, const protocol::KeyId& key_id)
   return key != nullptr && key->tenant() == tenant ? key : nullptr;
 }
 
-// What is put off waits for the later date; what is said again, or brought forward where that is allowed,
-// goes on waiting as it did.
+// A postponed destruction waits for the later date. One that is repeated, or brought forward where that is
+// allowed, keeps its wait.
 Status KeyLists::put_destructions(Transaction& transaction, const KeyList& next, std::int64_t now_ms) {
   for (const KeyList::Entry& entry : next.keys) {
     if (own_key(next.tenant, entry.key_id) == nullptr) continue;
@@ -177,8 +177,8 @@ bool KeyLists::is_final(std::string_view tenant, const KeyList::Entry& entry) co
   return key != nullptr && key->erased();
 }
 
-// A key once listed stays listed: leaving it out would make it as it was before. One that this agent never
-// had may be made up: the company must be able to take it off.
+// A listed key stays listed: leaving it out would undo its entry.
+// A key that this agent never had may be made up, so the company must be able to remove it.
 Status KeyLists::check_successor(const KeyList& present, const KeyList& next) const {
   const EntriesByKey by_key(&next);
   for (const KeyList::Entry& entry : present.keys) {
@@ -192,9 +192,9 @@ Status KeyLists::check_successor(const KeyList& present, const KeyList& next) co
   return Done{};
 }
 
-// What was announced before has its time already; anything that would erase earlier waits anew. Of a key of
-// which this agent has no share there is nothing to be erased: who joins is told of all that was destroyed
-// before.
+// A destruction that was announced before already has its time. Anything that would erase earlier starts a
+// new wait. If this agent has no share of the key, there is nothing to erase: an agent that joins is told of
+// all earlier destructions.
 Status KeyLists::check_waiting(const KeyList* present, const KeyList& next, std::int64_t now_ms) const {
   const EntriesByKey before_by_key(present);
   for (const KeyList::Entry& entry : next.keys) {
@@ -268,7 +268,8 @@ Status KeyLists::check(const Key& key, Operation operation) const {
   const auto entry = entry_of(key);
   if (key.erased() || (entry && entry->use == KeyUse::destroyed))
     return Error(Code::denied, "the key is destroyed");
-  // A handover moves shares and decrypts nothing: a company that lost its machines gets a disabled key back.
+  // A handover moves shares and decrypts nothing. It lets a company that lost its machines get a disabled key
+  // back.
   if (operation == Operation::handover || operation == Operation::recovery_share) return Done{};
   if (entry && entry->use == KeyUse::disabled) return Error(Code::denied, "the key is disabled");
   return Done{};

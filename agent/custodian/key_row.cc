@@ -68,7 +68,7 @@ bool known_state(std::int64_t state) {
          state <= static_cast<std::int64_t>(KeyState::shelved);
 }
 
-// The sharing that a prepared key would have.
+// The sharing that a prepared key will have.
 Result<protocol::Sharing> parse_preparation(ByteView preparation, std::int64_t epoch) {
   if (epoch == 0) {
     const auto transcript = parse_transcript(preparation);

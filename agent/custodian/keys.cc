@@ -12,7 +12,7 @@ using protocol::KeyId;
 
 namespace {
 
-// What read() reads.
+// The columns that read() expects.
 constexpr const char* kSelectAll =
     "SELECT key_id, sid, invitation, state, epoch, description, shares, recovery_blob, recovery_parts, "
     "decided, mac, acknowledgements FROM keys";
@@ -26,7 +26,7 @@ hsm::ShareId Key::share_id(std::uint8_t index) const {
   return {tenant(), key_id(), parameters()->purpose, parameters()->suite, index, epoch()};
 }
 
-// A row as a statement with kColumns reads it, if its MAC holds.
+// A row as selected with kColumns, if its MAC verifies.
 Result<Key> Keys::read(const Query& query) const {
   const KeyRow row{query.blob(0),    query.blob(1),    query.blob(2), query.integer(3),
                    query.integer(4), query.blob(5),    query.blob(6), query.blob(7),
@@ -73,7 +73,7 @@ Result<Key> Keys::stored(Transaction& transaction, const Key& key) const {
   return read(query);
 }
 
-// Asked of the disk: a row that this transaction removed is in memory still.
+// Reads the disk: a row that this transaction removed is still in memory.
 Status Keys::check_place(Transaction& transaction, const Key& key) {
   Query query = transaction.query("SELECT sid FROM keys WHERE key_id=? AND epoch=?");
   const auto found = query.bind(key.key_id()).bind(std::int64_t{key.epoch()}).step();
@@ -87,8 +87,8 @@ Status Keys::put(Transaction& transaction, KeyPtr key) {
   if (auto known = check_authority(key->tenant(), key->client_ca()); !known) return known;
   if (auto free = check_place(transaction, *key); !free) return free;
   const KeyRow row = KeyRow::of(*key);
-  // What others dealt could otherwise stop the next start, for all tenants. What follows it is read as it
-  // comes.
+  // Otherwise what others dealt could prevent the next start for all tenants. Later states are parsed on
+  // arrival.
   if (key->state == KeyState::prepared)
     if (auto readable = row.parse(keyring_.identity().public_key()); !readable)
       return std::move(readable).error().in("the prepared key could not be read again");
@@ -118,7 +118,7 @@ Status Keys::put(Transaction& transaction, KeyPtr key) {
           .run(Rows::one);
   if (!written) return written;
   transaction.rows().put(Table::keys, name_of({key->key_id(), key->epoch()}), {mac.begin(), mac.end()});
-  // A row that holds shares keeps its epoch; one that held some, and does not any more, ends it.
+  // A row that holds shares keeps its epoch. A row that no longer holds its shares ends its epoch.
   const std::pair place(key->key_id(), key->epoch());
   if (!key->shares.empty()) {
     if (auto kept = epoch_is_erased(transaction, {place.first, place.second}); !kept) return kept;
@@ -162,7 +162,7 @@ Status Keys::end_epoch(Transaction& transaction, const Place& place) {
 
 std::vector<hsm::EpochId> Keys::epochs_due(const Transaction& transaction) const {
   std::vector<hsm::EpochId> due;
-  // What a key still needs is not erased, whatever is written.
+  // An epoch that a key still needs is not erased, whatever the list says.
   for (const hsm::EpochId& epoch : due_.all(transaction))
     if (!has_shares({epoch.key_id, epoch.epoch})) due.push_back(epoch);
   return due;

@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t kFirstLookMs = 5'000;
 constexpr std::int64_t kLongestPauseMs = 60'000;
 
-// Whether it is the token or the store that failed, and not what was asked.
+// Whether the token or the store failed, rather than the request.
 bool is_of_keeper(Code code) {
   return code == Code::unavailable || code == Code::wrong_code || code == Code::locked_out ||
          code == Code::altered || code == Code::internal;
@@ -28,7 +28,7 @@ class NotingKeeper final : public hsm::ForwardingKeeper {
                                        std::span<const protocol::Element> bases, const Digest& context,
                                        Random& random, const Interest& interest) override {
     auto computed = ForwardingKeeper::compute(id, record, public_share, bases, context, random, interest);
-    // What was given up says nothing of the keeper.
+    // An abandoned request says nothing about the keeper.
     return !computed && interest.ended() ? std::move(computed) : noted(id, std::move(computed));
   }
   Result<protocol::Deal> deal(const hsm::ShareId& id, ByteView record, const protocol::Element& public_share,
@@ -83,7 +83,7 @@ bool LastUses::take_due(const protocol::KeyId& key_id, std::int64_t now_ms) {
   const auto found = entries_.find(key_id);
   if (found == entries_.end() || found->second.state.failure.empty()) return false;
   Entry& entry = found->second;
-  // A clock that was set back must not keep it waiting.
+  // A clock that was set back must not delay the check.
   if (now_ms < entry.look_ms && entry.look_ms - now_ms <= kLongestPauseMs) return false;
   entry.pause_ms = std::min(2 * entry.pause_ms, kLongestPauseMs);
   entry.look_ms = now_ms + entry.pause_ms;

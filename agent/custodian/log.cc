@@ -19,7 +19,7 @@ Error altered(const std::string& how) {
   return {Code::altered, "the log was altered: " + how};
 }
 
-// Only what is lost may be missing, and an entry says so.
+// Entries may be missing only where a store entry records that they are lost.
 bool may_follow(const LogEntry& entry, std::uint64_t last) {
   return entry.seq == last + 1 || (entry.kind == EntryKind::store && entry.seq > last);
 }
@@ -31,7 +31,7 @@ Error too_new(std::uint64_t seq) {
       "coprotect-provision repair-log");
 }
 
-// Whether it names a head whose entries are lost.
+// Whether it names a head with lost entries.
 bool says_lost(const LogEntry& entry) {
   return entry.kind == EntryKind::store && entry.request_hash != Digest{} &&
          entry.operation != static_cast<std::uint8_t>(protocol::Recorded::cut_log);
@@ -75,7 +75,7 @@ Status Log::load(Transaction& transaction, const LogReading& reading) {
 }
 
 Status Log::read_entries(Transaction& transaction, const LogReading& reading) {
-  std::optional<std::uint64_t> damaged;  // no good one was read after it yet
+  std::optional<std::uint64_t> damaged;  // no intact entry was read after it yet
   Query entries = transaction.query("SELECT seq, entry FROM log ORDER BY seq");
   const auto read = entries.each([&]() -> Status {
     const Bytes encoded = entries.blob(1);
@@ -134,7 +134,7 @@ Status Log::check_end(Transaction& transaction) const {
 Status Log::write(Transaction& transaction, LogEntry entry) {
   if (auto same = check_end(transaction); !same) return same;
   const Bytes encoded = entry.encode();
-  // It could not be read at the next start, and nobody's keys would be served: only this step fails.
+  // An unreadable entry would prevent the next start, and with it all service: only this step fails instead.
   if (auto readable = LogEntry::parse(encoded); !readable)
     return std::move(readable).error().in("log: what is to be recorded has no form");
   const Digest chain = protocol::chain_next(chain_, protocol::sha256(encoded));
@@ -176,7 +176,7 @@ Result<bool> Log::accounts_for(Transaction& transaction, const LogHead& head,
   return *chain == head.chain;
 }
 
-// From the last milestone before it, entry by entry.
+// Computed from the last milestone before it, entry by entry.
 Result<Digest> Log::chain_before(Transaction& transaction, std::uint64_t seq) const {
   if (seq > seq_) return chain_;
   const auto after = std::lower_bound(milestones_.begin(), milestones_.end(), seq,
@@ -204,7 +204,7 @@ Result<LogReply> Log::read(Transaction& transaction, std::string_view tenant, st
   Query query = transaction.query("SELECT seq, entry FROM log WHERE seq>=? ORDER BY seq LIMIT ?");
   query.bind(static_cast<std::int64_t>(from)).bind(static_cast<std::int64_t>(limit));
   std::size_t size = 0;
-  std::size_t known = 0;  // lines up to the last whose number a reader knows
+  std::size_t known = 0;  // lines up to the last one whose number the reader knows
   while (size < kMaxReply) {
     const auto row = query.step();
     if (!row) return row.error();
@@ -223,7 +223,7 @@ Result<LogReply> Log::read(Transaction& transaction, std::string_view tenant, st
     reply.lines.push_back({std::move(encoded), hash});
     known = reply.lines.size();
   }
-  // He asks for what comes after the last one: a damaged entry may have left numbers out.
+  // The reader continues after the last line's number: a damaged entry may leave numbers out.
   if (known > 0) reply.lines.resize(known);
   return reply;
 }

@@ -4,7 +4,7 @@
 #include "protocol/base/writer.h"
 #include "protocol/crypto/hash.h"
 
-// Where a log begins whose beginning is in an archive.
+// The start of a log whose beginning was archived.
 namespace coprotect::agent::custodian {
 namespace {
 

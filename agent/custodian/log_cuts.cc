@@ -7,7 +7,7 @@
 namespace coprotect::agent::custodian {
 namespace {
 
-// A try reads all that is to be removed.
+// Each attempt reads everything that is to be removed.
 constexpr std::int64_t kTryAgainMs = 60'000;
 
 std::string range(std::uint64_t after, std::uint64_t last) {
@@ -25,7 +25,7 @@ Status LogCuts::look() {
   auto done = carry_out(**request);
   failed_.reset();
   if (done) return done;
-  // An agent that was not heard yet may be heard any moment, and to look costs nothing.
+  // Code::limited: an agent may be heard at any moment, and checking costs nothing.
   if (done.error().code() != Code::limited) {
     failed_ = done.error();
     failed_ms_ = now;
@@ -76,7 +76,7 @@ Status LogCuts::remove(const hsm::LogCutRequest& request, const std::set<protoco
   if (auto committed = transaction->commit(); !committed) return committed;
   fault_point("agent-cut-committed");
   done_ = request.seq;
-  static_cast<void>(store_.checkpoint());  // or the journal stays as large as what was removed
+  static_cast<void>(store_.checkpoint());  // or the journal stays as large as the removed entries
   return Done{};
 }
 

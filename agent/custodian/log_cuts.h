@@ -9,18 +9,19 @@
 
 namespace coprotect::agent::custodian {
 
-// Cuts off the beginning of the log when the operator has an archive of it and says so on the agent's host
-// (hsm/log_cut_request.h). One transaction removes the entries, keeps the signed cut and what a start needs
-// of them, and says so in the log. It waits until every other agent of this one's keys was heard to remember
-// the log up to there: what they remember cannot be compared with it afterwards.
+// Cuts off the beginning of the log when the operator has archived it and requests that on the agent's host
+// (hsm/log_cut_request.h). One transaction removes the entries, keeps the signed cut and the state that a
+// start needs from them, and logs the cut. It waits until every other agent of this agent's keys has
+// confirmed that it remembers the log up to there, because their memory cannot be compared with it
+// afterwards.
 class LogCuts {
  public:
-  // All outlive it.
+  // All arguments must outlive it.
   LogCuts(const Settings& settings, const hsm::Keyring& keyring, Store& store, Log& log, const Peers& peers)
       : settings_(settings), store_(store), log_(log), peers_(peers), requests_(settings.folder, keyring) {}
 
-  // Does what the operator asked for, if it is not done yet. The error says why not; what failed is tried
-  // again a minute later.
+  // Carries out the operator's request, if that is not done yet. The error says why not; a failure is retried
+  // after a minute.
   Status look();
 
  private:
@@ -32,7 +33,7 @@ class LogCuts {
   Log& log_;
   const Peers& peers_;
   hsm::LogCutRequests requests_;
-  std::optional<std::uint64_t> done_;  // up to where the log is known to be cut
+  std::optional<std::uint64_t> done_;  // the log is known to be cut up to here
   std::optional<Error> failed_;
   std::int64_t failed_ms_ = 0;
 };

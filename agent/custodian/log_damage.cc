@@ -3,7 +3,7 @@
 #include "agent/custodian/log.h"
 #include "protocol/crypto/hash.h"
 
-// Entries that rotted on the disk: which they are, and what stands in their place.
+// Entries damaged on the disk: finds them, and what replaces them.
 namespace coprotect::agent::custodian {
 namespace {
 
@@ -19,9 +19,9 @@ Status Log::find_damage(Transaction& transaction, const LogRepairs& repairs) {
   const auto row = query.step();
   if (!row) return row.error();
   const auto head = *row ? LogHead::parse(query.blob(0)) : Result<LogHead>(Error(Code::not_found, ""));
-  if (!head) return Done{};        // load() says so
+  if (!head) return Done{};        // load() reports it
   Digest computed = begin_.chain;  // over the entries as they are
-  Digest noted = begin_.chain;     // over their hashes as they were written down
+  Digest noted = begin_.chain;     // over the stored hashes
   std::map<std::uint64_t, Digest> differ;
   std::vector<std::pair<std::uint64_t, Digest>> unnoted;
   {
@@ -43,7 +43,7 @@ Status Log::find_damage(Transaction& transaction, const LogRepairs& repairs) {
     if (!read) return read;
   }
   if (computed == head->chain) return note_hashes(transaction, unnoted);
-  // Another head or other hashes: load() says what does not verify.
+  // Another head or other hashes: load() reports what does not verify.
   if (noted != head->chain) return Done{};
   damaged_ = std::move(differ);
   if (auto repaired = repair(transaction, repairs); !repaired) return repaired;
@@ -52,7 +52,7 @@ Status Log::find_damage(Transaction& transaction, const LogRepairs& repairs) {
                "the log was altered: " + std::to_string(damaged_.size()) + " entries are " + damage());
 }
 
-// Entries that an earlier version wrote, or hashes that rotted themselves.
+// For entries that an earlier version wrote, or hashes that are damaged themselves.
 Status Log::note_hashes(Transaction& transaction,
                         const std::vector<std::pair<std::uint64_t, Digest>>& hashes) {
   for (const auto& [seq, hash] : hashes) {

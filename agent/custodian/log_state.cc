@@ -42,7 +42,7 @@ void LogState::visit(const LogEntry& entry) {
   if (entry.kind == EntryKind::client_list) keep(Slot::client_list, entry.tenant, entry);
   if (entry.kind == EntryKind::key_list && !is_hold(entry)) keep(Slot::key_list, entry.tenant, entry);
   if (HeldErasures::decides(entry)) keep_hold(key, entry);
-  // What became of the store, and, apart from it, that no second agent was heard of since.
+  // The last event of the store and, separately, that no second agent was heard of since.
   if (entry.kind == EntryKind::store && !is_cut(entry))
     keep(Slot::store, entry.detail.starts_with(OtherLife::kGone) ? "gone" : "", entry);
   if (Drills::passed(entry)) keep(Slot::drill, key, entry);

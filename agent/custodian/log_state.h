@@ -11,23 +11,23 @@
 
 namespace coprotect::agent::custodian {
 
-// What the agent's start needs of entries that were cut off its log (protocol/SPEC.md §7.3): the uses that
-// count against daily caps, and whole entries that are the newest of their kind: lists, holds, what became of
-// the store, drills, and each change of a recovery code. Kept beside the cut, so that a start after it finds
+// What the agent's start needs from entries that were cut off its log (protocol/SPEC.md §7.3): the uses that
+// count against daily caps, and the newest entries of some kinds in full: lists, holds, store events, drills,
+// and each change of a recovery code. It is kept beside the cut. A start after the cut therefore finds
 // exactly what a start before it found.
 class LogState {
  public:
-  // An entry that is cut off, in the log's order.
+  // Adds an entry that is cut off; call in the log's order.
   void visit(const protocol::LogEntry& entry);
-  // Gives the entries that were kept, in the log's order. What they count against caps is in caps().
+  // Visits the kept entries in the log's order. Their counts against caps are in caps().
   void replay(const std::function<void(const protocol::LogEntry&)>& visit) const;
   const Caps& caps() const { return caps_; }
 
-  // The agents that were heard to remember this log up to the cut, or beyond.
+  // The agents known to remember this log up to the cut or beyond.
   std::set<protocol::PublicKeyBytes> heard;
 
   Bytes encode() const;
-  // Code::malformed for another form.
+  // Code::malformed for any other encoding.
   static Result<LogState> parse(ByteView encoded);
 
  private:
@@ -37,7 +37,7 @@ class LogState {
 
   Caps caps_;
   std::map<std::pair<Slot, std::string>, protocol::LogEntry> newest_;
-  std::vector<protocol::LogEntry> codes_;  // each change of a code, and the last proof of the one before
+  std::vector<protocol::LogEntry> codes_;  // each change of code, and the last proof of the previous one
 };
 
 }  // namespace coprotect::agent::custodian

@@ -22,7 +22,7 @@ NewestBackup::NewestBackup(const std::filesystem::path& state)
     : table_{.path = state / hsm::kEpochKeysFile, .as = {}, .hash = std::nullopt},
       note_(state / hsm::kBackedUpFile) {}
 
-// The table has 68 bytes for each key, and is written as a whole: it is read again only if it is another
+// The table has 68 bytes for each key and is written as a whole. It is read again only if it is a different
 // file.
 void NewestBackup::Seen::look() {
   struct stat now {};

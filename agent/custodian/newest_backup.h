@@ -11,23 +11,24 @@
 
 namespace coprotect::agent::custodian {
 
-// Whether the agent's newest backup opens what the agent has now. `coprotect-provision backup` leaves the
-// hash of the table of sealing keys that it copied. With the next share, and with the next erasure, which
-// makes every older copy useless, the table is another one. It is the operator's own word, for the operator.
+// Whether the agent's newest backup can open the agent's current data. `coprotect-provision backup` leaves
+// the hash of the table of sealing keys that it copied. The table changes with each new share, and with each
+// erasure, which makes every older copy useless. The operator supplies the hash, for the operator's own
+// information.
 class NewestBackup {
  public:
   // `state` is the folder of hsm/agent_folder.h.
   explicit NewestBackup(const std::filesystem::path& state);
 
-  // "ok", "none", or why the newest one does not do.
+  // "ok", "none", or why the newest backup is not sufficient.
   std::string state();
 
  private:
-  // A file as it was last read.
+  // A file as last read.
   struct Seen {
     std::filesystem::path path;
     struct stat as {};
-    std::optional<Digest> hash;  // none: it is not there, or cannot be read
+    std::optional<Digest> hash;  // none: missing or unreadable
     void look();
   };
   std::mutex mutex_;

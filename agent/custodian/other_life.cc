@@ -3,7 +3,7 @@
 namespace coprotect::agent::custodian {
 namespace {
 
-// So many answers, each of a round of its own.
+// The number of answers needed, each from a separate round.
 constexpr int kQuietAnswers = 3;
 
 }  // namespace
@@ -28,8 +28,8 @@ void OtherLife::suspect(const std::optional<std::string>& heard_by) {
 bool OtherLife::quiet() {
   const std::lock_guard lock(mutex_);
   if (!suspected_) return false;
-  // Answers of one round, from several peers or to a question that was repeated, count once. Rounds are not
-  // exactly `peers_every` apart.
+  // Answers of one round, from several peers or to a repeated question, count once. Rounds are not exactly
+  // `peers_every` apart.
   const std::int64_t now = settings_.steady_ms();
   if (now - counted_ms_ < settings_.peers_every.count() * 3 / 4) return false;
   counted_ms_ = now;

@@ -11,33 +11,34 @@
 
 namespace coprotect::agent::custodian {
 
-// Whether another agent may run under this agent's identity: a backup that was restored beside the live
-// folder, or a copy of it. Both have one root in the token (hsm/epoch_keys.h), and the first that erases an
-// epoch destroys it for the other, with all shares of all keys. So an agent that was restored or put back, or
-// that hears through a peer what it never wrote, erases nothing until its peers know nothing new of it for
-// some rounds of questions: in each round the other agent would have told them of itself.
+// Whether another agent may be running under this agent's identity: a backup restored beside the live folder,
+// or a copy of it. Both share one root in the token (hsm/epoch_keys.h). The first one to erase an epoch
+// destroys the root for the other, with all shares of all keys. So an agent erases nothing after it was
+// restored or rolled back, or after a peer reports something that it never wrote. It resumes once its peers
+// report nothing new for several rounds of questions: in each round the other agent would have contacted
+// them, too.
 class OtherLife {
  public:
-  // Details of log entries of kind store that end a suspicion; every other one begins it.
+  // Details of the log entries of kind store that end a suspicion. Every other one begins it.
   static constexpr std::string_view kGone = "no second agent of this identity was heard of: erasures go on";
   static constexpr std::string_view kAccepted =
       "a store restored from a backup was accepted by the operator, no other agent was heard";
 
   explicit OtherLife(const Settings& settings) : settings_(settings) {}
 
-  // For the log while it is read.
+  // Call for each log entry at start.
   void visit(const protocol::LogEntry& entry);
-  // Erases nothing from now on. `heard_by`: the peer that heard of the other one since this process asked it
-  // before. Then two run for certain.
+  // Stops all erasures. `heard_by` names the peer that heard of the other agent since this process last asked
+  // it. Then two are certainly running.
   void suspect(const std::optional<std::string>& heard_by = std::nullopt);
-  // A peer's answer knew nothing new. True if that is enough to trust.
+  // Call when a peer's answer contained nothing new. True if that is enough to trust again.
   bool quiet();
   void trust();
 
   bool suspected() const;
   // Code::unavailable while nothing may be erased.
   Status check() const;
-  // What the operator should do, if two run for certain.
+  // What the operator should do, if two are certainly running.
   std::optional<std::string> seen() const;
 
  private:

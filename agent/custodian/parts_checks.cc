@@ -10,8 +10,8 @@ constexpr std::int64_t kRetryMs = std::int64_t{60} * 1000;
 
 }  // namespace
 
-// What is on the disk now counts, not what was read from it at the start: a disk can lose a row while the
-// agent runs, and only a restart would show it.
+// Checks what is on the disk now, not what was read at start: a disk can lose a row while the agent runs, and
+// otherwise only a restart would show it.
 Status PartsChecks::check(const Key& key) const {
   const auto stored = [&]() -> Result<Key> {
     auto transaction = store_.begin();
@@ -37,7 +37,7 @@ void PartsChecks::run(std::int64_t now_ms) {
   for (const KeyPtr& key : keys_.all_active()) {
     if (!key->sharing.recovery || key->erased() || !due(*key, now_ms)) continue;
     const auto held = check(*key);
-    // A handover may have changed the row meanwhile: its new epoch is checked next time.
+    // A handover may have changed the row meanwhile: the next run checks its new epoch.
     if (!held && keys_.active(key->key_id()) != key) return;
     const std::lock_guard lock(mutex_);
     Entry& entry = entries_[key->key_id()];

@@ -10,9 +10,9 @@
 
 namespace coprotect::agent::custodian {
 
-// Whether the recovery parts that this agent's store keeps are still those that their key's newest epoch
-// names, and can still be opened with its recovery key: read from the disk and checked when the agent starts,
-// after each handover, and again each day. It says nothing of code and blob; that a drill shows.
+// Checks that the recovery parts in this agent's store are still those that their key's newest epoch names,
+// and can still be opened with its recovery key. Reads them from the disk at start, after each handover, and
+// once a day. It does not test code and blob; a drill does.
 class PartsChecks {
  public:
   PartsChecks(Store& store, const Keys& keys, hsm::ShareKeeper& keeper)
@@ -22,8 +22,8 @@ class PartsChecks {
   void run(std::int64_t now_ms);
 
   struct State {
-    std::optional<std::int64_t> verified_ms;  // when they held last
-    std::string problem;                      // of the last check; empty if they held
+    std::optional<std::int64_t> verified_ms;  // when they were last intact
+    std::string problem;                      // of the last check; empty if they were intact
   };
   // None if the key has no recovery party.
   std::optional<State> of(const Key& key) const;

@@ -8,17 +8,17 @@
 
 namespace coprotect::agent::custodian {
 
-// The newest question of each peer: its own word of how far it had come. Rows under a MAC. Guarded by the
-// store: only to be used within a transaction.
+// The newest question of each peer, which is the peer's own signed statement of how far it has come. Each row
+// carries a MAC. Guarded by the store: use only within a transaction.
 class PeerMemory {
  public:
   explicit PeerMemory(const hsm::Keyring& keyring) : keyring_(keyring) {}
 
-  // Reads every row. Code::altered names one whose MAC does not hold.
+  // Reads every row. Code::altered names one whose MAC does not verify.
   Status load(Transaction& transaction);
   // As the peer signed it; empty if it never asked.
   Bytes of(const protocol::PublicKeyBytes& peer) const;
-  // Keeps the question in the place of the one before.
+  // Replaces the peer's previous question.
   Status put(Transaction& transaction, const protocol::PublicKeyBytes& peer, Bytes question);
 
  private:

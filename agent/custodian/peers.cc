@@ -23,19 +23,19 @@ bool same_state(const protocol::PeerState& a, const protocol::PeerState& b) {
   return heads && a.epochs == b.epochs && a.said == b.said && a.serials == b.serials;
 }
 
-// Whether a map has all of another's entries that still count, and nothing less than they are.
+// Whether `later` has all entries of `before` that still count, and none with a lower value.
 template <typename Map, typename NotLess>
 bool has_all(const Map& later, const Map& before, const Map& counting, NotLess not_less) {
   return std::ranges::all_of(before, [&](const auto& entry) {
     if (!counting.contains(entry.first)) return true;
     const auto found = later.find(entry.first);
-    if (found == later.end()) return later.size() >= protocol::kMaxPeerKeys;  // it names no more
+    if (found == later.end()) return later.size() >= protocol::kMaxPeerKeys;  // it has room for no more
     return not_less(found->second, entry.second);
   });
 }
 
-// Whether an agent that was so far says no less of itself now, of what `shared` names. A store that was put
-// back says less, and whoever keeps that in the place of more forgets how far the agent had come.
+// Whether an agent with state `before` now states no less about what `shared` names. A rolled-back store
+// states less. A peer that replaced the older statement by it would forget how far the agent had come.
 bool says_no_less(const protocol::PeerState& later, const protocol::PeerState& before,
                   const protocol::PeerState& shared) {
   if (before.head && (!later.head || later.head->seq < before.head->seq)) return false;
@@ -46,8 +46,8 @@ bool says_no_less(const protocol::PeerState& later, const protocol::PeerState& b
          });
 }
 
-// What the entry says of a store that was put back, and the operator is told. `forgotten` comes before what
-// may be long, since the log keeps the beginning.
+// The text about a rolled-back store, for the log entry and the operator. `forgotten` comes before the parts
+// that may be long, since the log keeps only the beginning.
 std::string story_of(const std::optional<LogHead>& lost, std::uint64_t last, const std::string& peer,
                      const std::string& forgotten, const protocol::PeerState& found, bool two) {
   std::string story = two ? "two agents of one identity run, and nothing is erased until one is stopped"
@@ -96,7 +96,7 @@ Status Peers::load(Transaction& transaction) {
 
 void Peers::visit(const protocol::LogEntry& entry) {
   other_life_.visit(entry);
-  // What the log says is from before the store was restored.
+  // The log predates the restore.
   if (marker_.present()) other_life_.suspect();
   const bool says_less = entry.operation == static_cast<std::uint8_t>(protocol::Recorded::cut_log) ||
                          entry.detail.starts_with(OtherLife::kGone);
@@ -146,14 +146,14 @@ std::map<PublicKeyBytes, Peers::Party> Peers::parties() const {
   return peers;
 }
 
-// A peer learns nothing of keys and tenants that it has no part in. Of epochs, what the agent had counts, and
-// not what its store has: the peer remembers it in this question's words, and a store may be put back again.
-// Of lists it is asked for those that the store lost, so they are named as they are.
+// A peer learns nothing of keys and tenants that it has no part in. For epochs, states what the agent once
+// had, not what its store has: the peer remembers this statement, and a store may be rolled back again. For
+// lists, states what the store has, so that the peer returns those that the store lost.
 protocol::PeerState Peers::state_for(const Party& peer) const {
   protocol::PeerState state{.head = log_.head(), .epochs = {}, .said = {}, .serials = {}};
   for (const KeyPtr& key : peer.keys) {
     if (state.epochs.size() == protocol::kMaxPeerKeys) break;
-    // Not of one that the agent may still have to go back from.
+    // Not an epoch that the agent may still have to revert.
     if (const KeyPtr settled = keys_.published(key->key_id())) {
       const protocol::PeerState::Said floor = floors_.said(key->key_id());
       state.epochs[key->key_id()] = std::max(settled->epoch(), floors_.epoch(key->key_id()));
@@ -172,7 +172,7 @@ protocol::PeerState Peers::state_for(const Party& peer) const {
 }
 
 Result<std::vector<PeerQuestion>> Peers::ask() {
-  auto transaction = store_.begin();  // the log's head is its
+  auto transaction = store_.begin();  // guards the log's head
   if (!transaction) return std::move(transaction).error();
   std::vector<PeerQuestion> questions;
   for (const auto& [identity, peer] : parties()) {
@@ -209,7 +209,7 @@ Result<PeerHeard> Peers::heard(const PeerQuestion& asked, ByteView encoded) {
   invariant(static_cast<bool>(question));
   Digest known = protocol::sha256(asked.body);
   if (!answer->remembered.empty()) {
-    // Only this agent's own word, to this peer, can stop it.
+    // Only this agent's own statement, made to this peer, can stop it.
     const auto remembered = protocol::PeerQuestion::parse(answer->remembered);
     if (!remembered || remembered->asker != question->asker || remembered->asked != asked.peer)
       return Error(Code::bad_proof, "it remembers what this agent never said");
@@ -219,7 +219,7 @@ Result<PeerHeard> Peers::heard(const PeerQuestion& asked, ByteView encoded) {
     heard.news = *std::move(news);
     const Digest kept = protocol::sha256(answer->remembered);
     heard.ask_again = kept != question->known;
-    // A peer that was shown less than it remembers goes on with what it remembers.
+    // A peer that was shown less than it remembers keeps what it remembers.
     if (heard.ask_again || same_state(remembered->state, question->state) ||
         !says_no_less(question->state, remembered->state, remembered->state))
       known = kept;
@@ -266,7 +266,7 @@ Result<std::optional<std::string>> Peers::catch_up(const protocol::PeerQuestion&
   set_stage(Stage::behind);
   const std::int64_t now = settings_.now_ms();
   const auto lost = *known ? std::nullopt : head;
-  // One store has one process: since it asked this peer, nobody else writes in its name.
+  // A store has one process: since it last asked this peer, no other process has written in its name.
   const bool two = lost && asked_before(remembered.asked);
   other_life_.suspect(two ? std::optional(peer) : std::nullopt);
   const auto forgotten = begin_anew(*transaction);
@@ -304,8 +304,8 @@ Status Peers::note_quiet() {
   return Done{};
 }
 
-// Somebody was heard: what is missing is known now. What nobody was told of may be missing still, so the log
-// says in any case that the store is a copy.
+// A peer was heard, so what is missing is known now. Entries that no peer knew of may still be missing, so
+// the log states in any case that the store is a copy.
 Status Peers::leave_marker(const std::string& peer, bool said) {
   {
     const std::lock_guard lock(mutex_);
@@ -321,7 +321,7 @@ Status Peers::leave_marker(const std::string& peer, bool said) {
   return Done{};
 }
 
-// A veto may be what was lost, or the time of an announcement that the contacts knew of.
+// The lost entries may contain a veto, or the time when the contacts learned of an announcement.
 Result<std::string> Peers::begin_anew(Transaction& transaction) const {
   if (!begin_anew_) return std::string();
   const auto count = begin_anew_(transaction);
@@ -349,7 +349,7 @@ bool Peers::had_newer_lists(const std::string& tenant) const {
   return !floors_.check(tenant, lists_);
 }
 
-// A list that is not taken, because it is none or not newer, leaves the present one.
+// If a list is malformed or not newer, the current one stays in force.
 void Peers::take_lists(const std::vector<protocol::PeerAnswer::SignedList>& lists, const Party& peer) {
   for (const auto& list : lists)
     for (const KeyPtr& key : peer.keys)
@@ -398,8 +398,8 @@ Result<Bytes> Peers::answer(ByteView encoded, ByteView tls_certificate) {
                               .question = protocol::sha256(encoded),
                               .remembered = memory_.of(question->asker),
                               .lists = {}};
-  // What it does not know of it shall see first: a newer word in the place of one that it lost would hide
-  // that from it.
+  // The peer must first see what it does not know of: a newer statement in place of one that it lost would
+  // hide that.
   const auto kept = protocol::PeerQuestion::parse(answer.remembered);
   const bool seen = !kept || question->known == protocol::sha256(answer.remembered);
   protocol::PeerState shared = own;

@@ -20,7 +20,7 @@
 
 namespace coprotect::agent::custodian {
 
-// A question to one peer, on its way.
+// A question on its way to one peer.
 struct PeerQuestion {
   protocol::PublicKeyBytes peer;
   std::string name;  // of the party
@@ -29,15 +29,15 @@ struct PeerQuestion {
   Bytes body;
 };
 
-// What a peer's answer came to.
+// The result of a peer's answer.
 struct PeerHeard {
-  bool ask_again = false;           // at once: it has not kept this agent's newest state yet
+  bool ask_again = false;           // immediately: it has not stored this agent's newest state yet
   std::optional<std::string> news;  // what the operator should know
 };
 
-// Whether this store is the newest that this agent had (protocol/SPEC.md §11). The agent's peers, the other
-// agents of its keys, remember how far it had come, in its own signed words, and it remembers the same of
-// them. A store that is older than that serves nothing until it is caught up.
+// Detects a store that is older than what this agent once had (protocol/SPEC.md §11). The agent's peers, the
+// other agents of its keys, remember its latest state in its own signed words, and it remembers theirs. An
+// older store serves nothing until the agent has caught up.
 class Peers {
  public:
   Peers(const Settings& settings, const hsm::Keyring& keyring, Store& store, const Keys& keys,
@@ -46,66 +46,67 @@ class Peers {
 
   // Code::unavailable while the store may be an older one.
   Status check() const;
-  // Code::unavailable if what this key is served with is known to be older than what the agent had. The log
-  // is read without the key's share.
+  // Code::unavailable if the agent is known to have had newer data than what this key is served with. Reading
+  // the log does not use the key's share and is allowed.
   Status check(const Key& key, protocol::Operation operation) const;
-  // Whether another agent may run under this agent's identity: then nothing is erased.
+  // Whether another agent may be running under this agent's identity: then nothing is erased.
   const OtherLife& other_life() const { return other_life_; }
   void suspect() { other_life_.suspect(); }
-  // What this agent said of the key's epochs, and its store forgot (protocol/SPEC.md §11).
+  // What this agent stated about the key's epochs and its store has lost (protocol/SPEC.md §11).
   protocol::PeerState::Said said(const protocol::KeyId& key_id) const { return floors_.said(key_id); }
-  // Requests from before this time may have been answered by the store that was lost.
+  // The lost store may have answered requests from before this time.
   std::int64_t requests_from_ms() const;
 
   // One question for each peer.
   Result<std::vector<PeerQuestion>> ask();
-  // What it answered. Errors: it is not the peer's answer to this question, or says in this agent's name what
-  // it never said, and nothing was learned; or the disk refuses, and nothing is served until it does not.
+  // Processes the peer's answer. Returns an error if it does not answer this question, or states in this
+  // agent's name something it never said; then nothing was learned. Also returns an error if the disk cannot
+  // be written; then nothing is served until it can.
   Result<PeerHeard> heard(const PeerQuestion& asked, ByteView answer);
-  // A peer's question, which came under this TLS certificate.
+  // Answers a peer's question that came under this TLS certificate.
   Result<Bytes> answer(ByteView question, ByteView tls_certificate);
-  // Who was heard, since the start, to remember this log up to this entry or beyond; and the name of an agent
-  // that was not, if there is one.
+  // The agents that have shown, since the start, that they remember this log up to this entry or beyond; and
+  // the name of one that has not, if any.
   struct Remembering {
     std::set<protocol::PublicKeyBytes> agents;
     std::string missing;
   };
   Remembering remember(std::uint64_t seq) const;
-  // Whether this agent had newer lists of the tenant, as peers remember, than its store has.
+  // Whether peers remember that this agent had newer lists of the tenant than its store has.
   bool had_newer_lists(const std::string& tenant) const;
-  // Called in each transaction that says in the log that the store was put back: what waits in it begins
-  // anew. How many things that were. To be set before the first question.
+  // Called in each transaction that logs a rollback of the store: the waits in it begin again. Returns how
+  // many did. Set before the first question.
   using BeginAnew = std::function<Result<std::size_t>(Transaction&)>;
   void on_put_back(BeginAnew begin_anew) { begin_anew_ = std::move(begin_anew); }
-  // The operator's word that no peer is left to ask about a store that was restored, or put back. False if it
-  // was not, or peers have answered enough.
+  // Accepts a restored or rolled-back store because the operator says that no peer is left to ask. False if
+  // the store was neither, or peers have answered enough.
   Result<bool> accept_restored();
 
-  // For the log while it is read.
+  // Call for each log entry at start.
   void visit(const protocol::LogEntry& entry);
 
  private:
   enum class Stage { current, restored, behind };
   struct Party {
     const protocol::Party* party;
-    std::vector<KeyPtr> keys;  // that both hold
+    std::vector<KeyPtr> keys;  // held by both
   };
   std::map<protocol::PublicKeyBytes, Party> parties() const;
   protocol::PeerState state_for(const Party& peer) const;
   void set_stage(Stage stage);
 
-  // Goes on after what the peer remembers, if this store is older. What became of it.
+  // Catches up to what the peer remembers, if this store is older. Returns what became of the store.
   Result<std::optional<std::string>> catch_up(const protocol::PeerQuestion& remembered,
                                               const std::string& peer);
   // Whether this process has asked the peer before.
   bool asked_before(const protocol::PublicKeyBytes& peer) const;
   void note_remembered(const protocol::PeerQuestion& question);
   Status leave_marker(const std::string& peer, bool said);
-  // A peer knows nothing new. Says in the log if that is enough to erase again.
+  // Call when a peer knows nothing new. Logs it if that is enough to resume erasures.
   Status note_quiet();
-  // Forgets what waits; what the log says of it, empty if nothing did.
+  // Restarts the waits. Returns the log's text about that; empty if nothing waited.
   Result<std::string> begin_anew(Transaction& transaction) const;
-  // Says in the log what became of the store, where nothing is known to be lost.
+  // Logs what became of the store, when nothing is known to be lost.
   Status note(std::string what);
   void take_lists(const std::vector<protocol::PeerAnswer::SignedList>& lists, const Party& peer);
   // This agent's lists that are newer than those of who asks.
@@ -124,12 +125,12 @@ class Peers {
   OtherLife other_life_;
   BeginAnew begin_anew_;
   std::atomic<std::size_t> first_list_ = 0;  // of the next answer
-  mutable std::mutex mutex_;  // guards all below
+  mutable std::mutex mutex_;                 // guards all below
   Stage stage_ = Stage::current;
   std::int64_t requests_from_ms_ = 0;
-  std::map<protocol::PublicKeyBytes, Digest> known_;  // the question that a peer keeps, as far as is known
+  std::map<protocol::PublicKeyBytes, Digest> known_;  // the question that each peer stores, as far as known
   std::map<protocol::PublicKeyBytes, std::uint64_t>
-      remembered_;  // the entry up to which it remembers this log
+      remembered_;  // the last entry of this log that each remembers
 };
 
 }  // namespace coprotect::agent::custodian

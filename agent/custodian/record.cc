@@ -45,8 +45,8 @@ protocol::Recorded recorded_as(EntryKind kind) {
   }
 }
 
-// sid of the plan that stands in a payload, as it was sent; zeros if none does. A version, or a request that
-// begins with one, has the plan inside (SPEC.md §13.4, §13.6).
+// The sid of the plan in a payload, as sent; zeros if there is none. A version, or a request that begins with
+// one, contains the plan (SPEC.md §13.4, §13.6).
 Digest plan_named_by(ByteView payload) {
   Reader r(payload);
   if (r.literal("CPHR\x01")) {
@@ -111,7 +111,7 @@ void Record::set_client(const Client& client) {
   entry_.client = client.identity.uri;
 }
 
-// Whoever signed it, and whatever it is refused for: it is what was asked for.
+// Whoever signed it and whatever the reason for a refusal, this is what was requested.
 void Record::set_step(ByteView body) {
   entry_.handover = LogEntry::Step{};
   const auto step = protocol::HandoverBody::parse(body);

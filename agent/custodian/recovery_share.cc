@@ -13,7 +13,7 @@ Result<Secret> recovery_share(hsm::ShareKeeper& keeper, const Client& client) {
   if (!client.recovers) return Secret::copy_of(w.lp4({}).view());
   const auto parts = kept_parts(keeper, key);
   if (!parts) return parts.error();
-  // Better none than one that fails whoever relies on it.
+  // A missing share is better than one that fails when it is needed.
   if (auto holds = parts->check(key.sharing, system_random()); !holds) return std::move(holds).error();
   return Secret::copy_of(w.lp4(parts->encoded()).view());
 }

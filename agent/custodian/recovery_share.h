@@ -4,8 +4,8 @@
 
 namespace coprotect::agent::custodian {
 
-// The answer to a request for the recovery share (protocol/SPEC.md §7.2): the recovery blob; and for a
-// recovery administrator the recovery parts, without which nobody can use it.
+// The answer to a request for the recovery share (protocol/SPEC.md §7.2): the recovery blob and, for a
+// recovery administrator, the recovery parts, without which the blob is useless.
 Result<Secret> recovery_share(hsm::ShareKeeper& keeper, const Client& client);
 
 }  // namespace coprotect::agent::custodian

@@ -46,7 +46,7 @@ void Refusals::sweep(std::int64_t now_ms) {
   std::erase_if(minutes_, [&](const auto& one) {
     const Minute& minute = one.second;
     if (now_ms - minute.since_ms < kMinuteMs && now_ms >= minute.since_ms) return false;
-    // What cannot be written now is tried again.
+    // A count that cannot be written now is retried.
     return minute.counted.empty() || static_cast<bool>(write(summary(minute)));
   });
 }

@@ -8,9 +8,9 @@
 
 namespace coprotect::agent::custodian {
 
-// The log's entries of refusals, and what bounds them: the first kEach of one certificate in a minute have an
-// entry each, what comes after them in that minute is counted and has one entry together (protocol/SPEC.md
-// §7.3). A count that is not written yet is lost when the agent ends.
+// Logs refusals and bounds their number. The first kEach of one certificate in a minute get an entry each;
+// the rest of that minute are counted in one entry together (protocol/SPEC.md §7.3). A count that is not yet
+// written is lost when the agent ends.
 class Refusals {
  public:
   static constexpr unsigned kEach = 30;
@@ -18,9 +18,9 @@ class Refusals {
 
   Refusals(Store& store, Log& log) : store_(store), log_(log) {}
 
-  // Records or counts a refusal of what came from `source`, a certificate's hash.
+  // Records or counts a refusal. `source` is the hash of the certificate that it is counted for.
   Status add(const Digest& source, protocol::LogEntry refusal);
-  // Writes the counts of minutes that are over. Once a second.
+  // Writes the counts of completed minutes. Call once a second.
   void sweep(std::int64_t now_ms);
 
  private:

@@ -25,7 +25,7 @@ void note_forgotten(Transaction& transaction, const Bytes& client, std::int64_t 
   transaction.rows().put(Table::forgotten_nonces, client, std::move(w).take());
 }
 
-// The time of the newest nonce that was forgotten of a client.
+// The time of a client's newest forgotten nonce.
 std::optional<std::int64_t> forgotten(Transaction& transaction, const Bytes& client) {
   const Bytes* const content = transaction.rows().find(Table::forgotten_nonces, client);
   if (content == nullptr) return std::nullopt;

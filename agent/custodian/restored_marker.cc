@@ -16,7 +16,7 @@ constexpr const char* kName = "restored";
 
 }  // namespace
 
-// What cannot be looked for is taken to be there.
+// If the check fails, the marker counts as present.
 bool RestoredMarker::present() const {
   std::error_code failure;
   return std::filesystem::exists(folder_ / kName, failure) || failure;

@@ -6,14 +6,14 @@
 
 namespace coprotect::agent::custodian {
 
-// The file that coprotect-provision restore-backup leaves beside the store: it is a copy from
-// earlier, and nobody has said yet how much is missing.
+// The file that coprotect-provision restore-backup leaves beside the store. It means that the store is an
+// older copy, and that it is not yet known how much is missing.
 class RestoredMarker {
  public:
   explicit RestoredMarker(const std::filesystem::path& folder) : folder_(folder) {}
 
   bool present() const;
-  // Durably; that there is none is fine.
+  // Removes it durably; succeeds if there is none.
   Status remove() const;
 
  private:

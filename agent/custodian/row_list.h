@@ -8,7 +8,7 @@
 
 namespace coprotect::agent::custodian {
 
-// Tables whose rows authorise something, and must be there or not be there as this agent left them.
+// Tables whose rows authorise something. Exactly the rows that this agent left must be present.
 enum class Table : std::uint8_t {
   keys = 1,
   client_lists = 2,
@@ -21,21 +21,20 @@ enum class Table : std::uint8_t {
   log_cut = 9,
 };
 
-// Which rows the store has, as this agent read them at its start and wrote them since. A row's own MAC shows
-// that it is genuine; that none is missing, added or put back shows the MAC over this list (due_epochs.h).
-// While the agent runs the list counts, and not the file. Guarded by the store: only to be used within a
-// transaction.
+// The rows of the store, as this agent read them at start and wrote them since. A row's own MAC shows that it
+// is genuine. The MAC over this list shows that none is missing, added or restored (due_epochs.h). While the
+// agent runs, the list is authoritative, not the file. Guarded by the store: use only within a transaction.
 class RowList {
  public:
-  // `content` stands for the whole row: its MAC, or all of it.
+  // `content` represents the whole row: its MAC, or all of it.
   void put(Table table, Bytes name, Bytes content);
   void remove(Table table, const Bytes& name);
   // The content of a row; null if there is none.
   const Bytes* find(Table table, const Bytes& name) const;
-  // Of all rows: for each table its number u8 ‖ how many rows u32 ‖ SHA-256 over them.
+  // A summary of all rows: for each table its number u8 ‖ number of rows u32 ‖ SHA-256 over them.
   Bytes summary() const;
 
-  // The end of a transaction: what it did counts, or never was.
+  // Ends a transaction: keeps its changes, or undoes them.
   void keep() { undo_.clear(); }
   void roll_back();
   bool changed() const { return !undo_.empty(); }
@@ -48,7 +47,7 @@ class RowList {
   };
   struct Rows {
     std::map<Bytes, Bytes> rows;
-    mutable std::optional<Digest> hash;  // none once it has to be computed again
+    mutable std::optional<Digest> hash;  // none if it must be recomputed
   };
   void set(Table table, const Bytes& name, std::optional<Bytes> content);
 

@@ -8,18 +8,18 @@
 
 namespace coprotect::agent::custodian {
 
-// How long this agent has run, all its runs together. Waiting times count it beside the wall clock, which
-// whoever sets the host's time can move: a wait is over when both say so. What passed since it was last
-// written is lost with the process, so that a wait can only become longer.
+// How long this agent has run, over all its runs. Waits use it together with the wall clock, because anyone
+// who sets the host's time can move that: a wait is over when both say so. Time since the last save is lost
+// with the process, so a wait can only become longer.
 class RunningTime {
  public:
   // `steady_ms` never goes back while the process lives.
   RunningTime(const hsm::Keyring& keyring, std::function<std::int64_t()> steady_ms)
       : keyring_(keyring), steady_ms_(std::move(steady_ms)), since_ms_(steady_ms_()) {}
 
-  // Code::altered if the row's MAC does not hold.
+  // Code::altered if the row's MAC does not verify.
   Status load(Transaction& transaction);
-  // Writes it. To be called each minute.
+  // Writes it. Call each minute.
   Status save(Transaction& transaction);
   // Milliseconds.
   std::int64_t total_ms() const;

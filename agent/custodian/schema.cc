@@ -39,7 +39,7 @@ CREATE INDEX nonces_by_time ON nonces(time_ms);
 CREATE TABLE log(seq INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT;
 CREATE TABLE log_head(only INTEGER PRIMARY KEY CHECK(only = 1), head BLOB NOT NULL) STRICT;
 )sql",
-    // A key has a row for each epoch that this agent has to do with.
+    // A key has a row for each epoch that concerns this agent.
     R"sql(
 ALTER TABLE keys RENAME TO keys_of_one_epoch;
 CREATE TABLE keys(
@@ -89,7 +89,7 @@ CREATE TABLE erasures(
   epoch INTEGER NOT NULL,
   PRIMARY KEY(key_id, epoch)) STRICT, WITHOUT ROWID;
 )sql",
-    // Waiting times count how long the agent ran; announcements stand side by side.
+    // Waits count the agent's running time; a key can have several announcements.
     R"sql(
 CREATE TABLE running(
   only INTEGER PRIMARY KEY CHECK(only = 1),
@@ -109,19 +109,18 @@ CREATE TABLE announcements(
   mac BLOB NOT NULL,
   PRIMARY KEY(key_id, announcer)) STRICT, WITHOUT ROWID;
 )sql",
-    // What is to be erased is authenticated as a whole (due_epochs.h).
+    // The list of due epochs is authenticated as a whole (due_epochs.h).
     R"sql(
 CREATE TABLE erasures_mac(only INTEGER PRIMARY KEY CHECK(only = 1), mac BLOB NOT NULL) STRICT;
 )sql",
     "ALTER TABLE keys ADD COLUMN acknowledgements BLOB NOT NULL DEFAULT x'00';",
-    // When the agent took a nonce, by its running time; and of each client the newest time of a forgotten
-    // one.
+    // The running time at which the agent recorded a nonce; and for each client the newest time of a
+    // forgotten one.
     R"sql(
 ALTER TABLE nonces ADD COLUMN running_ms INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE forgotten_nonces(client BLOB PRIMARY KEY, newest_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 )sql",
-    // Where the log begins, if its beginning is in an archive, and what is still needed of that
-    // (log_state.h).
+    // Where the log begins, if its beginning was archived, and what is still needed of that (log_state.h).
     R"sql(
 CREATE TABLE log_cut(
   only INTEGER PRIMARY KEY CHECK(only = 1),
@@ -129,7 +128,7 @@ CREATE TABLE log_cut(
   state BLOB NOT NULL,
   mac BLOB NOT NULL) STRICT;
 )sql",
-    // The hash of each entry, which tells an entry that rotted from a log that was altered (log_damage.cc).
+    // The hash of each entry, which distinguishes a damaged entry from an altered log (log_damage.cc).
     R"sql(
 CREATE TABLE log_hashes(seq INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
 )sql",
@@ -137,7 +136,7 @@ CREATE TABLE log_hashes(seq INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
 
 constexpr std::size_t kNewest = kMigrations.size();
 
-// What SQLite keeps of one table or index: type, name, table, text of the statement that made it.
+// SQLite's record of a table or index: type, name, table, and the text of the statement that made it.
 using Object = std::tuple<std::string, std::string, std::string, std::string>;
 
 Status execute(sqlite3* database, const std::string& sql) {
@@ -175,7 +174,7 @@ Status migrate(sqlite3* database, std::size_t from, std::size_t to) {
   return Done{};
 }
 
-// What an empty store has after the first so many steps.
+// The objects of an empty store after the first `steps` steps.
 Result<std::set<Object>> expected(std::size_t steps) {
   Database model;
   if (sqlite3_open_v2(":memory:", out(model), SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr) !=
@@ -188,7 +187,7 @@ Result<std::set<Object>> expected(std::size_t steps) {
 Status check(sqlite3* database, std::size_t steps) {
   const auto have = objects(database);
   if (!have && have.error().code() == Code::unavailable) return have.error();
-  if (!have) return Error(Code::altered, have.error().message());  // SQLite cannot make sense of it
+  if (!have) return Error(Code::altered, have.error().message());  // SQLite cannot read it
   const auto want = expected(steps);
   if (!want) return want.error();
   const auto altered = [](const std::string& what, const Object& object) {
@@ -236,7 +235,7 @@ Status bring_up_to_date(sqlite3* database) {
   if (version < 0 || version > static_cast<std::int64_t>(kNewest))
     return Error(Code::conflict, "store has schema version " + std::to_string(version) +
                                      ", this program knows " + std::to_string(kNewest));
-  // Before anything is done with it, and after.
+  // Compared before any change and after.
   const auto steps = static_cast<std::size_t>(version);
   if (auto own = check(database, steps); !own) return own;
   if (steps == kNewest) return Done{};

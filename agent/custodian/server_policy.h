@@ -8,8 +8,7 @@
 
 namespace coprotect::agent::custodian {
 
-// What this agent's operator allows, whatever a file's policy says (which can only narrow it). Code::denied
-// otherwise.
+// What this agent's operator allows. A file's policy can only narrow it. Code::denied otherwise.
 struct ServerPolicy {
   bool allow_recover;
   std::optional<DerivePolicy> derive;

@@ -7,8 +7,8 @@
 
 namespace coprotect::agent::custodian {
 
-// Code::denied if one party alone would hold enough shares to use the key: the tool chooses the parties, and
-// such a key is split in name only. This agent may be that party if its operator has said so.
+// Code::denied if one party alone would hold enough shares to use the key. The tool chooses the parties, and
+// such a key would be split in name only. This agent may be that party if its operator allows it.
 inline Status check_that_nobody_suffices(const Settings& settings, const protocol::Parameters& parameters) {
   const auto self = parameters.position_of(settings.identity_certificate.key());
   const auto& parties = parameters->parties;
@@ -24,9 +24,9 @@ inline Status check_that_nobody_suffices(const Settings& settings, const protoco
   return Done{};
 }
 
-// Code::denied if more agents would hold shares of a key that is being made than this agent's operator
-// allows. The tool chooses the parties, and nobody consents to them as in a handover: an agent of its own
-// beside the two that are known, with the recovery share, would be a quorum.
+// Code::denied if more agents would hold shares of a new key than this agent's operator allows. The tool
+// chooses the parties, and nobody consents to them as in a handover: an extra agent of the tool's own, beside
+// the two known ones, would form a quorum with the recovery share.
 inline Status check_agents_of_new_key(const Settings& settings, const protocol::Parameters& parameters) {
   const auto agents = std::ranges::count_if(parameters->parties, &protocol::Party::is_agent);
   if (agents <= settings.agents_of_new_keys) return Done{};

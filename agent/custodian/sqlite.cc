@@ -25,7 +25,7 @@ Query& Query::bind(std::int64_t value) {
 
 Query& Query::bind(ByteView value) {
   ++bound_;
-  // A null pointer would bind NULL, which is not the empty value.
+  // A null pointer would bind NULL, which differs from the empty value.
   if (value.empty())
     sqlite3_bind_zeroblob(statement_, bound_, 0);
   else

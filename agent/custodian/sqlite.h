@@ -11,18 +11,18 @@
 
 namespace coprotect::agent::custodian {
 
-// What went wrong with the store: Code::unavailable where room, another process or the disk is the cause,
-// Code::altered where the file is damaged.
+// The store's error: Code::unavailable if space, another process or the disk is the cause, Code::altered if
+// the file is damaged.
 Error sqlite_error(sqlite3* database, std::string_view doing);
 
-// How many rows a statement is to change.
+// How many rows a statement must change.
 enum class Rows { one, any };
 
-// One use of a prepared statement: bind the parameters in their order, then step. What is bound must outlive
-// the query. The statement is free for its next use when this goes.
+// One use of a prepared statement: bind the parameters in order, then step. Bound values must outlive the
+// query. The destructor releases the statement for its next use.
 class Query {
  public:
-  // A null statement could not be prepared: the first step says why.
+  // A null statement is one that could not be prepared: the first step says why.
   Query(sqlite3* database, sqlite3_stmt* statement) : database_(database), statement_(statement) {}
   Query(Query&& other) noexcept
       : database_(other.database_),
@@ -35,12 +35,12 @@ class Query {
   Query& bind(ByteView value);
   Query& bind(std::string_view value);
 
-  // Whether a row stands ready.
+  // Whether a row is available.
   Result<bool> step();
-  // For a statement that changes rows. Code::unavailable if it was to change one row and did not: then the
-  // store is not what it should be, and what was to be written is not written.
+  // For a statement that changes rows. Code::unavailable if it had to change one row and did not: then the
+  // store is not in the expected state, and nothing was written.
   Status run(Rows rows);
-  // Runs row(), a Status, for each row that is left. Ends with the first failure.
+  // Calls row(), which returns a Status, for each remaining row. Stops at the first failure.
   template <typename Row>
   Status each(Row row) {
     for (;;) {
@@ -50,7 +50,7 @@ class Query {
       if (auto done = row(); !done) return done;
     }
   }
-  // Whether the last failure was that of a PRIMARY KEY or UNIQUE.
+  // Whether the last failure was a violated PRIMARY KEY or UNIQUE constraint.
   bool violated_uniqueness() const;
 
   std::int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }

@@ -13,7 +13,7 @@
 namespace coprotect::agent::custodian {
 namespace {
 
-// secure_delete: the sealed share of an aborted ceremony does not stay in free pages.
+// secure_delete: the sealed share of an aborted ceremony must not stay in free pages.
 constexpr const char* kSettings =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;";
 constexpr int kBusyTimeoutMs = 5'000;
@@ -21,7 +21,7 @@ constexpr int kBusyTimeoutMs = 5'000;
 }  // namespace
 
 Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& file) {
-  // The lock keeps a second agent away, whose idea of the log's end would differ; SQLite gives its files the
+  // The lock excludes a second agent, whose view of the log's end would differ. SQLite gives its files the
   // database's mode.
   const std::string lock_name = file.string() + ".lock";
   const int lock = ::open(lock_name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -54,7 +54,7 @@ Store::~Store() {
   close(lock_file_);
 }
 
-// The indices agree with their tables, and no page is in two of them.
+// Checks that the indices agree with their tables, and that no page belongs to two of them.
 Status Store::check_pages() {
   Query query(database_.get(), statement("PRAGMA integrity_check(1)"));
   const auto row = query.step();
@@ -79,7 +79,7 @@ Result<std::int64_t> Store::integer_pragma(const char* sql) {
 
 Status Store::checkpoint() {
   const std::lock_guard lock(mutex_);
-  // The statement succeeds also if it did not get to it: its first column says so.
+  // The statement succeeds even if it could not checkpoint: its first column says so.
   const auto busy = integer_pragma("PRAGMA wal_checkpoint(TRUNCATE)");
   if (!busy) return busy.error();
   if (*busy != 0)
@@ -90,7 +90,7 @@ Status Store::checkpoint() {
 
 void Store::limit_pages(std::int64_t pages) {
   const std::lock_guard lock(mutex_);
-  static_cast<void>(execute("VACUUM"));  // or pages that rows left free would be filled first
+  static_cast<void>(execute("VACUUM"));  // otherwise free pages would be filled first
   static_cast<void>(execute(("PRAGMA max_page_count=" + std::to_string(pages)).c_str()));
 }
 
@@ -114,8 +114,8 @@ std::optional<std::vector<Store::FileId>> Store::file_ids() const {
   return ids;
 }
 
-// SQLite goes on in the files that it opened, wherever they are by now: what it writes into one that was
-// renamed or removed is there for nobody.
+// SQLite continues with the files that it opened, wherever they are now. What it writes into a renamed or
+// removed file is lost.
 Status Store::check_files() {
   const Error moved(Code::altered, "store: its files were moved or replaced while the agent ran");
   const auto now = file_ids();
@@ -130,8 +130,7 @@ Status Store::check_files() {
   return *now == *files_ ? Status(Done{}) : moved;
 }
 
-// SQLite reads the schema again whenever its version is another than before. Within the transaction nobody
-// changes it.
+// SQLite rereads the schema whenever its version has changed. Nobody can change it within the transaction.
 Status Store::check_unaltered() {
   if (auto there = check_files(); !there) return there;
   const auto version = integer_pragma("PRAGMA schema_version");
@@ -215,7 +214,7 @@ Transaction::~Transaction() {
   if (!lock_.owns_lock()) return;
   store_->note_write(false);
   store_->rows_.roll_back();
-  // A failed COMMIT may have rolled back already; then there is nothing left to do.
+  // A failed COMMIT may already have rolled back; then there is nothing to do.
   if (sqlite3_get_autocommit(store_->database_.get()) == 0) static_cast<void>(store_->execute("ROLLBACK"));
 }
 

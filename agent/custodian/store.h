@@ -17,30 +17,32 @@ namespace coprotect::agent::custodian {
 
 class Store;
 
-// All or nothing. Nobody else reads or writes the store while it lives; it is rolled back unless committed.
+// An atomic transaction. No other thread reads or writes the store while it exists. It is rolled back unless
+// committed.
 class Transaction {
  public:
   Transaction(Transaction&&) noexcept = default;
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
 
-  // `sql` must be a literal: statements are kept by it.
+  // `sql` must be a literal: it is the key under which the statement is cached.
   Query query(const char* sql);
-  // What is read next comes from the file, and not from what SQLite keeps of it in memory.
+  // Makes the next reads come from the file, not from SQLite's cache.
   void read_from_disk();
-  // The rows that this transaction reads and writes of tables that are listed. What it changes of them counts
-  // once it is committed, with the store's seal.
+  // The rows that this transaction reads and writes in listed tables. Its changes to them take effect at
+  // commit, together with the store's seal.
   RowList& rows();
-  // Has the seal renewed with the commit, also if no row that is listed was changed.
+  // Renews the seal at commit even if no listed row was changed.
   void renew_seal() { renew_seal_ = true; }
-  // Runs once all is durable, before anybody else sees the store: where memory follows the disk.
+  // Runs `effect` once everything is durable, before another thread sees the store. Use it to make memory
+  // follow the disk.
   void after_commit(std::function<void()> effect) { effects_.push_back(std::move(effect)); }
-  // Of all transactions of this store since it was opened.
+  // Its number among all transactions of this store since it was opened.
   std::uint64_t number() const { return number_; }
-  // What was read shows that somebody altered the store while it was open. Nothing is written or read from
-  // now on; the error to answer with, Code::unavailable.
+  // Call if the data read shows that the store was altered while it was open. Nothing is written or read from
+  // then on. Returns the error to answer with, Code::unavailable.
   Error found_altered(const Error& how);
-  // Durable when it returns. Code::unavailable if it cannot be made so; then nothing was written.
+  // Durable when it returns. Code::unavailable if that fails; then nothing was written.
   Status commit();
 
  private:
@@ -54,29 +56,29 @@ class Transaction {
   std::vector<std::function<void()>> effects_;
 };
 
-// The agent's one SQLite file: WAL, synchronous=FULL, one connection that threads take in turn. It is not
-// trusted to be unaltered: what authorises carries a MAC (keys.h, clients.h), the log is chained and signed
-// (log.h). Nor is its schema, or that its files stay where they are: each transaction begins with a look at
-// both. Once somebody altered these or the log's end, nothing is written or read until the agent starts
-// again.
+// The agent's single SQLite file: WAL, synchronous=FULL, one connection that threads use in turn. Its content
+// is not trusted: data that authorises carries a MAC (keys.h, clients.h), and the log is chained and signed
+// (log.h). Each transaction begins by checking that the schema is unchanged and the files are still in place.
+// Once these or the log's end are found altered, nothing is written or read until the agent restarts.
 class Store {
  public:
-  // Makes the file (0600) if there is none. Code::conflict if another process has it, or a newer program made
-  // it; Code::altered if its tables are not those that this program makes, or it is damaged.
+  // Creates the file (0600) if there is none. Code::conflict if another process has it open or a newer
+  // program made it; Code::altered if its tables are not those that this program makes, or it is damaged.
   static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file);
   ~Store();
 
-  // Code::unavailable, too, if the store was altered while it was open.
+  // Code::unavailable also if the store was altered while it was open.
   Result<Transaction> begin();
-  // What is written last in a transaction that changed rows, or was told so: a MAC over all of them.
+  // Sets the last write of a transaction that changed listed rows or called renew_seal(): a MAC over all of
+  // them.
   void seal_with(std::function<Status(Transaction&)> seal) { seal_ = std::move(seal); }
-  // In what way it was, if it was.
+  // How the store was altered, if it was.
   std::optional<Error> problem();
-  // Since when nothing can be written, and why; none if the last write succeeded.
+  // Since when writes have failed, and why; none if the last write succeeded.
   std::optional<std::string> write_failure() const;
-  // Moves what was committed into the database file and empties the journal: what was deleted is in neither.
+  // Moves committed data into the database file and empties the journal: deleted data is then in neither.
   Status checkpoint();
-  // The most pages the file may grow to: lets a test fill the disk.
+  // The most pages the file may have: lets a test fill the disk.
   void limit_pages(std::int64_t pages);
 
  private:
@@ -88,10 +90,10 @@ class Store {
   Result<std::int64_t> integer_pragma(const char* sql);
   sqlite3_stmt* statement(const char* sql);
   Status check_pages();
-  // Whether all is as it was, at the beginning of a transaction. Code::altered if it is not.
+  // Checks at the beginning of a transaction that nothing was altered. Code::altered otherwise.
   Status check_unaltered();
   Status check_files();
-  // What became of a transaction that wrote, or tried to.
+  // Notes whether a transaction's write succeeded.
   void note_write(bool written);
 
   // Of the database, its journal and its index.
@@ -109,10 +111,10 @@ class Store {
   RowList rows_;
   std::function<Status(Transaction&)> seal_;
   std::optional<Error> problem_;
-  std::int64_t changes_ = 0;          // of all rows, when the transaction that runs began
-  mutable std::mutex failure_mutex_;  // not the other one: it is asked while somebody waits for the disk
+  std::int64_t changes_ = 0;          // total row changes when the current transaction began
+  mutable std::mutex failure_mutex_;  // separate: read while a thread waits for the disk
   std::string write_failure_;
-  std::optional<std::int64_t> schema_version_;  // of the schema that was compared last
+  std::optional<std::int64_t> schema_version_;  // of the last schema that was compared
   std::optional<std::vector<FileId>> files_;
   std::map<std::string, Statement, std::less<>> statements_;
 };

@@ -13,8 +13,7 @@ namespace {
 
 using protocol::EntryKind;
 
-// The list in the store and its entry in the log, in one durable step. A peer may have told the same one
-// meanwhile.
+// Writes the list and its log entry in one durable step. A peer may have delivered the same list meanwhile.
 Status make_durable(Store& store, Log& log, protocol::LogEntry entry, const std::function<bool()>& is_present,
                     const std::function<Status(Transaction&)>& put) {
   auto transaction = store.begin();
@@ -38,7 +37,7 @@ protocol::LogEntry entry_for(EntryKind kind, const List& list, ByteView encoded,
   return entry;
 }
 
-// Enough to say who it was, and never so many that those who matter most are cut off: of each sort the
+// Enough to identify those concerned, but few enough that the most important are not cut off: in each group,
 // clients of role recovery come first, then administrators.
 constexpr std::size_t kNamed = 3;
 

@@ -5,15 +5,15 @@
 
 namespace coprotect::agent::custodian {
 
-// Take a list of the key's tenant, whoever brought it: its CA's signature is what counts. Recorded and
-// durable when they return. The list that is there already is fine; Code::conflict for an older one, and more
-// as ClientLists::put() and KeyLists::put() say.
+// Accept a list of the key's tenant from anyone: its CA's signature decides. Recorded and durable on return.
+// The current list is accepted again. Code::conflict for an older one; further errors as for
+// ClientLists::put() and KeyLists::put().
 Status take_client_list(Store& store, ClientLists& clients, Log& log, const Key& key, ByteView encoded,
                         std::int64_t now_ms);
-// `missed`: this agent should have had it, or one before it, already (KeyLists::put()).
+// `missed`: this agent should already have had this list or an earlier one (KeyLists::put()).
 Status take_key_list(Store& store, KeyLists& lists, Log& log, const Key& key, ByteView encoded,
                      std::int64_t now_ms, bool missed);
-// Either of them, as another agent has it.
+// Accepts either kind of list, as another agent has it.
 Status take_list(protocol::ListKind kind, Store& store, TenantLists lists, Log& log, const Key& key,
                  ByteView encoded, std::int64_t now_ms);
 

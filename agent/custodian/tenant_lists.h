@@ -9,12 +9,12 @@ namespace coprotect::agent::custodian {
 // "key list" or "client list".
 std::string_view list_name(protocol::ListKind kind);
 
-// What tenants' client CAs signed, of both kinds. Refers to them.
+// References to both kinds of lists that tenants' client CAs signed.
 struct TenantLists {
   ClientLists& clients;
   KeyLists& keys;
 
-  // Zero if the tenant has none of the kind.
+  // Zero if the tenant has no list of that kind.
   std::uint64_t serial(const protocol::PeerState::List& list) const;
   // Empty if there is none.
   Bytes encoded(const protocol::PeerState::List& list) const;

@@ -20,7 +20,7 @@ constexpr std::size_t kMostLeaving = 128;
 constexpr auto kSeeOff = std::chrono::seconds(2);
 constexpr int kPause = 5;                  // ms
 constexpr int kWait = 100;                 // ms
-constexpr std::size_t kMostClosing = 512;  // connections that were cut and that libmicrohttpd still has
+constexpr std::size_t kMostClosing = 512;  // connections that were cut but are still in libmicrohttpd
 constexpr int kSeries = 64;
 
 }  // namespace
@@ -64,7 +64,7 @@ void Acceptor::see_off(int socket) {
   shutdown(copy.get(), SHUT_WR);
   {
     const std::lock_guard lock(mutex_);
-    // The oldest has had its moment.
+    // The oldest one has had its time.
     if (leaving_.size() >= kMostLeaving) leaving_.erase(leaving_.begin());
     leaving_.push_back({.socket = std::move(copy), .until = Clock::now() + kSeeOff});
   }
@@ -86,7 +86,7 @@ void Acceptor::drop_what_comes(Clock::time_point now) {
 
 bool Acceptor::accept_some() {
   for (int i = 0; i < kSeries; ++i) {
-    // Cut connections cost memory until libmicrohttpd has closed them: newcomers wait that long.
+    // Cut connections use memory until libmicrohttpd has closed them: newcomers wait that long.
     if (places_.closing() >= kMostClosing) return false;
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -97,7 +97,8 @@ bool Acceptor::accept_some() {
       socket = Fd(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size,
                           SOCK_CLOEXEC | SOCK_NONBLOCK));
     }
-    // Without descriptors or memory the newcomer stays where it is, and would be reported again at once.
+    // Without descriptors or memory the newcomer stays in the queue, and poll() would report it again
+    // immediately.
     if (!socket) return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
     const auto gave_way = places_.opened(socket.get(), source_of(address), Clock::now());
     if (gave_way) tally_.count(*gave_way, "handshakes that gave way to newer ones");

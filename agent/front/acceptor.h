@@ -14,29 +14,30 @@
 
 namespace coprotect::agent::front {
 
-// Accepts connections, in a thread of its own. libmicrohttpd would stop accepting when its places are taken,
-// and leave honest clients in the kernel's queue behind strangers; here everybody is accepted at once, and
-// Places says who gives way.
+// Accepts connections in its own thread. libmicrohttpd would stop accepting when its places are full and
+// leave honest clients in the kernel's queue behind strangers. This class accepts every connection
+// immediately, and Places decides which one gives way.
 //
-// It also sees connections off that were refused. Closing a socket that holds unread bytes makes the kernel
-// send a reset, which overtakes the alert or the answer that says why. So what the client still sends is
-// read and dropped, for a moment.
+// It also drains refused connections. When a socket that holds unread bytes is closed, the kernel sends a
+// reset, which can overtake the alert or the answer that gives the reason. So for a short time it reads and
+// drops what the client still sends.
 class Acceptor {
  public:
-  // Takes a socket over and closes it, also on failure.
+  // Takes ownership of a socket and closes it, also on failure.
   using Taken = std::function<void(Fd socket, const sockaddr_storage& address, socklen_t size)>;
 
   static Result<std::unique_ptr<Acceptor>> make(Fd listener, Places& places, Tally& tally, Taken taken);
   ~Acceptor();
 
-  // Starts the thread. Whoever sees connections off knows the object by now.
+  // Starts the thread. The code that drains connections must know the object by then.
   void start();
 
-  // Accepts nothing more, from its return on: who comes now is refused by the kernel.
+  // Stops accepting. Once it returns, the kernel refuses new connections.
   void stop_accepting();
-  // When its thread last came round; it does several times a second.
+  // When its thread last completed a turn; it does several times a second.
   Clock::time_point last_turn() const { return last_turn_; }
-  // Sees the other side of this socket off; the caller closes its own descriptor.
+  // Drains this socket until its other side has closed it or the time is over. The caller closes its own
+  // descriptor.
   void see_off(int socket);
 
  private:
@@ -52,7 +53,7 @@ class Acceptor {
         wake_(std::move(wake)),
         listener_(std::move(listener)) {}
   void run();
-  // False if what waits cannot be accepted yet.
+  // False if a waiting connection cannot be accepted yet.
   bool accept_some();
   void drop_what_comes(Clock::time_point now);
   void wake() const;

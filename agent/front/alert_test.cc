@@ -1,5 +1,5 @@
-// Whom TLS refuses is told why, by the alert that RFC 8446 §6.2 has for it. The client believes by then that
-// its handshake is done, and has sent its request: neither must keep the alert from arriving.
+// A client that TLS rejects is told why, by the alert that RFC 8446 §6.2 defines for it. By then the client
+// believes that its handshake is done, and has sent its request. Neither may keep the alert from arriving.
 
 #include <openssl/err.h>
 
@@ -67,7 +67,7 @@ TEST_F(AlertTest, SaysThatAnAuthorityIsUnknown) {
   expect_alert(SSL_AD_UNKNOWN_CA, &stranger);
 }
 
-// What has expired but is of nobody known is a stranger's all the same.
+// An expired certificate of an unknown CA is a stranger's all the same.
 TEST_F(AlertTest, SaysNothingAboutTheDatesOfAStranger) {
   const Identity stranger =
       TestAuthority("strangers")

@@ -26,7 +26,7 @@ Budgets::Shares Budgets::of(const Holder& holder) {
           .all = holder.is_agent() ? &agents_ : &clients_};
 }
 
-// Those that have nothing under way.
+// Drops counters with nothing under way.
 void Budgets::forget(const Holder& holder) {
   if (const auto share = shares_.find(holder); share != shares_.end() && share->second.requests == 0)
     shares_.erase(share);

@@ -11,7 +11,7 @@
 
 namespace coprotect::agent::front {
 
-// Whose request it is.
+// The client or agent that a request belongs to.
 struct Holder {
   std::string key;     // the client's or agent's own
   std::string tenant;  // the key of the authority that certified the client; empty for an agent
@@ -20,25 +20,24 @@ struct Holder {
   auto operator<=>(const Holder&) const = default;
 };
 
-// How many requests each client may have under way, and how many bytes of their bodies the front keeps in
-// memory for it. A client is who has its key, on however many connections. All clients of a tenant together
-// have a limit too, so that one tenant leaves room for the others. Agents are counted apart: clients, however
-// many there are, use up nothing of what peers need, and the other way round. Code::limited if the client or
-// its tenant has too much under way, Code::unavailable if all clients, or all agents, have. Safe from several
-// threads.
+// Limits how many requests each client may have under way, and how many bytes of their bodies the front holds
+// in memory for it. A client is identified by its key, on any number of connections. All clients of a tenant
+// together have a limit too, which leaves room for other tenants. Agents are counted separately, so clients
+// and agents cannot use up each other's resources. Code::limited if the client or its tenant has too much
+// under way; Code::unavailable if all clients together, or all agents, have. Safe from several threads.
 class Budgets {
  public:
   explicit Budgets(const ipc::Limits& limits) : limits_(limits) {}
 
   void use(const ipc::Limits& limits);
 
-  // A request begins, with a body that was announced to have this many bytes.
+  // Begins a request whose body is announced to have this many bytes.
   Status begin(const Holder& holder, std::size_t bytes);
-  // The body of a request under way has this many bytes more than it had announced.
+  // Adds bytes beyond the announced size to the body of a request under way.
   Status grow(const Holder& holder, std::size_t bytes);
   // How much of each limit is in use.
   void add_to(ipc::Usage& usage) const;
-  // A request that had begun has ended; `bytes` is all that it was given.
+  // Ends a request; `bytes` is everything that was charged to it.
   void end(const Holder& holder, std::size_t bytes);
 
  private:
@@ -46,7 +45,7 @@ class Budgets {
     unsigned requests = 0;
     std::size_t bytes = 0;
   };
-  // All that a request counts for; made if there is none. Agents have no tenant.
+  // All counters that a request counts against; created if missing. Agents have no tenant.
   struct Shares {
     Share* own;
     Share* tenant;

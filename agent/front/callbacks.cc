@@ -11,17 +11,17 @@ Server& server_of(void* cls) {
   return *static_cast<Server*>(cls);
 }
 
-// The client has gone, or was cut, or has said itself that it does not want to go on.
+// Whether the client disconnected, was cut, or itself ended the handshake.
 bool closed_by_client(int result) {
   return result == GNUTLS_E_PREMATURE_TERMINATION || result == GNUTLS_E_PULL_ERROR ||
          result == GNUTLS_E_PUSH_ERROR || result == GNUTLS_E_FATAL_ALERT_RECEIVED;
 }
 
-// Why a handshake failed, other than by the client's certificate.
+// Why a handshake failed for a reason other than the client's certificate.
 Rejection failure_of(gnutls_session_t session, int result) {
   if (result == GNUTLS_E_CERTIFICATE_REQUIRED || result == GNUTLS_E_NO_CERTIFICATE_FOUND)
     return {GNUTLS_A_CERTIFICATE_REQUIRED, "connections without a certificate"};
-  // GnuTLS notices an older version by finding no cipher suite for it.
+  // With an older TLS version, GnuTLS reports that it found no cipher suite.
   const bool older =
       result == GNUTLS_E_NO_CIPHER_SUITES && gnutls_protocol_get_version(session) < GNUTLS_TLS1_3;
   if (older || result == GNUTLS_E_UNSUPPORTED_VERSION_PACKET)
@@ -70,7 +70,7 @@ void Callbacks::on_connection(void* cls, MHD_Connection* connection, void** cont
     // MHD_OPTION_HTTPS_MEM_TRUST would only ask for a certificate; this demands one and verifies it.
     gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, made->identity->credentials());
     gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
-    // Strangers need not learn the names of the tenants.
+    // Do not reveal the names of the tenants to strangers.
     gnutls_certificate_send_x509_rdn_sequence(session, 1);
     gnutls_session_set_verify_function(session, &Callbacks::verify_client);
     gnutls_session_set_ptr(session, made.get());
@@ -109,15 +109,15 @@ void Callbacks::on_handshake(Connection& connection, gnutls_session_t session, i
 
 void Callbacks::on_fault(Connection& connection, gnutls_session_t session) noexcept {
   at_c_boundary(0, [&] {
-    if (connection.see_off) return 0;  // it was answered
+    if (connection.see_off) return 0;  // already answered
     connection.see_off = true;
     connection.server.tally_.count(connection.source, "malformed requests");
     const bool large = connection.messages.fault() == MessageCheck::Fault::head_too_large;
     const std::string answer =
         whole_answer({.error = Error(Code::malformed, std::string(connection.messages.reason())),
                       .status = large ? 431u : 400u});
-    // No answer is under way: libmicrohttpd reads when it has written. One that finds no room is lost, as
-    // with any client that does not read.
+    // No answer is being sent: libmicrohttpd reads after it has written. If there is no room for this one it
+    // is lost, as with any client that does not read.
     gnutls_record_send(session, answer.data(), answer.size());
     return 0;
   });

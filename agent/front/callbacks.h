@@ -15,21 +15,21 @@ class Callbacks {
  public:
   static void on_connection(void* cls, MHD_Connection* connection, void** context,
                             MHD_ConnectionNotificationCode what) noexcept;
-  // GnuTLS, within the handshake: whether the client's certificate is good.
+  // Called by GnuTLS during the handshake: checks the client's certificate.
   static int verify_client(gnutls_session_t session) noexcept;
-  // The handshake has ended, with what gnutls_handshake() returned.
+  // Called when the handshake has ended, with the result of gnutls_handshake().
   static void on_handshake(Connection& connection, gnutls_session_t session, int result) noexcept;
-  // What came is no request, and libmicrohttpd will not see it: answers, and has the connection end.
+  // Called when the input is not a valid request, which libmicrohttpd will not see. Answers, and ends the
+  // connection.
   static void on_fault(Connection& connection, gnutls_session_t session) noexcept;
   static int no_certificate(gnutls_session_t session, const gnutls_cert_retr_st* info,
                             gnutls_pcert_st** certificates, unsigned* count, gnutls_ocsp_data_st** ocsp,
                             unsigned* ocsp_count, gnutls_privkey_t* key, unsigned* flags) noexcept;
-  // The request line is there.
+  // Called when the request line is complete.
   static void* on_request_line(void* cls, const char* uri, MHD_Connection* connection) noexcept;
-  // Paths are compared as they were sent.
+  // Leaves escapes alone: paths are compared as sent.
   static std::size_t leave_escapes(void* cls, MHD_Connection* connection, char* text) noexcept;
-  // Called with the request's head, with each part of its body, at its end, and once more when it is
-  // answered.
+  // Called with the request's head, with each part of its body, at its end, and again when it is answered.
   static MHD_Result on_request(void* cls, MHD_Connection* connection, const char* url, const char* method,
                                const char* version, const char* data, std::size_t* size,
                                void** context) noexcept;

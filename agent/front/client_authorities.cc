@@ -19,7 +19,7 @@ Result<Crt> import_der(const gnutls_datum_t& der) {
   return crt;
 }
 
-// GnuTLS's words for why a certificate does not verify.
+// GnuTLS's description of why a certificate does not verify.
 std::string reason(unsigned status) {
   gnutls_datum_t text{};
   if (gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &text, 0) != GNUTLS_E_SUCCESS)
@@ -29,7 +29,7 @@ std::string reason(unsigned status) {
   return words;
 }
 
-// RFC 8446 §6.2. A chain that leads to no authority is judged by that first: GnuTLS looks at dates too.
+// RFC 8446 §6.2. An unknown CA takes precedence, because GnuTLS checks the dates of such a chain too.
 Rejection rejection_of(unsigned status) {
   if ((status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA)) != 0)
     return {GNUTLS_A_UNKNOWN_CA, "unknown certificate authority"};
@@ -50,7 +50,7 @@ Result<std::string> key_of(gnutls_x509_crt_t crt) {
   return to_hex(digest);
 }
 
-// Done if the chain leads to one of the list, within its dates, for clientAuth.
+// Succeeds if the chain leads to a CA of the list, within its dates, for clientAuth.
 Status verify_with(gnutls_x509_trust_list_t list, std::vector<gnutls_x509_crt_t>& chain,
                    Rejection& rejection) {
   std::string purpose = GNUTLS_KP_TLS_WWW_CLIENT;
@@ -108,7 +108,7 @@ Result<std::shared_ptr<const ClientAuthorities>> ClientAuthorities::make(const i
       new ClientAuthorities(*std::move(clients), *std::move(agents)));
 }
 
-// With each authority that has issued one of the chain, going by its name.
+// Tries each CA that, by name, issued a certificate of the chain.
 Result<std::string> ClientAuthorities::verify(const Authorities& authorities,
                                               std::vector<gnutls_x509_crt_t>& chain, Rejection& rejection) {
   rejection = {GNUTLS_A_UNKNOWN_CA, "unknown certificate authority"};
@@ -120,7 +120,7 @@ Result<std::string> ClientAuthorities::verify(const Authorities& authorities,
       auto verified = verify_with(authority->second.list.get(), chain, one);
       if (verified) return authority->second.key;
       refused = std::move(verified).error();
-      // What the true issuer's name says, and not that of another one of this name.
+      // Keep the true issuer's reason, not that of another CA of the same name.
       if (rejection.alert == GNUTLS_A_UNKNOWN_CA || rejection.alert == GNUTLS_A_BAD_CERTIFICATE)
         rejection = one;
     }
@@ -153,7 +153,7 @@ Result<Peer> ClientAuthorities::verify(gnutls_session_t session, Rejection* reje
   Rejection as_agent{};
   const bool is_agent = !verified && static_cast<bool>(verify(agents_, raw, as_agent));
   if (!verified && !is_agent) {
-    // An agent's own certificate that has expired says more than that it is no client's.
+    // If an agent's certificate has expired, that says more than "not a client's certificate".
     if (why.alert == GNUTLS_A_UNKNOWN_CA && as_agent.alert != 0) why = as_agent;
     return std::move(verified).error();
   }

@@ -16,31 +16,31 @@
 
 namespace coprotect::agent::front {
 
-// What TLS knows of a client whose certificate was verified.
+// What TLS knows of a client with a verified certificate.
 struct Peer {
   Bytes certificate;        // DER
   std::string key;          // SHA-256 of its public key (SubjectPublicKeyInfo), in hex
-  std::string tenant{};     // the same of the authority that certified a client; empty for an agent
+  std::string tenant{};     // the same for the client's CA; empty for an agent
   std::time_t valid_until;  // end of the shortest-lived certificate of its chain
-  bool is_agent;            // another party's agent, which is heard on one route only
+  bool is_agent;            // another party's agent, admitted to one route only
 };
 
-// Why TLS does not accept a client's certificate.
+// Why TLS rejects a client's certificate.
 struct Rejection {
   gnutls_alert_description_t alert;
   std::string_view reason;  // for the log: a constant
 };
 
-// The certificate authorities that clients, and agents that pass requests on, may have their certificates
-// from: those that the custodian named last. They distrust each other, and each tenant chose its own name and
-// key identifier: so each is asked alone, and what one is called keeps nobody from another.
+// The CAs that the custodian last named for clients, and for agents that pass requests on. The CAs distrust
+// each other, and each tenant chose its own name and key identifier. So each CA is tried separately, and a
+// name cannot be used to block another tenant.
 class ClientAuthorities {
  public:
   static Result<std::shared_ptr<const ClientAuthorities>> make(const ipc::Trust& trust);
 
-  // Verifies the client's chain: to one of these authorities, within its dates, for clientAuth.
-  // Code::unauthenticated with GnuTLS's reason otherwise, also if there is no certificate; `rejection` then
-  // says it to the client's TLS.
+  // Verifies the client's chain: to one of these CAs, within its dates, for clientAuth. Otherwise, or without
+  // a certificate, Code::unauthenticated with GnuTLS's reason; `rejection` then holds the alert for the
+  // client's TLS.
   Result<Peer> verify(gnutls_session_t session, Rejection* rejection = nullptr) const;
 
  private:
@@ -50,10 +50,10 @@ class ClientAuthorities {
     std::string key;  // as Peer::key
     List list;
   };
-  // By their subjects, DER. Several may have the same one.
+  // By subject, DER. Several may have the same one.
   using Authorities = std::multimap<Bytes, Authority>;
   static Result<Authorities> read(const std::vector<Bytes>& authorities);
-  // The key of the authority that the chain leads to.
+  // The key of the CA at the end of the chain.
   static Result<std::string> verify(const Authorities& authorities, std::vector<gnutls_x509_crt_t>& chain,
                                     Rejection& rejection);
   ClientAuthorities(Authorities clients, Authorities agents)

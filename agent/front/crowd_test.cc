@@ -1,4 +1,4 @@
-// Crowds of strangers, who have no certificate, cost clients no more than a moment.
+// Crowds of strangers without a certificate delay clients only briefly.
 
 #include <arpa/inet.h>
 #include <sys/resource.h>
@@ -22,7 +22,7 @@ class CrowdTest : public FrontTest {
     setrlimit(RLIMIT_NOFILE, &files);
   }
 
-  // As many silent connections from each of these addresses: 127.9.0.1 and on.
+  // This many silent connections from each address: 127.9.0.1 and on.
   void crowd(int addresses, int each) {
     for (int i = 0; i < addresses; ++i)
       for (int n = 0; n < each; ++n)
@@ -42,8 +42,8 @@ class CrowdTest : public FrontTest {
     std::ranges::sort(taken);
     return taken[taken.size() / 2];
   }
-  // None of several requests takes long. The slack is for a machine that does other things, too: without the
-  // limits the first one takes 30 s.
+  // None of several requests takes long. The slack is for a busy machine: without the limits the first one
+  // takes 30 s.
   void expect_fast(std::chrono::milliseconds quiet) {
     for (int i = 0; i < 5; ++i)
       ASSERT_LT(request_on_new_connection(), 10 * quiet + 15s) << "quiet: " << quiet.count() << " ms";
@@ -83,7 +83,7 @@ TEST_F(CrowdTest, ThatDoesNotStopComingKeepsNobodyOut) {
   expect_fast(quiet);
 }
 
-// Strangers who do what they can to keep the agent busy, without a certificate.
+// Strangers without a certificate who keep the agent as busy as they can.
 TEST_F(CrowdTest, ThatBeginsHandshakesKeepsNobodyOut) {
   start(Config::Limits{});  // the defaults
   const auto quiet = quiet_median();
@@ -104,7 +104,7 @@ TEST_F(CrowdTest, CostsAnOpenConnectionNothing) {
   EXPECT_EQ(client.connections(), 1);
 }
 
-// Whoever has finished the handshake is no stranger any more: more of them than there are places for
+// A client that has finished the handshake is no longer a stranger: here are more of them than places for
 // strangers.
 TEST_F(CrowdTest, LeavesPlacesForClients) {
   start({.connections = 40, .connections_for_strangers = 10, .connections_for_peers = 2});

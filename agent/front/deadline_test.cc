@@ -1,4 +1,4 @@
-// Nobody holds a connection for longer than the limits say, however slowly he sends or reads.
+// No client can hold a connection for longer than the limits, however slowly it sends or reads.
 
 #include <sys/socket.h>
 
@@ -15,7 +15,7 @@ class DeadlineTest : public FrontTest {
  protected:
   DeadlineTest() { start({.request_seconds = 1, .idle_seconds = 1, .connections = 100}); }
 
-  // Sends a byte from time to time; how long the server bears it.
+  // Sends a byte from time to time; returns how long the server permits that.
   std::chrono::milliseconds dribble(RawClient& client) {
     const auto begin = Clock::now();
     while (Clock::now() - begin < 2 * kAtMost) {
@@ -42,7 +42,7 @@ TEST_F(DeadlineTest, CutsADribbledHandshake) {
   const timeval step{.tv_sec = 0, .tv_usec = 50'000};
   setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &step, sizeof step);
   const auto begin = Clock::now();
-  // The header of a handshake record of 512 bytes, and then hardly anything of it.
+  // The header of a 512-byte handshake record, then almost none of its content.
   send(socket.get(), "\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 9, MSG_NOSIGNAL);
   char byte = 0;
   while (Clock::now() - begin < 2 * kAtMost) {

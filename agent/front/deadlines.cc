@@ -9,12 +9,12 @@
 namespace coprotect::agent::front {
 namespace {
 
-// The least that a client has to take an answer.
+// The minimum time that a client has to read an answer.
 constexpr std::chrono::seconds kToAnswer(1);
 
 }  // namespace
 
-// libmicrohttpd does not say when the first byte of a next request arrives; the kernel does.
+// libmicrohttpd does not report when the first byte of the next request arrives; the kernel does.
 std::uint64_t bytes_received(int socket) {
   tcp_info info{};
   socklen_t size = sizeof info;

@@ -13,19 +13,19 @@ namespace coprotect::agent::front {
 
 using Clock = std::chrono::steady_clock;
 
-// Wakes libmicrohttpd, which closes the socket; what a slow reader has not taken by then is dropped, not kept
-// in the kernel until he has.
+// Shuts the socket down, which makes libmicrohttpd close it. Data that a slow reader has not accepted by then
+// is dropped, not kept in the kernel.
 void cut(int socket);
 
-// How many bytes TCP has received on a connection; 0 if the kernel does not say.
+// The number of bytes that TCP has received on a connection; 0 if the kernel does not report it.
 std::uint64_t bytes_received(int socket);
 
-// The absolute deadlines of connections. libmicrohttpd only knows inactivity, so that one byte a second would
-// keep a connection for ever. Here a TLS handshake has `handshake` from accept. A request has `request` from
-// its first byte (the first request: from accept, TLS handshake included) until its answer is sent, and the
-// time between two requests is at most `idle`. An overdue connection is shut down, and libmicrohttpd then
-// closes it. While the custodian has a request, it is for the exchange to end it in time, and however late
-// that was on a busy machine, there is a moment left in which the answer is sent. Safe from several threads.
+// The absolute deadlines of connections. libmicrohttpd only limits inactivity, so one byte a second would
+// keep a connection open for ever. Here a TLS handshake may take `handshake` from accept. A request may take
+// `request`, from its first byte (the first request: from accept, including the TLS handshake) until its
+// answer is sent. The time between two requests is at most `idle`. An overdue connection is shut down, and
+// libmicrohttpd then closes it. While the custodian has a request, Exchange ends it in time. However late
+// that happens on a busy machine, a short time remains for sending the answer. Safe from several threads.
 class Deadlines {
  public:
   struct Times {
@@ -35,29 +35,29 @@ class Deadlines {
   };
   explicit Deadlines(const Times& times) : times_(times) {}
 
-  // For what begins from now on.
+  // Applies to what begins later.
   void use(const Times& times);
 
   void opened(int socket);
   // The TLS handshake is finished.
   void verified(int socket);
-  // A request line has come whole.
+  // A request line is complete.
   void request_started(int socket);
-  // The custodian has the whole request; and then, it has answered.
+  // The custodian has received the whole request; it has answered.
   void forwarded(int socket);
   void answered(int socket);
   void request_ended(int socket);
-  // Before the socket is closed.
+  // Call before the socket is closed.
   void closed(int socket);
 
-  // When the connection's present request has to be done.
+  // The deadline of the connection's current request.
   Clock::time_point of(int socket) const;
-  // Shuts overdue connections down, and returns those among them that had not finished their handshake, each
-  // once; called several times a second.
+  // Shuts overdue connections down. Returns those whose handshake was not finished, each once. Call several
+  // times a second.
   std::vector<int> sweep(Clock::time_point now);
-  // How many connections were cut for each of their times.
+  // Adds the number of connections cut for each of these times.
   void add_to(ipc::Usage& usage) const;
-  // Since when a connection that was shut down has not been closed; the oldest one's time.
+  // The time of the oldest shutdown whose connection is not closed yet; none if there is none.
   std::optional<Clock::time_point> overdue_since() const;
 
  private:
@@ -66,8 +66,8 @@ class Deadlines {
     Clock::time_point deadline;
     Clock::time_point request_deadline;  // of the first request, while in the handshake
     Stage stage;
-    std::uint64_t received;   // bytes that TCP had received when it became idle: one more begins a request
-    Clock::time_point cut{};  // when it was shut down first
+    std::uint64_t received;   // bytes received by TCP when it became idle: one more begins a request
+    Clock::time_point cut{};  // when it was first shut down
   };
 
   mutable std::mutex mutex_;

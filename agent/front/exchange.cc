@@ -46,8 +46,8 @@ std::vector<std::uint64_t> Exchange::overdue(Clock::time_point now) {
   return found;
 }
 
-// libmicrohttpd does not look at a connection that it has suspended. Those that are answered meanwhile may be
-// closed, and their sockets others': then nothing of that id is left to be given up.
+// libmicrohttpd does not watch a connection that it has suspended. Connections answered meanwhile may be
+// closed and their sockets reused: then no call of that id is left to give up.
 std::vector<std::uint64_t> Exchange::abandoned() {
   std::vector<std::uint64_t> ids;
   std::vector<pollfd> sockets;
@@ -77,7 +77,7 @@ void Exchange::pong(std::uint64_t number, ipc::Usage usage) {
   }
   static_cast<void>(channel_.send(usage.encode()));
   static_cast<void>(
-      channel_.send(ipc::Ping{number}.encode(ipc::Kind::pong)));  // its end is seen by who reads
+      channel_.send(ipc::Ping{number}.encode(ipc::Kind::pong)));  // the reading thread sees its end
 }
 
 void Exchange::give_up(std::uint64_t id, const std::string& why) {

@@ -15,27 +15,27 @@
 
 namespace coprotect::agent::front {
 
-// 16 hex digits that name a request in answers and logs; for what the front answers itself.
+// 16 hex digits that identify a request in answers and logs; for what the front answers itself.
 std::string make_request_id();
 
-// The calls that wait for the custodian. Each is answered exactly once: by its reply, or with
-// Code::unavailable at its deadline, when its client has closed the connection, or if it cannot be sent. The
-// custodian is told of those that are given up. Safe from several threads.
+// The calls that wait for the custodian. Each gets exactly one answer: its reply, or Code::unavailable at its
+// deadline, when its client closes the connection, or if it cannot be sent. Tells the custodian which calls
+// were given up. Safe from several threads.
 class Exchange {
  public:
-  // Called from another thread than the one of call(), or from within call(); it must not call back.
+  // Called from any thread, possibly from within call(). It must not call back into this object.
   using Answered = std::function<void(ipc::Reply)>;
 
   explicit Exchange(ipc::Channel& channel) : channel_(channel) {}
 
-  // Sends the call (the exchange sets its id and budget). `socket` is its connection's, which stays open
-  // until it is answered.
+  // Sends the call; sets its id and budget. `socket` is the call's connection, which must stay open until it
+  // is answered.
   void call(ipc::Call call, int socket, Clock::time_point deadline, Answered answered);
-  // A reply from the custodian. One that nobody waits for is dropped: its call was given up.
+  // Delivers a reply from the custodian. Drops it if its call was given up.
   void deliver(ipc::Reply reply);
-  // Answers the custodian's ping, and tells it what the front's parts, and this one, have of their limits.
+  // Answers the custodian's ping with the use of the limits of the front's parts and of this one.
   void pong(std::uint64_t number, ipc::Usage usage);
-  // Gives up what is overdue or abandoned; called several times a second.
+  // Gives up overdue or abandoned calls. Call several times a second.
   void sweep(Clock::time_point now);
 
  private:
@@ -51,7 +51,7 @@ class Exchange {
   ipc::Channel& channel_;
   std::mutex mutex_;
   std::uint64_t next_id_ = 1;
-  std::uint64_t overdue_ = 0;  // calls that had no answer in the request's time
+  std::uint64_t overdue_ = 0;  // calls without an answer in time
   std::unordered_map<std::uint64_t, Waiting> waiting_;
 };
 

@@ -1,4 +1,4 @@
-// The custodian hears when nobody waits for an answer any more.
+// The custodian is told when nobody waits for an answer any more.
 
 #include "agent/front/test_front.h"
 
@@ -9,7 +9,7 @@ const std::string kRequest = "GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n";
 
 class GivenUpTest : public FrontTest {
  protected:
-  // Keeps calls without an answer from now on.
+  // Stops answering calls.
   void hold() {
     answer_with([this](const auto& channel, const ipc::Call& call) {
       channel_ = channel;

@@ -12,10 +12,11 @@
 namespace coprotect::agent::front {
 namespace {
 
-// The custodian's time ends by this part before the request's, so that there is time to say "unavailable".
+// The custodian's time ends before the request's by this fraction of it, which leaves time to answer
+// "unavailable".
 constexpr int kMarginDivisor = 10;
-// When to try again what exceeds a budget: requests take a fraction of a second, and the client adds a random
-// part.
+// When to retry a request that exceeds a budget: requests take a fraction of a second, and the client adds a
+// random delay.
 constexpr std::chrono::seconds kLater(1);
 
 const Refusal kTooLarge{Error(Code::malformed, "the body is larger than this request may have"),
@@ -27,8 +28,8 @@ std::size_t body_limit(ipc::Route route) {
   return takes_body(route) ? ipc::kMaxBody : 0;
 }
 
-// How long a body the head announces; nothing if it does not say. Heads in which that is not a number do not
-// come so far.
+// The body length that the head announces; nothing if it announces none. Heads with an invalid number were
+// rejected earlier.
 std::optional<std::uint64_t> announced(MHD_Connection* connection) {
   const char* const text =
       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -38,7 +39,7 @@ std::optional<std::uint64_t> announced(MHD_Connection* connection) {
   return parsed.ec == std::errc{} ? length : std::numeric_limits<std::uint64_t>::max();
 }
 
-// A client, or all together, has too much under way.
+// A client, or all clients together, have too much under way.
 Refusal over_budget(const Error& error) {
   return {.error = error, .status = http_status(error.code()), .later = kLater, .close = true};
 }
@@ -49,9 +50,9 @@ bool has_query(MHD_Connection* connection) {
 
 }  // namespace
 
-// What of the head makes the front refuse the request.
+// The reason in the head to refuse the request, if any.
 std::optional<Refusal> Callbacks::objection(Server& server, MHD_Connection* connection, const Match& found) {
-  // Not only in the handshake: authorities come and go, and a certificate expires, while a connection lasts.
+  // Checked here too, not only in the handshake: CAs change and certificates expire during a connection.
   auto checked = server.check_peer(*Connection::of(connection), Connection::session_of(connection));
   if (!checked) return Refusal{std::move(checked).error(), MHD_HTTP_UNAUTHORIZED};
   const bool between_agents = found.kind == Match::Kind::found &&
@@ -67,8 +68,8 @@ std::optional<Refusal> Callbacks::objection(Server& server, MHD_Connection* conn
   return std::nullopt;
 }
 
-// An answer that does not wait for the body, which may be large. The connection then ends, and the client is
-// seen off, so that the answer reaches one that is still sending.
+// Answers without waiting for the body, which may be large. The connection then ends. It is drained, so that
+// the answer reaches a client that is still sending.
 MHD_Result Callbacks::refuse(Server& server, MHD_Connection* connection, const Refusal& refusal) {
   Connection& known = *Connection::of(connection);
   known.see_off = true;
@@ -77,13 +78,13 @@ MHD_Result Callbacks::refuse(Server& server, MHD_Connection* connection, const R
   return answer(connection, refusal);
 }
 
-// The head is there. A refusal waits until the body has ended, so that the connection can be kept; unless the
-// body is announced to be too large, or a limit is reached.
+// The head is complete. A refusal waits until the body has ended, so that the connection can be kept, unless
+// the announced body is too large or a limit is reached.
 MHD_Result Callbacks::begin(Server& server, MHD_Connection* connection, std::string_view method,
                             std::string_view path, void** context) {
-  ++server.running_;  // before the look at draining_: drain() looks the other way round
+  ++server.running_;  // before reading draining_; drain() uses the opposite order
   Connection& known = *Connection::of(connection);
-  // Two parsers that see different requests: the stricter one is right.
+  // The two parsers disagree about the requests: the stricter one is right.
   if (++known.requests > known.messages.heads()) return refuse(server, connection, kNotARequest);
   if (server.draining_) return refuse(server, connection, kStopping);
   Match found = match(method, path);
@@ -99,7 +100,7 @@ MHD_Result Callbacks::begin(Server& server, MHD_Connection* connection, std::str
     Holder holder{.key = known.peer.key, .tenant = known.peer.tenant};
     if (auto given = server.budgets_.begin(holder, bytes); !given)
       return refuse(server, connection, over_budget(given.error()));
-    // Only now: refusals alone keep no place, however long the body takes that they wait for.
+    // Only now: a refused request must not keep a place, however long its body takes.
     server.places_.busy(known.socket);
     request->holder = std::move(holder);
     request->held = bytes;
@@ -108,7 +109,7 @@ MHD_Result Callbacks::begin(Server& server, MHD_Connection* connection, std::str
   return MHD_YES;
 }
 
-// A part of the body. Too much of it is swallowed until the body ends, or the request's time, and then
+// A part of the body. An excess is dropped until the body or the request's time ends; then the request is
 // refused.
 void Callbacks::take(Server& server, Request& request, ByteView part) {
   if (request.refusal) return;
@@ -127,7 +128,7 @@ void Callbacks::take(Server& server, Request& request, ByteView part) {
   request.body.insert(request.body.end(), part.begin(), part.end());
 }
 
-// The request is whole: the custodian has it until its reply resumes the connection.
+// The request is complete. The custodian has it until its reply resumes the connection.
 void Callbacks::forward(Server& server, MHD_Connection* connection, Request& request) {
   const Connection& known = *Connection::of(connection);
   ipc::Call call{.id = 0,
@@ -141,7 +142,7 @@ void Callbacks::forward(Server& server, MHD_Connection* connection, Request& req
       server.deadlines_.of(known.socket) - server.request_time_.load() / kMarginDivisor;
   server.deadlines_.forwarded(known.socket);
   MHD_suspend_connection(connection);
-  // A suspended connection's request stays until it is resumed.
+  // The request exists until its suspended connection is resumed.
   server.exchange_.call(std::move(call), known.socket, deadline,
                         [&server, &known, connection, &request](ipc::Reply reply) {
                           request.reply = std::move(reply);

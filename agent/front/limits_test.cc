@@ -1,4 +1,4 @@
-// What one client has under way keeps others from nothing.
+// One client's requests under way do not block the others.
 
 #include <nlohmann/json.hpp>
 
@@ -19,13 +19,13 @@ class LimitsTest : public FrontTest {
     waiting_.clear();
   }
 
-  // `log` is not answered, all else is.
+  // Stops answering `log`; answers everything else.
   void hold_log_requests() {
     answer_with([](const auto&, const ipc::Call& call) {
       return call.route == ipc::Route::log ? std::nullopt : std::optional(echo(call));
     });
   }
-  // Has so many requests under way at the custodian.
+  // Puts this many requests under way at the custodian.
   void begin(const Identity& identity, unsigned requests, std::size_t size = 1) {
     const unsigned before = calls();
     for (unsigned i = 0; i < requests; ++i)
@@ -37,7 +37,7 @@ class LimitsTest : public FrontTest {
       std::this_thread::sleep_for(5ms);
     ASSERT_EQ(calls(), before + requests);
   }
-  // Starts the front, and has so many of alice's requests under way.
+  // Starts the front, and puts this many of alice's requests under way.
   void start_and_begin(const Config::Limits& limits, unsigned requests, std::size_t size = 1) {
     hold_log_requests();
     start(limits);
@@ -120,7 +120,7 @@ TEST_F(LimitsTest, TenantHasSoManyRequestsUnderWay) {
   EXPECT_EQ(ask(dave).status, 200u);
 }
 
-// So that who certifies clients cannot put them among another tenant's.
+// So that a CA cannot count its clients as another tenant's.
 TEST_F(LimitsTest, TellsTheCustodianWhoCertifiedTheClient) {
   std::mutex mutex;
   std::vector<std::string> authorities;
@@ -149,7 +149,7 @@ TEST_F(LimitsTest, AllTogetherHaveSoManyRequestsUnderWay) {
   expect_problem(ask(bob_), 503, "unavailable");
 }
 
-// The answer comes while the body is not there yet.
+// The answer comes before the body.
 TEST_F(LimitsTest, AnswerDoesNotWaitForTheBody) {
   start_and_begin({.requests_per_client = 1}, 1);
   auto client = alice_sends("POST " + kLogPath + " HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n");
@@ -159,7 +159,7 @@ TEST_F(LimitsTest, AnswerDoesNotWaitForTheBody) {
   EXPECT_NE(answer.find("Retry-After: 1\r\n"), std::string::npos) << answer;
 }
 
-// And reaches one that sends all of it before it reads.
+// The answer reaches a client that sends the whole body before it reads.
 TEST_F(LimitsTest, AnswerReachesAClientThatIsStillSending) {
   start_and_begin({.requests_per_client = 1}, 1);
   for (int i = 0; i < 10; ++i) {
@@ -208,7 +208,7 @@ TEST_F(LimitsTest, SaysSoIfNoConnectionIsIdle) {
   expect_problem(ask(bob_), 503, "unavailable");
 }
 
-// A request that is never finished is nobody's excuse: its connection gives way like an idle one.
+// An unfinished request does not protect its connection, which gives way like an idle one.
 TEST_F(LimitsTest, UnfinishedHeadGivesWay) {
   start({.connections = 8, .connections_for_strangers = 4, .connections_for_peers = 1});
   std::vector<RawClient> dribblers;
@@ -220,7 +220,7 @@ TEST_F(LimitsTest, UnfinishedHeadGivesWay) {
   EXPECT_EQ(ask(bob_).status, 200u);
 }
 
-// Neither is one that is refused: not if its client's authority was removed, and not if the path is unknown.
+// Nor does a refused request, whether its client's CA was removed or its path is unknown.
 TEST_F(LimitsTest, RefusedRequestsGiveWay) {
   const TestAuthority bolt("bolt clients");
   start({.connections = 8, .connections_for_strangers = 4, .connections_for_peers = 1});

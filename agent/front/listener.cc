@@ -14,7 +14,8 @@ namespace {
 
 using AddressList = Owned<addrinfo, freeaddrinfo>;
 
-// A crowd that comes all at once must not make the kernel drop a client's SYN, which then waits for seconds.
+// If many clients connect at the same time, the kernel must not drop a SYN: its client would wait for
+// seconds.
 constexpr int kBacklog = 4096;
 
 Result<AddressList> resolve(const std::string& address) {

@@ -1,5 +1,5 @@
-// coprotect-front: ends TLS and HTTP for coprotect-agent, which starts it with their channel as descriptor 3.
-// It sees bytes from strangers and is trusted with nothing but the TLS key.
+// coprotect-front: terminates TLS and HTTP for coprotect-agent, which starts it with their channel as
+// descriptor 3. It handles bytes from strangers, and its only secret is the TLS key.
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -28,12 +28,12 @@ struct Options {
   std::string key;
 };
 
-// Nothing of the parent's environment, and no life without the parent. As many files as the system allows:
-// the sandbox lets nobody ask for more when the limits are reloaded.
+// Inherits no environment, and dies with the parent. Raises the limit of open files to the system's maximum,
+// because the sandbox does not allow that when the limits are reloaded.
 Result<rlim_t> confine() {
   clearenv();
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGTERM, SIG_IGN);  // systemd's to all processes of a unit: the agent says when it is time
+  std::signal(SIGTERM, SIG_IGN);  // systemd sends it to all processes of a unit; the agent says when to stop
   rlimit files{};
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getrlimit(RLIMIT_NOFILE, &files) != 0)
     return Error(Code::internal, "cannot set limits");
@@ -63,7 +63,7 @@ Result<std::shared_ptr<const ClientAuthorities>> authorities_from(ByteView frame
   return ClientAuthorities::make(*trust);
 }
 
-// A certificate that does not load leaves the one that is in use.
+// If the certificate does not load, the current one stays in use.
 void reload(Server& server, const std::vector<Fd>& files) {
   auto identity = files.size() == 2 ? TlsIdentity::read(files[0].get(), files[1].get())
                                     : Error(Code::malformed, "two files are needed");
@@ -72,7 +72,7 @@ void reload(Server& server, const std::vector<Fd>& files) {
   log_info("front: certificate reloaded");
 }
 
-// Limits that the system does not allow leave those that hold.
+// If the system does not allow the new limits, the current ones stay.
 Status reload_limits(Server& server, ByteView frame, rlim_t files) {
   if (auto parsed = ipc::Limits::parse(frame); !parsed) return std::move(parsed).error();
   const auto limits = limits_from(frame, files);
@@ -85,7 +85,7 @@ Status reload_limits(Server& server, ByteView frame, rlim_t files) {
   return Done{};
 }
 
-// Does what the custodian sends. After "stop" replies still come in, until every request is answered.
+// Carries out the custodian's frames. After "stop", replies still arrive until every request is answered.
 Status serve(ipc::Channel& channel, Server& server, Exchange& exchange, const ipc::Ready& ready,
              rlim_t open_files) {
   std::jthread drainer;
@@ -177,8 +177,8 @@ Status run(const Options& options) {
   if (auto sent = channel.send(ready.encode()); !sent) return sent;
 
   auto served = serve(channel, **server, exchange, ready, *files);
-  // Without the custodian there is nothing to finish, and connections that wait for it cannot be closed in
-  // order.
+  // Without the custodian there is nothing to finish, and connections that wait for it cannot be closed in an
+  // orderly way.
   if (!served) {
     log_error("front: " + served.error().message());
     std::_Exit(1);
@@ -187,15 +187,14 @@ Status run(const Options& options) {
 }
 
 int main_of(int argc, char** argv) {
-  // One heap for all threads: what one connection gave back, the next one takes, whichever thread it falls
-  // to.
+  // One heap for all threads: memory that one connection frees is reused by the next, in any thread.
   mallopt(M_ARENA_MAX, 1);
-  // GnuTLS is foreign code with needs of its own, so it keeps its allocator. It is not given the TLS key.
+  // GnuTLS has its own memory needs, so it keeps its allocator. It is not given the TLS key.
   if (const auto locked = locked_memory::install_for_keys(); !locked) {
     log_error("front: " + locked.error().message());
     return 1;
   }
-  // OpenSSL does one thing here, with one key: what the system's configuration has it load is not wanted.
+  // OpenSSL does one thing here, with one key: do not load what the system's configuration names.
   if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1) return 1;
   Options options;
   CLI::App app("TLS and HTTP for coprotect-agent, which starts it");
@@ -209,7 +208,7 @@ int main_of(int argc, char** argv) {
   }
   const auto done = run(options);
   if (!done) log_error("front: " + done.error().message());
-  // Not exit(): what libraries do there may want what the sandbox denies.
+  // Not exit(): the libraries' exit handlers may need what the sandbox denies.
   std::_Exit(done ? 0 : 1);
 }
 

@@ -6,7 +6,7 @@
 namespace coprotect::agent::front {
 namespace {
 
-// A client's TLS speaks as soon as TCP is connected.
+// A TLS client sends as soon as TCP is connected.
 constexpr std::chrono::milliseconds kSilence(250);
 
 }  // namespace
@@ -67,7 +67,7 @@ std::optional<std::string> Places::give_way(Kind kind, const std::string* holder
 std::optional<std::string> Places::opened(int socket, std::string source, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (const auto stale = places_.find(socket); stale != places_.end()) {
-    leave(stale->second);  // libmicrohttpd found no memory for it, and closed it without a word
+    leave(stale->second);  // libmicrohttpd had no memory for it and closed it silently
     places_.erase(stale);
   }
   const auto held = counts(Kind::stranger).find(source);
@@ -88,7 +88,7 @@ std::optional<std::string> Places::opened(int socket, std::string source, Clock:
 Status Places::verified(int socket, const Peer& peer, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   const auto place = places_.find(socket);
-  if (place == places_.end() || place->second.kind != Kind::stranger) return Done{};  // it is being closed
+  if (place == places_.end() || place->second.kind != Kind::stranger) return Done{};  // being closed
   const Kind kind = peer.is_agent ? Kind::agent : Kind::client;
   const unsigned most = peer.is_agent ? limits_.places_for_peers() : limits_.places_for_clients();
   if (total(kind) >= most) {
@@ -108,7 +108,7 @@ void Places::busy(int socket) {
 void Places::idle(int socket, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   const auto place = places_.find(socket);
-  // A request that was refused at its head leaves it as long idle as it was.
+  // A request refused at its head does not reset the idle time.
   if (place == places_.end() || !place->second.busy) return;
   place->second.busy = false;
   place->second.since = now;

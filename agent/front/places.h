@@ -15,42 +15,44 @@
 
 namespace coprotect::agent::front {
 
-// Who may hold how many of the agent's connections. There are three kinds of places, none of which can take
-// those of another: for strangers, whose TLS handshake is not finished; for clients; and for other agents.
+// Limits who may hold how many of the agent's connections. There are three separate kinds of places: for
+// strangers, whose TLS handshake is not finished; for clients; and for other agents.
 //
-// A newcomer is not turned away for want of a place: somebody gives way, of whoever holds the most of that
-// kind (a stranger is an address, a client or an agent is a key). Among strangers that is the one that has
-// waited longest. An honest client is done after two round trips, whereas a silent connection only grows
-// older; if the newcomer were refused instead, whoever came first could keep everybody out for as long as a
-// handshake may take. Among the others it is the one that has been idle longest, since a connection between
-// two requests is cheap to make again. How many a client can have that are not idle, Budgets says.
+// If no place is free, a newcomer is still accepted and an existing connection gives way. It is one of the
+// holder with the most of that kind (a stranger is identified by its address, a client or agent by its key).
+// Among strangers it is the one that has waited longest. An honest client finishes after two round trips,
+// whereas a silent connection only grows older; if the newcomer were refused instead, early silent
+// connections could block all others for the length of a handshake timeout. Among the others it is the one
+// that has been idle longest, because a connection between two requests is cheap to replace. Budgets limits
+// how many connections of a client can be busy.
 //
-// Safe from several threads. Sockets are shut down here, never closed: closed() has to come first.
+// Safe from several threads. Sockets are shut down here, never closed: call closed() before closing one.
 class Places {
  public:
-  // Shuts a socket down, and how many bytes it has received. Parameters for tests.
+  // Shuts a socket down; counts the bytes that it has received. Parameters for tests.
   using Cut = void (*)(int socket);
   using Received = std::uint64_t (*)(int socket);
   explicit Places(const ipc::Limits& limits, Cut cut_socket = cut, Received received = bytes_received);
 
   void use(const ipc::Limits& limits);
 
-  // A connection was accepted. The source of the stranger that had to give way, if one had to.
+  // Adds an accepted connection. Returns the source of the stranger that gave way, if one did.
   std::optional<std::string> opened(int socket, std::string source, Clock::time_point now);
-  // Its handshake is finished. `limited` (the client has too many connections) or `unavailable` (the agent
-  // has) if there is no place for it: it then stays a stranger, and is told with its first request.
+  // Call when its handshake is finished. Without a free place returns `limited` (the client has too many
+  // connections) or `unavailable` (the agent has). The connection then stays a stranger, and its first
+  // request gets that answer.
   Status verified(int socket, const Peer& peer, Clock::time_point now);
-  // A request was given a budget, or its answer is sent: only idle connections give way. A connection that
-  // was not busy is as long idle afterwards as before.
+  // Call busy() when a request gets a budget and idle() when its answer is sent: only idle connections give
+  // way. A connection that was not busy keeps its idle time.
   void busy(int socket);
   void idle(int socket, Clock::time_point now);
-  // Before the socket is closed.
+  // Call before the socket is closed.
   void closed(int socket);
 
   std::string source(int socket) const;
   // How much of each limit is in use.
   void add_to(ipc::Usage& usage) const;
-  // Connections that were shut down here and are not closed yet.
+  // Connections that were shut down here but are not closed yet.
   std::size_t closing() const;
 
  private:
@@ -59,7 +61,7 @@ class Places {
     Kind kind;
     std::string holder;  // a stranger's source, or the key of a client or an agent
     std::string source;
-    Clock::time_point since;  // when it was opened, or became idle
+    Clock::time_point since;  // when it was opened or became idle
     bool busy = false;
     bool spoke = false;  // whether a stranger is known to have sent anything
   };
@@ -70,10 +72,10 @@ class Places {
   unsigned total(Kind kind) const { return totals_[static_cast<std::size_t>(kind)]; }
   void set(Place& place, Kind kind, std::string holder);
   void leave(const Place& place);
-  // The oldest idle connection of that kind: of `holder`, or if null of the holder that has the most.
-  // With `silent_since`, only one that has sent nothing and was opened before that.
+  // The oldest idle connection of that kind: of `holder` or, if null, of the holder with the most. With
+  // `silent_since`, only one that has sent nothing and was opened before then.
   Entry victim(Kind kind, const std::string* holder, const Clock::time_point* silent_since);
-  // Its source, if there was one.
+  // Returns the source of the connection that gave way, if one did.
   std::optional<std::string> give_way(Kind kind, const std::string* holder, Clock::time_point now);
 
   const Cut cut_;

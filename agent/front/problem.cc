@@ -79,7 +79,7 @@ std::string problem_json(const Error& error, unsigned status, std::string_view r
       {"code", code_name(error.code())},
       {"request_id", request_id},
   };
-  // A message may quote bytes of a stranger that are not UTF-8.
+  // A message may quote untrusted bytes that are not UTF-8.
   return document.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 

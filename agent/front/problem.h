@@ -7,11 +7,10 @@
 
 namespace coprotect::agent::front {
 
-// The HTTP status of a code, as agent/API.md gives it.
+// The HTTP status of a code (agent/API.md).
 unsigned http_status(Code code);
 
-// An RFC 9457 problem document. `status` differs from http_status() only where API.md says so (405, 413,
-// 431).
+// An RFC 9457 problem document. `status` differs from http_status() only for 405, 413 and 431 (agent/API.md).
 std::string problem_json(const Error& error, unsigned status, std::string_view request_id);
 
 }  // namespace coprotect::agent::front

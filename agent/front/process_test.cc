@@ -1,4 +1,4 @@
-// The life of the process, and what it makes of a custodian that misbehaves.
+// The life cycle of the process, and its reaction to a misbehaving custodian.
 
 #include <signal.h>
 

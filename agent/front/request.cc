@@ -14,7 +14,7 @@ using Response = Owned<MHD_Response, MHD_destroy_response>;
 constexpr const char* kRequestIdHeader = "X-Request-Id";
 constexpr const char* kProblemType = "application/problem+json";
 
-// A response that owns its body and goes without a copy of it.
+// A response that takes over its body without copying it.
 template <typename Body>
 Response make_response(Body body) {
   auto owned = std::make_unique<Body>(std::move(body));

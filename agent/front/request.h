@@ -16,27 +16,27 @@ namespace coprotect::agent::front {
 struct Refusal {
   Error error;
   unsigned status;
-  std::string_view allow{};      // the methods of the path, if that is what is wrong
-  std::chrono::seconds later{};  // Retry-After, if it is not zero
-  bool close = false;            // whether the connection ends with the answer
+  std::string_view allow{};      // the path's methods, if the method is wrong
+  std::chrono::seconds later{};  // Retry-After unless zero
+  bool close = false;            // whether to close the connection after the answer
 };
 
-// One request of a connection, while libmicrohttpd works on it.
+// One request of a connection while libmicrohttpd processes it.
 struct Request {
   ipc::Route route;
   std::string subject;
   Bytes body{};
-  std::optional<Holder> holder{};     // whose budget it is on, if it is on one
+  std::optional<Holder> holder{};     // whose budget it is charged to, if any
   std::size_t held{};                 // bytes that the budget was charged with
-  std::optional<Refusal> refusal{};   // told when the body has ended
+  std::optional<Refusal> refusal{};   // sent when the body has ended
   std::optional<ipc::Reply> reply{};  // set before the connection is resumed
 };
 
-// Queue an answer of this connection's request.
+// Queue an answer to this connection's request.
 MHD_Result answer(MHD_Connection* connection, ipc::Route route, ipc::Reply reply);
 MHD_Result answer(MHD_Connection* connection, const Refusal& refusal);
 
-// The same, as bytes for a connection that then ends, for a request that libmicrohttpd does not know of.
+// The same as bytes, for a request that libmicrohttpd does not know of. The connection ends afterwards.
 std::string whole_answer(const Refusal& refusal);
 
 }  // namespace coprotect::agent::front

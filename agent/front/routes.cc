@@ -43,7 +43,7 @@ constexpr std::array kEndpoints{
     Endpoint{"PUT", "/v1/tenants/", true, "/keys", Route::key_list_put},
 };
 
-// The subject of a path that is of this endpoint's form.
+// The subject of a path that matches this endpoint.
 std::optional<std::string_view> subject_of(const Endpoint& endpoint, std::string_view path) {
   if (!path.starts_with(endpoint.prefix) || !path.ends_with(endpoint.suffix)) return std::nullopt;
   if (path.size() < endpoint.prefix.size() + endpoint.suffix.size()) return std::nullopt;
@@ -55,7 +55,7 @@ std::optional<std::string_view> subject_of(const Endpoint& endpoint, std::string
 
 std::string_view both(std::string_view first, std::string_view second) {
   if (first.empty()) return second;
-  return "GET, PUT";  // the only paths that know two methods are those of a tenant's lists
+  return "GET, PUT";  // only the paths of a tenant's lists allow two methods
 }
 
 }  // namespace

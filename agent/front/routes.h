@@ -8,15 +8,15 @@
 
 namespace coprotect::agent::front {
 
-// What a method and a path mean (agent/API.md).
+// The endpoint for a method and a path (agent/API.md).
 struct Match {
   enum class Kind { found, no_such_path, wrong_method } kind;
   ipc::Route route{};      // if found
-  std::string subject;     // if found: the {key_id}, {sid} or {tenant} of the path
-  std::string_view allow;  // if wrong_method: the methods that the path knows
+  std::string subject;     // if found: {key_id}, {sid} or {tenant} from the path
+  std::string_view allow;  // if wrong_method: the methods that the path allows
 };
 
-// Paths are compared as they stand: no decoding, no trailing slash, no empty segments.
+// Compares paths exactly: no decoding, no trailing slash, no empty segments.
 Match match(std::string_view method, std::string_view path);
 
 // Whether requests of this route have a body.

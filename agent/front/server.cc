@@ -12,13 +12,13 @@ namespace coprotect::agent::front {
 namespace {
 
 constexpr std::chrono::milliseconds kTick(100);
-// A thread that was not at work for so long hangs, however busy the machine is.
+// A thread that made no progress for this long hangs, however busy the machine is.
 constexpr std::chrono::seconds kStuck(20);
 constexpr std::size_t kConnectionMemory = std::size_t{32} << 10;
-constexpr unsigned kMostConnections = 200'000;  // never reached: Places is what limits them
+constexpr unsigned kMostConnections = 200'000;  // never reached: Places limits them
 
-// TLS 1.3 with ephemeral elliptic-curve keys only (finite-field groups cost the server more than a stranger
-// should be able to ask for), and without resumption, which would skip the verification of the client.
+// TLS 1.3 with ephemeral elliptic-curve keys only: finite-field groups would let strangers cause too much
+// work. Without resumption, which would skip the verification of the client.
 constexpr const char* kPriorities =
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:%NO_TICKETS";
 
@@ -34,8 +34,8 @@ Result<std::unique_ptr<Server>> Server::start(Fd listener, const ipc::Limits& li
   server->identity_ = std::move(identity);
   server->authorities_ = std::move(authorities);
   const unsigned threads = std::max(2u, std::thread::hardware_concurrency());
-  // The certificate callback never runs, since each session gets the server's own credentials; it only keeps
-  // libmicrohttpd from asking for a certificate of its own.
+  // The certificate callback never runs, because each session gets the server's own credentials. It only
+  // keeps libmicrohttpd from requiring a certificate of its own.
   server->daemon_.reset(
       MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME |
                            MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
@@ -67,7 +67,7 @@ Result<std::unique_ptr<Server>> Server::start(Fd listener, const ipc::Limits& li
 Server::~Server() {
   if (acceptor_ != nullptr) acceptor_->stop_accepting();
   watcher_ = {};
-  daemon_.reset();  // its threads see connections off
+  daemon_.reset();  // its threads drain connections
   acceptor_.reset();
 }
 

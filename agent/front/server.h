@@ -29,42 +29,41 @@ struct Connection {
   Server& server;
   int socket;
   std::string source{};                                    // its address (source_of())
-  std::shared_ptr<const TlsIdentity> identity{};           // GnuTLS refers to it as long as the session lives
-  std::shared_ptr<const ClientAuthorities> verified_by{};  // those that `peer` was verified with
+  std::shared_ptr<const TlsIdentity> identity{};           // GnuTLS uses it while the session exists
+  std::shared_ptr<const ClientAuthorities> verified_by{};  // the CAs that verified `peer`
   Peer peer{};
   MessageCheck messages{};
-  std::uint64_t requests = 0;     // that libmicrohttpd read from them
+  std::uint64_t requests = 0;     // requests that libmicrohttpd read from `messages`
   Rejection rejection{};          // if the client's certificate was refused
-  bool see_off = false;           // whether an answer was given that the client may still be sending to
-  std::optional<Error> excess{};  // why the connection has no place: told with its first request
+  bool see_off = false;           // answered while the client may still be sending
+  std::optional<Error> excess{};  // why the connection has no place: the answer to its first request
 
-  // Null if it could not be made.
+  // Null if it could not be created.
   static Connection* of(MHD_Connection* connection);
   static gnutls_session_t session_of(MHD_Connection* connection);
 };
 
 // HTTP/1.1 over TLS 1.3 with mandatory client certificates (agent/API.md), on libmicrohttpd's threads.
-// Requests that are well-formed HTTP for a known endpoint go to the custodian; their connections are
-// suspended meanwhile.
+// Well-formed requests for a known endpoint go to the custodian; their connections are suspended meanwhile.
 class Server {
  public:
-  // Starts to accept. `exchange` must outlive the server.
+  // Starts accepting. `exchange` must outlive the server.
   static Result<std::unique_ptr<Server>> start(Fd listener, const ipc::Limits& limits,
                                                std::shared_ptr<const TlsIdentity> identity,
                                                std::shared_ptr<const ClientAuthorities> authorities,
                                                Exchange& exchange);
-  // Stops at once; only after drain().
+  // Stops immediately; call drain() first.
   ~Server();
 
-  // For connections that come from now on.
+  // Applies to new connections.
   void use(std::shared_ptr<const TlsIdentity> identity);
-  // For every request from now on, on old connections too.
+  // Applies to every new request, on existing connections too.
   void use(std::shared_ptr<const ClientAuthorities> authorities);
-  // For what begins from now on.
+  // Applies to what begins later.
   void use(const ipc::Limits& limits);
-  // To be answered once all threads are at work; by the one that watches.
+  // Sets the ping that the watching thread answers once all threads are working.
   void ping(std::uint64_t number) { ping_ = number; }
-  // Accepts nothing more, refuses new requests, and returns when those that run are answered.
+  // Stops accepting, refuses new requests, and returns when the running ones are answered.
   void drain();
 
  private:
@@ -82,11 +81,10 @@ class Server {
   void request_ended();
   void watch(const std::stop_token& stop);
   ipc::Usage usage() const;
-  // Whether the acceptor accepts and libmicrohttpd's threads close what was shut down.
+  // Whether the acceptor accepts connections and libmicrohttpd's threads close those that were shut down.
   bool is_at_work(Clock::time_point now) const;
 
-  // Verifies the client of this connection, unless that was done with the present authorities and still
-  // holds.
+  // Verifies this connection's client, unless the current CAs have verified it and that is still valid.
   Status check_peer(Connection& connection, gnutls_session_t session);
 
   std::atomic<std::chrono::milliseconds> request_time_;
@@ -98,10 +96,10 @@ class Server {
   std::mutex mutex_;  // guards the next two
   std::shared_ptr<const TlsIdentity> identity_;
   std::shared_ptr<const ClientAuthorities> authorities_;
-  std::atomic<std::uint64_t> ping_ = 0;  // the one to be answered; 0: none
+  std::atomic<std::uint64_t> ping_ = 0;  // the ping to answer; 0: none
   std::atomic<bool> draining_ = false;
   std::atomic<unsigned> running_ = 0;   // requests between their head and the end of their answer
-  std::unique_ptr<Acceptor> acceptor_;  // whose thread uses the daemon until it stops
+  std::unique_ptr<Acceptor> acceptor_;  // its thread uses the daemon until it stops
   Daemon daemon_;
   std::jthread watcher_;
 };

@@ -6,8 +6,8 @@
 
 namespace coprotect::agent::front {
 
-// Whom a connection's address stands for: "192.0.2.7", or "2001:db8:1:2::/64", since whoever has one IPv6
-// address usually has its whole /64. An IPv4 address that is mapped into IPv6 counts as itself.
+// Which source an address counts as: "192.0.2.7", or "2001:db8:1:2::/64", because a host with one IPv6
+// address usually controls its whole /64. An IPv4 address mapped into IPv6 counts as that IPv4 address.
 std::string source_of(const sockaddr_storage& address);
 
 }  // namespace coprotect::agent::front

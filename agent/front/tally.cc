@@ -7,7 +7,7 @@ namespace coprotect::agent::front {
 namespace {
 
 constexpr auto kEvery = std::chrono::seconds(60);
-constexpr std::size_t kMostSources = 1024;  // that are counted apart
+constexpr std::size_t kMostSources = 1024;  // counted separately
 constexpr std::size_t kMostLines = 20;
 
 template <typename Reasons>

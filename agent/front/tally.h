@@ -11,13 +11,13 @@
 
 namespace coprotect::agent::front {
 
-// Counts the connections and requests that the front refused or cut, by address and reason, so that whoever
-// is refused a thousand times a second writes a line a minute into the log. Safe from several threads.
+// Counts the connections and requests that the front refused or cut, by address and reason. An address that
+// is refused a thousand times a second causes one log line a minute. Safe from several threads.
 class Tally {
  public:
   void count(const std::string& source, std::string_view reason);
-  // The lines of the log that are due: after the first refusal within a second, then once a minute; the
-  // addresses that were refused most often, and one line for all others.
+  // The log lines that are due: within a second of the first refusal, then once a minute. They list the
+  // addresses refused most often, and all others in one line.
   std::vector<std::string> due(Clock::time_point now);
 
  private:
@@ -25,7 +25,7 @@ class Tally {
 
   std::mutex mutex_;
   std::map<std::string, Reasons> sources_;
-  Reasons others_;  // of addresses beyond the number that is kept apart
+  Reasons others_;  // of addresses beyond the number counted separately
   Clock::time_point quiet_until_{};
 };
 

@@ -72,7 +72,7 @@ void HttpClient::header(const std::string& line) {
 }
 
 void HttpClient::only_tls12() {
-  // The least version in the lower half, the highest in the upper; CURL_SSLVERSION_MAX_TLSv1_2 makes g++
+  // The minimum version in the lower half, the maximum in the upper; CURL_SSLVERSION_MAX_TLSv1_2 makes g++
   // warn.
   const long version = CURL_SSLVERSION_TLSv1_2;
   curl_easy_setopt(state_->easy.get(), CURLOPT_SSLVERSION, version | version << 16);

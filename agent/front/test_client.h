@@ -21,7 +21,7 @@ struct Identity {
 
 struct Target {
   std::uint16_t port;
-  const protocol::Certificate* authority;  // whom the server's certificate must come from
+  const protocol::Certificate* authority;  // must have issued the server's certificate
 };
 
 struct Answer {
@@ -30,10 +30,10 @@ struct Answer {
   std::map<std::string, std::string> headers;  // names in lower case
 };
 
-// An HTTP client that keeps its connection.
+// An HTTP client that keeps its connection open.
 class HttpClient {
  public:
-  // Without an identity it shows no certificate.
+  // Without an identity it sends no certificate.
   HttpClient(Target target, const Identity* identity);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
@@ -42,11 +42,11 @@ class HttpClient {
   Answer get(const std::string& path) { return run("GET", path, std::nullopt); }
   Answer post(const std::string& path, std::string body) { return run("POST", path, std::move(body)); }
   Answer run(const std::string& method, const std::string& path, std::optional<std::string> body);
-  // For the requests that follow.
+  // Applies to later requests.
   void header(const std::string& line);
   void chunked() { header("Transfer-Encoding: chunked"); }
   void only_tls12();
-  // How many connections it has made.
+  // How many connections it has opened.
   long connections() const { return connections_; }
 
  private:
@@ -60,15 +60,15 @@ class RawClient {
  public:
   // Connected, after the handshake (in TLS 1.3 the server may still refuse the certificate).
   static std::optional<RawClient> connect(Target target, const Identity& identity);
-  // Only TCP, from this address of the loopback network.
+  // TCP only, from this address of the loopback network.
   static Fd connect_plain(std::uint16_t port, std::uint32_t from = 0x7f000001);
   // The same, without waiting until the server's kernel has room for it.
   static Fd begin_connection(std::uint16_t port, std::uint32_t from);
 
   bool send(std::string_view text);
-  // Bytes until the server closes, until `limit` is over, or until they contain `end`, if it is not empty.
+  // Receives until the server closes, `limit` is over, or the bytes contain `end` if that is not empty.
   std::string receive(std::chrono::milliseconds limit, std::string_view end = {});
-  // Whether the server closes within `limit`; what it sends is dropped.
+  // Whether the server closes within `limit`; drops received data.
   bool closed_within(std::chrono::milliseconds limit);
   int socket() const { return socket_.get(); }
 

@@ -24,7 +24,7 @@ protocol::CertificateRequest request(const std::string& name, const TestAuthorit
 }
 
 void write_file(const std::filesystem::path& file, std::string_view content) {
-  // In a new file that takes the old one's name, as certificates are renewed.
+  // In a new file that is renamed over the old one, as in a certificate renewal.
   const std::filesystem::path temporary = file.string() + ".new";
   std::ofstream(temporary, std::ios::binary) << content;
   std::filesystem::rename(temporary, file);

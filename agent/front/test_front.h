@@ -26,7 +26,7 @@ using namespace std::chrono_literals;
 class TestAuthority {
  public:
   explicit TestAuthority(const std::string& name);
-  // Another one with the same name and key identifier.
+  // Another CA with the same name and key identifier.
   TestAuthority imitated() const;
 
   Identity client() const { return issue({.use = protocol::CertificateUse::client}); }
@@ -52,7 +52,7 @@ class FrontTest : public testing::Test {
   FrontTest();
   ~FrontTest() override;
 
-  // To be called before anything else; a call is answered by on_call.
+  // Call first. on_call answers each call.
   void start(Config::Limits limits = {.request_seconds = 30, .idle_seconds = 60, .connections = 100});
   // The server's certificate, newly made.
   void write_tls_files();
@@ -60,20 +60,20 @@ class FrontTest : public testing::Test {
   void send_trust(const std::vector<const TestAuthority*>& authorities);
   // Waits for the next "ready".
   void await_ready();
-  // Waits until the front has taken everything that was sent to it: a reload is answered in its turn.
+  // Waits until the front has processed everything that was sent to it, including reloads, in order.
   void await_taken();
-  // How the process ended: as ChildProcess::reap().
+  // Waits for its end; as ChildProcess::reap().
   std::string await_end();
 
   Target target() const { return {.port = port_, .authority = &identity_.certificate()}; }
   unsigned calls() const { return calls_; }
   // Whether the front gives this call up within some time.
   bool is_given_up(std::uint64_t call);
-  // Whether it has by now.
+  // Whether it has already.
   bool given_up(std::uint64_t call);
-  // What the front says of its limits when it is pinged.
+  // The front's reported use of its limits, in answer to a ping.
   ipc::Usage usage();
-  // What each call is answered with from now on; nothing is sent if it returns nothing. At first: the call's
+  // Sets the answer to each later call; sends nothing if it returns none. The default answer is the call's
   // own body.
   using Answering =
       std::function<std::optional<ipc::Reply>(const std::shared_ptr<ipc::Channel>&, const ipc::Call&)>;

@@ -29,13 +29,13 @@ ssize_t receive(gnutls_session_t session, void* data, std::size_t size) noexcept
   auto* const connection = static_cast<Connection*>(gnutls_session_get_ptr(session));
   if (connection == nullptr) return GNUTLS_E_INTERNAL_ERROR;
   if (connection->messages.fault() == MessageCheck::Fault::none) {
-    // The same function but for the record's number, which it also tells.
+    // The same function, which also returns the record's number.
     unsigned char number[8];
     const ssize_t received = gnutls_record_recv_seq(session, data, size, number);
     if (received <= 0) return received;
     const auto bytes = static_cast<std::size_t>(received);
     const std::size_t passed = connection->messages.pass({static_cast<std::uint8_t*>(data), bytes});
-    // If not all of it may pass, what is before the fault is answered first.
+    // If not all of it may pass, the part before the fault is answered first.
     if (passed > 0) return static_cast<ssize_t>(passed);
   }
   Callbacks::on_fault(*connection, session);

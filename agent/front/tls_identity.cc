@@ -13,7 +13,7 @@
 namespace coprotect::agent::front {
 namespace {
 
-constexpr unsigned kMaxSent = 8;  // certificates that are sent, the server's own included
+constexpr unsigned kMaxSent = 8;  // certificates sent, including the server's own
 constexpr int kBits = 256;
 
 using PrivateKey = Owned<gnutls_privkey_st, gnutls_privkey_deinit>;
@@ -22,9 +22,9 @@ Error malformed(int result) {
   return {Code::malformed, std::string("TLS certificate and key: ") + gnutls_strerror(result)};
 }
 
-// GnuTLS's question about the key that it does not have.
+// Answers GnuTLS's questions about the key that it does not have.
 int about_key(gnutls_privkey_t, unsigned what, void*) {
-  // Of the signature that is asked about, in the upper bits.
+  // The signature algorithm in question is in the upper bits.
   const auto algorithm = static_cast<gnutls_sign_algorithm_t>(GNUTLS_FLAGS_TO_SIGN_ALGO(what));
   if ((what & GNUTLS_PRIVKEY_INFO_HAVE_SIGN_ALGO) != 0)
     return algorithm == GNUTLS_SIGN_ECDSA_SHA256 || algorithm == GNUTLS_SIGN_ECDSA_SECP256R1_SHA256;
@@ -33,7 +33,7 @@ int about_key(gnutls_privkey_t, unsigned what, void*) {
   return -1;
 }
 
-// GnuTLS's request for a signature over a hash, for which it asks once it has about_key()'s answers.
+// Signs a hash for GnuTLS, which calls this after about_key().
 int sign(gnutls_privkey_t, gnutls_sign_algorithm_t algorithm, void* key, unsigned, const gnutls_datum_t* hash,
          gnutls_datum_t* signature) {
   Digest digest;
@@ -62,7 +62,7 @@ Status TlsIdentity::use_certificates(ByteView pem) {
   int result = gnutls_privkey_init(out(key));
   if (result == GNUTLS_E_SUCCESS)
     result = gnutls_privkey_import_ext4(key.get(), &key_, nullptr, sign, nullptr, nullptr, about_key, 0);
-  // Checks that the key is the certificate's, and takes both over if it succeeds.
+  // Checks that the key belongs to the certificate; takes ownership of both on success.
   if (result == GNUTLS_E_SUCCESS)
     result = gnutls_certificate_set_key(credentials_.get(), nullptr, 0, chain.data(), static_cast<int>(count),
                                         key.get());

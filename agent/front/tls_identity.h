@@ -11,11 +11,11 @@
 
 namespace coprotect::agent::front {
 
-// The server's certificate, and its private key: a P-256 key in locked memory, with which GnuTLS has each
-// handshake signed and which it never sees.
+// The server's certificate and its private key: a P-256 key in locked memory. GnuTLS has each handshake
+// signed with it and never sees it.
 class TlsIdentity {
  public:
-  // Reads both, in PEM, from open files. Code::malformed if they are not a certificate and its key.
+  // Reads both, in PEM, from open files. Code::malformed unless they are a certificate and its key.
   static Result<std::shared_ptr<const TlsIdentity>> read(int certificate_file, int key_file);
 
   gnutls_certificate_credentials_t credentials() const { return credentials_.get(); }

@@ -1,4 +1,4 @@
-// Who gets past TLS. A client that should not is never seen by the custodian.
+// Which clients TLS accepts. The custodian never sees a rejected client.
 
 #include <fcntl.h>
 
@@ -106,7 +106,7 @@ TEST_F(TlsTest, AcceptsANewAuthorityWithoutARestart) {
   EXPECT_TRUE(gets_in(&alice_));
 }
 
-// Tenants choose what their authorities are called: none is in another's way.
+// Tenants choose the names of their CAs: none can block another.
 TEST_F(TlsTest, AnAuthorityThatImitatesAnotherTakesNobodysPlace) {
   start();
   const TestAuthority other = acme_.imitated();
@@ -122,7 +122,7 @@ TEST_F(TlsTest, AnAuthorityThatImitatesAnotherTakesNobodysPlace) {
   EXPECT_FALSE(gets_in(&eve));
 }
 
-// An open connection has its certificate checked with every request.
+// The certificate of an open connection is checked with every request.
 TEST_F(TlsTest, AuthorityThatIsRemovedIsRefusedOnOpenConnections) {
   start();
   const TestAuthority umbrella("umbrella clients");

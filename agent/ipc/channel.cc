@@ -130,7 +130,7 @@ Result<Bytes> Channel::receive(std::vector<Fd>* files) {
   const auto size = receive_length(files);
   if (!size) return size.error();
   Bytes frame;
-  while (frame.size() < *size) {  // memory is taken as bytes arrive, not as a length promises
+  while (frame.size() < *size) {  // allocates as bytes arrive, not as the length claims
     const std::size_t have = frame.size();
     frame.resize(std::min(*size, have + kStep));
     if (auto got = receive_exactly(std::span(frame).subspan(have), files); !got)

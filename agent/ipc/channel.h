@@ -18,24 +18,25 @@ class Channel {
  public:
   explicit Channel(Fd socket) : socket_(std::move(socket)) {}
 
-  // Two channels that are each other's ends.
+  // The two ends of a new channel.
   static Result<std::pair<Fd, Fd>> make_pair();
 
-  // Sends one frame and, with it, copies of open files. Code::unavailable if the other end is gone or takes
-  // nothing for as long as limit_send() allows; the channel is of no use then, since half a frame may have
-  // left.
+  // Sends one frame and, with it, copies of open files. Code::unavailable if the other end is gone, or
+  // accepts nothing for as long as limit_send() allows. The channel is unusable then, because half a frame
+  // may have been sent.
   Status send(ByteView frame, std::span<const int> files = {});
-  // The next frame. Code::unavailable once the other end is gone, Code::malformed for a length that no frame
-  // has. Files that came along are taken if `files` is given and otherwise never enter this process.
+  // Receives the next frame. Code::unavailable once the other end is gone, Code::malformed for an invalid
+  // length. Files that come with it are accepted only if `files` is given; otherwise they never enter this
+  // process.
   Result<Bytes> receive(std::vector<Fd>* files = nullptr);
-  // The next frame, which has this many bytes; Code::malformed for one of another length. Takes no memory but
-  // for files.
+  // Receives the next frame, which must have this many bytes; Code::malformed for another length. Allocates
+  // memory only for files.
   Status receive_into(std::span<std::uint8_t> frame, std::vector<Fd>* files = nullptr);
 
-  // Lets a send() fail that finds no room for this long, and a receive() to which nothing comes.
+  // Makes a send() fail that finds no room for this long, or a receive() to which nothing comes.
   Status limit_send(std::chrono::milliseconds limit);
   Status limit_receive(std::chrono::milliseconds limit);
-  // Ends both directions: a receive() that waits returns.
+  // Ends both directions; a blocked receive() returns.
   void shutdown();
 
  private:

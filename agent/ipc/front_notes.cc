@@ -1,4 +1,4 @@
-// What a front tells besides its calls.
+// The frames of a front other than calls.
 
 #include "agent/ipc/messages.h"
 #include "protocol/base/reader.h"

@@ -1,5 +1,5 @@
-// Every decoder of the channels between the custodian and its front and relay, over bytes that any of them
-// might send when it was taken over.
+// Fuzzes every decoder of the channels between the custodian and its front and relay, with bytes that a
+// compromised process might send.
 
 #include <algorithm>
 #include <cstdint>

@@ -10,7 +10,7 @@
 namespace coprotect::agent::ipc {
 namespace {
 
-constexpr std::uint8_t kNoError = 0;  // otherwise the Code's number and 1
+constexpr std::uint8_t kNoError = 0;  // otherwise the Code's number plus 1
 constexpr std::size_t kMaxErrorMessage = 4096;
 constexpr std::size_t kRequestIdDigits = 16;
 constexpr std::uint32_t kMostLimit = 100'000;
@@ -63,7 +63,7 @@ void write_error(Writer& w, const std::optional<Error>& error) {
       .lp(message.substr(0, kMaxErrorMessage));
 }
 
-// False if what stands there is neither.
+// False if the input is neither.
 bool read_error(Reader& r, std::optional<Error>& error) {
   const auto number = r.u8();
   auto message = r.text();
@@ -82,7 +82,7 @@ void write_certificates(Writer& w, const std::vector<Bytes>& certificates) {
 bool read_certificates(Reader& r, std::vector<Bytes>& certificates) {
   const auto count = r.u32();
   if (!count) return false;
-  for (std::uint32_t i = 0; i < *count; ++i) {  // each takes two bytes at least, so a lying count ends soon
+  for (std::uint32_t i = 0; i < *count; ++i) {  // each has at least two bytes, so a false count ends soon
     const auto certificate = r.lp();
     if (!certificate || certificate->empty() || certificate->size() > kMaxCertificate) return false;
     certificates.emplace_back(certificate->begin(), certificate->end());

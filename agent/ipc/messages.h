@@ -13,11 +13,11 @@
 
 namespace coprotect::agent::ipc {
 
-// What the custodian and its network processes, front and relay, tell each other, over a socketpair each.
-// Each side treats the other's bytes as hostile. A frame is u32 length (≤ kMaxFrame) and that many bytes; the
-// first is its Kind.
+// The messages between the custodian and its network processes, front and relay, over one socketpair each.
+// Each side treats the other's bytes as hostile. A frame is u32 length (≤ kMaxFrame) and that many bytes, of
+// which the first is its Kind.
 constexpr std::size_t kMaxFrame = std::size_t{9} << 20;
-constexpr std::size_t kMaxBody = std::size_t{8} << 20;          // of a Call or a Reply
+constexpr std::size_t kMaxBody = std::size_t{8} << 20;  // of a Call or a Reply
 constexpr std::size_t kMaxCertificate = protocol::Certificate::kMaxDer;
 
 enum class Kind : std::uint8_t {
@@ -68,11 +68,11 @@ enum class Route : std::uint8_t {
   key_list_put,     // PUT  /v1/tenants/{tenant}/keys
 };
 
-// What a route is called in the log, e.g. "partial-decrypt".
+// The name of a route in the log, for example "partial-decrypt".
 std::string_view route_name(Route route);
 
-// Whether subject is what the route's path holds: {key_id} or {sid}, 64 lower-case hex digits; {tenant}; or
-// nothing.
+// Whether `subject` is valid for the route's path: {key_id} or {sid}, 64 lower-case hex digits; {tenant}; or
+// empty.
 bool valid_subject(Route route, std::string_view subject);
 
 struct Call {
@@ -81,10 +81,10 @@ struct Call {
   std::string subject;  // the {key_id}, {sid} (64 hex digits) or {tenant} of the path, else empty
   Bytes
       peer_certificate;  // DER, as TLS verified it: good enough for what is public, no authority over a share
-  // The key of the authority that certified a client, 64 hex digits; empty for an agent. The certificate's
-  // own words about its tenant are its authority's, which may be another tenant's.
+  // The key of the CA that certified a client, 64 hex digits; empty for an agent. The tenant named in the
+  // certificate is only what that CA says, and the CA may be another tenant's.
   std::string authority{};
-  std::uint32_t budget_ms;  // what is left of the request's deadline
+  std::uint32_t budget_ms;  // time left until the request's deadline
   Bytes body;
 
   Bytes encode() const;
@@ -96,13 +96,13 @@ struct Reply {
   std::optional<Error> error;             // problem+json if set; the front knows the HTTP status of each Code
   std::string request_id;                 // 16 hex digits
   Bytes body;                             // application/octet-stream, or JSON for health
-  std::uint32_t retry_after_seconds = 0;  // only with an error: when to try again; 0: not said
+  std::uint32_t retry_after_seconds = 0;  // only with an error: when to retry; 0: unspecified
 
   Bytes encode() const;
   static Result<Reply> parse(ByteView frame);
 };
 
-// Whose certificates TLS accepts from those who connect.
+// The issuers and peers whose certificates TLS accepts from clients.
 struct Trust {
   std::vector<Bytes>
       authorities;           // DER: all tenants' client CAs, and the agent's own identity for invitations
@@ -112,9 +112,9 @@ struct Trust {
   static Result<Trust> parse(ByteView frame);
 };
 
-// How much of the front each may have: the [limits] of agent.toml (docs/LIMITS.md).
+// How much of the front each client, tenant and peer may use: the [limits] of agent.toml (docs/LIMITS.md).
 struct Limits {
-  std::uint32_t request_seconds = 30;  // a whole request, whatever its speed
+  std::uint32_t request_seconds = 30;  // for a whole request, whatever its speed
   std::uint32_t idle_seconds = 60;     // between two requests of a connection
   std::uint32_t connections = 1000;
   std::uint32_t handshake_seconds = 5;
@@ -128,16 +128,17 @@ struct Limits {
   std::uint32_t body_mib = 256;             // of all requests under way together
   std::uint32_t body_mib_per_client = 32;
   std::uint32_t body_mib_per_tenant = 128;
-  std::uint32_t hang_seconds = 30;  // front or relay without a pong are replaced
+  std::uint32_t hang_seconds = 30;  // a front or relay without a pong is replaced
 
-  // Of `connections`. If they are few, strangers have at most half, and peers at most half of the rest.
+  // Shares of `connections`. If that is small, strangers have at most half, and peers at most half of the
+  // rest.
   std::uint32_t places_for_strangers() const;
   std::uint32_t places_for_peers() const;
   std::uint32_t places_for_clients() const;
-  // How many descriptors the front may need: beside its own, the kernel may still be closing other
+  // How many descriptors the front may need: in addition to its own, the kernel may still be closing other
   // connections.
   std::uint32_t files() const { return connections + 1024; }
-  // Code::malformed, with both numbers, if a process that may open so many files cannot keep these limits.
+  // Code::malformed, with both numbers, if a process that may open `files` files cannot enforce these limits.
   Status fit_into(std::uint64_t files) const;
 
   Bytes encode() const;
@@ -145,7 +146,7 @@ struct Limits {
   bool operator==(const Limits&) const = default;
 };
 
-// What the front keeps of the limits, in the order of a Usage.
+// The limits that the front enforces, in the order of a Usage.
 enum class FrontLimit : std::uint8_t {
   connections,  // of clients
   connections_for_strangers,
@@ -166,8 +167,8 @@ enum class FrontLimit : std::uint8_t {
 };
 constexpr std::size_t kFrontLimits = 16;
 
-// How much of each is in use, of those of one holder by the one that has the most; and how often somebody was
-// refused or cut for it since the front started.
+// The use of each limit (for a limit per holder, that of the holder with the most), and how often it caused a
+// refusal or a cut since the front started.
 struct Usage {
   struct Of {
     std::uint64_t use = 0;
@@ -179,7 +180,7 @@ struct Usage {
   Of& operator[](FrontLimit limit) { return all[static_cast<std::size_t>(limit)]; }
   const Of& operator[](FrontLimit limit) const { return all[static_cast<std::size_t>(limit)]; }
   void add(const Usage& other);
-  // The hits alone, as they count on when another front takes this one's place.
+  // The hits only: they continue to count when a new front starts.
   Usage past() const;
 
   Bytes encode() const;
@@ -194,8 +195,7 @@ struct Ready {
   static Result<Ready> parse(ByteView frame);
 };
 
-// A question, or with Kind::pong its answer: that the process takes frames, and that its threads do their
-// work.
+// A ping, or with Kind::pong its answer: that the process reads frames and its threads work.
 struct Ping {
   std::uint64_t number;
 
@@ -210,20 +210,20 @@ struct GivenUp {
   static Result<GivenUp> parse(ByteView frame);
 };
 
-// What a peer is asked for, and so where: nothing else can be.
+// The request to a peer, which determines its path: no other is possible.
 enum class PeerRoute : std::uint8_t {
   decrypt = 1,     // POST /v1/keys/{key_id}/decrypt: a chained request
   peer_state = 2,  // POST /v1/peers/state
 };
 
-// A request for one peer, whom the custodian names from a bundle.
+// A request for one peer, which the custodian takes from a bundle.
 struct Forward {
   std::uint64_t id;  // chosen by the custodian
   PeerRoute route = PeerRoute::decrypt;
   std::string url;             // https://host:port
   Bytes identity_certificate;  // DER: the only trust anchor
   ByteArray<32> key_id;        // zero where the route has none
-  std::uint32_t budget_ms;     // for the whole of it
+  std::uint32_t budget_ms;     // for the whole request
   Bytes body;
 
   Bytes encode() const;
@@ -239,7 +239,7 @@ struct Forwarded {
   static Result<Forwarded> parse(ByteView frame);
 };
 
-// The frames that consist of their kind alone.
+// Frames that consist of their kind only.
 Bytes encode_reload();
 Bytes encode_stop();
 

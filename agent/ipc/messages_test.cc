@@ -27,7 +27,7 @@ Reply example_reply(std::optional<Error> error) {
   return reply;
 }
 
-// Each frame with a byte missing at the end, or one too many, is refused.
+// Expects a refusal of the frame with its last byte missing, or one byte too many.
 void refuses_other_lengths(const Bytes& frame, const std::function<bool(ByteView)>& parses) {
   ASSERT_TRUE(parses(frame));
   for (std::size_t n = 0; n < frame.size(); ++n) EXPECT_FALSE(parses(ByteView(frame).first(n))) << n;

@@ -1,6 +1,6 @@
-// coprotect-relay: asks other parties' agents for coprotect-agent, which starts it with their channel as
-// descriptor 3. It speaks to nobody but those whom the custodian names, by URL and identity, and is trusted
-// with nothing but the TLS key.
+// coprotect-relay: asks other parties' agents on behalf of coprotect-agent, which starts it with their
+// channel as descriptor 3. It talks only to agents that the custodian names by URL and identity. Its only
+// secret is the TLS key.
 
 #include <netdb.h>
 #include <sys/prctl.h>
@@ -25,20 +25,20 @@ namespace {
 
 constexpr int kChannel = 3;
 constexpr unsigned kThreads = 256;         // most of them wait for peers
-constexpr std::size_t kMaxWaiting = 4096;  // more than the custodian asks at a time, so that it never waits
+constexpr std::size_t kMaxWaiting = 4096;  // more than the custodian sends at a time, so that it never waits
 constexpr std::size_t kMaxWaitingBytes = std::size_t{256} << 20;
 
-// Nothing of the parent's environment, and no life without the parent.
+// Inherits no environment, and dies with the parent.
 Status confine() {
   clearenv();
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGTERM, SIG_IGN);  // systemd's to all processes of a unit: the agent says when it is time
+  std::signal(SIGTERM, SIG_IGN);  // systemd sends it to all processes of a unit; the agent says when to stop
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return Error(Code::internal, "cannot follow the agent's end");
   return Done{};
 }
 
-// What glibc reads to resolve a name. resolv.conf is often a link into a folder of the service that replaces
-// the file.
+// The files that glibc reads to resolve a name. resolv.conf is often a link into the folder of a service that
+// replaces the file.
 std::vector<std::filesystem::path> resolver_files() {
   std::vector<std::filesystem::path> files = {"/etc/resolv.conf", "/etc/hosts",    "/etc/nsswitch.conf",
                                               "/etc/host.conf",   "/etc/gai.conf", "/etc/services"};
@@ -48,7 +48,7 @@ std::vector<std::filesystem::path> resolver_files() {
   return files;
 }
 
-// What libraries read once is read before the sandbox closes.
+// Makes libraries read their files before the sandbox closes.
 void warm_up() {
   addrinfo* list = nullptr;
   if (getaddrinfo("localhost", "443", nullptr, &list) == 0) freeaddrinfo(list);
@@ -61,15 +61,15 @@ Result<std::shared_ptr<const TlsIdentity>> identity_from(const std::vector<Fd>& 
   return TlsIdentity::read(files[0].get(), files[1].get());
 }
 
-// The error's words without its code, which goes beside them.
+// The error's message without its code, which is sent separately.
 Error bare(const Error& error) {
   const std::string prefix = std::string(code_name(error.code())) + ": ";
   const std::string& message = error.message();
   return {error.code(), message.starts_with(prefix) ? message.substr(prefix.size()) : message};
 }
 
-// What is to be carried, and by when. Each has an end of its own (libcurl's timeouts): one that is long over
-// shows that the threads hang.
+// The requests under way and their deadlines. Each ends by itself (libcurl's timeouts): one that is long
+// overdue shows that the threads hang.
 class UnderWay {
  public:
   using Clock = Peers::Clock;
@@ -92,7 +92,7 @@ class UnderWay {
   };
 
   bool goes_on() const {
-    // The system's resolver may take longer than it is given.
+    // The system's resolver may exceed its time.
     constexpr std::chrono::seconds kStuck(60);
     const std::lock_guard lock(mutex_);
     return deadlines_.empty() || Clock::now() - *deadlines_.begin() < kStuck;
@@ -117,7 +117,7 @@ void carry(ipc::Channel& channel, Peers& peers, const ipc::Forward& forward,
   if (!channel.send(answer.encode())) channel.shutdown();
 }
 
-// Does what the custodian sends, until its channel ends.
+// Carries out the custodian's frames until its channel ends.
 Status serve(ipc::Channel& channel, Peers& peers, UnderWay& under_way, Workers& workers) {
   for (;;) {
     std::vector<Fd> files;
@@ -147,8 +147,8 @@ Status serve(ipc::Channel& channel, Peers& peers, UnderWay& under_way, Workers& 
   }
 }
 
-// It ends with its channel, at once: not exit(), since threads may still wait for peers, and libraries may
-// want what the sandbox denies.
+// Ends immediately with the channel. Not exit(), because threads may still wait for peers, and libraries may
+// need what the sandbox denies.
 [[noreturn]] void end(const Status& done) {
   const bool closed = !done && done.error().code() == Code::unavailable;
   if (!done && !closed) log_error("relay: " + done.error().message());
@@ -179,7 +179,7 @@ Status run() {
 
 int main() {
   using namespace coprotect;
-  // OpenSSL takes memory for strangers' bytes here, too; only the TLS key is in locked memory.
+  // OpenSSL also allocates memory for untrusted bytes here; only the TLS key is in locked memory.
   if (const auto locked = locked_memory::install_for_keys(); !locked) agent::relay::end(locked.error());
   agent::relay::end(agent::relay::run());
 }

@@ -3,7 +3,7 @@
 namespace coprotect::agent::relay {
 namespace {
 
-constexpr unsigned kMaxUnderWay = 16;          // to one peer: one that hangs must not use up all threads
+constexpr unsigned kMaxUnderWay = 16;          // to one peer: a hanging one must not use up all threads
 constexpr unsigned kMaxOfSilent = 1;           // until it answers one
 constexpr std::chrono::seconds kKeepIdle(50);  // agents close connections that are idle for 60 s
 
@@ -25,7 +25,7 @@ void Peers::use(std::shared_ptr<const TlsIdentity> self) {
   for (auto& [name, peer] : peers_) peer.idle.clear();
 }
 
-// A list of one, to be moved into the peer's and out of it.
+// Returns a list of one element, which can be spliced into the peer's list and out of it.
 Result<std::list<Peers::Connection>> Peers::take(const ipc::Forward& forward, const Name& name) {
   auto identity = protocol::Certificate::parse_der(forward.identity_certificate);
   if (!identity) return std::move(identity).error().in("identity certificate");

@@ -1,5 +1,4 @@
-// A real coprotect-relay, at whose channel the test sits in the custodian's place; its peer is a real
-// coprotect-front.
+// A real coprotect-relay, with the test as its custodian and a real coprotect-front as its peer.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -168,7 +167,7 @@ TEST_F(Relay, SpeaksOnlyToThePinnedIdentity) {
   auto asked = forward({1});
   asked.identity_certificate = other.certificate().der();
   expect_error(asked, Code::unauthenticated, "certificate");
-  // And a connection that was good for one pin is not taken for another.
+  // A connection that matched one pin is not reused for another.
   expect_echo(forward({2}));
   expect_error(asked, Code::unauthenticated, "certificate");
   EXPECT_EQ(calls(), 1u);
@@ -233,7 +232,7 @@ TEST_F(Relay, DoesNotLetOnePeerTakeEverything) {
   expect_echo(forward({2}));
 }
 
-// One request finds out whether it answers again; who sends the others need not wait for that.
+// One request checks whether the peer answers again; the others need not wait for that.
 TEST_F(Relay, AsksAPeerThatGaveNoAnswerOneAtATime) {
   std::mutex mutex;
   std::shared_ptr<ipc::Channel> channel;
@@ -283,7 +282,7 @@ TEST_F(Relay, ShowsItsNewCertificate) {
   EXPECT_TRUE(ask(forward({2})).error);  // the peer does not know that one
   trust(later);
   expect_echo(forward({3}));
-  // What is no certificate leaves the one in use.
+  // A malformed certificate leaves the current one in use.
   std::ofstream(folder_ / "own.pem") << "nothing";
   hand_over_identity();
   expect_echo(forward({4}));
@@ -303,7 +302,7 @@ TEST_F(Relay, EndsOnAFrameThatIsNotForIt) {
   EXPECT_EQ(relay_->reap(), "ended with status 1");
 }
 
-// What the custodian's process makes of a relay that was taken over: here a shell that writes to the channel.
+// How the custodian's process treats a compromised relay: here a shell that writes to the channel.
 TEST(HostileRelay, IsKilledForWhatNoRelaySends) {
   const auto folder = std::filesystem::temp_directory_path() / ("relay-test-" + std::to_string(getpid()));
   std::filesystem::create_directory(folder);

@@ -6,12 +6,12 @@
 
 namespace coprotect::agent::relay {
 
-// What the agent shows of itself to other agents: the certificate and key that its front serves with.
+// The agent's identity towards other agents: the same certificate and key that its front serves with.
 struct TlsIdentity {
   protocol::Certificate certificate;
   protocol::SigningKey key;
 
-  // Reads both, in PEM, from open files. Code::malformed if they are not a certificate and its key.
+  // Reads both, in PEM, from open files. Code::malformed unless they are a certificate and its key.
   static Result<std::shared_ptr<const TlsIdentity>> read(int certificate_file, int key_file);
 };
 

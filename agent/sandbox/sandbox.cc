@@ -29,7 +29,7 @@ Error failed(std::string_view what, int number) {
   return {Code::internal, "sandbox: " + std::string(what) + ": " + std::strerror(number)};
 }
 
-// struct landlock_ruleset_attr as of version 6; the headers that we build with may be older than the kernel.
+// struct landlock_ruleset_attr as of version 6; the build's headers may be older than the kernel.
 struct RulesetAttributes {
   std::uint64_t handled_access_fs;
   std::uint64_t handled_access_net;
@@ -43,13 +43,13 @@ constexpr std::uint64_t kBindTcp = 1;
 constexpr std::uint64_t kConnectTcp = 2;
 constexpr std::uint64_t kScopeAbstractSockets = 1;
 constexpr std::uint64_t kScopeSignals = 2;
-// In folders whose files may be changed. What these do not have: programs, devices, sockets, links.
+// Rights in folders whose files may be changed. These hold no programs, devices, sockets or links.
 constexpr std::uint64_t kChange = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
                                   LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR |
                                   LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
                                   LANDLOCK_ACCESS_FS_MAKE_REG | kRefer | kTruncate;
 
-// Everything that this version of Landlock can forbid (landlock(7)), but for what is needed.
+// Everything that this version of Landlock can forbid (landlock(7)), except what is needed.
 RulesetAttributes everything_but(const SandboxNeeds& needs, int version) {
   constexpr std::array<unsigned, 6> kFileRights{13, 14, 15, 15, 16, 16};  // how many bits each version knows
   const std::size_t known = static_cast<std::size_t>(version > 6 ? 6 : version);
@@ -62,8 +62,8 @@ RulesetAttributes everything_but(const SandboxNeeds& needs, int version) {
                                                         : kScopeSignals | kScopeAbstractSockets};
 }
 
-// Lets a path, or everything in a folder, be used so. What a name leads to counts, not the name: a file that
-// takes its place later is another one.
+// Allows this access to a path, or to everything in a folder. The rule applies to the file that the name
+// refers to now: a file that replaces it later is not allowed.
 Status allow(const Fd& ruleset, const std::filesystem::path& path, std::uint64_t access) {
   const Fd place(open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!place) return Done{};
@@ -73,7 +73,7 @@ Status allow(const Fd& ruleset, const std::filesystem::path& path, std::uint64_t
   return Done{};
 }
 
-// What is open already stays usable.
+// Descriptors that are already open stay usable.
 Result<int> forbid_paths(const SandboxNeeds& needs) {
   const int version =
       static_cast<int>(syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION));
@@ -106,7 +106,7 @@ constexpr std::array kAllowed{
     SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
     SCMP_SYS(eventfd2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep),
     SCMP_SYS(restart_syscall),
-    // the files of a certificate that was handed over
+    // the files of a certificate that was passed to this process
     SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(pread64), SCMP_SYS(lseek),
     // threads and memory
     SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),
@@ -118,13 +118,13 @@ constexpr std::array kAllowed{
     SCMP_SYS(getrusage), SCMP_SYS(getrandom), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
     SCMP_SYS(getegid)};
 
-// What libcurl and glibc's resolver add: the resolver asks over UDP, and the kernel over netlink for
-// addresses.
+// What libcurl and glibc's resolver add: the resolver uses UDP, and asks the kernel for addresses over
+// netlink.
 constexpr std::array kAllowedToConnect{
     SCMP_SYS(connect), SCMP_SYS(bind),   SCMP_SYS(socketpair), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg),
     SCMP_SYS(uname),   SCMP_SYS(select), SCMP_SYS(pselect6),   SCMP_SYS(pipe2),    SCMP_SYS(sysinfo)};
 
-// What a database and files that are replaced need; Landlock says where.
+// What a database and replaced files need; Landlock says where.
 constexpr std::array kAllowedToChange{
     SCMP_SYS(openat),     SCMP_SYS(unlink),      SCMP_SYS(unlinkat),   SCMP_SYS(rename),
     SCMP_SYS(renameat),   SCMP_SYS(renameat2),   SCMP_SYS(mkdir),      SCMP_SYS(mkdirat),
@@ -140,7 +140,7 @@ constexpr std::array kAllowedForSecrets{SCMP_SYS(memfd_secret), SCMP_SYS(mlock),
 
 using Filter = Owned<void, seccomp_release>;
 
-// The calls that are allowed with some arguments only.
+// Calls that are allowed only with some arguments.
 int allow_conditionally(scmp_filter_ctx filter) {
   const auto allow = [filter](int call, scmp_arg_cmp condition) {
     return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
@@ -152,10 +152,10 @@ int allow_conditionally(scmp_filter_ctx filter) {
   int result = allow(SCMP_SYS(mmap), not_executable);
   if (result == 0) result = allow(SCMP_SYS(mprotect), not_executable);
   if (result == 0) result = allow(SCMP_SYS(clone), a_thread);
-  // The flags of clone3 stand in memory, where a filter cannot look; glibc falls back to clone.
+  // The flags of clone3 are in memory, where a filter cannot read them; glibc falls back to clone.
   if (result == 0)
     result = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, nullptr);
-  // Others have the kernel send a signal, of any number, to any process of the user.
+  // Other commands make the kernel send a signal, of any number, to any process of the user.
   for (const scmp_datum_t command :
        {scmp_datum_t{F_GETFD}, scmp_datum_t{F_SETFD}, scmp_datum_t{F_GETFL}, scmp_datum_t{F_SETFL},
         scmp_datum_t{F_DUPFD}, scmp_datum_t{F_DUPFD_CLOEXEC}, scmp_datum_t{F_GETLK}, scmp_datum_t{F_SETLK},
@@ -179,7 +179,7 @@ int allow_all(scmp_filter_ctx filter, std::span<const int> calls) {
 
 int allow_connecting(scmp_filter_ctx filter) {
   int result = allow_all(filter, kAllowedToConnect);
-  // Others type into terminals.
+  // Other requests insert input into terminals.
   for (const scmp_datum_t request : {scmp_datum_t{FIONBIO}, scmp_datum_t{FIONREAD}}) {
     const scmp_arg_cmp only{.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = 0xffffffffu, .datum_b = request};
     if (result == 0) result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &only);
@@ -192,7 +192,7 @@ int allow_connecting(scmp_filter_ctx filter) {
   return result;
 }
 
-// `call` makes them. The type is beside flags in its argument.
+// Allows `call` to make local sockets. The type shares its argument with flags.
 int allow_local_sockets(scmp_filter_ctx filter, int call, scmp_datum_t type) {
   const std::array<scmp_arg_cmp, 2> local{
       scmp_arg_cmp{.arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_UNIX, .datum_b = 0},
@@ -200,13 +200,13 @@ int allow_local_sockets(scmp_filter_ctx filter, int call, scmp_datum_t type) {
   return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, local.size(), local.data());
 }
 
-// One for datagrams sends them to whomever each of them names, a pair's too.
+// A datagram socket, even one of a pair, can send to any address in each message.
 int allow_pairs(scmp_filter_ctx filter) {
   const int result = allow_local_sockets(filter, SCMP_SYS(socketpair), SOCK_STREAM);
   return result != 0 ? result : allow_local_sockets(filter, SCMP_SYS(socketpair), SOCK_SEQPACKET);
 }
 
-// A process may ask what its limits are, and those of no other.
+// A process may read its own limits, and those of no other process.
 int allow_own_limits(scmp_filter_ctx filter) {
   const std::array<scmp_arg_cmp, 2> own{
       scmp_arg_cmp{.arg = 0, .op = SCMP_CMP_EQ, .datum_a = 0, .datum_b = 0},
@@ -214,22 +214,23 @@ int allow_own_limits(scmp_filter_ctx filter) {
   return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), own.size(), own.data());
 }
 
-// Landlock does not govern who may use a file, and what can be opened for reading could be opened to all.
+// Landlock does not restrict chmod, and a file that can be opened for reading could be made accessible to
+// all.
 int allow_making_private(scmp_filter_ctx filter) {
   const scmp_arg_cmp for_its_owner{
       .arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = 0xffffffffu, .datum_b = S_IRUSR | S_IWUSR};
   return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(fchmod), 1, &for_its_owner);
 }
 
-// Only for reading; Landlock says which files.
+// Only for reading; Landlock restricts which files.
 int allow_opening(scmp_filter_ctx filter) {
   const scmp_arg_cmp for_reading{
       .arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = O_ACCMODE | O_CREAT | O_TRUNC, .datum_b = O_RDONLY};
   return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, &for_reading);
 }
 
-// EPERM rather than death for the rest: it denies as much, and a library that tries something new does not
-// become an outage.
+// The rest fails with EPERM instead of killing the process: that denies as much, and a library that tries
+// something new does not cause an outage.
 Status forbid_calls(const SandboxNeeds& needs, bool landlock) {
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (filter == nullptr) return failed("seccomp_init", ENOMEM);

@@ -1,5 +1,5 @@
-// What a stranger's code could do that runs inside the front or the relay. Each test enters the sandbox in a
-// process of its own.
+// What injected code could do inside the front or the relay. Each test enters the sandbox in a separate
+// process.
 
 #include "agent/sandbox/sandbox.h"
 
@@ -31,7 +31,7 @@
 namespace coprotect::agent {
 namespace {
 
-// Exits with 0 if `denied` says, after the sandbox was entered, that what it tried failed.
+// Exits with 0 if `denied` reports, inside the sandbox, that its attempt failed.
 template <typename F>
 void expect_in_sandbox(F&& holds, const SandboxNeeds& needs = {}) {
   EXPECT_EXIT(
@@ -109,7 +109,7 @@ TEST(SandboxDeathTest, GainsNothing) {
   });
 }
 
-// Threads that were started before are in it too, and new ones can be started.
+// Threads started before are confined too, and new ones can be started.
 TEST(SandboxDeathTest, HoldsForEveryThread) {
   expect_in_sandbox([] {
     bool outcome = false;
@@ -118,7 +118,7 @@ TEST(SandboxDeathTest, HoldsForEveryThread) {
   });
 }
 
-// What the front is for still works: open sockets, and files that are handed over.
+// The front's work is still possible: open sockets, and files that are passed to it.
 TEST(SandboxDeathTest, LeavesOpenSocketsAndGivenFiles) {
   auto pair = ipc::Channel::make_pair();
   ASSERT_TRUE(pair);
@@ -134,7 +134,7 @@ TEST(SandboxDeathTest, LeavesOpenSocketsAndGivenFiles) {
   });
 }
 
-// What the relay is left with: it connects, and reads what it named.
+// The relay can still connect, and read the files that it named.
 TEST(SandboxDeathTest, LeavesWhatAClientNeeds) {
   const SandboxNeeds needs{.connect = true, .read = {"/etc/hosts", "/usr/share", "/nowhere"}};
   expect_in_sandbox(
@@ -158,8 +158,8 @@ TEST(SandboxDeathTest, LeavesWhatAClientNeeds) {
       needs);
 }
 
-// What the custodian is left with: the files of its own folder, local sockets, locked memory, and nobody
-// else's.
+// The custodian can still use the files of its own folder, local sockets and locked memory, and no other
+// files.
 TEST(SandboxDeathTest, LeavesWhatACustodianNeeds) {
   const harness::Scratch scratch;
   const std::string own = (scratch / "own").string();

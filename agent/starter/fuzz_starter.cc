@@ -1,5 +1,5 @@
-// What coprotect-starter and the custodian read from each other, over bytes that either might send when it
-// was taken over.
+// Fuzzes what coprotect-starter and the custodian read from each other, with bytes that a compromised one
+// might send.
 
 #include <algorithm>
 #include <cstdint>

@@ -1,6 +1,6 @@
-// coprotect-starter: starts programs for coprotect-agent, whose own sandbox lets it start none. It has the
-// agent's channel as descriptor 3, and the programs that it may start, with what arguments, on its command
-// line. It reads nothing else, and holds no secret.
+// coprotect-starter: starts programs for coprotect-agent, whose own sandbox does not allow that. The agent's
+// channel is its descriptor 3. Its command line names the programs that it may start, and their arguments. It
+// reads nothing else, and holds no secret.
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -36,7 +36,7 @@ struct Program {
   }
 };
 
-// As messages.h describes them. Code::malformed for anything else.
+// As messages.h describes. Code::malformed for anything else.
 Result<std::vector<Program>> read_programs(std::span<char* const> words) {
   std::vector<Program> programs;
   while (!words.empty()) {
@@ -63,7 +63,7 @@ class Programs {
  public:
   explicit Programs(std::vector<Program> allowed) : allowed_(std::move(allowed)) {}
 
-  // What a reply carries beside its bytes is the handle of the new process.
+  // The reply carries the new process's handle beside its bytes.
   Answer carry_out(Order order, const std::vector<Fd>& files, int& handle) {
     std::erase_if(dropped_,
                   [this](pid_t pid) { return reap(static_cast<std::uint32_t>(pid)).failure.empty(); });
@@ -108,7 +108,7 @@ class Programs {
     return {};
   }
 
-  // Waits for nobody: the other side saw its end.
+  // Does not block: the other side has seen its end.
   Answer reap(std::uint32_t pid) {
     const auto found = running_.find(static_cast<pid_t>(pid));
     int status = 0;
@@ -129,7 +129,7 @@ class Programs {
   std::map<pid_t, hsm::Spawned> running_;
 };
 
-// Until the channel ends, or brings what is no order.
+// Runs until the channel ends or brings something that is not an order.
 Status serve(ipc::Channel& channel, Programs& programs) {
   for (;;) {
     std::vector<Fd> files;
@@ -145,10 +145,10 @@ Status serve(ipc::Channel& channel, Programs& programs) {
 }
 
 int run(std::span<char* const> words) {
-  // No life without the agent, whose own end may be at any moment.
+  // Dies with the agent, which may already be ending.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return 1;
   ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGTERM, SIG_IGN);  // systemd's to all processes of a unit: the agent says when it is time
+  ::signal(SIGTERM, SIG_IGN);  // systemd sends it to all processes of a unit; the agent says when to stop
   ipc::Channel channel{Fd(kChannel)};
   auto allowed = read_programs(words);
   if (!allowed) return 1;

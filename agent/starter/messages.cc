@@ -14,7 +14,7 @@ void write_strings(Writer& w, const std::vector<std::string>& strings) {
   for (const std::string& string : strings) w.lp4(bytes_of(string));
 }
 
-// A string that execve() would take for a shorter one is none.
+// Rejects a string that execve() would read as a shorter one.
 std::optional<std::string> read_string(Reader& r) {
   const auto bytes = r.lp4();
   if (!bytes || bytes->size() > kMaxString || std::ranges::find(*bytes, 0) != bytes->end())

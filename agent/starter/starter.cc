@@ -18,7 +18,7 @@ using starter::Answer;
 using starter::Order;
 
 constexpr int kItsChannel = 3;
-// It answers at once; a disk from which a program is read may take its time.
+// It answers immediately, but reading a program from the disk may take time.
 constexpr std::chrono::seconds kPatience(30);
 
 bool fits(const std::vector<std::string>& strings) {
@@ -56,8 +56,8 @@ Starter::~Starter() {
   hsm::direct_spawner().reap(process_);
 }
 
-// An order without an answer is the end of the starter: whatever came next would be taken for it. So what
-// takes memory comes before the order or after the answer.
+// An order without an answer ends the starter, because the next answer would be taken for it. So memory is
+// allocated before the order or after the answer.
 Result<Answer> Starter::ask(const Order& order, std::span<const int> files, std::vector<Fd>* received) {
   const Bytes encoded = order.encode();
   ByteArray<starter::kAnswerSize> frame;
@@ -74,7 +74,7 @@ Result<Answer> Starter::ask(const Order& order, std::span<const int> files, std:
       lose();
       return Error(Code::unavailable, "coprotect-starter does not answer: " + done.error().message());
     }
-  } catch (const std::bad_alloc&) {  // of the words for what went wrong
+  } catch (const std::bad_alloc&) {  // for the error message
     lose();
     throw;
   }
@@ -83,8 +83,8 @@ Result<Answer> Starter::ask(const Order& order, std::span<const int> files, std:
   return answer;
 }
 
-// For what has to happen, from where nothing may be thrown: until there is memory for it, or the starter is
-// lost, and this process with it.
+// For orders that must succeed, from code that must not throw: retries until there is memory, or until the
+// starter is lost, and this process with it.
 std::optional<Answer> Starter::insist(const Order& order) {
   constexpr std::chrono::milliseconds kPause{20};
   while (!lost_) {
@@ -131,7 +131,7 @@ void Starter::signal_group(pid_t pid, int number) {
 }
 
 std::optional<int> Starter::reap(const hsm::Spawned& spawned) {
-  // The starter serves everybody, and waits for nobody.
+  // The starter serves all threads, so it must not be made to wait.
   pollfd ended{.fd = spawned.handle.get(), .events = POLLIN, .revents = 0};
   while (poll(&ended, 1, -1) < 0 && errno == EINTR) {
   }

@@ -10,32 +10,31 @@
 
 namespace coprotect::agent {
 
-// A process that starts programs for one that cannot do so itself any more, since a sandbox holds for all
-// that a process starts (docs/decisions/0026). It ends with this process, and those that it started learn of
-// its end as of their parent's.
+// A process that starts programs for one that no longer can, because a sandbox also applies to everything
+// that a process starts (docs/decisions/0026). It ends with this process. The programs that it started learn
+// of its end as that of their parent.
 class Starter : public hsm::Spawner {
  public:
-  // A program that it may start, and with what: nothing of it is left for a custodian to say that somebody
-  // took over meanwhile.
+  // A program that it may start, and its arguments. A compromised custodian can change nothing of this.
   struct Program {
     std::filesystem::path executable;
-    std::vector<std::string> arguments;  // from its name on
-    bool takes_more = false;             // arguments of the custodian's after these
-    bool takes_environment = false;      // that of the starter; otherwise none
+    std::vector<std::string> arguments;  // beginning with its name
+    bool takes_more = false;             // whether the custodian may append arguments
+    bool takes_environment = false;      // the starter's; otherwise none
   };
-  // Before the sandbox, and before the thread that calls this could end.
+  // Call before entering the sandbox, from a thread that does not end early.
   static Result<std::unique_ptr<Starter>> begin(const std::filesystem::path& executable,
                                                 const std::vector<Program>& programs,
                                                 std::vector<std::string> environment = {});
 
   ~Starter() override;
 
-  // Whether it is gone or hangs. Nothing helps then but the end of this process, and of it with it.
+  // Whether it is gone or hangs. The only remedy is to end this process, and the starter with it.
   bool lost() const { return lost_; }
   // Readable once it has ended.
   int handle() const { return process_.handle.get(); }
 
-  // The environment is as begin() said, whatever is asked for.
+  // The environment is as begin() said, whatever is requested.
   Result<hsm::Spawned> start(const std::filesystem::path& executable, std::vector<std::string> arguments,
                              std::vector<std::string> environment, int channel, int its_channel) override;
   void signal_group(pid_t pid, int number) override;
@@ -48,7 +47,7 @@ class Starter : public hsm::Spawner {
                               std::vector<Fd>* received = nullptr);
   std::optional<starter::Answer> insist(const starter::Order& order);
 
-  std::mutex mutex_;  // an order and its answer
+  std::mutex mutex_;  // held for an order and its answer
   std::atomic<bool> lost_ = false;
   hsm::Spawned process_;
   ipc::Channel channel_;

@@ -1,4 +1,4 @@
-// A real coprotect-starter, and what it does for a process that may start nothing itself.
+// A real coprotect-starter, and its service for a process that may not start programs itself.
 
 #include "agent/starter/starter.h"
 
@@ -84,7 +84,7 @@ TEST_F(StarterTest, StartsNothingElse) {
   EXPECT_TRUE(run("exit 0"));
 }
 
-// Who took the custodian over would choose a library to be preloaded, or a file to be read.
+// An attacker in the custodian would choose a library to preload, or a file to read.
 TEST_F(StarterTest, StartsThemWithNothingElse) {
   EXPECT_TRUE(starter_->start("/bin/cat", {"cat", "/dev/null"}, {}, its_.get(), 3));
   for (const std::vector<std::string>& other :
@@ -138,7 +138,7 @@ TEST_F(StarterTest, IsLostIfItEnds) {
   EXPECT_TRUE(starter_->lost());
 }
 
-// Many threads order at once; each has its own answer.
+// Many threads send orders concurrently; each gets its own answer.
 TEST_F(StarterTest, ServesManyThreads) {
   std::vector<std::jthread> threads;
   for (int i = 0; i < 8; ++i)

@@ -1,6 +1,6 @@
-// coprotect-token: answers one request about one token and ends. It is started by hsm::Token with its channel
-// as descriptor 3, and nothing on its command line but, from root, the numbers of the user and the group that
-// it is to be, and is the only program that links a TPM library or loads a vendor's PKCS#11 module.
+// coprotect-token: answers one request about one token, then ends. hsm::Token starts it with its channel as
+// descriptor 3. Its command line is empty, except that root passes the numbers of the user and group to
+// become. It is the only program that links a TPM library or loads a vendor's PKCS#11 module.
 
 #include <fcntl.h>
 #include <grp.h>
@@ -26,14 +26,13 @@
 namespace coprotect::hsm {
 namespace {
 
-// What the token said, and the stamp of the PIN file if the token refused its PIN.
+// The token's answer, and the stamp of the PIN file if the token rejected its PIN.
 struct Answer {
   Result<TokenReply> reply;
   Bytes refused;
 };
 
-// A sealed key is given out only after it was unsealed once: a share under a key that nobody can unseal would
-// be lost.
+// Unseals a sealed key once before returning it: a share under a key that cannot be unsealed would be lost.
 Result<TokenReply> seal_new_key(Backend& backend) {
   Secret key(kWrappingKeySize);
   system_random().fill(key.fill());
@@ -106,7 +105,7 @@ Result<TokenReply> answer_of(Backend& backend, const TokenRequest& request) {
   return Error(Code::internal, "unknown operation");
 }
 
-// A token's copy is newer than what is said to be sealed, made or destroyed. What is unsealed needs none.
+// Updates the token's copy before reporting a key sealed, made or destroyed. Unsealing needs no copy.
 Result<TokenReply> with_copy(Backend& backend, TokenOperation operation, Result<TokenReply> reply) {
   if (!reply) return reply;
   if (operation != TokenOperation::probe) {
@@ -122,7 +121,7 @@ Result<TokenReply> with_copy(Backend& backend, TokenOperation operation, Result<
 Answer answer(ByteView encoded) {
   const auto request = TokenRequest::parse(encoded);
   if (!request) return {request.error(), {}};
-  // Who sends requests may be somebody else than who started this. A URI names a library to be loaded.
+  // The sender of requests may not be the process that started this one, and a URI names a library to load.
   const char* const only = std::getenv(kOnlyToken);
   if (only != nullptr && request->uri != only)
     return {Error(Code::denied, "this helper serves another token"), {}};
@@ -135,7 +134,7 @@ Answer answer(ByteView encoded) {
   return {Error(Code::wrong_code, reply.error().message() + ": " + pin->advice()), pin->stamp()};
 }
 
-// The one place where what a library throws is caught.
+// The only place that catches exceptions of a library.
 Answer answer_or_error(ByteView encoded) {
   try {
     return answer(encoded);
@@ -161,7 +160,7 @@ std::optional<unsigned> number(const char* text) {
   return failure == std::errc() && rest == end ? std::optional(value) : std::nullopt;
 }
 
-// With all groups of the user: one of them may be that of the TPM or of the token's folder.
+// With all groups of the user: one of them may own the TPM or the token's folder.
 bool become(const char* user_text, const char* group_text) {
   const auto user = number(user_text);
   const auto group = number(group_text);
@@ -180,8 +179,8 @@ bool become(const char* user_text, const char* group_text) {
 }  // namespace
 }  // namespace coprotect::hsm
 
-// The agent died. SoftHSM2 writes its token's files in place, so that one who is killed meanwhile leaves no
-// token behind: what was begun gets some seconds to end.
+// The agent died. SoftHSM2 writes its token's files in place, and a kill in between would destroy the token:
+// the current operation gets some seconds to finish.
 extern "C" void end_soon(int) {
   constexpr unsigned kGraceSeconds = 5;
   alarm(kGraceSeconds);  // SIGALRM kills
@@ -189,7 +188,7 @@ extern "C" void end_soon(int) {
 
 int main(int count, char** arguments) {
   if (count > 1 && (count != 3 || !coprotect::hsm::become(arguments[1], arguments[2]))) _exit(1);
-  // The arena alone: the allocators of OpenSSL and GMP stay as the foreign code expects them.
+  // The arena only: foreign code needs the allocators of OpenSSL and GMP unchanged.
   const bool locked = bool(coprotect::locked_memory::install_arena_only());
   struct sigaction ends {};
   ends.sa_handler = end_soon;
@@ -197,5 +196,5 @@ int main(int count, char** arguments) {
   if (!locked || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || sigaction(SIGTERM, &ends, nullptr) != 0 ||
       prctl(PR_SET_PDEATHSIG, SIGTERM) != 0)
     _exit(1);
-  _exit(coprotect::hsm::serve());  // foreign code gets no turn in exit handlers
+  _exit(coprotect::hsm::serve());  // runs no exit handlers of foreign code
 }

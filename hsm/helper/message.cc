@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kMaxErrorText = 1'024;
 
-// Place + 1 in this list is the code on the channel.
+// The position in this list + 1 is the code on the channel.
 constexpr std::array kReportedCodes = {Code::malformed,   Code::altered,  Code::wrong_code, Code::locked_out,
                                        Code::unavailable, Code::internal, Code::conflict};
 
@@ -51,7 +51,7 @@ bool fits(TokenOperation operation, std::size_t subject) {
   return false;
 }
 
-// A text of foreign code, made fit for a log: one line of printable ASCII.
+// Foreign text made safe for a log: one line of printable ASCII.
 std::string printable(std::string_view text) {
   std::string line(text.substr(0, kMaxErrorText));
   std::replace_if(

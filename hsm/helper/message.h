@@ -8,10 +8,10 @@
 
 namespace coprotect::hsm {
 
-// What passes between an agent and coprotect-token: one request, one reply, each one packet of a
-// SOCK_SEQPACKET socket pair. Both sides take the other for hostile.
+// The messages between an agent and coprotect-token: one request and one reply, each a single packet of a
+// SOCK_SEQPACKET socket pair. Each side treats the other as hostile.
 
-constexpr int kTokenChannel = 3;  // the helper's descriptor of it
+constexpr int kTokenChannel = 3;  // its descriptor in the helper
 constexpr std::size_t kWrappingKeySize = 32;
 constexpr std::size_t kMaxSealedKey = 4'096;
 constexpr std::size_t kMaxTokenUri = 1'024;
@@ -29,7 +29,7 @@ enum class TokenOperation : std::uint8_t {
   destroy_root = 5
 };
 
-// In the environment of a helper that serves this token alone, by its URI.
+// Environment variable of a helper: the URI of the only token that it serves.
 inline constexpr const char* kOnlyToken = "COPROTECT_ONLY_TOKEN";
 
 // "CPTQ" | version u8 = 1 | operation u8 | uri (text) | name lp | refused lp | subject lp (of unseal: what
@@ -37,7 +37,7 @@ inline constexpr const char* kOnlyToken = "COPROTECT_ONLY_TOKEN";
 struct TokenRequest {
   TokenOperation operation;
   std::string uri;
-  std::string name;  // the token that it must be; empty: any
+  std::string name;  // the required token; empty: any
   Bytes refused;     // the stamp of a PIN file whose PIN must not be tried (pin.h); empty: none
   Bytes subject;
 
@@ -52,12 +52,12 @@ struct TokenReply {
   Secret key;
   Bytes sealed;
   std::string name;      // of the token that answered
-  std::string notice{};  // what its operator has to know, although it answered; may be empty
+  std::string notice{};  // what its operator must know although it answered; may be empty
 
-  // `refused`: the stamp of the PIN file, if the error is that the token refused its PIN.
+  // `refused`: the PIN file's stamp, if the error is that the token rejected its PIN.
   static Secret encode(const Result<TokenReply>& reply, ByteView refused = {});
-  // The reply to `operation`, or the error that the helper reports; `refused` gets the PIN file's stamp if
-  // the token refused the PIN. Code::unavailable for anything else than an encoded reply to this operation.
+  // The reply to `operation`, or the error that the helper reports. If the token rejected the PIN, `refused`
+  // gets the PIN file's stamp. Code::unavailable for anything but an encoded reply to this operation.
   static Result<TokenReply> parse(TokenOperation operation, ByteView encoded, Bytes* refused = nullptr);
 };
 

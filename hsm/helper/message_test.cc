@@ -77,7 +77,7 @@ TEST(TokenReply, IsReadAsItWasWrittenAndOnlyForItsOperation) {
       Kind{TokenOperation::seal_new_key, 32, {1, 2}, "tpm:1"}, Kind{TokenOperation::unseal, 32, {}, "tpm:1"},
       Kind{TokenOperation::probe, 0, {}, ""}, Kind{TokenOperation::make_root, 32, {1, 2}, "tpm:1"},
       Kind{TokenOperation::destroy_root, 0, {}, ""}};
-  // What two operations are answered with alike.
+  // Operations with the same form of answer.
   const auto alike = [](const Kind& a, const Kind& b) {
     return a.key_size == b.key_size && a.sealed == b.sealed;
   };

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t kMaxPin = 255;
 
-// Reads as much as fits and the file has; −1 and errno if it cannot be read.
+// Reads until the buffer is full or the file ends; −1 and errno on failure.
 ssize_t read_into(std::span<std::uint8_t> to, int fd) {
   std::size_t size = 0;
   while (size < to.size()) {
@@ -75,7 +75,7 @@ Result<PinFile> PinFile::open(std::string_view pin_source, ByteView refused) {
   if (pin.empty() || pin.size() > kMaxPin)
     return Error(Code::unavailable, "the PIN file \"" + path + "\" holds no PIN of 1 to 255 bytes");
   file.pin_ = Secret::copy_of(pin);
-  // A file system without locks is no reason to refuse.
+  // A file system without locks is not a reason to fail.
   while (flock(file.fd_, LOCK_EX) != 0 && errno == EINTR) {
   }
   return file;

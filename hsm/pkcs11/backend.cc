@@ -26,8 +26,8 @@ constexpr std::string_view kRootLabel = "coprotect-root";
 constexpr std::string_view kKeyMagic = "CPKB";
 constexpr std::string_view kRootMagic = "CPKN";  // under a root
 
-// "CPKB" or "CPKN" | version u8 = 1 | sealing key's CKA_ID 16 | nonce 12 | ciphertext 48. All before the
-// ciphertext is bound as AAD.
+// "CPKB" or "CPKN" | version u8 = 1 | sealing key's CKA_ID 16 | nonce 12 | ciphertext 48. Everything before
+// the ciphertext is the AAD.
 struct SealedBlob {
   SealKeyId key;
   ByteArray<12> nonce;
@@ -40,7 +40,7 @@ struct SealedBlob {
   }
 };
 
-// Texts of a token are padded with blanks, and may hold anything.
+// A token's texts are padded with blanks, and may contain anything.
 template <std::size_t N>
 std::string text_of_field(const unsigned char (&field)[N]) {
   std::string text(field, field + N);
@@ -64,8 +64,8 @@ class Pkcs11Backend final : public Backend {
         slot_(slot),
         wanted_(std::move(wanted)) {}
 
-  // Until it goes, nobody else puts the token's files back. Fails if they are damaged: a root whose object
-  // cannot be read would look destroyed.
+  // While the lock exists, no other process restores the token's files. Fails if they are damaged: a root
+  // with an unreadable object would look destroyed.
   Status lock(const std::vector<NotPutBack>& not_put_back) {
     if (!is_soft()) return Done{};
     for (const NotPutBack& token : not_put_back)
@@ -98,7 +98,7 @@ class Pkcs11Backend final : public Backend {
     return std::move(writer).take();
   }
 
-  // A root is a key of its own in the token, used for nothing but to encrypt what it gives out.
+  // Each root is a separate key in the token, used only to encrypt the key that it releases.
   Result<NewRoot> make_root(const RootId& id) override {
     const auto session = logged_in();
     if (!session) return session.error();
@@ -155,7 +155,7 @@ class Pkcs11Backend final : public Backend {
   Status probe() override {
     auto session = Session::open(slot_);
     if (!session) return std::move(session).error();
-    // The key is seen only after login.
+    // The key is visible only after login.
     const std::string start = name_without_key(slot_.info);
     if (!wanted_.empty() && !wanted_.starts_with(start)) return another_token(start + "...", wanted_);
     return Done{};
@@ -176,7 +176,7 @@ class Pkcs11Backend final : public Backend {
     return {reinterpret_cast<const char*>(slot_.info.serialNumber), sizeof slot_.info.serialNumber};
   }
 
-  // The library reads its configuration when it is loaded. This is the last that it does.
+  // Loads the library again, because it reads its configuration when loaded. This is the backend's last step.
   Status open_copy() {
     modules_.reset();
     auto modules = Modules::load(uri_);
@@ -223,8 +223,8 @@ class Pkcs11Backend final : public Backend {
                             sealed.last(kCiphertextSize));
   }
 
-  // The sealing key of the token that was asked for, or the one with this id. A token that need not be a
-  // certain one gets a key if it has none.
+  // The sealing key of the requested token, or the one with this id. If any token is acceptable, one without
+  // a key gets one.
   Result<SealKey> seal_key(const Session& session, const std::optional<SealKeyId>& id = std::nullopt) {
     auto keys = SealKey::find_all(session, kKeyLabel);
     if (!keys) return std::move(keys).error();
@@ -254,7 +254,7 @@ class Pkcs11Backend final : public Backend {
 
   Uri uri_;
   std::optional<PinFile> pin_;
-  Fd lock_;  // of a software token's folder
+  Fd lock_;  // lock of a software token's folder
   std::optional<Modules> modules_;
   Slot slot_;
   std::string wanted_;  // the token's name; empty: any

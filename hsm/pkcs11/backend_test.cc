@@ -21,7 +21,7 @@ class BackendOnAToken : public testing::Test {
   Result<std::unique_ptr<Backend>> backend() const { return open({.uri = token_.uri()}); }
   Secret pin() const { return Secret::copy_of(bytes_of("271828")); }
 
-  // Runs `use` in a session of a token of ours, logged in.
+  // Runs `use` in a logged-in session of our own token.
   template <typename F>
   void in_session(F&& use) const {
     const auto uri = Uri::parse(token_.uri());
@@ -69,7 +69,7 @@ TEST_F(BackendOnAToken, MakesOneSealingKeyThatCannotBeTakenOut) {
   });
 }
 
-// A key that somebody else put there, with one thing more allowed than a key of ours has.
+// A key that another program put there, with one permission more than our keys have.
 class WronglyMadeKey : public BackendOnAToken {
  protected:
   struct Flag {
@@ -77,7 +77,7 @@ class WronglyMadeKey : public BackendOnAToken {
     const char* name;
     CK_BBOOL value;
   };
-  // A key as SealKey::make() makes it, but for one attribute.
+  // A key as SealKey::make() makes it, except for one attribute.
   void make(const Flag& wrong) {
     in_session([&](const Session& session) {
       const CK_OBJECT_CLASS secret_key = CKO_SECRET_KEY;

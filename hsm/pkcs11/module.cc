@@ -13,7 +13,7 @@ Error cannot_load(const std::string& what) {
   return {Code::unavailable, "cannot load " + what + ": " + (cause != nullptr ? cause : "unknown cause")};
 }
 
-// The tokens of a module that the URI matches. A slot whose token cannot be read has none.
+// Adds the module's tokens that the URI matches. Skips a slot whose token cannot be read.
 void add_matches(CK_FUNCTION_LIST* module, const Uri& uri, std::vector<Slot>& matches) {
   CK_INFO module_info{};
   if (module->C_GetInfo(&module_info) != CKR_OK || !uri.matches_module(module_info)) return;

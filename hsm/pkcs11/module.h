@@ -17,14 +17,14 @@ struct Slot {
   CK_TOKEN_INFO info;
 };
 
-// The initialised modules among which a URI selects a token: the one at its module-path, otherwise all that
-// are registered with p11-kit. Finalised and unloaded when this goes.
+// The initialised modules from which a URI selects a token: the one at its module-path, otherwise all that
+// are registered with p11-kit. The destructor finalises and unloads them.
 class Modules {
  public:
   static Result<Modules> load(const Uri& uri);
 
   // The one initialised token that the URI matches. Code::unavailable if there is none, Code::malformed if
-  // several.
+  // there are several.
   Result<Slot> find(const Uri& uri) const;
 
  private:

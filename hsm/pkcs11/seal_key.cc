@@ -21,8 +21,8 @@ struct Flag {
   CK_BBOOL value;
   const char* name;
 };
-// Every attribute of PKCS#11 2.40 §4.10 that says what may be done with the key. What is not stated is the
-// token's to choose, and SoftHSM2 for one chooses "yes".
+// Every attribute of PKCS#11 2.40 §4.10 about permitted uses of the key. The token chooses the value of an
+// attribute that is not stated, and SoftHSM2, for example, chooses "yes".
 constexpr std::array<Flag, 12> kAsked = {{{CKA_PRIVATE, CK_TRUE, "CKA_PRIVATE"},
                                           {CKA_SENSITIVE, CK_TRUE, "CKA_SENSITIVE"},
                                           {CKA_EXTRACTABLE, CK_FALSE, "CKA_EXTRACTABLE"},
@@ -35,7 +35,7 @@ constexpr std::array<Flag, 12> kAsked = {{{CKA_PRIVATE, CK_TRUE, "CKA_PRIVATE"},
                                           {CKA_DERIVE, CK_FALSE, "CKA_DERIVE"},
                                           {CKA_MODIFIABLE, CK_FALSE, "CKA_MODIFIABLE"},
                                           {CKA_COPYABLE, CK_FALSE, "CKA_COPYABLE"}}};
-// What the token says of the key's past: it was made on the token, and never left it.
+// The token's record of the key's past: generated on the token, and never exported.
 constexpr std::array<Flag, 3> kHistory = {{{CKA_LOCAL, CK_TRUE, "CKA_LOCAL"},
                                            {CKA_ALWAYS_SENSITIVE, CK_TRUE, "CKA_ALWAYS_SENSITIVE"},
                                            {CKA_NEVER_EXTRACTABLE, CK_TRUE, "CKA_NEVER_EXTRACTABLE"}}};
@@ -45,7 +45,7 @@ std::vector<CK_ATTRIBUTE> any_of(std::string_view label) {
           attribute(CKA_LABEL, bytes_of(label))};
 }
 
-// All six members are needed by SoftHSM2, though PKCS#11 2.40 forgot iv_bits.
+// SoftHSM2 needs all six members, although PKCS#11 2.40 omits iv_bits.
 CK_GCM_PARAMS gcm_parameters(const ByteArray<12>& nonce, ByteView aad) {
   return {.iv_ptr = const_cast<std::uint8_t*>(nonce.data()),
           .iv_len = nonce.size(),
@@ -81,7 +81,7 @@ Result<std::vector<SealKey>> SealKey::find_all(const Session& session, std::stri
   for (const CK_OBJECT_HANDLE handle : *found) {
     SealKey key(session, handle, {});
     CK_ATTRIBUTE its = {CKA_ID, key.id_.data(), key.id_.size()};
-    // One whose CKA_ID does not fit is not ours.
+    // A key whose CKA_ID does not fit is not ours.
     if (session.module().C_GetAttributeValue(session.handle(), handle, &its, 1) == CKR_OK &&
         its.ulValueLen == key.id_.size())
       keys.push_back(key);
@@ -144,19 +144,19 @@ Result<Secret> SealKey::decrypt(const ByteArray<12>& nonce, ByteView aad, ByteVi
   auto begun = check("C_DecryptInit", session_->module().C_DecryptInit(session_->handle(), &mechanism, key_));
   if (!begun) return std::move(begun).error();
   Bytes input(ciphertext.begin(), ciphertext.end());
-  Secret plaintext(ciphertext.size());  // SoftHSM2 wants room for the tag too
+  Secret plaintext(ciphertext.size());  // SoftHSM2 needs room for the tag, too
   CK_ULONG size = plaintext.size();
   const CK_RV value = session_->module().C_Decrypt(session_->handle(), input.data(), input.size(),
                                                    plaintext.fill().data(), &size);
   auto done = check("C_Decrypt", value);
-  // Tokens report a tag that does not fit with a general error, like a fault. A token that still works had no
+  // Tokens report a wrong tag with a general error, like a fault. If the token still works, it was not a
   // fault.
   if (!done && works()) return Error(Code::altered, "the token cannot decrypt the sealed key");
   if (!done) return std::move(done).error();
   return Secret::copy_of(plaintext.reveal().first(std::min<std::size_t>(size, plaintext.size())));
 }
 
-// Whether the token encrypts and decrypts something of its own.
+// Whether the token encrypts and decrypts a value of its own.
 bool SealKey::works() const {
   ByteArray<12> nonce;
   system_random().fill(nonce);

@@ -10,7 +10,7 @@
 
 namespace coprotect::hsm::pkcs11 {
 
-// A session with a token; closed, and thereby logged out, when it goes.
+// A session with a token. The destructor closes it, which logs out.
 class Session {
  public:
   static Result<Session> open(const Slot& slot);

@@ -9,7 +9,7 @@ namespace {
 
 enum Kind : std::uint64_t { boolean = 1, number = 2, text = 3, attributes = 4, numbers = 5 };
 
-// How long the value is that stands at the beginning; none if it is cut off.
+// The length of the value at the beginning; none if it is cut off.
 std::optional<std::size_t> size_of_value(std::uint64_t kind, ByteView at) {
   Reader reader(at);
   if (kind == boolean) return 1;

@@ -46,7 +46,7 @@ std::string setting(std::string_view configuration, std::string_view key) {
   return value;
 }
 
-// As SoftHSM2 names them. A copy names files that will be written.
+// A name as SoftHSM2 uses. Checked because a copy names files that will be written.
 bool is_plain_name(std::string_view name) {
   return !name.empty() && name.size() <= 100 && name.front() != '.' && std::ranges::all_of(name, [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
@@ -54,7 +54,7 @@ bool is_plain_name(std::string_view name) {
   });
 }
 
-// SoftHSM2 holds a lock of its own on an object's file while it rewrites it in place.
+// SoftHSM2 holds its own lock on an object's file while it rewrites it in place.
 Result<Bytes> read_in_turn(const fs::path& file) {
   constexpr std::chrono::milliseconds kLook(20);
   const Fd fd(::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -103,7 +103,7 @@ Result<SoftToken> SoftToken::read(const fs::path& folder) {
     const std::string name = entries->path().filename().string();
     if (!is_plain_name(name) || name.ends_with(".lock")) continue;
     auto content = read_in_turn(entries->path());
-    if (!content && content.error().code() == Code::not_found) continue;  // meanwhile destroyed
+    if (!content && content.error().code() == Code::not_found) continue;  // destroyed meanwhile
     if (!content) return std::move(content).error();
     token.files.emplace(name, *std::move(content));
   }
@@ -123,7 +123,7 @@ Result<SoftToken> SoftToken::find(const fs::path& tokens, std::string_view seria
     const auto content = read_in_turn(entries->path() / kTokenFile);
     const auto object = content ? SoftObject::parse(*content) : content.error();
     if (object && text_of(object->text(SoftObject::kTokenSerial)) == serial) return read(entries->path());
-    // It may be this one.
+    // This may be the one.
     if (!object && object.error().code() != Code::not_found)
       missing = Error(Code::unavailable, "\"" + entries->path().string() + "\": " + object.error().message());
   }

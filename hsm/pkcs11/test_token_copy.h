@@ -41,14 +41,14 @@ class SoftTokenCopy : public testing::Test {
   }
   fs::path copy_file() const { return files() / ".coprotect-copy"; }
   SoftToken copy() const { return must(SoftToken::parse(bytes_of(read_file(copy_file())))); }
-  // What was damaged and is kept.
+  // The damaged files that are kept.
   std::vector<fs::path> kept_aside() const {
     std::vector<fs::path> found;
     for (const auto& entry : fs::directory_iterator(files()))
       if (entry.path().filename().string().starts_with(".coprotect-damaged-")) found.push_back(entry.path());
     return found;
   }
-  // Whether some file of ours in the token's folder holds these bytes.
+  // Whether one of our files in the token's folder holds these bytes.
   bool is_kept(const std::string& bytes) const {
     for (const auto& entry : fs::recursive_directory_iterator(files()))
       if (entry.is_regular_file() && entry.path().string().find(".coprotect-") != std::string::npos &&
@@ -63,7 +63,7 @@ class SoftTokenCopy : public testing::Test {
       if (entry.is_regular_file() && read_file(entry.path()).find(bytes) != std::string::npos) return true;
     return false;
   }
-  // What a helper that was killed had not yet given its name.
+  // Files that a killed helper had not yet renamed.
   std::vector<fs::path> left_over() const {
     std::vector<fs::path> found;
     for (const auto& entry : fs::directory_iterator(files())) {
@@ -73,14 +73,14 @@ class SoftTokenCopy : public testing::Test {
     }
     return found;
   }
-  // The content of the one object that was not there before; empty if there is none.
+  // The content of the one new object; empty if there is none.
   std::string new_object(const std::vector<fs::path>& before) const {
     for (const fs::path& object : objects())
       if (std::ranges::find(before, object) == before.end() && fs::file_size(object) > 100)
         return read_file(object).substr(8);
     return {};
   }
-  // Whose helper dies at its N-th fault point.
+  // A token whose helper dies at its N-th fault point.
   Token dying(const std::string& point) const {
     return Token({.uri = device_.uri(),
                   .helper = harness::helper_script(

@@ -31,9 +31,9 @@ constexpr std::size_t kMaxCopy = std::size_t{16} << 20;
 constexpr const char* kCopy = ".coprotect-copy";
 constexpr std::string_view kDamaged = ".coprotect-damaged-";
 constexpr const char* kCheck = ".coprotect-check";
-// The copy that was replaced, until it is overwritten. Named as what replace_file() leaves if it is killed.
+// The replaced copy, until it is overwritten. Named like a file that replace_file() leaves if it is killed.
 constexpr const char* kOld = "..coprotect-copy.old";
-constexpr std::size_t kMostDamaged = 8;  // a disk that stays full must not be filled with them
+constexpr std::size_t kMostDamaged = 8;  // bounded, so that they do not fill the disk
 constexpr const char* kRestore =
     "restore this agent with \"coprotect-provision restore\" (docs/runbooks/company-lost.md), or its key "
     "with "
@@ -49,14 +49,14 @@ Status make_folder(const fs::path& folder) {
   return cannot("make", folder);
 }
 
-// lstat() of what is there; none if nothing is, or it cannot be looked at.
+// lstat() of the path; none if there is nothing or it fails.
 std::optional<struct stat> look_at(const fs::path& what) {
   struct stat about {};
   return lstat(what.c_str(), &about) == 0 ? std::optional(about) : std::nullopt;
 }
 
-// A token's folder is this user's alone, or left alone: whoever else may write there, or put a link in its
-// place, would say what is read and overwritten with this user's rights.
+// A token's folder is used only if it belongs to this user alone. Another user who could write there, or
+// replace it by a link, would decide what is read and overwritten with this user's rights.
 bool is_ours(const fs::path& folder) {
   const auto about = look_at(folder);
   if (!about || !S_ISDIR(about->st_mode) || about->st_uid != geteuid()) return false;
@@ -67,7 +67,7 @@ bool is_ours(const fs::path& folder) {
          ((above->st_mode & kOthersWrite) == 0 || (above->st_mode & S_ISVTX) != 0);
 }
 
-// Writes zeros in the place of a file's content, as far as the file system has them in its place.
+// Overwrites a file's content with zeros, as far as the file system does that in place.
 void overwrite(const Fd& file) {
   struct stat about {};
   if (!file || fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode)) return;
@@ -79,8 +79,8 @@ Fd to_overwrite(const fs::path& file) {
   return Fd(::open(file.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
 }
 
-// Removes a file, or a folder with all that is in it, whose content is overwritten. Of a link, the link
-// alone.
+// Removes a file, or a folder with everything in it, and overwrites the content. Of a link, removes only the
+// link.
 Status wipe(const fs::path& what) {
   std::error_code failure;
   const auto type = fs::symlink_status(what, failure).type();
@@ -117,7 +117,7 @@ Status write_files(const SoftToken& token, const fs::path& folder) {
   return Done{};
 }
 
-// With the group and mode that the damaged file had: others may be meant to read it.
+// With the group and mode of the damaged file: others may need to read it.
 Status put_file_back(const fs::path& file, ByteView content) {
   const auto before = look_at(file);
   if (auto written = replace_file(file, content); !written) return written;
@@ -128,7 +128,7 @@ Status put_file_back(const fs::path& file, ByteView content) {
   return Done{};
 }
 
-// The token's own file last: as long as it is damaged, all is put back again.
+// The token's own file comes last: while it is damaged, everything is restored again.
 Status put_back(const SoftToken& token, const fs::path& folder) {
   for (const auto& [name, content] : token.files)
     if (name != SoftToken::kTokenFile)
@@ -137,7 +137,7 @@ Status put_back(const SoftToken& token, const fs::path& folder) {
   return put_file_back(folder / SoftToken::kTokenFile, token.files.at(SoftToken::kTokenFile));
 }
 
-// The entries of a folder whose names begin like this, in order; none if it cannot be read.
+// The entries of a folder whose names have this prefix, in order; none if it cannot be read.
 std::vector<fs::path> entries_of(const fs::path& folder, std::string_view beginning = {}) {
   std::vector<fs::path> found;
   std::error_code failure;
@@ -148,14 +148,14 @@ std::vector<fs::path> entries_of(const fs::path& folder, std::string_view beginn
   return found;
 }
 
-// The tokens' folders that are this user's.
+// The token folders that belong to this user.
 std::vector<fs::path> our_folders(const fs::path& tokens) {
   auto folders = entries_of(tokens);
   std::erase_if(folders, [](const fs::path& folder) { return !is_ours(folder); });
   return folders;
 }
 
-// Whether replace_file() gave a file of ours this name until its own (hsm/durable_file.cc).
+// Whether this is a temporary name that replace_file() gives to a file of ours (hsm/durable_file.cc).
 bool is_left_over(std::string_view name) {
   constexpr std::string_view kEnding = ".XXXXXX";
   if (name.starts_with("..coprotect-")) return true;
@@ -164,11 +164,11 @@ bool is_left_over(std::string_view name) {
   return name[name.size() - kEnding.size()] == '.' && file.ends_with(".object");
 }
 
-// What helpers left that were killed while they wrote. The caller has the folder's lock: nobody writes now.
+// Wipes what killed helpers left while writing. The caller holds the folder's lock, so nobody is writing now.
 Status wipe_left_over(const fs::path& folder) {
   for (const fs::path& file : entries_of(folder, "."))
     if (is_left_over(file.filename().string())) {
-      // Killed before the new copy was there, it is the copy itself under a second name.
+      // After a kill before the new copy existed, it is a second name of the copy itself.
       const auto about = look_at(file);
       const bool is_copy = file.filename() == kOld && about && about->st_nlink > 1;
       if (auto gone = is_copy ? remove_file(file) : wipe(file); !gone) return gone;
@@ -176,7 +176,7 @@ Status wipe_left_over(const fs::path& folder) {
   return Done{};
 }
 
-// A lock on a token's folder. An empty one if another program keeps it locked, or the file system has none.
+// A lock on a token's folder; empty if another program keeps it locked, or the file system has no locks.
 Fd lock_folder(const fs::path& folder, int how) {
   Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   while (fd && flock(fd.get(), how) != 0)
@@ -194,7 +194,7 @@ Fd lock_folder_soon(const fs::path& folder) {
   return lock;
 }
 
-// SOFTHSM2_CONF, as long as the object lives.
+// Sets SOFTHSM2_CONF while the object lives.
 class OtherConfiguration {
  public:
   explicit OtherConfiguration(const fs::path& file) {
@@ -218,26 +218,27 @@ Result<SoftToken> read_copy(const fs::path& folder) {
   return token;
 }
 
-// Whether the files in a folder are damaged, seen beside their copy, and both. A copy is of the folder that
-// it is in, also if somebody renamed that.
+// Whether the files in a folder are damaged compared with their copy, and both. A copy belongs to the folder
+// that it is in, even if that was renamed.
 struct Damaged {
   SoftToken token;
   SoftToken copy;
 };
 std::optional<Damaged> damaged_in(const fs::path& folder) {
   auto copy = read_copy(folder);
-  if (!copy) return std::nullopt;  // explain_soft_tokens() says so if it matters
+  if (!copy) return std::nullopt;  // explain_soft_tokens() reports it if it matters
   auto token = SoftToken::read(folder);
   if (!token || !token->damage(*copy)) return std::nullopt;
   return Damaged{.token = *std::move(token), .copy = *std::move(copy)};
 }
 
-// Both are read again under the lock: a copy that was read before may have a root that is destroyed by now.
+// Reads both again under the lock: a copy that was read earlier may hold a root that has been destroyed
+// since.
 Status put_back_if_damaged(const fs::path& folder) {
   if (!damaged_in(folder)) return Done{};
   const Fd lock = lock_folder_soon(folder);
   if (!lock) return cannot("put the software token's damaged files back without a lock on", folder);
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // for a program that is about to write it
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // lets a program finish writing it
   const auto found = damaged_in(folder);
   if (!found) return Done{};
   const fs::path aside = folder / (std::string(kDamaged) + utc_name());
@@ -250,7 +251,7 @@ Status put_back_if_damaged(const fs::path& folder) {
   return Done{};
 }
 
-// The serial number that a folder's copy has; empty if there is none.
+// The serial number in a folder's copy; empty if there is none.
 std::string serial_of_copy(const fs::path& folder) {
   const auto copy = read_copy(folder);
   return copy ? copy->serial() : std::string();
@@ -270,8 +271,8 @@ Status verify(const SoftToken& token, const fs::path& check, const std::function
   return Done{};
 }
 
-// Where the token with this serial number is. Code::not_found if it is in none of this user's folders, which
-// all were looked at.
+// Finds the token with this serial number. Code::not_found if it is in none of this user's folders, and all
+// were read.
 Result<SoftToken> find_token(std::string_view serial, fs::path& folder) {
   const auto tokens = soft_tokens();
   if (!tokens) return tokens.error();
@@ -281,8 +282,8 @@ Result<SoftToken> find_token(std::string_view serial, fs::path& folder) {
   return token;
 }
 
-// What another user's program copied has what is to be erased, and is not to be touched. SoftHSM2 has opened
-// the token: folders that cannot be read are of others.
+// A copy made by another user's program contains what is to be erased, and must not be touched. SoftHSM2 has
+// opened the token, so unreadable folders belong to other tokens.
 Status check_no_copy_of_others(std::string_view serial) {
   const auto tokens = soft_tokens();
   if (!tokens) return tokens.error();
@@ -333,7 +334,7 @@ Error explain_soft_tokens(Error why) {
 
 namespace {
 
-// The old copy keeps a name until it is overwritten, so that whoever is killed meanwhile leaves none unseen.
+// The old copy keeps a name until it is overwritten, so that a kill in between leaves no unnamed copy.
 Status replace_copy(const fs::path& folder, ByteView copy) {
   const Fd old = to_overwrite(folder / kCopy);  // for a file system without links
   std::error_code without_links;
@@ -358,7 +359,7 @@ Status wipe_old(const fs::path& folder, bool erases) {
 Status keep_soft_token(std::string_view serial, bool erases, const std::function<Status()>& opens) {
   fs::path folder;
   const auto live = find_token(serial, folder);
-  // In a database, on another host, or another user's.
+  // The token is in a database, on another host, or another user's.
   if (!live && live.error().code() == Code::not_found)
     return erases ? check_no_copy_of_others(serial) : Done{};
   if (!live) return live.error();

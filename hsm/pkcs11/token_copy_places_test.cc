@@ -6,13 +6,13 @@
 #include "hsm/pkcs11/test_token_copy.h"
 #include "hsm/pkcs11/token_copy.h"
 
-// What is in the folder of a token beside its whole files: what killed helpers left, and what other users and
-// other programs put there.
+// Files in a token's folder beside its intact ones: leftovers of killed helpers, and files of other users and
+// programs.
 namespace coprotect::hsm::pkcs11 {
 namespace {
 
-// Wherever a helper is killed that makes a root: once the root is erased, no file has it, also none that was
-// being written.
+// Wherever a helper that makes a root is killed: once the root is erased, no file contains it, not even one
+// that was being written.
 TEST_F(SoftTokenCopy, LeavesNothingOfARootWhoseMakerWasKilled) {
   const SealedKey key = sealed();
   const auto before = objects();
@@ -51,7 +51,7 @@ TEST_F(SoftTokenCopy, LeavesNothingOfARootWhoseEraserWasKilled) {
   }
 }
 
-// Where the helper dies that puts back what has the root.
+// The helper dies while it restores the file that contains the root.
 TEST_F(SoftTokenCopy, LeavesNothingOfARootAfterAKillWhileItIsPutBack) {
   const SealedKey key = sealed();
   const auto before = objects();
@@ -69,7 +69,7 @@ TEST_F(SoftTokenCopy, LeavesNothingOfARootAfterAKillWhileItIsPutBack) {
   }
 }
 
-// The copy that is left is the last that has the object.
+// The remaining copy is the last one with the object.
 TEST_F(SoftTokenCopy, OfWholeFilesIsNotReplacedByOneOfDamagedFiles) {
   const SealedKey key = sealed();
   const auto before = objects();
@@ -89,7 +89,7 @@ TEST_F(SoftTokenCopy, OfWholeFilesIsNotReplacedByOneOfDamagedFiles) {
   EXPECT_TRUE(token().unseal(root.sealed));
 }
 
-// Another program is at work on the token, and may be erasing what this copy has.
+// Another program is using the token, and may be erasing what this copy contains.
 TEST_F(SoftTokenCopy, IsNotPutBackWhileAnotherProgramHasTheTokensLock) {
   const SealedKey key = sealed();
   const std::string serial = must(SoftToken::read(files())).serial();
@@ -106,7 +106,7 @@ TEST_F(SoftTokenCopy, IsNotPutBackWhileAnotherProgramHasTheTokensLock) {
   EXPECT_TRUE(token().unseal(key.sealed));
 }
 
-// Nor does it matter to this token that another one's is not.
+// Another token's failure does not affect this one.
 TEST_F(SoftTokenCopy, OfAnotherTokenThatCannotBePutBackStopsNothing) {
   const SealedKey key = sealed();
   const fs::path other = files().parent_path() / "other";
@@ -126,7 +126,7 @@ TEST_F(SoftTokenCopy, OfAnotherTokenThatCannotBePutBackStopsNothing) {
   EXPECT_TRUE(read_file(other / SoftToken::kTokenFile).empty());
 }
 
-// Links lead elsewhere.
+// Links may lead out of the folder.
 TEST_F(SoftTokenCopy, NeitherFollowsLinksNorWipesWhereTheyLead) {
   const SealedKey key = sealed();
   const fs::path victim = scratch_ / "victim";
@@ -140,7 +140,7 @@ TEST_F(SoftTokenCopy, NeitherFollowsLinksNorWipesWhereTheyLead) {
   EXPECT_EQ(read_file(victim / "precious"), "precious");
   EXPECT_EQ(std::distance(fs::directory_iterator(victim), fs::directory_iterator()), 1);
   EXPECT_TRUE(left_over().empty());
-  // A token's folder that is a link itself.
+  // A token's folder that is itself a link.
   fs::copy(files(), scratch_ / "elsewhere");
   const std::string copied = read_file(copy_file());
   fs::create_directory_symlink(scratch_ / "elsewhere", files().parent_path() / "a-link");
@@ -173,14 +173,14 @@ TEST_F(SoftTokenCopy, OfAnotherUserIsLeftAlone) {
   EXPECT_TRUE(fs::is_symlink(own / ".coprotect-check"));
   EXPECT_EQ(read_file(own / ".coprotect-copy"), copied);
   EXPECT_TRUE(read_file(other / SoftToken::kTokenFile).empty());
-  // What the other user's copy has is not said to be erased.
+  // The erasure is not acknowledged while the other user's copy still contains the root.
   const auto erased = token().destroy_root(root_id(1));
   ASSERT_FALSE(erased);
   EXPECT_NE(erased.error().message().find("is another user's"), std::string::npos)
       << erased.error().message();
 }
 
-// Where another user could put a link in its place.
+// Another user could replace it by a link.
 TEST_F(SoftTokenCopy, OfRootIsMadeOnlyWhereNobodyElseWrites) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   const fs::path tokens = files().parent_path();
@@ -192,7 +192,7 @@ TEST_F(SoftTokenCopy, OfRootIsMadeOnlyWhereNobodyElseWrites) {
   EXPECT_TRUE(fs::exists(copy_file()));
 }
 
-// Whether the copy has the root nobody knows then.
+// Then it is unknown whether the copy contains the root.
 TEST_F(SoftTokenCopy, IsNotTakenForNoneIfTheConfigurationCannotBeRead) {
   const SealedKey key = sealed();
   const std::string serial = must(SoftToken::read(files())).serial();

@@ -7,7 +7,7 @@
 
 #include "hsm/pkcs11/test_token_copy.h"
 
-// What becomes of a SoftHSM2 token whose files are lost while it is used.
+// What happens to a SoftHSM2 token whose files are lost while it is in use.
 namespace coprotect::hsm::pkcs11 {
 namespace {
 
@@ -20,7 +20,7 @@ TEST_F(SoftTokenCopy, IsMadeWhenTheTokenChanges) {
   ASSERT_EQ(stat(copy_file().c_str(), &about), 0);
   EXPECT_EQ(about.st_mode & 07777, 0600U);
   EXPECT_TRUE(copy().same_as(must(SoftToken::read(files()))));
-  // And not when it does not: a login alone raises a count.
+  // Not copied without a change: a login alone raises a counter.
   const std::string before = read_file(copy_file());
   const std::string token_before = read_file(token_file());
   must(device.unseal(key.sealed));
@@ -31,7 +31,7 @@ TEST_F(SoftTokenCopy, IsMadeWhenTheTokenChanges) {
   EXPECT_FALSE(fs::exists(files() / ".coprotect-check"));
 }
 
-// What a kill within C_Login leaves.
+// The state after a kill within C_Login.
 TEST_F(SoftTokenCopy, IsPutBackIfTheTokensFileIsEmpty) {
   const Token device = token();
   const SealedKey key = must(device.seal_new_key());
@@ -43,7 +43,7 @@ TEST_F(SoftTokenCopy, IsPutBackIfTheTokensFileIsEmpty) {
   ASSERT_EQ(kept_aside().size(), 1U);
   const auto damaged = must(SoftToken::parse(bytes_of(read_file(kept_aside().front()))));
   EXPECT_TRUE(damaged.files.at(SoftToken::kTokenFile).empty());
-  // Later processes say it, too, until somebody has looked.
+  // Later processes report it, too, until the operator removes the damaged files.
   const Token later = token();
   must(later.unseal(key.sealed));
   EXPECT_NE(later.notice(), "");
@@ -52,7 +52,7 @@ TEST_F(SoftTokenCopy, IsPutBackIfTheTokensFileIsEmpty) {
   EXPECT_EQ(later.notice(), "");
 }
 
-// What a disk leaves that became full meanwhile.
+// The state after the disk became full.
 TEST_F(SoftTokenCopy, IsPutBackIfAFileIsCutOff) {
   const SealedKey key = sealed();
   ASSERT_EQ(objects().size(), 1U);
@@ -82,8 +82,7 @@ TEST_F(SoftTokenCopy, HasNothingToDoWithAWrongPin) {
   EXPECT_EQ(read_file(copy_file()), before);
 }
 
-// Nor does it bring back what somebody took away: a token, or an object that was destroyed just before a
-// kill.
+// Does not restore what was removed: a token, or an object that was destroyed just before a kill.
 TEST_F(SoftTokenCopy, BringsBackNothingThatIsGone) {
   const SealedKey key = sealed();
   device_.remove();
@@ -143,17 +142,17 @@ TEST_F(SoftTokenCopy, HasNoRootThatWasErased) {
   EXPECT_FALSE(token().unseal(root.sealed));
 }
 
-// An erasure that left something in the copy is not said to be done, and is done when it is asked for again.
+// An erasure that left something in the copy is not acknowledged, and is completed when requested again.
 TEST_F(SoftTokenCopy, IsRenewedBeforeAnErasureIsAcknowledged) {
   const SealedKey key = sealed();
   const auto root = must(token().make_root(root_id(1)));
   const std::string before = read_file(copy_file());
-  // Nothing can be put in the place of the copy.
+  // Nothing can replace the copy.
   fs::remove(copy_file());
   fs::create_directories(copy_file() / "in the way");
   EXPECT_FALSE(token().destroy_root(root_id(1)));
   EXPECT_FALSE(token().make_root(root_id(2)));
-  // What is sealed opens all the same, and the operator hears of it.
+  // Sealed keys still open, and the operator is told.
   const Token device = token();
   EXPECT_TRUE(device.unseal(key.sealed));
   EXPECT_NE(device.notice().find("the software token has no copy: "), std::string::npos) << device.notice();
@@ -167,7 +166,7 @@ TEST_F(SoftTokenCopy, IsRenewedBeforeAnErasureIsAcknowledged) {
   EXPECT_TRUE(token().unseal(key.sealed));
 }
 
-// What is in a database is not copied.
+// Tokens in a database are not copied.
 TEST_F(SoftTokenCopy, IsOfTokensThatAreFoundInFiles) {
   const auto other = scratch_ / "other.conf";
   std::string configuration = read_file(device_.configuration());
@@ -209,7 +208,7 @@ TEST_F(SoftTokenCopy, ThatIsDamagedTooSaysHowTheAgentIsRestored) {
   }
 }
 
-// A damaged copy of a token that is whole is made again.
+// A damaged copy of an intact token is replaced.
 TEST_F(SoftTokenCopy, ThatIsDamagedAloneIsMadeAgain) {
   const SealedKey key = sealed();
   fs::resize_file(copy_file(), 100);

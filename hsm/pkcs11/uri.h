@@ -12,11 +12,11 @@
 
 namespace coprotect::hsm::pkcs11 {
 
-// An RFC 7512 URI that names a token, with a module-path and a pin-source or without.
+// An RFC 7512 URI that names a token, optionally with a module-path and a pin-source.
 class Uri {
  public:
-  // Refuses (Code::malformed) what RFC 7512 does not know, and pin-value, because a PIN does not belong into
-  // a configuration.
+  // Code::malformed for anything that RFC 7512 does not define, and for pin-value, because a PIN does not
+  // belong in a configuration.
   static Result<Uri> parse(std::string_view text);
 
   bool matches_module(const CK_INFO& info) const;

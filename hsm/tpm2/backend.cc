@@ -28,8 +28,8 @@ Secret without_zeros_at_end(const Secret& value) {
   return Secret::copy_of(kept);
 }
 
-// An authorisation value is at most as long as a digest of the object's name algorithm, and the TPM takes
-// zeros off its end, so a PIN of any length is hashed and the zeros are taken off here.
+// An authorisation value is at most as long as a digest of the object's name algorithm, and the TPM strips
+// zeros from its end. So a PIN of any length is hashed, and the zeros are stripped here.
 Secret auth_value_of(const Secret& pin) {
   return without_zeros_at_end(
       protocol::hkdf_sha256({}, pin.reveal(), bytes_of("CPV1-TPM-PIN"), sizeof(Digest)));
@@ -68,8 +68,8 @@ class TpmBackend final : public Backend {
   Result<Bytes> seal(const Secret& key) override {
     return with_slots<Bytes>([&] { return try_seal(key); });
   }
-  // A root's key is made of two halves: one that the TPM seals as it seals everything, under the PIN, and the
-  // content of an NV index, which can be erased. The first also makes the authorisation value of the second.
+  // A root's key has two halves: one that the TPM seals under the PIN like anything else, and the content of
+  // an NV index, which can be erased. The first half also yields the authorisation value of the second.
   Result<NewRoot> make_root(const RootId& id) override {
     Secret half(kWrappingKeySize);
     Secret content(kWrappingKeySize);
@@ -127,8 +127,8 @@ class TpmBackend final : public Backend {
     return with_slots<Secret>([&] { return try_unseal(*blob); });
   }
 
-  // Without a resource manager all processes share a few slots of the TPM. Waits for others to leave theirs,
-  // and in the middle of this time takes what is still there to have been left by one that was killed.
+  // Without a resource manager all processes share the TPM's few slots. Waits for other processes to free
+  // theirs. Halfway through, assumes that a killed process left the remaining ones, and flushes them.
   template <typename T, typename F>
   Result<T> with_slots(F&& attempt) {
     constexpr int kTries = 40;
@@ -142,7 +142,7 @@ class TpmBackend final : public Backend {
     }
   }
 
-  // The storage key of the TPM that was asked for. Whatever passes through a session goes to the TPM that has
+  // The storage key of the requested TPM. Anything that passes through a session goes to the TPM that has
   // this key.
   Result<StorageKey> storage_key() {
     auto key = StorageKey::make(*esys_);

@@ -38,7 +38,7 @@ class BackendOnATpm : public testing::Test {
     invariant(bool(esys));
     return *std::move(esys);
   }
-  // Runs `use` with a backend whose TPM's bus is listened to, and returns all that passed.
+  // Runs `use` with a backend while its TPM's bus is recorded, and returns everything that passed.
   template <typename F>
   std::string bus_while(F&& use, const std::string& name = {}) const {
     const auto capture = scratch_ / "bus";
@@ -75,14 +75,15 @@ TEST_F(BackendOnATpm, ShowsNoKeyOnTheBus) {
   });
   EXPECT_FALSE(contains(bus, key.reveal().first(16)));
   EXPECT_FALSE(contains(bus, key.reveal().last(16)));
-  // What does pass in the clear is found: the public part of the sealed object, and the commands themselves.
+  // Data that passes in the clear is found: the public part of the sealed object, and the commands
+  // themselves.
   const auto blob = SealedBlob::parse(sealed);
   ASSERT_TRUE(blob);
   EXPECT_TRUE(contains(bus, blob->unique));
   EXPECT_TRUE(starts_a_session(bus));
 }
 
-// Another chip in the place of an agent's own, when the agent seals: the key is sent to nobody.
+// Another chip replaces the agent's own while the agent seals: the key is not sent.
 TEST_F(BackendOnATpm, SendsNoKeyToAnotherTpmThanTheAgentsOwn) {
   const harness::SoftTpm other(scratch_ / "other");
   const auto opened = open({.uri = other.uri()});

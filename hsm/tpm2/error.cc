@@ -9,7 +9,7 @@
 namespace coprotect::hsm::tpm2 {
 namespace {
 
-// A format-one code without the number of the handle, session or parameter that it is about (TPM 2.0 Part 2
+// A format-one code without the number of the handle, session or parameter that it refers to (TPM 2.0 Part 2
 // §6.6).
 constexpr TSS2_RC without_position(TSS2_RC rc) {
   return rc & (TPM2_RC_FMT1 | 0x3f);
@@ -58,7 +58,7 @@ Code code_of(TSS2_RC rc) {
   switch (rc & TSS2_RC_LAYER_MASK) {
     case TSS2_TPM_RC_LAYER:
       return code_of_tpm(rc);
-    // The libraries report a lost connection, a broken answer, or an answer that does not authenticate.
+    // The libraries report a lost connection, a malformed reply, or a reply that does not authenticate.
     default:
       return Code::unavailable;
   }
@@ -68,7 +68,7 @@ Code code_of(TSS2_RC rc) {
 
 Status check(std::string_view command, TSS2_RC rc) {
   if (rc == TSS2_RC_SUCCESS) return Done{};
-  // Behind a resource manager the TPM's own codes carry its layer, which tss2-rc cannot decode.
+  // Behind a resource manager, the TPM's own codes carry the manager's layer, which tss2-rc cannot decode.
   if ((rc & TSS2_RC_LAYER_MASK) == TSS2_RESMGR_TPM_RC_LAYER) rc &= ~TSS2_RC_LAYER_MASK;
   char number[11];
   std::snprintf(number, sizeof number, "0x%x", rc);

@@ -12,17 +12,17 @@
 
 namespace coprotect::hsm::tpm2 {
 
-// Memory that Esys_* functions allocate.
+// Memory allocated by Esys_* functions.
 template <typename T>
 using EsysOwned = Owned<T, Esys_Free>;
 
-// An authorisation value. The caller wipes it.
+// An authorisation value. The caller must wipe it.
 TPM2B_AUTH auth_2b(const Secret& value);
 
-// A connection to a TPM. Objects and sessions refer to it, so it does not move.
+// A connection to a TPM. It cannot be moved, because objects and sessions refer to it.
 class Esys {
  public:
-  // `tcti`: a name and its configuration, as in "device:/dev/tpmrm0".
+  // `tcti`: a name and its configuration, for example "device:/dev/tpmrm0".
   static Result<std::unique_ptr<Esys>> connect(const std::string& tcti);
   Esys(const Esys&) = delete;
   Esys& operator=(const Esys&) = delete;
@@ -37,7 +37,7 @@ class Esys {
   Owned<ESYS_CONTEXT, finalize_esys> esys_;
 };
 
-// An object or session in the TPM: flushed from it when this goes.
+// An object or session in the TPM. The destructor flushes it.
 class Transient {
  public:
   Transient(const Esys& esys, ESYS_TR handle) : esys_(&esys), handle_(handle) {}
@@ -51,8 +51,8 @@ class Transient {
   ESYS_TR handle_;
 };
 
-// Flushes all objects and sessions that this connection can see. For a TPM without resource manager, whose
-// few slots a killed process may have left taken.
+// Flushes all objects and sessions that this connection can see. For a TPM without a resource manager, where
+// a killed process may have left the few slots occupied.
 void flush_all(const Esys& esys);
 
 }  // namespace coprotect::hsm::tpm2

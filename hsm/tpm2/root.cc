@@ -13,7 +13,7 @@
 namespace coprotect::hsm::tpm2 {
 namespace {
 
-// NV indices that the TCG leaves to the owner (Registry of Reserved TPM 2.0 Handles §2.2).
+// The NV indices that the TCG assigns to the owner (Registry of Reserved TPM 2.0 Handles §2.2).
 constexpr TPM2_HANDLE kFirst = 0x01800000;
 constexpr TPM2_HANDLE kMask = 0x003fffff;
 
@@ -43,9 +43,10 @@ TPM2B_NV_PUBLIC public_area_of(const RootId& id) {
   return area;
 }
 
-// The index at the root's handle, if it is the root.
+// The index at the root's handle, if it is this root.
 Result<std::optional<ESYS_TR>> find(const Esys& esys, const RootId& id) {
-  // First whether there is one: Esys_TR_FromTPMPublic does not tell its absence from a TPM that is gone.
+  // Checks first whether there is one: Esys_TR_FromTPMPublic does not distinguish a missing index from a
+  // missing TPM.
   EsysOwned<TPMS_CAPABILITY_DATA> present;
   TPMI_YES_NO more = TPM2_NO;
   auto listed = check("TPM2_GetCapability",
@@ -116,7 +117,7 @@ Result<Secret> read_root(const Esys& esys, const StorageKey& salt, const RootId&
   EsysOwned<TPM2B_MAX_NV_BUFFER> data;
   auto read = check("TPM2_NV_Read", Esys_NV_Read(esys.get(), **found, **found, session->handle(),
                                                  ESYS_TR_NONE, ESYS_TR_NONE, kContentSize, 0, out(data)));
-  // The value is no PIN: whoever has the sealed part has it.
+  // The value is not a PIN: anyone with the sealed part has it.
   if (!read && read.error().code() == Code::wrong_code)
     return Error(Code::altered, "the TPM's root is another one: " + read.error().message());
   if (!read) return std::move(read).error();
@@ -130,7 +131,7 @@ Status undefine_root(const Esys& esys, const StorageKey& salt, const RootId& id)
   const auto found = find(esys, id);
   if (!found) return found.error();
   if (!*found) return Done{};
-  // In a session of the TPM's own: a transport that only says that the index is gone is not believed.
+  // In a session that only this TPM can answer: a mere transport reply that the index is gone is not trusted.
   const auto session = start_session(esys, salt, TPM2_SE_HMAC, TPMA_SESSION{});
   if (!session) return session.error();
   fault_point("tpm2: the index is to be undefined");

@@ -7,20 +7,20 @@ namespace coprotect::hsm::tpm2 {
 
 using RootId = ByteArray<16>;
 
-// An erasable secret in the TPM: an NV index of 32 bytes that only its authorisation value reads, not subject
-// to the dictionary attack lockout. What is sealed otherwise can be unsealed from any old copy for as long as
-// the TPM has its storage key; an index that was undefined is gone.
+// An erasable secret in the TPM: a 32-byte NV index that can be read only with its authorisation value, and
+// is not subject to the dictionary attack lockout. Other sealed data can be unsealed from any old copy while
+// the TPM has its storage key, whereas an undefined index is gone.
 //
-// Its handle comes from the root's id. Its policy, which allows nothing, is the mark by which it is known as
-// ours: the digest of a tag and the id.
+// The handle is derived from the root's id. The policy, which allows nothing, marks the index as ours: it is
+// the digest of a tag and the id.
 
-// Defines the index and writes `content` (32 bytes) to it. Everything that is secret passes encrypted through
-// a session. Code::conflict if the handle is taken.
+// Defines the index and writes `content` (32 bytes) to it. All secrets pass encrypted through a session.
+// Code::conflict if the handle is taken.
 Status define_root(const Esys& esys, const StorageKey& salt, const RootId& id, const Secret& auth,
                    const Secret& content);
 // Code::altered if there is no such index, or it has another authorisation value.
 Result<Secret> read_root(const Esys& esys, const StorageKey& salt, const RootId& id, const Secret& auth);
-// Done if there is no such index. An index at its handle that has not its mark is not touched.
+// Succeeds if there is no such index. Leaves an index at its handle alone if it does not have our mark.
 Status undefine_root(const Esys& esys, const StorageKey& salt, const RootId& id);
 
 }  // namespace coprotect::hsm::tpm2

@@ -7,13 +7,13 @@
 
 namespace coprotect::hsm::tpm2 {
 
-// A TPM's name of an object with SHA-256: its algorithm and the digest of its public area (TPM 2.0 Part 1
+// A TPM's name for an object with SHA-256: its algorithm and the digest of its public area (TPM 2.0 Part 1
 // §16).
 using ObjectName = ByteArray<34>;
 ObjectName name_of(const TPMT_PUBLIC& area);
 
-// The public area of every key that we seal: a data object under our policy, which is TPM2_PolicyAuthValue,
-// so that it is released in a policy session only, to whoever knows its authorisation value. Bound to TPM and
+// The public area of every key that we seal: a data object under our policy, TPM2_PolicyAuthValue, so that it
+// is released only in a policy session and only with its authorisation value. Bound to the TPM and the
 // parent. Not subject to the dictionary attack lockout: an unclean stop after a correct use would count as an
 // attack, and three lock the TPM.
 TPM2B_PUBLIC sealed_area();
@@ -28,7 +28,7 @@ struct SealedBlob {
   TPM2B_PUBLIC public_2b() const;
   TPM2B_PRIVATE private_2b() const;
   Bytes encode() const;
-  // Code::altered for everything but an encoded blob.
+  // Code::altered for anything but an encoded blob.
   static Result<SealedBlob> parse(ByteView encoded);
 };
 

@@ -7,11 +7,11 @@
 
 namespace coprotect::hsm::tpm2 {
 
-// The storage root key: made from the TCG's template for ECC P-256 (TCG TPM v2.0 Provisioning Guidance
-// §7.5.1), so that it is the same key each time until the TPM is cleared; or, if the owner hierarchy has a
-// password, the one at handle 0x81000001, where that guidance keeps it. Sessions are salted with its public
-// part, and a session is only as secret as that part is genuine: compare name() with the one known before a
-// secret passes through a session.
+// The storage root key. It is made from the TCG's template for ECC P-256 (TCG TPM v2.0 Provisioning Guidance
+// §7.5.1), and is therefore the same key each time until the TPM is cleared. If the owner hierarchy has a
+// password, it is the key at handle 0x81000001 instead, where that guidance keeps it. Sessions are salted
+// with its public part, and a session is only as secret as that part is genuine: compare name() with the
+// known one before a secret passes through a session.
 class StorageKey {
  public:
   static Result<StorageKey> make(const Esys& esys);
@@ -28,8 +28,8 @@ class StorageKey {
   ObjectName name_;
 };
 
-// A session salted with the storage key, with AES-128-CFB for those parameters that `encryption`
-// (TPMA_SESSION_ENCRYPT for replies, TPMA_SESSION_DECRYPT for commands) names.
+// A session salted with the storage key. It encrypts, with AES-128-CFB, the parameters that `encryption`
+// names (TPMA_SESSION_ENCRYPT for replies, TPMA_SESSION_DECRYPT for commands).
 Result<Transient> start_session(const Esys& esys, const StorageKey& salt, TPM2_SE type,
                                 TPMA_SESSION encryption);
 

@@ -11,7 +11,7 @@
 namespace coprotect::agent::custodian::testing {
 namespace {
 
-// A store that its agent may have open.
+// A store that its agent may have open at the same time.
 class ReadStore {
  public:
   explicit ReadStore(const TestAgent& agent) {

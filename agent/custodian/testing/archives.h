@@ -5,13 +5,13 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// What an operator asks for once he has an archive of the entries of an agent's store up to `seq`. The
-// archive itself is not made: the agent never sees it.
+// The operator's request once the entries of an agent's store up to `seq` are archived. No archive is made:
+// the agent never sees it.
 hsm::LogCutRequest archived(const TestAgent& agent, std::uint64_t seq);
-// The lines of the store's log, as it is on the disk, and the number of the last one.
+// The number of the last log entry in the store on the disk, and the number of its entries.
 std::uint64_t last_entry(const TestAgent& agent);
 std::uint64_t entries_in(const TestAgent& agent);
-// An entry as it is encoded there.
+// An entry as encoded in the store.
 Bytes entry_in(const TestAgent& agent, std::uint64_t seq);
 
 }  // namespace coprotect::agent::custodian::testing

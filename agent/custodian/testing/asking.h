@@ -17,7 +17,7 @@ struct TestFile {
 TestFile encrypt(const protocol::Bundle& bundle, std::string_view policy = "");
 protocol::PartialItem item_of(const TestFile& file, const protocol::Bundle& bundle);
 
-// A request with the key that opens its reply. The request is there to be changed before it is sent.
+// A request with the key that opens its reply. Tests may change it before sending.
 struct Asking {
   protocol::Request request;
   protocol::HpkePrivateKey reply_key;
@@ -25,20 +25,20 @@ struct Asking {
   // Signed by the client, whose own certificate is the chain.
   Bytes signed_by(const TestClient& client) const;
 };
-// For this agent, of now, with a fresh nonce.
+// For this agent, with the current time and a fresh nonce.
 Asking ask(const TestAgent& agent, const protocol::Bundle& bundle, protocol::RequestBody body);
 
-// A message that was changed somewhere before its certificates, signed again.
+// Signs a message again that was changed somewhere before its certificates.
 Bytes signed_again(Bytes message, const TestClient& client);
 
-// What the agent's sealed reply to this message says; the error is the agent's refusal.
+// The content of the agent's sealed reply to this message; the error is the agent's refusal.
 Result<Secret> open(const TestAgent& agent, const Asking& asking, ByteView message, ByteView reply);
 // Sends a signed request to the route of its operation and opens the reply. The error is the agent's refusal,
 // or its problem document if it judged nothing.
 Result<Secret> send(TestAgent& agent, const Asking& asking, const Bytes& signed_request, ByteView peer);
-// The same for a request that is signed here.
+// The same for a request that this function signs.
 Result<Secret> answer(TestAgent& agent, const Asking& asking, const TestClient& client);
-// The recovery blob and the parts that an agent gives this client; those are empty unless it is of role
+// The recovery blob and parts that an agent gives this client; the parts are empty unless it is of role
 // recovery.
 std::pair<Bytes, Bytes> recovery_of(TestAgent& agent, const protocol::Bundle& bundle,
                                     const TestClient& client);

@@ -17,7 +17,7 @@ struct TestClient {
   std::string uri;
   protocol::SigningKey key;
   protocol::Certificate certificate;
-  // The company's organisation, for who makes plans in its name.
+  // The company's organisation key, for making plans in its name.
   std::shared_ptr<const protocol::SigningKey> ca_key;
 };
 
@@ -28,25 +28,25 @@ struct Enrolment {
   std::int64_t not_after_ms = 72 * kHourMs;
 };
 
-// What the recovery party signs with: the key of this recovery administrator, or one that nobody has.
+// The recovery party's signing key: that of this recovery administrator, or a key that nobody holds.
 protocol::SigningKey recovery_identity(const TestClient* rescuer);
 
-// A tenant: its CA and whom it enrolled.
+// A tenant: its CA and the enrolled clients.
 class Company {
  public:
   Company(std::string tenant, std::int64_t now_ms);
 
   // A certificate of this CA for any URI; not yet on the list.
   TestClient certify(const std::string& uri, const Enrolment& enrolment = {}) const;
-  // The same for a key that is there.
+  // The same for an existing key.
   TestClient certify(const std::string& uri, const protocol::SigningKey& key) const;
-  // "coprotect:TENANT:ROLE:NAME", and on the list.
+  // "coprotect:TENANT:ROLE:NAME", certified and added to the list.
   TestClient enrol(const std::string& role, const std::string& name, const Enrolment& enrolment = {});
   void enrol(const TestClient& client) {
     clients_.insert_or_assign(client.certificate.key_hash(), client.uri);
   }
   void remove(const TestClient& client) { clients_.erase(client.certificate.key_hash()); }
-  // The list as it is now, with the next serial number.
+  // The current list, with the next serial number.
   Bytes next_list() { return list(++serial_); }
   Bytes list(std::uint64_t serial) const;
 
@@ -63,7 +63,7 @@ class Company {
   std::uint64_t serial_ = 0;
 };
 
-// A certificate as somebody's own CA makes it.
+// A certificate made by some party's own CA.
 protocol::Certificate issue(const std::string& name, protocol::CertificateUse use,
                             std::vector<std::string> uris, const protocol::VerifyKey& subject,
                             const protocol::Certificate* issuer, const protocol::SigningKey& issuer_key,

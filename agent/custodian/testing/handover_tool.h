@@ -9,13 +9,13 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// Who is to hold a key.
+// The future holders of a key.
 struct NewHolders {
   std::uint8_t t;
   std::vector<std::pair<TestAgent*, std::uint8_t>> agents;  // each with its index
   std::uint8_t recovery = 0;                                // the recovery party's index, if there is one
   bool new_recovery = false;                                // under a new recovery key
-  const TestClient* rescuer = nullptr;                      // with it, if a test needs one
+  const TestClient* rescuer = nullptr;                      // the holder of that key, if a test needs one
 };
 
 // The provisioning tool's side of a handover, step by step, so that a test can stop or interfere anywhere.
@@ -26,12 +26,12 @@ class HandoverTool {
   HandoverTool(const protocol::Bundle& bundle, std::vector<TestAgent*> present, const TestClient& client,
                NewHolders holders, std::vector<std::uint8_t> dealers);
 
-  // The recovery share of the present epoch deals.
+  // Makes the recovery share of the current epoch deal.
   void deal_with(std::uint8_t index, const protocol::Scalar& share);
-  // The operator of a dealing agent approves the plan, once the agent has been asked for its consent.
+  // Makes the operator of a dealing agent approve the plan, once the agent is asked for its consent.
   void approve(TestAgent& agent) { approving_.insert(&agent); }
 
-  // All of it, or all steps up to this one.
+  // Runs everything, or all steps up to this one.
   void run();
   void run_to_deal();
   void run_to_sign();
@@ -45,13 +45,13 @@ class HandoverTool {
   void activate();
   void retire();
 
-  // The same at one agent. The errors are the agent's.
+  // One step at one agent. The errors are the agent's.
   Result<Bytes> offer_at(TestAgent& agent);
-  // With the consents that there are.
+  // With the consents collected so far.
   Result<Bytes> deal_at(TestAgent& agent);
-  // Asks for the agent's consent, without its operator's approval if that has not come.
+  // Asks for the agent's consent, even if its operator has not approved.
   Result<protocol::Consent> consent_at(TestAgent& agent);
-  // Asks all dealing agents, and lets their operators approve as approve() said.
+  // Asks all dealing agents. Operators approve as set by approve().
   void gather_consents();
   Result<protocol::Signature> prepare_at(TestAgent& agent);
   Result<protocol::Signature> activate_at(TestAgent& agent);
@@ -61,15 +61,15 @@ class HandoverTool {
   Result<Bytes> ask(TestAgent& agent, protocol::HandoverStep step, Bytes payload = {});
   Result<Bytes> post(TestAgent& agent, ipc::Route route, Bytes body);
 
-  // What is sent, to be changed by tests.
+  // The data to send; tests may change it.
   protocol::Parameters::Fields& fields() { return *fields_; }
   std::uint32_t epoch;                          // the new one
   std::vector<protocol::HandoverOffer> offers;  // in the plan's order
   std::vector<Bytes> consents;
-  Bytes recovery_proof;  // that the recovery share deals; plan() makes it
+  Bytes recovery_proof;  // proves that the recovery share deals; plan() makes it
   std::vector<Bytes> deals;
   Bytes possession;  // of the new recovery key
-  // Before plan(): what it names; afterwards: what is sent.
+  // Before plan(): the blob that the plan names; afterwards: the blob that is sent.
   void send_blob(Bytes blob) { blob_ = std::move(blob); }
   Bytes version;
   std::vector<protocol::Statement> acknowledgements;
@@ -112,7 +112,7 @@ class HandoverTool {
 
 // A statement of an agent, as abort and retire take it.
 protocol::Statement statement(const TestAgent& agent, const protocol::Signature& signature);
-// Whether these agents, with the recovery share of an index if there is one, open a new file of the bundle.
+// Whether these agents, with the recovery share of an index if given, open a new file of the bundle.
 struct RecoveryShare {
   std::uint8_t index;
   const protocol::Scalar& share;

@@ -24,7 +24,7 @@ void OldDisks::take() {
     if (fs::exists(agent_.state() / name)) fs::copy_file(agent_.state() / name, state / name);
   disks_.push_back(disk);
   const auto keyring = must(hsm::Keyring::open(hsm::Token(agent_.token()), disk / "keyring"));
-  // In a copy of its own: what opens the store writes to it.
+  // In a separate copy, because opening the store writes to it.
   const harness::Scratch copy;
   for (const char* const name : {"store.db", "store.db-wal"})
     if (fs::exists(state / name)) fs::copy_file(state / name, copy / name);
@@ -111,15 +111,15 @@ bool OldDisks::on_present_disk(std::uint32_t epoch) const {
     std::ifstream stream(file.path(), std::ios::binary);
     disk.append(std::istreambuf_iterator<char>(stream), {});
   }
-  // A page may end anywhere in a record: each piece of 24 bytes is looked for, but for those that records of
-  // other epochs have too.
+  // A page may end anywhere in a record: looks for each piece of 24 bytes, except pieces that records of
+  // other epochs share.
   constexpr std::size_t kPiece = 24;
   const auto of_another = [&](ByteView piece) {
     return std::ranges::any_of(records_, [&](const auto& known) {
       return known.second.id.epoch != epoch && !std::ranges::search(known.second.record, piece).empty();
     });
   };
-  // Of parts, which are long, some pieces do; the first ones are like those of other epochs' parts.
+  // Recovery parts are long: looks for some pieces. The first ones are like those of other epochs' parts.
   constexpr std::size_t kStep = 997;
   const auto of_other_parts = [&](ByteView piece) {
     return std::ranges::any_of(parts_, [&](const auto& known) {

@@ -7,24 +7,24 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// An adversary who has read an agent's whole disk many times, keeps all of it, and can use the agent's token,
-// with its PIN, for as long as it lives: every share that the disk ever held is his to try.
+// An attacker who has copied an agent's whole disk many times and can use the agent's token, with its PIN,
+// for as long as the token exists. The attacker can try every share that the disk ever held.
 class OldDisks {
  public:
   explicit OldDisks(const TestAgent& agent) : agent_(agent) {}
 
-  // Copies the disk as it is: store, journal, keyring, sealing keys of the epochs.
+  // Copies the current disk: store, journal, keyring, sealing keys of the epochs.
   void take();
-  // How many share records of an epoch he has seen.
+  // How many share records of an epoch the copies hold.
   std::size_t records_of(std::uint32_t epoch) const;
-  // Whether some record of the epoch opens, with some copy of anything and the token; whether all of them do.
+  // Whether some record of the epoch opens with any copy of anything and the token; whether all of them do.
   bool some_open(std::uint32_t epoch) const;
   bool all_open(std::uint32_t epoch) const;
-  // The same of the recovery parts that the disk held.
+  // The same for the recovery parts that the disk held.
   std::size_t parts_of(std::uint32_t epoch) const;
   bool some_parts_open(std::uint32_t epoch) const;
   bool all_parts_open(std::uint32_t epoch) const;
-  // Whether something of a record or of recovery parts of the epoch is on the present disk.
+  // Whether any part of a record or of the recovery parts of the epoch is on the current disk.
   bool on_present_disk(std::uint32_t epoch) const;
 
  private:
@@ -35,7 +35,7 @@ class OldDisks {
   };
   bool opens(const Record& record) const;
   bool parts_open(const Key& key) const;
-  // With each keyring and each table of epochs' keys that he has.
+  // Tries each copied keyring with each copied table of epoch keys.
   bool with_each_keeper(const std::function<bool(hsm::ShareKeeper&)>& opens) const;
 
   const TestAgent& agent_;

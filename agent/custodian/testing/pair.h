@@ -5,16 +5,16 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// A token as the tests of this folder reach it.
+// A token configured for the tests of this folder.
 hsm::TokenConfig token_at(const std::string& uri);
 
-// The two agents of tenant "acme" in one process, opened, and those who talk to them. Not yet onboarded.
+// The two agents of tenant "acme" in one process, opened, and their clients. Not yet onboarded.
 struct Pair {
   Pair(const std::filesystem::path& folder, const hsm::TokenConfig& token, protocol::SuiteId suite);
 
-  // The whole ceremony; then alice, admin and rescuer are enrolled at both.
+  // Runs the whole ceremony, then enrols alice, admin and rescuer at both.
   void onboard();
-  // Gives both agents the company's list as it is now.
+  // Gives both agents the company's current list.
   void publish_clients(ByteView peer);
   const protocol::Bundle& bundle() const { return tool.bundle(); }
   // A request for these files.

@@ -10,14 +10,13 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// Where the statements below keep things: outside of the agent's folder, which has its state in one of its
-// own.
+// Where the statements below keep data: outside the agent's folder.
 inline std::string aside_of(const std::filesystem::path& store) {
   return store.parent_path().parent_path().string() + ".aside";
 }
 
-// Statements of SQL, as somebody gives them to an agent's store who can write the file. What they keep in
-// `aside` is not in it.
+// Runs SQL statements like an attacker who can write an agent's store file. Data kept in `aside` is not in
+// the store.
 inline void run_sql(const std::filesystem::path& store, const std::string& statements) {
   Owned<sqlite3, sqlite3_close_v2> database;
   ASSERT_EQ(sqlite3_open(store.c_str(), out(database)), SQLITE_OK);

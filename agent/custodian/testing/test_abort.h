@@ -4,7 +4,7 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// A handover that somebody ends before its epoch is finished.
+// A handover that is aborted before its epoch is finished.
 class AbortHandover : public HandoverFixture {
  protected:
   bool still_opens() { return opens(bundle, pair.alice, {&pair.cloud, &pair.company}); }

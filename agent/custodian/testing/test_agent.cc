@@ -16,7 +16,7 @@ using protocol::CertificateUse;
 using protocol::OrganisationCertificate;
 using protocol::SigningKey;
 
-// A real keeper, and how often it computed.
+// A real keeper that counts its computations.
 class CountingKeeper final : public hsm::ForwardingKeeper {
  public:
   CountingKeeper(std::unique_ptr<hsm::ShareKeeper> keeper, std::shared_ptr<std::atomic<int>> computed,
@@ -118,7 +118,7 @@ TestAgent::TestAgent(const TestAgent& original, const std::filesystem::path& fol
 
 OrganisationCertificate TestAgent::certified(const SigningKey& ca) const {
   if (organisation) return *organisation;
-  // Once by each: a refresh keeps the certificate to the byte.
+  // Only once for each CA: a refresh must keep the certificate byte for byte.
   const auto known = certified_.find(ca.public_key().bytes());
   if (known != certified_.end()) return known->second;
   return certified_
@@ -185,7 +185,7 @@ Result<Bytes> TestAgent::call(ipc::Route route, const std::string& subject, Byte
   Answer answer = caller != nullptr ? custodian_->answer(call, *caller) : custodian_->answer(call);
   ipc::Reply& reply = answer.reply;
   invariant(reply.id == call.id && reply.request_id.size() == 16);
-  // Nobody is there to ask the others: the list as it would be if none of them could be reached.
+  // Nothing can ask the others: the list is as if none of them could be reached.
   for (auto& chain = answer.chain; chain;) {
     if (chain->next() == nullptr) return chain->list();
     chain->answered(carry ? carry(*chain) : Error(Code::unavailable, "no network"));

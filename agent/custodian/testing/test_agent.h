@@ -10,10 +10,10 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// A time that a test sets.
+// A clock that a test sets.
 struct Clock {
   std::atomic<std::int64_t> now_ms{system_clock_ms()};
-  // How far somebody set the wall clock forward: agents did not run for that time.
+  // How far the wall clock was set forward: agents did not run for that time.
   std::atomic<std::int64_t> set_forward_ms{0};
   void set_forward(std::int64_t ms) {
     set_forward_ms += ms;
@@ -21,7 +21,7 @@ struct Clock {
   }
 };
 
-// What the holder of an invitation holds.
+// The data of an invitation's holder.
 struct HeldInvitation {
   protocol::InvitationId id;
   Secret secret;
@@ -29,45 +29,46 @@ struct HeldInvitation {
 };
 
 class TestAgent;
-// The agent as a ceremony's parameters name it, after its offer; an agent of the company's is certified with
-// its client CA.
+// The agent as a ceremony's parameters name it, after its offer. The company's client CA certifies the
+// company's agents.
 protocol::Party party_of(const TestAgent& agent, std::uint8_t index, const protocol::HandoverOffer& offer,
                          const protocol::SigningKey& ca);
-// An agent of nobody's here, of an organisation of its own: parameters can name it.
+// An agent of a separate organisation, which parameters can name.
 protocol::Party stranger(const std::string& name, std::uint8_t index, std::int64_t now_ms);
 // The provider whose agents are "cloud" and "cloud-…".
 const protocol::SigningKey& provider_key();
 
-// An agent without its front: the calls are made here. Its share is in a real token; uses of it are counted.
+// An agent without a front: tests make the calls directly. Its share is in a real token, and uses of it are
+// counted.
 class TestAgent {
  public:
   // Makes the agent's folder, keyring and identity.
   TestAgent(const std::filesystem::path& folder, std::string role, hsm::TokenConfig token,
             std::shared_ptr<Clock> clock);
-  // A second life of an agent that is closed now: a copy of its folder, with its token.
+  // A copy of a closed agent: a copy of its folder, with the same token.
   TestAgent(const TestAgent& original, const std::filesystem::path& folder);
 
-  // As the program does at its start; again after close().
+  // Opens as the program does at start; again after close().
   Status try_open();
   void open();
   void close() { custodian_.reset(); }
   Custodian& custodian() { return *custodian_; }
 
-  // Answered under the TLS certificate `peer` (DER). A chained request goes on through `carry`; without it
-  // nobody else can be reached.
+  // Makes a call under the TLS certificate `peer` (DER). `carry` passes a chained request on; without it no
+  // other agent is reachable.
   Result<Bytes> call(ipc::Route route, const std::string& subject, ByteView peer, Bytes body);
   HeldInvitation invite(std::int64_t valid_ms, const std::string& tenant = {});
-  // What the agent's operator says of a plan, on the agent's host.
+  // The operator's approval of a plan, on the agent's host.
   void approve(const protocol::HandoverPlan& plan, std::int64_t valid_ms = 24 * 3600 * 1000) const;
   void withdraw(const protocol::HandoverPlan& plan) const;
   std::vector<protocol::PendingPlan> pending() const;
-  // What he says of the erasure of a destroyed key.
+  // The operator's hold or release of a destroyed key's erasure.
   void hold_erasure(const protocol::KeyId& key_id, bool held = true) const;
-  // That he has an archive of the beginning of its log.
+  // The operator's request to cut the beginning of the log, which is archived.
   void request_cut(const hsm::LogCutRequest& request) const;
-  // What he found in a backup for an entry that rotted.
+  // The entry that the operator found in a backup to replace a damaged one.
   void leave_entry(std::uint64_t seq, const Bytes& entry) const;
-  // What somebody who stole it can sign with.
+  // The identity key, as a thief of it could use it.
   protocol::SigningKey stolen_identity() const;
 
   const std::string& role() const { return role_; }
@@ -76,7 +77,7 @@ class TestAgent {
   const protocol::VerifyKey& identity_key() const { return identity_certificate_->key(); }
   // Its organisation's certificate, or the company's with its CA.
   protocol::OrganisationCertificate certified(const protocol::SigningKey& ca) const;
-  // What it shows to other agents in TLS, DER.
+  // Its TLS certificate towards other agents, DER.
   const Bytes& tls_certificate() const { return tls_certificate_; }
   const std::filesystem::path& folder() const { return folder_; }
   std::filesystem::path state() const { return hsm::state_of(folder_); }
@@ -95,11 +96,11 @@ class TestAgent {
   std::int64_t handover_delay_ms = 24 * 3600 * 1000;
   bool announced = true;  // HandoverPolicy::announced
   std::function<void(const Notification&)> notify;
-  // Whether the command that calls it ends with status 0. May be changed at any time.
+  // Whether the notification command ends with status 0. May be changed at any time.
   std::shared_ptr<std::atomic<bool>> notifies = std::make_shared<std::atomic<bool>>(true);
   std::chrono::milliseconds destroy_wait = std::chrono::days(30);
   std::optional<DerivePolicy> derive = DerivePolicy{.tenants = {"acme"}};
-  // Who waits for what is answered; somebody who stays, if it is null.
+  // The caller that waits for the answer; null: one that never leaves.
   const Interest* caller = nullptr;
   // Called when a share is about to be used.
   std::shared_ptr<std::function<void()>> on_use = std::make_shared<std::function<void()>>();

@@ -12,7 +12,7 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// The two agents of a key generation that has not begun. The test's parameter is the key's suite.
+// Two agents before a key generation. The test's parameter is the key's suite.
 class TestCeremony : public ::testing::TestWithParam<protocol::SuiteId> {
  protected:
   Bytes abort_message(std::size_t agent = 0) {
@@ -23,7 +23,7 @@ class TestCeremony : public ::testing::TestWithParam<protocol::SuiteId> {
     pair.cloud.open();
     return pair.tool.post(0, route, std::move(body));
   }
-  // Rows of keys in an agent's store, in whatever state.
+  // The number of key rows in an agent's store, in any state.
   static std::int64_t keys_in(TestAgent& agent) {
     auto transaction = must(agent.custodian().store().begin());
     auto query = transaction.query("SELECT count(*) FROM keys");

@@ -15,18 +15,18 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// A key of two agents and a recovery party, to be handed over, and further agents that may get it.
+// A key of two agents and a recovery party, ready to be handed over, and more agents that may get it.
 class HandoverFixture : public ::testing::Test {
  protected:
   explicit HandoverFixture(protocol::SuiteId suite = protocol::SuiteId::p256, bool on_a_tpm = false)
       : HandoverFixture(suite, on_a_tpm, std::nullopt) {}
-  // As with a tool that gives an agent another recovery blob at the key generation.
+  // Like a tool that gives one agent another recovery blob at the key generation.
   HandoverFixture(protocol::SuiteId suite, bool on_a_tpm, std::optional<std::size_t> deceived)
       : tpm(on_a_tpm ? std::make_unique<harness::SoftTpm>(scratch / "tpm") : nullptr),
         pair(scratch.path(), token_at(token_uri()), suite),
         bundle(onboard(pair, deceived)) {}
   std::string token_uri() const { return tpm ? tpm->uri() : token.uri(); }
-  // Takes the agents' token away, and gives it back.
+  // Removes the agents' token, and restores it.
   void remove_token() {
     if (tpm)
       tpm->kill();
@@ -59,23 +59,23 @@ class HandoverFixture : public ::testing::Test {
             .new_recovery = new_recovery,
             .rescuer = rescuer};
   }
-  // A refresh of the key as it is now by both agents, not yet begun.
+  // A refresh of the current key by both agents, not yet begun.
   HandoverTool refresh() {
     return {bundle, {&pair.cloud, &pair.company}, pair.admin, same_holders(), {1, 2}};
   }
-  // A refresh that the cloud's agent has prepared, and the company's has not.
+  // A refresh that only the cloud's agent has prepared, not the company's.
   HandoverTool prepare_refresh_at_cloud() {
     HandoverTool tool = refresh();
     tool.run_to_deal();
     must(tool.prepare_at(pair.cloud));
     return tool;
   }
-  // The company's agent, which has not confirmed the handover, voids it. The cloud's agent is shown that.
+  // The company's agent, which has not confirmed the handover, voids it. The cloud's agent is shown the void.
   void abort_at_both(HandoverTool& tool) {
     const auto said = must(tool.abort_at(pair.company));
     must(tool.abort_at(pair.cloud, {statement(pair.company, said)}));
   }
-  // The client list, for an agent that has only now a key.
+  // Gives the client list to an agent that has only just got a key.
   void enrol_at(TestAgent& agent) {
     must(
         agent.call(ipc::Route::client_list_put, "acme", pair.admin.certificate.der(), pair.acme.next_list()));
@@ -95,7 +95,7 @@ class HandoverFixture : public ::testing::Test {
     agent.close();
     agent.open();
   }
-  // The asker tells the asked how far it came, as every minute, until they agree. The news, if there are any.
+  // Exchanges peer questions, as happens every minute, until both agree. Returns the news, if any.
   static std::string settle(TestAgent& asker, TestAgent& asked) {
     std::string news;
     for (int i = 0; i < 4; ++i) {
@@ -109,7 +109,7 @@ class HandoverFixture : public ::testing::Test {
     ADD_FAILURE() << "they do not come to an end: " << news;
     return news;
   }
-  // A copy of the agent's store; and the copy in the store's place, as whoever has the host's disk puts it.
+  // Saves a copy of the agent's store, and restores it like an attacker with access to the host's disk.
   void save(TestAgent& agent) const {
     agent.close();
     std::filesystem::copy_file(agent.store(), scratch / (agent.role() + "-saved"));
@@ -123,18 +123,18 @@ class HandoverFixture : public ::testing::Test {
     agent.open();
     pair.clock->now_ms += 1000;
   }
-  // What the log says of ceremonies.
+  // The log's entries about ceremonies.
   std::vector<std::string> ceremonies(TestAgent& agent) const {
     std::vector<std::string> said;
     for (const auto& entry : read_log(agent, bundle, pair.admin))
       if (entry.kind == protocol::EntryKind::ceremony) said.push_back(entry.detail);
     return said;
   }
-  // What an agent says of itself to an administrator.
+  // The agent's health as an administrator sees it.
   nlohmann::json health_of(TestAgent& agent) const {
     return nlohmann::json::parse(must(agent.call(ipc::Route::health, "", pair.admin.certificate.der(), {})));
   }
-  // Statements of SQL, given to the store of an agent that is closed, or runs and does nothing at the time.
+  // Runs SQL statements on the store of an agent that is closed or idle.
   static void sql(const TestAgent& agent, const std::string& statements) {
     run_sql(agent.store(), statements);
   }

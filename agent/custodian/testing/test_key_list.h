@@ -14,10 +14,10 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// What the store has in the place of shares that are erased.
+// What the store holds in place of erased shares.
 inline const Bytes kNoShares = {0};
 
-// An onboarded pair whose cloud agent is told what acme says of its keys.
+// An onboarded pair whose cloud agent gets acme's key lists.
 class KeyListOfAnAgent : public ::testing::Test {
  protected:
   KeyListOfAnAgent() { pair.onboard(); }
@@ -38,7 +38,7 @@ class KeyListOfAnAgent : public ::testing::Test {
     EXPECT_FALSE(answer);
     return answer ? Code::internal : answer.error().code();
   }
-  // How the agent answers for a file: "ok", or why not.
+  // The agent's answer for a file: "ok", or why not.
   std::string decrypts() {
     const auto file = encrypt(pair.bundle());
     const auto reply = partials(pair.cloud, pair.bundle(), pair.ask_for(pair.cloud, {&file}), pair.alice);

@@ -16,8 +16,8 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// An onboarded pair that has heard of each other, and whoever can put a copy of an agent's store in its
-// place.
+// An onboarded pair whose agents have heard of each other, and an attacker who can replace an agent's store
+// by an older copy.
 class PutBack : public ::testing::Test {
  protected:
   PutBack() {
@@ -37,7 +37,7 @@ class PutBack : public ::testing::Test {
     if (!answer) return answer.error();
     return asker.custodian().peers().heard(asking, *answer);
   }
-  // As often as it takes; the news, if there are any.
+  // Repeats until both agree. Returns the news, if any.
   std::string settle(TestAgent& asker, TestAgent& asked) {
     std::string news;
     for (int i = 0; i < 4; ++i) {
@@ -60,7 +60,7 @@ class PutBack : public ::testing::Test {
     if (marked) std::ofstream(agent.state() / "restored") << "by a test\n";
     agent.open();
   }
-  // Both agents take a list, and the cloud's is put back to before it. The peer's word brings it again.
+  // Both agents accept a list, and the cloud's agent is rolled back to before it. The peer brings it again.
   void give_and_put_back(ipc::Route route, const Bytes& list) {
     for (TestAgent* const agent : {&pair.cloud, &pair.company})
       must(agent->call(route, "acme", pair.admin.certificate.der(), list));
@@ -70,7 +70,7 @@ class PutBack : public ::testing::Test {
     must(decrypt(pair.cloud));  // not yet heard
     settle(pair.cloud, pair.company);
   }
-  // Whether alice's part of a file is to be had.
+  // Whether alice can get the agent's part for a file.
   Result<protocol::PartialReply> decrypt(TestAgent& agent) {
     return partials(agent, pair.bundle(), pair.ask_for(agent, {&*file}), pair.alice);
   }
@@ -84,7 +84,7 @@ class PutBack : public ::testing::Test {
     const Bytes report = must(agent.call(ipc::Route::health, "", pair.admin.certificate.der(), {}));
     return nlohmann::json::parse(report);
   }
-  // What the log says of the store.
+  // The log's entries about the store.
   std::vector<protocol::LogEntry> store_entries(TestAgent& agent) {
     std::vector<protocol::LogEntry> found;
     for (const auto& entry : read_log(agent, pair.bundle(), pair.admin))

@@ -12,7 +12,7 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// An onboarded pair whose cloud agent has small daily caps. Each test says in `expected_computed` how often
+// An onboarded pair whose cloud agent has small daily caps. Each test states in `expected_computed` how often
 // its share may have been used.
 class TestRefusal : public ::testing::Test {
  protected:
@@ -29,7 +29,7 @@ class TestRefusal : public ::testing::Test {
     if (!file_) file_ = encrypt(pair.bundle());
     return *file_;
   }
-  // How the cloud's agent refuses this request of this client; "ok" if it does not.
+  // The code with which the cloud's agent refuses this client's request; "ok" if it does not.
   std::string code(const Asking& request, const TestClient& client) {
     const auto reply = answer(pair.cloud, request, client);
     if (!reply) message = reply.error().message();

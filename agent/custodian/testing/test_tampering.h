@@ -10,7 +10,7 @@
 
 namespace coprotect::agent::custodian::testing {
 
-// An agent that served, and whose store somebody writes to.
+// An agent that has served, and whose store is then altered.
 class Tampering : public ::testing::Test {
  protected:
   Tampering() {
@@ -20,9 +20,9 @@ class Tampering : public ::testing::Test {
     pair.cloud.close();
   }
 
-  // Changes the store by hand.
+  // Changes the store directly.
   void sql(const std::string& statements) { run_sql(pair.cloud.store(), statements); }
-  // Opens the store, which must be refused, and puts back what it was.
+  // Opens the store, expects a refusal, and restores the store.
   std::string refusal(const std::string& statements) {
     const auto saved = pair.cloud.store().string() + ".saved";
     std::filesystem::copy_file(pair.cloud.store(), saved);
@@ -34,7 +34,7 @@ class Tampering : public ::testing::Test {
     EXPECT_EQ(opened.error().code(), Code::altered) << statements;
     return opened.error().message();
   }
-  // A column with another byte at a place, counted from 1, or from the end if it is negative.
+  // A column with one byte changed at a position, counted from 1, or from the end if negative.
   static std::string altered(const std::string& column, int at = -1) {
     const std::string place = at > 0 ? std::to_string(at) : "length(" + column + ")+1" + std::to_string(at);
     const std::string byte = "substr(" + column + ", " + place + ", 1)";

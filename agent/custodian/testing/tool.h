@@ -13,33 +13,33 @@ namespace coprotect::agent::custodian::testing {
 Bytes control(const HeldInvitation& invitation, protocol::ControlKind kind, const protocol::Sid& sid);
 
 // The provisioning tool's side of a key generation between some agents and itself, step by step, so that a
-// test can stop anywhere. Each party holds one share, any two of them do; the last one, for recovery, is the
-// tool's.
+// test can stop anywhere. Each party holds one share, and any two suffice. The last party, for recovery, is
+// the tool's.
 class Tool {
  public:
-  // Without a rescuer nobody has the key of the recovery administrator.
+  // Without a rescuer, nobody holds the recovery administrator's key.
   Tool(std::vector<TestAgent*> agents, const Company& company, protocol::SuiteId suite,
        protocol::Purpose purpose = protocol::Purpose::envelope, const TestClient* rescuer = nullptr);
-  // With another invitation for an agent.
+  // Uses another invitation for an agent.
   void use_invitation(std::size_t agent, HeldInvitation invitation) {
     invitations_[agent] = std::move(invitation);
   }
 
-  // All of it.
+  // Runs everything.
   void run();
   void offer();
   void exchange();  // parameters, commits, reveals, deals
   void prepare();
   void store_blob();
-  // This agent is given another blob than the rest, which the recovery party vouches for as well.
+  // Gives this agent a different blob from the rest; the recovery party vouches for that one, too.
   void deceive(std::size_t agent) { deceived_ = agent; }
-  // What gives an agent this recovery blob, vouched for by the recovery party.
+  // The message that gives an agent this recovery blob, vouched for by the recovery party.
   Bytes message_of_blob(const Bytes& blob) const;
   // The tool's signature; the bundle.
   void sign();
   void activate();
 
-  // What offer() brought, to be changed by tests before the agents see it.
+  // The result of offer(); tests may change it before the agents see it.
   protocol::Parameters::Fields& fields() { return *fields_; }
   // Sends R0 to one agent.
   Result<Bytes> send_parameters(std::size_t agent);
@@ -48,7 +48,7 @@ class Tool {
 
   const protocol::Sid& sid() const { return parameters_->sid(); }
   const HeldInvitation& invitation(std::size_t agent) const { return invitations_[agent]; }
-  // What exchange() brought of each party, in order: what it revealed, and what it dealt.
+  // The result of exchange() for each party, in order: what it revealed, and what it dealt.
   const protocol::Parameters& parameters() const { return *parameters_; }
   const std::vector<Bytes>& reveals() const { return reveals_; }
   const std::vector<Bytes>& deals() const { return deals_; }
@@ -57,7 +57,7 @@ class Tool {
   const protocol::Bundle& bundle() const { return *bundle_; }
   const Bytes& blob() const { return blob_; }
   const Bytes& blob_message(std::size_t agent) const { return blob_messages_[agent]; }
-  // The recovery share, from the parts that an agent keeps; learn_recovery_share() asked for them.
+  // The recovery share, from the parts that learn_recovery_share() requested from an agent.
   const protocol::Scalar& recovery_share() const { return *recovery_share_; }
   void learn_recovery_share(std::size_t agent, const TestClient& rescuer);
   const protocol::HpkePrivateKey& recovery_key() const { return recovery_key_; }

@@ -1,4 +1,5 @@
-// The requests of a connection, in any parts: what is refused may not depend on how the bytes come.
+// A connection's requests in arbitrary parts: whether they are refused must not depend on how the bytes are
+// split.
 
 #include "agent/front/http/message_check.h"
 #include "protocol/base/result.h"

@@ -200,8 +200,8 @@ void MessageCheck::end_field() {
     }
     case Field::transfer_encoding:
       if (is_chunked_) return refuse("two Transfer-Encoding fields");
-      // Not trimmed: libmicrohttpd does not know the coding if there is space behind it, and would see
-      // another end of this request.
+      // Not trimmed: libmicrohttpd does not recognise the coding with trailing space, and would see a
+      // different end of this request.
       if (token_.text() != "chunked") return refuse("a Transfer-Encoding other than chunked");
       is_chunked_ = true;
       return;
@@ -229,7 +229,7 @@ void MessageCheck::chunked(char c) {
   switch (state_) {
     case State::chunk_size:
       if (c == '\r') return end_chunk_size();
-      if (c == ';') return refuse("chunk extension");  // libmicrohttpd 0.9.75 knows none
+      if (c == ';') return refuse("chunk extension");  // libmicrohttpd 0.9.75 does not support them
       if (!is_hex_digit(c) || token_.text().size() == kMaxChunkDigits) return refuse("malformed chunk size");
       return token_.add(c);
     case State::chunk_size_lf:

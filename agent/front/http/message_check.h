@@ -8,24 +8,24 @@
 
 namespace coprotect::agent::front {
 
-// Reads the bytes of a connection's requests before libmicrohttpd does, which is more lenient than RFC 9112
-// lets a server be: two parsers that differ about where a request ends can be played against each other.
-// What this does not accept (a field twice that must be once, a line that ends with LF alone, a folded line,
-// a control character, space before a colon, both lengths of a body) is malformed, whatever may follow.
-// Heads have at most 16 KiB and 100 fields. It keeps a few bytes of a line, never the line.
+// Checks the bytes of a connection's requests before libmicrohttpd reads them, which is more lenient than RFC
+// 9112 allows. If two parsers disagree about where a request ends, an attacker can exploit that. Rejects as
+// malformed a repeated field that must be unique, a line that ends with LF alone, a folded line, a control
+// character, space before a colon, and a body with both lengths, whatever follows. Heads have at most 16 KiB
+// and 100 fields. It stores a few bytes of a line, never the whole line.
 class MessageCheck {
  public:
   enum class Fault : std::uint8_t { none, malformed, head_too_large };
 
-  // The next bytes of the connection; how many of them may be passed on. If these are not all, fault() says
-  // why, and nothing that comes later may be passed on: the bytes that may are those of whole requests before
-  // the faulty one.
+  // Takes the next bytes of the connection and returns how many may be passed on. If not all may, fault()
+  // says why, and no later byte may be passed on. The bytes that may belong to whole requests before the
+  // faulty one.
   std::size_t pass(ByteView bytes);
 
   Fault fault() const { return fault_; }
-  // What is wrong, in words: a constant.
+  // A description of the fault: a constant.
   std::string_view reason() const { return reason_; }
-  // How many heads were complete, and without fault.
+  // The number of complete heads without fault.
   std::uint64_t heads() const { return heads_; }
 
  private:
@@ -49,14 +49,14 @@ class MessageCheck {
   };
   enum class Field : std::uint8_t { other, host, content_length, transfer_encoding };
 
-  // The beginning of a token, as much as is compared.
+  // The beginning of a token, as far as it is compared.
   class Token {
    public:
     void clear() { size_ = 0; }
     void add(char c);
     void trim();
     bool empty() const { return size_ == 0; }
-    // Longer ones are equal to nothing.
+    // A longer token equals nothing.
     std::string_view text() const;
 
    private:
@@ -68,7 +68,7 @@ class MessageCheck {
   void refuse(std::string_view reason) { fail(Fault::malformed, reason); }
   void fail(Fault fault, std::string_view reason);
   bool in_head() const { return state_ < State::body; }
-  // These take one byte each, in the states that they are named after.
+  // Each takes one byte, in the states that it is named after.
   void request_line(char c);
   void field(char c);
   void chunked(char c);
@@ -89,7 +89,7 @@ class MessageCheck {
   std::uint16_t head_size_ = 0;
   std::uint8_t fields_ = 0;
   Token token_;
-  std::uint64_t left_ = 0;  // of the body, or of the chunk
+  std::uint64_t left_ = 0;  // bytes left of the body or chunk
   std::uint64_t heads_ = 0;
   std::string_view reason_;
 };
