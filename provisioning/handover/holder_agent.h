@@ -36,7 +36,7 @@ class HolderAgent {
   Result<protocol::Signature> abort(const protocol::AbortRequest& request);
   // The agent's copy of the tenant's list, encoded.
   Result<Bytes> list(const ListKind& kind);
-  // The recovery blob and the parts that belong to it. Only for a recovery administrator (client/recovery.h).
+  // The recovery blob; for a recovery administrator also the parts that belong to it (client/recovery.h).
   Result<std::pair<Bytes, Bytes>> recovery_share();
 
  private:
