@@ -11,20 +11,20 @@
 namespace coprotect::pkcs11 {
 namespace {
 
-// Nothing here has a destructor that runs: a program may end, or unload the module, while a thread of it is
-// inside.
+// No object here has a destructor that runs: a program may end, or unload the module, while one of its
+// threads is inside.
 constinit keyclient::KeyClient client;
 
-// The module in one process.
+// The module's state in one process.
 struct Module {
   std::mutex mutex;
-  std::shared_ptr<Library> library;  // between C_Initialize and C_Finalize; calls under way hold it too
+  std::shared_ptr<Library> library;  // between C_Initialize and C_Finalize; also held by running calls
 
   void abandon() { client.notice_fork(); }
 };
 constinit keyclient::PerProcess<Module> module_of_process;
 
-// Nothing thrown passes into the program.
+// No exception reaches the program.
 template <typename Function>
 CK_RV guarded(Function function) noexcept {
   try {
@@ -57,7 +57,7 @@ CK_RV with_token(CK_SLOT_ID slot, Function function) noexcept {
   });
 }
 
-// Hands out a list in the way of PKCS#11 §5.2: its length, or as much as fits or nothing.
+// Returns a list as PKCS#11 §5.2 requires: its length, or all elements if they fit.
 template <typename T>
 CK_RV give(const std::vector<T>& list, T* into, CK_ULONG& count) {
   const CK_ULONG room = std::exchange(count, list.size());
@@ -83,7 +83,7 @@ CK_RV initialize(void* pointer) {
       const int given = (args.CreateMutex != nullptr) + (args.DestroyMutex != nullptr) +
                         (args.LockMutex != nullptr) + (args.UnlockMutex != nullptr);
       if (args.pReserved != nullptr || (given != 0 && given != 4)) return CKR_ARGUMENTS_BAD;
-      // Its locks are the system's.
+      // Library uses the system's locks.
       if (given == 4 && (args.flags & CKF_OS_LOCKING_OK) == 0) return CKR_CANT_LOCK;
     }
     Module& module = module_of_process.get();
