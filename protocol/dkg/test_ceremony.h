@@ -74,7 +74,7 @@ inline OrganisationCertificate certify(Organisations& organisations, const std::
       organisation, organisation_key(organisations, organisation), recovery_key));
 }
 
-// A key generation with all its parties in one place. `recovery` is not an agent, every other party is.
+// A key generation with all its parties in one place. `recovery` is not an agent; every other party is.
 class TestCeremony {
  public:
   explicit TestCeremony(SuiteId suite, const Layout& layout = default_layout())
