@@ -66,8 +66,6 @@ TEST_F(AgentState, IsBackedUp) {
   EXPECT_EQ(about.st_mode & 0777, 0700u);
 }
 
-// SQLite finishes the replay of a rollback journal by removing the file that the journal names as its
-// super-journal.
 TEST_F(AgentState, IsRestoredInThePlaceOfNoLink) {
   ASSERT_TRUE(backs_up());
   fs::create_directory_symlink("agent", scratch_ / "link");
@@ -90,6 +88,8 @@ TEST_F(AgentState, IsInUseWhileItsAgentRuns) {
   EXPECT_FALSE(is_in_use(store()));
 }
 
+// SQLite finishes the replay of a rollback journal by removing the file that the journal names as its
+// super-journal.
 TEST_F(AgentState, HasNoOtherFileRemoved) {
   const std::string name = victim().string();
   constexpr std::uint64_t kMagic = 0xd9d505f920a163d7;
