@@ -104,7 +104,8 @@ Result<Bundle> KeyStore::check(const KeyId& key_id, ByteView encoded) const {
   return bundle;
 }
 
-// Nor may a thief with one agent. A key held by only some agents may be intended, but a list cannot say so.
+// Nor may a thief who also has one agent. A key of only some agents may be intended, but a list cannot say
+// so.
 Status KeyStore::check_encrypts_like_first(const Bundle& bundle) const {
   const KeyId key_id = bundle.key_id();
   const bool configured =

@@ -148,7 +148,7 @@ TEST_F(AgentState, KeepsNobodyWaitingAtAFifo) {
   EXPECT_FALSE(backs_up());
 }
 
-// The folder itself is under the operator's control, who may have moved it to another disk.
+// The operator controls the folder itself, and may have moved it to another disk.
 TEST_F(AgentState, MayBeReachedByALink) {
   fs::create_symlink(folder(), scratch_ / "agent-link");
   EXPECT_EQ(*last_log_entry(hsm::state_of(scratch_ / "agent-link") / "store.db"), 3u);

@@ -143,7 +143,7 @@ Status check_taken_back(const KeyStateOptions& options, const KeyOverview& overv
       key == nullptr)
     return Done{};
   const auto administrator = ClientDirectory::load(options.directory / "admin" / "config.toml");
-  if (!administrator) return Done{};  // the agents will answer to the list
+  if (!administrator) return Done{};  // the agents will say so when they get the list
   const Erasure erasure = Erasure::ask(key->bundle, *administrator, random);
   if (erasure.at_all_agents())
     return Error(Code::conflict, "key \"" + overview.name_of(key_id) +

@@ -38,7 +38,7 @@ Result<Openings> Openings::prepare(const Options& options, HeldBundle::Warn warn
   if (!store) return std::move(store).error();
   auto credentials = own_credentials(**config);
   if (!credentials) return std::move(credentials).error();
-  // Without a list there is only the first key. If it does not fit, the command does not fit.
+  // Without a list there is only the first key. If its purpose is wrong, the command fails.
   if (store->list() == nullptr)
     if (auto fits = check_purpose(store->first(), protocol::Purpose::envelope); !fits)
       return std::move(fits).error();

@@ -26,7 +26,7 @@ void Report::count(ExitCode code) {
   failure_ = !failure_ || *failure_ == code ? code : ExitCode::some_failed;
 }
 
-// If the report file cannot be written, the run fails but continues.
+// If the report file cannot be written, the run continues, but counts as failed.
 void Report::add_line(const ReportFile::Line& line) {
   if (file_ == nullptr) return;
   auto added = file_->add(line);

@@ -130,7 +130,7 @@ Status check_same_key(const OnboardingDirectory& directory, const OpenedKit& kit
       "--dir in the place of --out restores a further key into the folder of the first");
 }
 
-// Nor for this handover if the new agent holds no share in it.
+// A folder whose bundle gives the invited agent no share is of another handover.
 Status check_holds(const OnboardingDirectory& directory, const Bundle& bundle, const InvitedAgent& invited) {
   if (bundle.parameters().position_of(invited.invitation().identity_certificate.key())) return Done{};
   return with_hint(Error(Code::conflict, "\"" + directory.final().string() +
