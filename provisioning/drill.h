@@ -17,7 +17,7 @@ struct DrillOptions {
   std::optional<std::filesystem::path>
       renewed_kit;                // where the kit is to be written with a renewed certificate
   std::filesystem::path out;      // the folder for the evidence
-  std::string purpose = "drill";  // the purpose of derivations that agents are told
+  std::string purpose = "drill";  // the purpose that agents are told for a derivation
 };
 // Opens a canary with every quorum of the key's parties, each asked alone: agents for their partials, the
 // recovery share with the code that the operator types. Writes signed evidence, and reports the result to

@@ -10,7 +10,7 @@ namespace coprotect::protocol {
 Result<Bytes> seal_part(const Parameters& parameters, const RecoveryStatement& statement,
                         const RecoveryPart& part, Random& random);
 // Opens the part as the agent at this position. Code::bad_proof, naming the dealer, if it does not open or
-// does not have this hash. RecoveryPart::check() must check its proof afterwards.
+// does not have this hash. The caller must then call RecoveryPart::check().
 Result<RecoveryPart> open_part(const Parameters& parameters, const RecoveryStatement& statement,
                                ByteView sealed, const Digest& part_hash, std::size_t self,
                                const HpkePrivateKey& ceremony_key);

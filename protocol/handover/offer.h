@@ -17,8 +17,8 @@ struct ShareProof {
 
 // What an agent contributes to a handover or a key generation: the key to which others seal what they deal to
 // it (SPEC.md §13.6). The tool that relays an offer could change it. So the agent's identity key signs the
-// offer, and each share that the agent holds proves itself over it: dealers send nothing to a party that has
-// neither. An offer is valid for one version of one key, until its maker forgets it.
+// offer, and each share that the agent holds proves itself over it. A party that has neither is dealt
+// nothing. An offer is valid for one version of one key, until its maker forgets it.
 struct HandoverOffer {
   KeyId key_id;         // zeros in a key generation
   Digest newest_hash;   // Bundle::newest_hash() that the handover follows; zeros in a key generation
