@@ -25,13 +25,14 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxAnswer = std::size_t{9} << 20;
-// Handshakes that end without a word, in a row: an agent that is short of places drops the oldest ones.
+// The maximum number of consecutive handshakes that end without an answer: an agent that is short of
+// connection slots drops the oldest ones.
 constexpr int kMostHandshakes = 3;
 constexpr milliseconds kLeastPause(100);
 
 using Curl = Owned<CURL, curl_easy_cleanup>;
 using Headers = Owned<curl_slist, curl_slist_free_all>;
-// The stack borrows its certificates.
+// The stack only borrows its certificates.
 void free_stack(STACK_OF(X509) * stack) {
   sk_X509_free(stack);
 }
@@ -45,7 +46,7 @@ Curl new_handle() {
   return handle;
 }
 
-// Options are set from constants and from what this file made itself: a failure is a defect.
+// Options come from constants and from values that this file made. A failure is a defect.
 template <typename T>
 void set(const Curl& curl, CURLoption option, T value) {
   invariant(curl_easy_setopt(curl.get(), option, value) == CURLE_OK);
@@ -58,8 +59,8 @@ std::string address_of(std::string_view url) {
   return std::string(url.substr(0, url.find('/')));
 }
 
-// What this process lacks itself, if a request failed because of that; a null pointer otherwise. libcurl says
-// so in as many ways as it opens something.
+// The resource that this process lacks, if a request failed because of that. Otherwise null. libcurl reports
+// such a failure in a different way for each thing that it opens.
 const char* lacks(const Curl& curl) {
   long cause = 0;
   static_cast<void>(curl_easy_getinfo(curl.get(), CURLINFO_OS_ERRNO, &cause));
@@ -75,7 +76,7 @@ std::int64_t system_time_ms() {
   return std::chrono::duration_cast<milliseconds>(since).count();
 }
 
-// Between the time and half as much again, so that those who were turned away together do not come back
+// A random pause between this time and 1.5 times it, so that clients that were refused together do not return
 // together.
 milliseconds with_jitter(milliseconds time) {
   std::uint16_t random = 0;
@@ -98,19 +99,19 @@ struct AgentClient::State {
   std::string anchor;  // PEM of the identity certificate
   Curl curl = new_handle();
 
-  // Of the call under way.
+  // State of the present call.
   Bytes answer;
   bool too_long = false;
-  bool tls_alert = false;  // one side refused the other in TLS
-  bool tls_ended = false;  // by an alert of whichever kind
-  int refusal = -1;        // the alert, if it was the agent that refused
+  bool tls_alert = false;  // one side rejected the other in TLS
+  bool tls_ended = false;  // by an alert of any kind
+  int refusal = -1;        // the alert, if the agent rejected the client
   bool was_dropped = false;
   std::stop_token stop = {};
 
   // `problem` reads an answer that is not 2xx.
   Result<Bytes> call(const char* method, std::string_view path, const ByteView* body,
                      Error (*problem)(long status, ByteView body) = read_problem);
-  // One try, and how long to wait before the next one would help; nothing if it would not.
+  // One attempt, and how long to wait before another one can help. No pause if none can.
   struct Try {
     Result<Bytes> answer;
     std::optional<milliseconds> pause{};
@@ -118,15 +119,15 @@ struct AgentClient::State {
   Try attempt(const char* method, std::string_view path, const ByteView* body,
               Error (*problem)(long status, ByteView body), milliseconds left);
   std::optional<milliseconds> asked_to_wait(long status) const;
-  // False if nobody waits any more.
+  // False if the caller no longer waits.
   bool sleep(milliseconds pause) const;
   const protocol::Certificate* own_certificate() const {
     return credentials.chain.empty() ? nullptr : &credentials.chain.front();
   }
   void configure(const std::string& url, std::array<char, CURL_ERROR_SIZE>& reason, milliseconds left);
-  // Whether the agent ended the connection before TLS stood, and without an alert.
+  // Whether the agent ended the connection before the TLS handshake was complete, without an alert.
   bool dropped(CURLcode code) const;
-  // Whether it ended a new connection, as far as this side's TLS stood, without a word.
+  // Whether it ended a new connection, whose handshake was complete on this side, without an answer.
   bool ended_unanswered(CURLcode code) const;
   Error failure(CURLcode code, std::string reason) const;
   Error named(Error error) const {
@@ -148,7 +149,7 @@ std::size_t AgentClient::State::receive(char* data, std::size_t, std::size_t siz
   try {
     state.answer.insert(state.answer.end(), data, data + size);
   } catch (const std::bad_alloc&) {
-    return 0;  // nothing thrown passes through libcurl
+    return 0;  // no exception passes through libcurl
   }
   return size;
 }
@@ -157,7 +158,7 @@ int AgentClient::State::stop_waiting(void* self, curl_off_t, curl_off_t, curl_of
   return static_cast<const State*>(self)->stop.stop_requested() ? 1 : 0;
 }
 
-// Hands over the client's key as it is: it is written nowhere, not even into memory.
+// Passes the client's key object itself. The key is not written anywhere, not even to memory.
 CURLcode AgentClient::State::prepare_tls(CURL*, void* ssl_ctx, void* self) {
   auto* const context = static_cast<SSL_CTX*>(ssl_ctx);
   const auto& state = *static_cast<const State*>(self);
@@ -170,7 +171,7 @@ CURLcode AgentClient::State::prepare_tls(CURL*, void* ssl_ctx, void* self) {
                                  1) != 1)
       return CURLE_SSL_CERTPROBLEM;
   }
-  SSL_CTX_set_keylog_callback(context, nullptr);  // whatever SSLKEYLOGFILE says
+  SSL_CTX_set_keylog_callback(context, nullptr);  // ignores SSLKEYLOGFILE
   if (SSL_CTX_set_ex_data(context, state_index(), self) != 1) return CURLE_OUT_OF_MEMORY;
   SSL_CTX_set_info_callback(context, watch_tls);
   return CURLE_OK;
@@ -180,7 +181,7 @@ void AgentClient::State::watch_tls(const SSL* ssl, int where, int value) {
   if ((where & SSL_CB_ALERT) == 0 || value >> 8 != SSL3_AL_FATAL) return;
   auto& state = *static_cast<State*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), state_index()));
   state.tls_ended = true;
-  // A side that has no memory or no descriptor says so with this one: nobody is refused.
+  // A side without memory or descriptors sends this alert. It is not a rejection.
   if ((value & 0xff) == SSL_AD_INTERNAL_ERROR) return;
   state.tls_alert = true;
   if ((where & SSL_CB_READ) != 0) state.refusal = value & 0xff;
@@ -194,10 +195,10 @@ void AgentClient::State::configure(const std::string& url, std::array<char, CURL
   set(curl, CURLOPT_PROTOCOLS_STR, "https");
   set(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(curl, CURLOPT_FOLLOWLOCATION, 0L);
-  set(curl, CURLOPT_PROXY, "");  // none, not even one of the environment
+  set(curl, CURLOPT_PROXY, "");  // no proxy, not even from the environment
   set(curl, CURLOPT_NOSIGNAL, 1L);
   set(curl, CURLOPT_TIMEOUT_MS,
-      static_cast<long>(std::max<std::int64_t>(left.count(), 1)));  // 0 would be none
+      static_cast<long>(std::max<std::int64_t>(left.count(), 1)));  // 0 would mean no timeout
   set(curl, CURLOPT_WRITEFUNCTION, receive);
   set(curl, CURLOPT_WRITEDATA, static_cast<void*>(this));
   if (stop.stop_possible()) {
@@ -209,8 +210,8 @@ void AgentClient::State::configure(const std::string& url, std::array<char, CURL
   set(curl, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_3) | CURL_SSLVERSION_MAX_TLSv1_3);
   set(curl, CURLOPT_SSL_VERIFYPEER, 1L);
   set(curl, CURLOPT_SSL_VERIFYHOST, 2L);
-  // The identity certificate is the only anchor: it takes the place of the system's file, and the system's
-  // folder is left out.
+  // The identity certificate is the only trust anchor. It replaces the system's file, and the system's folder
+  // is not used.
   curl_blob blob{.data = anchor.data(), .len = anchor.size(), .flags = CURL_BLOB_NOCOPY};
   set(curl, CURLOPT_CAINFO_BLOB, &blob);
   set(curl, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
@@ -220,7 +221,7 @@ void AgentClient::State::configure(const std::string& url, std::array<char, CURL
 
 std::optional<milliseconds> AgentClient::State::asked_to_wait(long status) const {
   if (status != 429 && status != 503) return std::nullopt;
-  curl_off_t seconds = 0;  // also if the header is missing; "0" tells nobody anything
+  curl_off_t seconds = 0;  // 0 also if the header is missing; "0" has no meaning here
   invariant(curl_easy_getinfo(curl.get(), CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK);
   if (seconds <= 0) return std::nullopt;
   return std::chrono::seconds(std::min<curl_off_t>(seconds, 86'400));
@@ -237,11 +238,11 @@ AgentClient::State::Try AgentClient::State::attempt(const char* method, std::str
   was_dropped = false;
   std::array<char, CURL_ERROR_SIZE> reason{};
   configure(endpoint.url + std::string(path), reason, left);
-  // Expect: no round trip before the body.
+  // Empty Expect: saves a round trip before the body.
   const Headers headers(
       curl_slist_append(curl_slist_append(nullptr, "Content-Type: application/octet-stream"), "Expect:"));
   if (body != nullptr) {
-    // A null pointer would make libcurl ask for the body.
+    // With a null pointer libcurl would ask for the body.
     set(curl, CURLOPT_POSTFIELDS, body->empty() ? "" : text_of(*body).data());
     set(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body->size()));
     set(curl, CURLOPT_CUSTOMREQUEST, method);
@@ -290,7 +291,7 @@ bool AgentClient::State::sleep(milliseconds pause) const {
 bool AgentClient::State::dropped(CURLcode code) const {
   if (code == CURLE_SSL_CONNECT_ERROR) return !tls_ended;
   if (code != CURLE_COULDNT_CONNECT) return false;
-  long cause = 0;  // it may be dropped before libcurl has seen that it stood
+  long cause = 0;  // the connection may be dropped before libcurl sees that it was established
   static_cast<void>(curl_easy_getinfo(curl.get(), CURLINFO_OS_ERRNO, &cause));
   return cause == ECONNRESET || cause == ENOTCONN;
 }

@@ -73,7 +73,7 @@ class AgentClientTest : public testing::Test {
     return AgentClient({.party = "company", .url = url, .identity_certificate = identity.certificate},
                        {.chain = {client_certificate}, .key = &client_key}, deadline);
   }
-  // Whose certificate is valid from and to this many milliseconds from now.
+  // A client whose certificate is valid from and to this many milliseconds from now.
   AgentClient client_valid(const std::string& url, std::int64_t from, std::int64_t to,
                            const char* uri) const {
     auto wanted = Authority::request("alice", CertificateUse::client);
@@ -126,7 +126,7 @@ TEST_F(AgentClientTest, SendsAndReceivesOverOneConnection) {
   EXPECT_EQ(server.connections(), 1);
 }
 
-// It is no agent's fault, and no recovery code helps.
+// This is not an agent's fault, and no recovery code helps.
 TEST_F(AgentClientTest, SaysThatThisProgramLacksDescriptors) {
   const std::string nobody = "https://127.0.0.1:1/";
   rlimit before{};
@@ -161,7 +161,7 @@ TEST_F(AgentClientTest, GivesTheAgentsErrors) {
   EXPECT_EQ(answer.error().code(), Code::denied);
   EXPECT_EQ(answer.error().message(), "company agent \"127.0.0.1:" + std::to_string(server.port()) +
                                           "\": denied: policy says no (request 7f3a91c2)");
-  // To a signed request an agent signs whatever it says: this is no verdict of it.
+  // An agent signs every answer to a signed request, so this is not the agent's verdict.
   const auto asked = client(server.url()).ask("/v1/x", {});
   ASSERT_FALSE(asked);
   EXPECT_EQ(asked.error().code(), Code::unavailable);
@@ -171,7 +171,7 @@ TEST_F(AgentClientTest, GivesTheAgentsErrors) {
       << asked.error().message();
 }
 
-// A side that lacks memory or descriptors says "internal error" in TLS: neither refused the other.
+// A side that lacks memory or descriptors sends "internal error" in TLS. It does not reject the other side.
 TEST_F(AgentClientTest, TakesAnInternalErrorForNoRefusal) {
   const Fd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
@@ -238,7 +238,7 @@ TEST_F(AgentClientTest, SaysIfItHasNoCertificate) {
   expect_error(agent.get("/"), Code::unauthenticated, "it asks for a client certificate");
 }
 
-// It is told before anybody is asked, so that it is no agent that seems to be away.
+// The error comes before any agent is asked, so that no agent appears to be unreachable.
 TEST_F(AgentClientTest, SaysIfItsOwnCertificateHasExpired) {
   TlsServer server(settings(), ok);
   for (const auto& [uri, renewal] :
@@ -294,7 +294,7 @@ TEST_F(AgentClientTest, DoesNotWaitUnasked) {
   EXPECT_EQ(requests, 1);
 }
 
-// An agent that is short of places drops handshakes.
+// An agent that is short of connection slots drops handshakes.
 TEST_F(AgentClientTest, TriesADroppedHandshakeAgain) {
   TlsListener listener;
   const std::string url = listener.url();
@@ -313,7 +313,7 @@ TEST_F(AgentClientTest, TriesADroppedHandshakeAgain) {
   dropper.join();
 }
 
-// The same, when the client's part of the handshake is over. What was sent may have arrived.
+// The same after the client's part of the handshake. The request may have arrived.
 TEST_F(AgentClientTest, TriesAgainIfANewConnectionEndsWithoutAnAnswer) {
   std::atomic<int> hang_ups = 2;
   TlsServer server(settings(), [&](const std::string& request) {

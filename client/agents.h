@@ -10,7 +10,7 @@ namespace coprotect::client {
 // `company agent "host:port"`, as messages name a party.
 std::string agent_name(const protocol::Party& party);
 
-// A connection to a party's agent, as its bundle describes it. `credentials` outlives it.
+// A connection to a party's agent, as its bundle describes it. `credentials` must outlive it.
 AgentClient connect(const protocol::Party& party, const Credentials& credentials,
                     std::chrono::milliseconds deadline);
 

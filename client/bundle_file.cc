@@ -19,13 +19,13 @@ namespace {
 constexpr int kLockAttempts = 100;
 constexpr std::chrono::milliseconds kBetweenAttempts{20};
 
-// A file that nobody else of us replaces meanwhile.
+// A file that no other program of ours replaces while this lock is held.
 struct LockedBundle {
   Fd fd;
   struct stat status {};
 };
 
-// The lock is on a file, not on its name: whoever waited may have got one that was replaced.
+// The lock is on a file, not on its name. While waiting, the file may have been replaced.
 Result<LockedBundle> lock(const std::filesystem::path& file) {
   const std::string quoted = "\"" + file.string() + "\"";
   for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
@@ -63,7 +63,7 @@ Status replace(const std::filesystem::path& file, const struct stat& present, By
 
 Status keep_bundle(const protocol::Bundle& bundle, const std::filesystem::path& named) {
   std::error_code error;
-  const std::filesystem::path file = std::filesystem::canonical(named, error);  // a link stays one
+  const std::filesystem::path file = std::filesystem::canonical(named, error);  // a link remains a link
   if (error) return Error(Code::not_found, "\"" + named.string() + "\": " + error.message());
   const auto locked = lock(file);
   if (!locked) return locked.error();

@@ -1,5 +1,5 @@
-// What bundle_file_test.cc starts and kills: `bundle_file_subject FILE BUNDLE` keeps the bundle in the file.
-// Its exit code is the error's code and one more.
+// The program that bundle_file_test.cc starts and kills: `bundle_file_subject FILE BUNDLE` saves the bundle
+// in the file. Its exit code is the error's code plus one.
 
 #include "client/bundle_file.h"
 #include "client/enrolment.h"

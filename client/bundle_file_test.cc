@@ -1,4 +1,4 @@
-// Each use is in a process of its own (bundle_file_subject.cc), which a fault point may kill.
+// Each use is in its own process (bundle_file_subject.cc), which a fault point may kill.
 
 #include "client/bundle_file.h"
 
@@ -38,7 +38,7 @@ class BundleFileTest : public testing::Test {
     std::ofstream(file, std::ios::binary) << text_of(bundle.encoded());
   }
   Bytes content() const { return must(read_small_file(file_, kMaxBundleSize)); }
-  // The error's code, see failed(); a fault point, if one is named, kills it.
+  // The error's code, see failed(). If a fault point is named, it kills the process.
   int keep(const Bundle& bundle, int fault = 0) const {
     const auto source = inputs_ / to_hex(bundle.newest_hash());
     write(bundle, source);

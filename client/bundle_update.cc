@@ -12,10 +12,10 @@ namespace {
 using protocol::Bundle;
 using protocol::Party;
 
-// More agents than any honest history leads to.
+// More agents than any honest history contains.
 constexpr std::size_t kMaxAsked = 64;
 
-// What an agent shows as the key's bundle, or why it shows none.
+// The bundle that an agent shows, or the reason why it shows none.
 struct Shown {
   Party party;
   Result<Bundle> bundle;
@@ -35,7 +35,7 @@ Result<Bundle> fetch_from(const Party& party, const protocol::KeyId& key_id, con
   return bundle;
 }
 
-// The agents of bundles that were not asked yet.
+// The agents of bundles that have not been asked yet.
 class UnaskedAgents {
  public:
   void add_to(std::vector<Party>& fresh, const Bundle& bundle) {
@@ -70,7 +70,7 @@ bool same(const Bundle& one, const Bundle& other) {
   return one.extends(other) && other.extends(one);
 }
 
-// All that goes on from `own`.
+// All bundles that extend `own`.
 Result<std::vector<ShownBundle>> ask_all(const Bundle& own, const Credentials& credentials,
                                          std::chrono::milliseconds deadline) {
   std::vector<ShownBundle> newer;

@@ -13,32 +13,32 @@ struct ShownBundle {
   protocol::Bundle bundle;
 };
 
-// Whether agents with t shares of the epoch before the bundle's newest version show that version, or what
-// extends it: then no handover takes it back. An agent that held the key before shows a version only once
-// every agent of it acknowledged it, and then no abort undoes it; one that joined by it may show it earlier,
-// and does not count. Fewer than t shares are with hostile agents, so one of those that count tells the
-// truth.
+// Whether agents with t shares of the epoch before the bundle's newest version show that version or a bundle
+// that extends it. If so, no handover undoes it. An agent that held the key before shows a version only after
+// every agent of that version acknowledged it, and then no abort undoes it. An agent that joined with the
+// version may show it earlier, and does not count. Hostile agents hold fewer than t shares, so at least one
+// of the agents that count is honest.
 bool shown_by_quorum(const protocol::Bundle& bundle, const std::vector<ShownBundle>& shown);
 
-// The bundle with which a client begins that has none of the key: the newest that a quorum shows, or else the
-// one of its generation, which its key_id pins. `shown` is not empty.
+// The bundle with which a client without any bundle of the key begins: the newest that a quorum shows. If
+// there is none, the bundle of the key generation, which key_id pins. `shown` is not empty.
 protocol::Bundle first_bundle(const std::vector<ShownBundle>& shown);
 
-// What agents show of a key's history. A handover that was taken back after all parties had confirmed it
-// leaves a version that is fully signed: only its agents know that it is void, and a hostile one can show it.
+// A key's history as agents show it. A handover that was undone after all parties had confirmed it leaves a
+// fully signed version. Only its agents know that it is void, and a hostile agent can show it.
 struct ShownHistory {
-  // The client's own bundle, or the newest that extends it and that a quorum shows.
+  // The client's own bundle, or the newest bundle that extends it and that a quorum shows.
   protocol::Bundle confirmed;
-  // The others that extend `confirmed`: first what most agents show, then the newer one. At most
+  // The other bundles that extend `confirmed`: most widely shown first, then newest first. At most
   // kMaxCandidates.
   std::vector<protocol::Bundle> candidates;
 };
 constexpr std::size_t kMaxCandidates = 16;
 
-// Asks the agents that `own` names, and those that newer versions of it name. An agent that shows less than
-// others is behind, which is no error. If no agent shows a newer version: Code::altered, naming the agent, if
-// one shows a history that does not go on from `own`; Code::bad_proof if what one shows is no bundle of the
-// key; Code::unavailable and others if nobody shows any.
+// Asks the agents that `own` names, and those that newer versions name. An agent that shows less than others
+// is behind, which is not an error. If no agent shows a newer version: Code::altered, naming the agent, if
+// one shows a history that does not continue from `own`; Code::bad_proof if one shows something that is not a
+// bundle of the key; Code::unavailable and others if no agent shows any.
 Result<ShownHistory> ask_history(const protocol::Bundle& own, const Credentials& credentials,
                                  std::chrono::milliseconds deadline);
 

@@ -22,7 +22,7 @@ class BundleUpdateTest : public test::FollowingTest {};
 INSTANTIATE_TEST_SUITE_P(Suites, BundleUpdateTest, protocol::test::tested_suites(),
                          protocol::test::suite_label);
 
-// What is the same in every suite.
+// Tests whose result does not depend on the suite.
 class BundleFetchTest : public BundleUpdateTest {};
 INSTANTIATE_TEST_SUITE_P(Suites, BundleFetchTest, testing::Values(SuiteId::p256),
                          protocol::test::suite_label);
@@ -32,11 +32,11 @@ TEST_P(BundleUpdateTest, TakesTheNewestThatAQuorumShows) {
   hand_over_to_all(2);
   expect_shown(at(0), at(2));
   expect_shown(at(2), at(2));
-  // One agent is behind, or goes back: what the other shows is a candidate.
+  // One agent is behind, or went back. What the other shows is a candidate.
   agents_.put("cloud", {0});
   expect_shown(at(0), at(0), {at(2)});
   expect_shown(at(1), at(1), {at(2)});
-  // Both show what is before the one and is the other.
+  // Both agents show version 1, or one that extends it.
   agents_.put("cloud", {1});
   expect_shown(at(0), at(1), {at(2)});
   agents_.put("company", {1});
@@ -50,7 +50,7 @@ TEST_P(BundleFetchTest, FollowsTheKeyToOtherAgents) {
   agents_.put("site", {2});
   agents_.put("cloud", {2});
   expect_shown(at(0), at(2));
-  // Who left counts for nothing.
+  // An agent that left does not count.
   agents_.stop("cloud");
   expect_shown(at(0), at(0), {at(2), at(1)});
 }
@@ -72,8 +72,8 @@ TEST_P(BundleFetchTest, ANewKeyBeginsWithWhatAQuorumShows) {
   EXPECT_EQ(first_bundle({{agent("cloud"), fork}, {agent("cloud"), fork}}).encoded(), at(0).encoded());
 }
 
-// A header's MAC that does not hold with m of a batch: the file is asked for alone, before it is called
-// altered, and the other files of the batch are not.
+// If a header's MAC does not match m of a batch, the file is asked for alone before it is reported as
+// altered. The other files of the batch are not.
 TEST_P(BundleUpdateTest, AsksAloneForAFileWhoseHeaderDoesNotHold) {
   Quorum asking = quorum();
   std::vector<protocol::Header> headers;
@@ -92,7 +92,7 @@ TEST_P(BundleUpdateTest, AsksAloneForAFileWhoseHeaderDoesNotHold) {
   ASSERT_TRUE(opened[1]);
   EXPECT_EQ(headers[1].unlock(*opened[1]).error().code(), Code::altered);
   for (const char* const name : {"cloud", "company"}) EXPECT_EQ(agents_.agent(name).asked, 2) << name;
-  // One file was asked for alone already.
+  // One file has already been asked for alone.
   const auto again = asking.open(std::span(files).subspan(1, 1));
   ASSERT_TRUE(again.front());
   for (const char* const name : {"cloud", "company"}) EXPECT_EQ(agents_.agent(name).asked, 3) << name;
@@ -117,14 +117,14 @@ TEST_P(BundleFetchTest, NamesWhoShowsWhatIsNoBundleOfTheKey) {
   expect_refused(at(0), Code::bad_proof, agent_at("cloud") + " shows the bundle of another key");
   agents_.agent("cloud").shows->at(100) ^= 1;
   expect_refused(at(0), Code::bad_proof, agent_at("cloud") + " shows a bundle that does not hold");
-  // Others may have a newer one all the same.
+  // The others may still have a newer one.
   agents_.hand_over(agents_.first_layout());
   agents_.put("company", {1});
   expect_shown(at(0), at(0), {at(1)});
 }
 
 TEST_P(BundleFetchTest, SaysWhyNobodyShowsAny) {
-  // So it is for another tenant's clients.
+  // The same holds for another tenant's clients.
   for (const char* const name : {"cloud", "company"}) agents_.agent(name).shows.reset();
   expect_refused(at(0), Code::not_found, "not known here");
   for (const char* const name : {"cloud", "company"}) agents_.stop(name);
@@ -138,7 +138,7 @@ TEST_P(BundleUpdateTest, AQuorumGoesOnWithTheKey) {
   must(open(everyday));
   EXPECT_EQ(everyday.bundle().epoch(), 1u);
   EXPECT_EQ(in_file(), at(1).encoded());
-  // From now on nobody is asked for it.
+  // From now on no agent is asked for it.
   agents_.agent("cloud").shown = 0;
   must(open(everyday));
   EXPECT_EQ(agents_.agent("cloud").shown, 0);
@@ -147,18 +147,19 @@ TEST_P(BundleUpdateTest, AQuorumGoesOnWithTheKey) {
 
 TEST_P(BundleFetchTest, AQuorumAsksOnceMoreIfAgentsAreInDifferentEpochs) {
   agents_.hand_over(agents_.first_layout());
-  // Both serve the older epoch: nothing is to be done.
+  // Both serve the older epoch, so there is nothing to do.
   agents_.put("cloud", {0, 1});
   Quorum everyday = quorum();
   must(open(everyday));
   EXPECT_EQ(everyday.bundle().epoch(), 0u);
-  // One has let go of it; the other does not tell yet that there is a newer one.
+  // One has released it; the other does not report the newer one yet.
   agents_.put("company", {1});
   must(open(everyday));
   EXPECT_EQ(everyday.bundle().epoch(), 1u);
 }
 
-// As one does that is short of places. Each request is signed anew, since the one before may have arrived.
+// Like an agent that is short of connection slots. Each request is signed again, because the one before may
+// have arrived.
 TEST_P(BundleFetchTest, AQuorumAsksAgainIfAnAgentEndsANewConnection) {
   agents_.agent("cloud").hangs_up = 2;
   Quorum everyday = quorum();
@@ -189,7 +190,7 @@ TEST_P(BundleFetchTest, AQuorumFollowsTheKeyAlongAChain) {
   }
 }
 
-// Who can reach one agent alone sees what that one shows.
+// A client that reaches only one agent sees only what that one shows.
 TEST_P(BundleFetchTest, AQuorumAlongAChainKeepsWhatOneAgentShows) {
   Quorum chain = quorum({.chain = true, .first = "cloud"});
   hand_over_to_all(2);
@@ -207,7 +208,7 @@ TEST_P(BundleFetchTest, AQuorumPassesOverAForkThatAnAgentShows) {
   must(open(everyday));
   EXPECT_EQ(everyday.bundle().encoded(), at(1).encoded());
   EXPECT_EQ(in_file(), at(1).encoded());
-  // Nothing of it is taken by who was there already, who is told.
+  // An agent that was already there accepts nothing of it, and is told.
   agents_.agent("cloud").serves = {7};
   const auto opened = open(everyday);
   ASSERT_FALSE(opened);
@@ -228,7 +229,7 @@ TEST_P(BundleFetchTest, AQuorumSaysWhatAgentsSayIfThereIsNoNewerBundle) {
 TEST_P(BundleFetchTest, ABundleThatCannotBeKeptIsUsedAllTheSame) {
   const Bundle fork = agents_.fork();
   Quorum everyday = quorum();
-  write(fork);  // another program's
+  write(fork);  // another program writes it
   hand_over_to_all(1);
   must(open(everyday));
   std::filesystem::remove(file_);

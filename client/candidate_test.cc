@@ -13,17 +13,17 @@ using protocol::Bundle;
 using protocol::SuiteId;
 using test::TestAgents;
 
-// Versions that may be taken back: used, and not kept.
+// Versions that may be undone are used, but not saved.
 class CandidateTest : public test::FollowingTest {};
 INSTANTIATE_TEST_SUITE_P(Suites, CandidateTest, protocol::test::tested_suites(), protocol::test::suite_label);
 
-// What is the same in every suite.
+// Tests whose result does not depend on the suite.
 class CandidateFetchTest : public CandidateTest {};
 INSTANTIATE_TEST_SUITE_P(Suites, CandidateFetchTest, testing::Values(SuiteId::p256),
                          protocol::test::suite_label);
 
-// A handover that was taken back after all had confirmed it leaves a version that is fully signed. An agent
-// that is hostile shows it for ever.
+// A handover that was undone after all had confirmed it leaves a fully signed version. A hostile agent shows
+// it forever.
 TEST_P(CandidateTest, AVersionThatWasTakenBackLocksNobodyOut) {
   const Bundle taken_back = agents_.fork();
   Quorum everyday = quorum();
@@ -37,19 +37,19 @@ TEST_P(CandidateTest, AVersionThatWasTakenBackLocksNobodyOut) {
     EXPECT_EQ(everyday.bundle().epoch(), 0u);
     EXPECT_EQ(in_file(), at(0).encoded());
   }
-  // It is replaced, or repents.
+  // The agent is replaced, or becomes honest.
   agents_.put("cloud", {0});
   must(open(everyday));
-  // The key goes on another way.
+  // The key continues with another version.
   hand_over_to_all(1);
   agents_.agent("cloud").shows = taken_back.encoded();
   must(open(everyday));
   EXPECT_EQ(everyday.bundle().encoded(), at(1).encoded());
-  // Both refused the epoch before it: they erased it.
+  // Both refused the epoch before it, so they erased it.
   EXPECT_EQ(in_file(), at(1).encoded());
 }
 
-// Who has activated a version can still go back from it, if another agent never does.
+// An agent that has activated a version can still go back from it, if another agent never activates it.
 TEST_P(CandidateTest, AVersionThatIsNotAcknowledgedIsUsedAndNotKept) {
   Quorum everyday = quorum();
   Quorum chain = quorum({.chain = true, .first = "cloud"});
@@ -69,7 +69,7 @@ TEST_P(CandidateTest, AVersionThatIsNotAcknowledgedIsUsedAndNotKept) {
   }
 }
 
-// An agent that joins shows the version by which it joins before all acknowledged it, though it is honest.
+// An agent that joins shows the version with which it joined before all acknowledged it, though it is honest.
 TEST_P(CandidateFetchTest, WhoJoinsConfirmsNothing) {
   Quorum everyday = quorum();
   agents_.hand_over(agents_.other_layout());
@@ -77,27 +77,27 @@ TEST_P(CandidateFetchTest, WhoJoinsConfirmsNothing) {
   must(open(everyday));
   EXPECT_EQ(everyday.bundle().epoch(), 1u);
   EXPECT_EQ(in_file(), at(0).encoded());
-  // Where a quorum answered is asked first the next time, by another program, too.
+  // The bundle for which a quorum answered is tried first the next time, also by another program.
   const int shown = agents_.agent("cloud").shown;
   Quorum next = quorum();
   EXPECT_EQ(next.bundle().epoch(), 1u);
   must(open(next));
   EXPECT_EQ(agents_.agent("cloud").shown, shown);
-  // It is taken back.
+  // It is undone.
   agents_.put("cloud", {0});
   agents_.leave("site", 0);
   agents_.agent("site").shows.reset();
   must(open(everyday));
   must(open(next));
   EXPECT_EQ(in_file(), at(0).encoded());
-  // Or it is not, and who held the key before shows it.
+  // Or it is not, and an agent that held the key before shows it.
   for (const char* const name : {"cloud", "site"}) agents_.put(name, {1});
   agents_.leave("company", 1);
   must(open(everyday));
   EXPECT_EQ(in_file(), at(1).encoded());
 }
 
-// Nobody there need say that the key is elsewhere.
+// No agent there needs to say that the key has moved.
 TEST_P(CandidateFetchTest, ACandidateThatAnswersNoMoreIsLeft) {
   Quorum everyday = quorum();
   agents_.hand_over(agents_.other_layout());
@@ -112,7 +112,7 @@ TEST_P(CandidateFetchTest, ACandidateThatAnswersNoMoreIsLeft) {
     must(open(*one));
     EXPECT_EQ(one->bundle().epoch(), 0u);
   }
-  // Nor is it asked first any more.
+  // It is no longer tried first either.
   EXPECT_EQ(quorum().bundle().epoch(), 0u);
 }
 

@@ -30,7 +30,7 @@ Status refuse_others(const std::filesystem::path& file, const toml::table& table
   return Done{};
 }
 
-// What a table says of a key.
+// Reads a key from its table.
 Result<ConfiguredKey> read_key(const std::filesystem::path& file, const toml::table& table) {
   ConfiguredKey key;
   const auto pin = from_hex(table["key_id"].value_or(std::string()));

@@ -13,26 +13,26 @@ namespace coprotect::client {
 
 // A key that a client trusts.
 struct ConfiguredKey {
-  protocol::KeyId key_id;  // the pin: no bundle of another key is used
+  protocol::KeyId key_id;  // the pin: a bundle of another key is rejected
   std::filesystem::path bundle;
-  // Of a derive key, for programs that know nothing of agents (docs/integrations.md):
-  std::string purpose = {};  // what agents are told that its secrets are for
-  std::optional<std::filesystem::path> encryption_certificate = {};  // by which others encrypt to it
+  // For a derive key and programs that know nothing of agents (docs/integrations.md):
+  std::string purpose = {};                                          // the purpose that agents are told
+  std::optional<std::filesystem::path> encryption_certificate = {};  // with which others encrypt to it
 };
 
-// A client's configuration: where the parts of its enrolment lie, and the keys that it trusts, of which the
-// first one, usually the one for files, stands in it without a name.
+// A client's configuration: where the parts of its enrolment are, and which keys it trusts. The first key,
+// usually the one for files, has no name in it.
 struct Config : ConfiguredKey {
-  std::filesystem::path file;                 // itself
-  std::map<std::string, ConfiguredKey> keys;  // further ones, by the name that the client gave them
+  std::filesystem::path file;                 // this configuration file
+  std::map<std::string, ConfiguredKey> keys;  // further keys, by the name that the client gave them
   std::filesystem::path certificate;
   std::filesystem::path key;
   std::chrono::milliseconds deadline{30'000};  // of one request to an agent
   Via via{};
 };
 
-// Reads a configuration. Unknown or missing entries are errors (Code::malformed). Paths in it are relative to
-// its folder.
+// Reads a configuration. Code::malformed for unknown or missing entries. Paths in it are relative to its
+// folder.
 Result<Config> read_config(const std::filesystem::path& file);
 
 // [a-z0-9-]{1,32}

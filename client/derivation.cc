@@ -9,7 +9,7 @@ namespace {
 
 using protocol::SuiteId;
 
-// The x-coordinate of a compressed point is what follows its tag; a MODP element is the number itself.
+// A compressed point is a tag followed by its x-coordinate. A MODP element is the number itself.
 Secret raw_secret(SuiteId suite, const Secret& element) {
   const ByteView bytes = element.reveal();
   return Secret::copy_of(suite == SuiteId::p256 ? bytes.subspan(1) : bytes);

@@ -1,4 +1,4 @@
-// Public values of peers, as programs pass them on from certificates and messages. The first byte chooses the
+// Peers' public values as programs pass them on from certificates and messages. The first byte selects the
 // suite, the rest is the value.
 
 #include <algorithm>
@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ByteView value(data + 1, size - 1);
   const auto peer = client::parse_peer(group, value);
   if (!peer) return 0;
-  // What is accepted is a member, and no longer or shorter than its standard lets it be.
+  // An accepted value is a group member, and has a length that its standard allows.
   const Bytes encoded = peer->encode();
   invariant(!peer->is_identity() && bool{group.parse(encoded)});
   invariant(group.suite() == SuiteId::p256 ? p256::parse_point(value).has_value()

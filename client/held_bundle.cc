@@ -14,9 +14,9 @@ constexpr mode_t kCandidateMode = 0644;
 
 struct HeldBundle::State {
   std::filesystem::path file;  // empty: none
-  Warn warn;                   // empty once it was told
-  std::mutex updating;         // one asks the agents, for all
-  std::mutex mutex;            // of what follows
+  Warn warn;                   // empty after it was called
+  std::mutex updating;         // one thread asks the agents for all
+  std::mutex mutex;            // guards the members below
   std::shared_ptr<const protocol::Bundle> bundle;
   std::shared_ptr<const protocol::Bundle> candidate;  // null: none
 
@@ -24,12 +24,12 @@ struct HeldBundle::State {
     const std::lock_guard lock(mutex);
     return bundle;
   }
-  // Unless something newer is held already.
+  // Unless something newer is already held.
   void hold(const protocol::Bundle& newer) {
     const std::lock_guard lock(mutex);
     if (newer.extends(*bundle)) bundle = std::make_shared<const protocol::Bundle>(newer);
   }
-  // A candidate is one only while it goes on from what is held.
+  // A candidate counts only while it extends the held bundle.
   std::shared_ptr<const protocol::Bundle> preferred() {
     const std::lock_guard lock(mutex);
     return candidate && candidate->extends(*bundle) ? candidate : bundle;
@@ -73,7 +73,7 @@ void HeldBundle::prefer(const protocol::Bundle& candidate) const {
       return;
     }
   }
-  // Without it the next program asks once more.
+  // If this fails, the next program makes one more request.
   auto output = OutputFile::create(state_->candidate_file(), true, kCandidateMode);
   if (output && write_all(output->fd(), candidate.encoded())) static_cast<void>(output->commit());
 }

@@ -9,30 +9,31 @@
 
 namespace coprotect::client {
 
-// A key's bundle in the hands of a program, which goes on as the key does, and only to what no handover can
-// take back. Copies are one: what one of them goes on to, all have. Safe from several threads.
+// A program's bundle of a key. It advances with the key, but only to versions that no handover can undo.
+// Copies share one state. Safe from several threads.
 class HeldBundle {
  public:
-  // Told, once, why newer bundles are not kept: they are used all the same, until the program ends.
+  // Called once with the reason why newer bundles cannot be saved. They are still used until the program
+  // ends.
   using Warn = std::function<void(const Error&)>;
 
-  // In memory alone.
+  // In memory only.
   HeldBundle(protocol::Bundle bundle);
-  // Read from this file, in which newer ones are kept.
+  // Read from this file, in which newer ones are saved.
   HeldBundle(protocol::Bundle bundle, std::filesystem::path file, Warn warn);
 
   std::shared_ptr<const protocol::Bundle> current() const;
-  // The candidate in which a quorum answered last, or else what is held: where to ask first. It is in a file
-  // beside the bundle's, ".candidate", which is a hint and no more.
+  // The candidate in which a quorum last answered, else the held bundle: where to ask first. It is stored
+  // beside the bundle's file as ".candidate", and is only a hint.
   std::shared_ptr<const protocol::Bundle> preferred() const;
   void prefer(const protocol::Bundle& candidate) const;
-  // What the key's agents show (ask_history(), errors as there). What a quorum shows is then held and kept.
-  // Of threads that ask at the same time, one asks for all if it brings a newer one.
+  // The history that the key's agents show (errors as for ask_history()). What a quorum shows is then held
+  // and saved. When several threads ask at the same time and one brings a newer bundle, the others use its
+  // result.
   Result<ShownHistory> ask(const Credentials& credentials, std::chrono::milliseconds deadline) const;
-  // Holds and keeps a candidate of which it turned out that nothing takes it back.
+  // Holds and saves a candidate that turned out to be irrevocable.
   void confirm(const protocol::Bundle& candidate) const;
-  // Whether the file has this bundle, or what goes on from it, put there by another program: then that is
-  // held.
+  // Whether another program saved this bundle, or one that extends it, in the file. If so, that one is held.
   bool follow_file() const;
 
  private:

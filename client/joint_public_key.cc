@@ -24,7 +24,7 @@ using X509Certificate = Owned<X509, X509_free>;
 
 constexpr std::size_t kMaxCertificate = 32 * 1024;
 
-// In DER, by one of OpenSSL's i2d functions.
+// DER from one of OpenSSL's i2d functions.
 template <typename Encode, typename Object>
 Bytes der_of(Encode encode, const Object* object) {
   const int size = encode(object, nullptr);

@@ -86,7 +86,7 @@ Result<KeyList> KeyStore::parse(ByteView encoded) const {
   return list;
 }
 
-// The CA alone could name any key: whoever holds it cannot move clients to agents of his own.
+// The CA alone could name any key. A thief of its key must not be able to move clients to agents of his own.
 Result<Bundle> KeyStore::check(const KeyId& key_id, ByteView encoded) const {
   auto bundle = Bundle::parse(encoded);
   if (!bundle) return bundle;
@@ -104,7 +104,8 @@ Result<Bundle> KeyStore::check(const KeyId& key_id, ByteView encoded) const {
   return bundle;
 }
 
-// Nor may he and one agent. A key of some of the agents may be meant, but a list does not say so.
+// Nor may a thief who also has one agent. A key of only some agents may be intended, but a list cannot say
+// so.
 Status KeyStore::check_encrypts_like_first(const Bundle& bundle) const {
   const KeyId key_id = bundle.key_id();
   const bool configured =

@@ -61,7 +61,7 @@ TEST_F(KeyStoreTest, KeepsAListAndOnlyGoesForward) {
   EXPECT_EQ(again.encrypting().error().code(), Code::denied);
 }
 
-// Whoever has the CA's key and an agent ends no later list at a client.
+// A thief of the CA's key who has an agent cannot stop later lists at a client.
 TEST_F(KeyStoreTest, DoesNotLeapToWhereNothingFollows) {
   KeyStore store = open();
   const auto put = [&](std::uint64_t serial) {
@@ -92,7 +92,7 @@ TEST_F(KeyStoreTest, TakesBundlesOfTheSameAgentsAndCaOnly) {
   EXPECT_TRUE(store.check(first(), run_.bundle.encoded()));
   EXPECT_EQ(store.check({9}, run_.bundle.encoded()).error().code(), Code::unauthenticated);
   EXPECT_FALSE(store.check(first(), Bytes{1, 2}));
-  // A whole key of the tenant's name, made by whoever could: another CA, other agents.
+  // A complete key with the tenant's name, made by an outsider: another CA, other agents.
   const TestCeremony foreign(protocol::SuiteId::p256);
   const auto made = foreign.run();
   const auto refused = store.check(made.bundle.key_id(), made.bundle.encoded());
@@ -100,7 +100,7 @@ TEST_F(KeyStoreTest, TakesBundlesOfTheSameAgentsAndCaOnly) {
   EXPECT_EQ(refused.error().code(), Code::unauthenticated);
 }
 
-// The CA's key and one agent are not enough to have clients encrypt to a key of that agent alone.
+// The CA's key and one agent are not enough to make clients encrypt to a key that only that agent holds.
 TEST_F(KeyStoreTest, EncryptsToNoKeyThatFewerHold) {
   using protocol::test::Layout;
   const auto refuses = [&](const Layout& layout) {
@@ -120,7 +120,7 @@ TEST_F(KeyStoreTest, EncryptsToNoKeyThatFewerHold) {
   Layout renamed = protocol::test::default_layout();
   renamed.organisations = {{"cloud", "company"}};
   EXPECT_TRUE(refuses(renamed));
-  // Whoever means it names it.
+  // A user who wants this key names it.
   const auto meant = TestCeremony(ceremony_, {1, {{"cloud", {1}}}}).run();
   config_.keys["mail"] = {.key_id = meant.bundle.key_id(), .bundle = folder_ / "mail.bundle"};
   EXPECT_TRUE(open().check_encrypts_like_first(meant.bundle));
@@ -134,7 +134,7 @@ TEST_F(KeyStoreTest, KeepsBundles) {
   EXPECT_TRUE(fs::exists(folder_ / "keys" / (to_hex(made.bundle.key_id()) + ".bundle")));
   KeyStore again = open();
   EXPECT_EQ(again.bundle(made.bundle.key_id())->encoded(), made.bundle.encoded());
-  // What lies under a key's name is that key or nothing.
+  // A file under a key's name is that key or is rejected.
   fs::rename(folder_ / "keys" / (to_hex(made.bundle.key_id()) + ".bundle"),
              folder_ / "keys" / (to_hex(protocol::KeyId{9}) + ".bundle"));
   EXPECT_EQ(open().bundle({9}).error().code(), Code::unauthenticated);

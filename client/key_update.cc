@@ -25,7 +25,7 @@ class AgentsOfFirstKey {
       }
   }
 
-  // The newest list; nothing if those that answer have none. `disputed` if there are two of its number.
+  // The newest list. Nothing if the agents that answer have none. Sets `disputed` if two have its number.
   Result<std::optional<Bytes>> newest_list(std::optional<Error>& disputed) {
     std::optional<Bytes> newest;
     std::uint64_t serial = 0;
@@ -46,7 +46,7 @@ class AgentsOfFirstKey {
         why = Error(list.error()).in(link.endpoint().party + " agent");
         continue;
       }
-      // No agent took such a list: the others' counts.
+      // No agent accepts such a list. The other agents' lists count.
       if (protocol::serial_is_ahead(list->serial, now_ms())) {
         why = protocol::check_serial(link.endpoint().party + " agent's key list", 0, list->serial, now_ms())
                   .error();
@@ -65,7 +65,7 @@ class AgentsOfFirstKey {
     return newest;
   }
 
-  // first_bundle() of what they show. Whoever uses the key goes on from there.
+  // first_bundle() of what they show. The key's users continue from it.
   Result<Bundle> bundle(const KeyId& key_id) {
     std::vector<ShownBundle> shown;
     Error why(Code::unavailable, "the key has no agents");
@@ -112,7 +112,7 @@ Result<KeyUpdate> update_keys(KeyStore& store, const Credentials& credentials,
                                        store.first().tenant() +
                                        ".keys\" beside the configuration it counts "
                                        "no longer");
-    // Of the number that is known here, only the same list.
+    // Under the known number, only the same list is accepted.
     if (told->serial == present && store.list() != nullptr)
       if (auto same = store.keep(**encoded, now_ms()); !same && same.error().code() == Code::conflict)
         update.disputed = std::move(same).error();
@@ -134,7 +134,7 @@ Result<KeyUpdate> update_keys(KeyStore& store, const Credentials& credentials,
     update.learnt.push_back(entry.key_id);
     bundles.push_back(*std::move(bundle));
   }
-  // Otherwise the list and the key that encrypts stay as they are.
+  // Otherwise the list and the encrypting key stay as they are.
   if (const KeyList::Entry* const encrypts = list->encrypting()) {
     const auto learnt = std::ranges::find(bundles, encrypts->key_id, &Bundle::key_id);
     const auto bundle = learnt != bundles.end() ? Result<Bundle>(*learnt) : store.bundle(encrypts->key_id);
@@ -142,7 +142,7 @@ Result<KeyUpdate> update_keys(KeyStore& store, const Credentials& credentials,
     if (auto held = store.check_encrypts_like_first(*bundle); !held) return std::move(held).error();
   }
   update.newer_list = store.list() == nullptr || list->serial > present;
-  // The list last: once it lies there, every bundle that it needs does.
+  // The list comes last, so that every bundle that it needs is already stored.
   for (Bundle& bundle : bundles)
     if (auto kept = store.keep(std::move(bundle)); !kept && !update.not_kept)
       update.not_kept = std::move(kept).error();

@@ -7,25 +7,25 @@
 
 namespace coprotect::client {
 
-// What an update brought.
+// The result of an update.
 struct KeyUpdate {
   bool newer_list = false;
-  std::vector<protocol::KeyId> learnt;  // keys whose bundles are new here
-  // Keys of the list that do not encrypt, of which no agent shows a bundle, and why. Their files do not open;
-  // whoever has the client CA's key can name keys that nobody made.
+  std::vector<protocol::KeyId> learnt;  // keys whose bundles are new to this client
+  // Keys of the list that do not encrypt and whose bundle no agent shows, and why. Their files do not open. A
+  // thief of the client CA's key can list keys that nobody made.
   std::vector<std::pair<protocol::KeyId, Error>> missing;
-  // The agents have two lists of one serial number, or another one than this client of its number. Whoever
-  // signed them, none of the two was taken: the client goes by what it has. Code::conflict.
+  // Code::conflict: the agents have two lists with one serial number, or a list that differs from the
+  // client's under the client's number. Neither is accepted, whoever signed them. The client keeps its list.
   std::optional<Error> disputed;
-  // The folder could not be written: what was learnt holds for this process only.
+  // The folder could not be written. The result is valid for this process only.
   std::optional<Error> not_kept;
 };
 
-// Asks the agents for the tenant's key list and for the bundles of its keys that the client does not have.
-// The newest list counts; one agent that answers is enough. Of a key's bundle, a version is kept only if a
-// quorum of its agents shows it (shown_by_quorum()): otherwise the bundle of its generation. Code::conflict
-// if all that is offered is older than what is known, Code::unavailable if no agent answers; nothing is kept
-// then, nor if the bundle of the key that encrypts is missing or does not hold, or no agent answers for one.
+// Asks the agents for the tenant's key list and for the bundles that the client lacks. The newest list
+// counts, and one answering agent is enough. A version of a key's bundle is kept only if a quorum of its
+// agents shows it (shown_by_quorum()), otherwise the bundle of the key generation is kept. Code::conflict if
+// everything offered is older than what is known. Code::unavailable if no agent answers. In both cases, and
+// if the bundle of the encrypting key is missing or invalid, or no agent answers for a key, nothing is kept.
 Result<KeyUpdate> update_keys(KeyStore& store, const Credentials& credentials,
                               std::chrono::milliseconds deadline);
 

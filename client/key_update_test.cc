@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 using protocol::KeyList;
 
-// A list of the tenant's keys, as agents tell it; what is in it is the same in every suite.
+// A list of the tenant's keys as agents send it. Its contents do not depend on the suite.
 class KeyUpdateTest : public testing::Test {
  protected:
   Bytes list(std::uint64_t serial, std::int64_t time_ms = 1) const {
@@ -32,7 +32,7 @@ class KeyUpdateTest : public testing::Test {
   }()};
 };
 
-// One agent cannot keep a client with an old key by what it answers.
+// One agent's wrong answer must not leave a client with an old key.
 TEST_F(KeyUpdateTest, WhatOneAgentAnswersOtherwiseCountsAsItsSilence) {
   std::uint64_t serial = 0;
   for (const Result<Bytes>& answer :
@@ -47,7 +47,7 @@ TEST_F(KeyUpdateTest, WhatOneAgentAnswersOtherwiseCountsAsItsSilence) {
   }
 }
 
-// Whoever has the client CA's key names keys that nobody made, and no list takes the others from the client.
+// A thief of the client CA's key lists a key that nobody made. The client still uses the others.
 TEST_F(KeyUpdateTest, AKeyThatNobodyMadeIsLeftOut) {
   const auto with_made_up = [&](std::uint64_t serial, protocol::KeyUse use) {
     return KeyList{.tenant = "acme",
@@ -56,7 +56,8 @@ TEST_F(KeyUpdateTest, AKeyThatNobodyMadeIsLeftOut) {
                    .keys = {{{9}, use, 1}, {agents_.newest().key_id(), protocol::KeyUse::decrypt_only, 1}}}
         .sign(agents_.client_ca_key());
   };
-  agents_.agent("cloud").list = agents_.agent("company").list = with_made_up(1, protocol::KeyUse::decrypt_only);
+  agents_.agent("cloud").list = agents_.agent("company").list =
+      with_made_up(1, protocol::KeyUse::decrypt_only);
   auto updated = update();
   ASSERT_TRUE(updated) << updated.error().message();
   EXPECT_TRUE(updated->newer_list);
@@ -69,8 +70,8 @@ TEST_F(KeyUpdateTest, AKeyThatNobodyMadeIsLeftOut) {
   EXPECT_EQ(store_.list()->serial, 1u);
 }
 
-// Whoever has the client CA's key gives each agent another list: the client goes by what it knows until the
-// administrator signs one over both.
+// A thief of the client CA's key gives each agent another list. The client keeps its list until the
+// administrator signs one above both.
 TEST_F(KeyUpdateTest, TwoListsOfOneSerialLeaveItWithWhatItHas) {
   agents_.agent("cloud").list = list(1, 1);
   agents_.agent("company").list = list(1, 2);
@@ -90,7 +91,7 @@ TEST_F(KeyUpdateTest, TwoListsOfOneSerialLeaveItWithWhatItHas) {
   EXPECT_FALSE(updated->newer_list);
   EXPECT_TRUE(updated->disputed);
   EXPECT_EQ(store_.list()->serial, 2u);
-  // The same if it took one of the two before.
+  // The same if it accepted one of the two before.
   agents_.agent("company").list = Error(Code::internal, "no");
   ASSERT_TRUE(update());
   ASSERT_EQ(store_.list()->serial, 3u);

@@ -9,7 +9,7 @@
 namespace coprotect::client {
 namespace {
 
-// What renews a certificate, from the kind in its URI ("coprotect:acme:user:alice").
+// How to renew a certificate, from the kind in its URI ("coprotect:acme:user:alice").
 std::string renewal(const protocol::Certificate& certificate) {
   for (const std::string& uri : certificate.uris()) {
     std::string_view rest(uri);

@@ -16,7 +16,7 @@ using protocol::PartialReply;
 
 namespace {
 
-// How much an error says about why a file does not open.
+// How much an error tells about why a file does not open.
 int weight(Code code) {
   switch (code) {
     case Code::altered:
@@ -32,8 +32,8 @@ int weight(Code code) {
   }
 }
 
-// Of a request as a whole: "altered" is said of something at the agent then, since of a file it would have to
-// be shown (is_sound()). It must not outweigh what others say of the files.
+// For a refusal of the whole request. Here "altered" refers to something at the agent; for a file the agent
+// would have to prove it (is_sound()). It must not outweigh what others say about the files.
 Error of_no_file(Error refusal) {
   if (refusal.code() != Code::altered) return refusal;
   return {Code::unavailable, refusal.message()};
@@ -108,7 +108,7 @@ std::string PartialExchange::path() const {
 }
 
 bool PartialExchange::is_sound(std::size_t item) const {
-  if (statements_.empty()) return true;  // a derivation has no proof that could fail
+  if (statements_.empty()) return true;  // a derivation has no proof to check
   return static_cast<bool>(
       protocol::verify(bundle_.public_key(), statements_[item].capsule, statements_[item].label));
 }
@@ -124,7 +124,7 @@ struct PartialExchange::Reading {
     return {Code::bad_proof, who + " " + std::string(what) + "; do not trust it before it is repaired"};
   }
   Status check(const PartialReply& reply) const;
-  // Why there is no partial for an item. What an agent says about it is its own text.
+  // Why there is no partial for an item. The agent's message is its own text.
   Error refusal(const PartialReply::Item& item, std::size_t position) const;
 };
 

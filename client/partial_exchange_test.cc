@@ -36,7 +36,7 @@ class PartialExchangeTest : public testing::TestWithParam<protocol::SuiteId> {
     return PartialExchange::make(run_.bundle, party, files, asker_, kNow, system_random());
   }
 
-  // The blocks of an honest party's answer to a request, which it reads as an agent does.
+  // The blocks in an honest party's answer to a request, which it parses like an agent.
   std::vector<PartialReply> blocks(std::size_t party, const PartialExchange& exchange) const {
     auto envelope = must(protocol::SignedRequest::parse_envelope(exchange.request()));
     const auto request = must(std::move(envelope).open(run_.bundle.group().suite()));
@@ -84,7 +84,7 @@ class PartialExchangeTest : public testing::TestWithParam<protocol::SuiteId> {
     const PartialExchange e = exchange(party);
     return must(e.read(sealed(party, e, blocks(party, e))));
   }
-  // The blame in what is read from these blocks, "" if there is none.
+  // The blame when these blocks are read; "" if there is none.
   std::string blame(const PartialExchange& e, std::size_t party,
                     const std::vector<PartialReply>& replies) const {
     const auto answers = e.read(sealed(party, e, replies));
@@ -119,7 +119,7 @@ TEST_P(PartialExchangeTest, AnyQuorumDerives) {
     const auto e = PartialExchange::make(run_.bundle, party, peers, asker_, kNow, system_random());
     EXPECT_TRUE(e.path().ends_with("/derive"));
     answers.push_back(must(e.read(sealed(party, e, blocks(party, e)))));
-    // One item computed wrongly: the proof covers all of them.
+    // One item is computed wrongly. The proof covers all of them.
     auto wrong = blocks(party, e);
     wrong[0].items[1].value = peers[0];
     EXPECT_NE(blame(e, party, wrong).find("wrong partial"), std::string::npos);
@@ -198,11 +198,11 @@ TEST_P(PartialExchangeTest, BlamesAReplyToAnotherRequest) {
   const auto replayed = e.read(sealed(1, before, blocks(1, before)));
   ASSERT_FALSE(replayed);
   EXPECT_EQ(replayed.error().code(), Code::bad_proof);
-  // The right reply key, but a proof made for the other request.
+  // The right reply key, but a proof for the other request.
   EXPECT_NE(blame(e, 1, blocks(1, before)), "");
 }
 
-// Whoever passed a reply on knows the reply key and could have sealed one of his own.
+// A party that relayed a reply knows the reply key, and could have sealed its own.
 TEST_P(PartialExchangeTest, BlamesNobodyAloneForWhatWasPassedOn) {
   const PartialExchange before = exchange(1);
   const PartialExchange e = exchange(1);
@@ -281,7 +281,7 @@ TEST_P(PartialExchangeTest, KeepsTheOthersWhenOneFileIsRefused) {
             "company agent \"company.example:8443\": denied: file policy does not allow it");
 }
 
-// A refusal is a party's own if it signed it, and is blamed on nobody else.
+// A refusal belongs to a party if that party signed it, and no other party is blamed.
 TEST_P(PartialExchangeTest, BelievesARefusalThatThePartySigned) {
   const PartialExchange e = exchange(1);
   const auto envelope = must(protocol::SignedRequest::parse_envelope(e.request()));
@@ -295,14 +295,14 @@ TEST_P(PartialExchangeTest, BelievesARefusalThatThePartySigned) {
   EXPECT_EQ(answers[2].error().code(), Code::denied);
   EXPECT_EQ(answers[2].error().message(),
             "company agent \"company.example:8443\": denied: not enrolled (request ab00000000000000)");
-  // Made up by somebody who has only seen the request.
+  // Forged by an attacker who has only seen the request.
   auto made_up = refused(ceremony_.identity_keys[0]);
   EXPECT_EQ(e.read(made_up.encode()).error().code(), Code::bad_proof);
   made_up.party = ceremony_.identity_keys[1].public_key().bytes();
   EXPECT_EQ(e.read(made_up.encode()).error().code(), Code::bad_proof);
 }
 
-// The proof of a header is public: an agent that calls a sound one altered is named, and the file is not.
+// The proof of a header is public. An agent that calls a valid one altered is named, and the file is not.
 TEST_P(PartialExchangeTest, BlamesAnAgentThatCallsASoundHeaderAltered) {
   const PartialExchange e = exchange(1);
   const auto request = must(protocol::SignedRequest::parse_envelope(e.request()));
@@ -340,7 +340,7 @@ TEST_P(PartialExchangeTest, FindsForItselfThatAHeaderIsAltered) {
   EXPECT_EQ(answers[0].error().message(), "header is altered: proof of the ciphertext does not hold");
 }
 
-// No such partial can be proven, unless the proof for a batch is broken: so nothing but this shows it.
+// Such a partial cannot be proven unless the batch proof is broken. So only this comparison reveals it.
 TEST_P(PartialExchangeTest, NamesTheAgentWhosePartialsInABatchAndAloneDiffer) {
   const protocol::Element one = files_[0].stanza->ciphertext.c1, other = files_[1].stanza->ciphertext.c1;
   const auto answer = [](std::uint8_t index, const protocol::Element& value) {
@@ -366,7 +366,7 @@ TEST_P(PartialExchangeTest, NamesTheAgentWhosePartialsInABatchAndAloneDiffer) {
   EXPECT_EQ(blamed({&second_changed, &first}, {&first, &second}), company);
   EXPECT_EQ(blamed({&first, &second}, {&first_changed, &second}), cloud);
   EXPECT_EQ(blamed({&first, &second}, {&first_changed, &second_changed}), cloud + ", " + company);
-  // One that answered once cannot contradict itself.
+  // An agent that answered only once cannot contradict itself.
   EXPECT_EQ(blamed({&first, &refused}, {&first, &second_changed}), "");
   EXPECT_EQ(blamed({&first, &second}, {&first, &refused}), "");
 }
@@ -389,7 +389,7 @@ TEST_P(PartialExchangeTest, SaysWhyThereIsNoQuorum) {
   const PartialAnswer too = Error(Code::unavailable, "cloud agent does not answer");
   const PartialAnswer* const both[] = {&unreachable, &too};
   EXPECT_EQ(combine(0, both).error().message(), "company agent does not answer; cloud agent does not answer");
-  // The client's own certificate, for instance, concerns no agent.
+  // An error of the client's own certificate, for instance, concerns no agent.
   const PartialAnswer* const same[] = {&unreachable, &unreachable};
   EXPECT_EQ(combine(0, same).error().message(), "company agent does not answer");
   const PartialAnswer* const twice_altered[] = {&altered, &altered};

@@ -30,7 +30,7 @@ bool is_request_id(const std::string& id) {
 }
 
 Error unexplained(long status) {
-  // 502 to 504 come from what stands between: the agent itself would have said more.
+  // 502 to 504 come from an intermediary: the agent itself would have explained more.
   const Code code = status >= 500 ? Code::unavailable : Code::internal;
   return {code, std::string(code_name(code)) + ": HTTP status " + std::to_string(status) +
                     " without an explanation"};

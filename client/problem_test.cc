@@ -26,7 +26,7 @@ TEST(Problem, KnowsEveryCode) {
   }
 }
 
-// The user would be told that the recovery code is wrong.
+// Otherwise the user would be told that the recovery code is wrong.
 TEST(Problem, IsNotAboutACodeThatTheUserTyped) {
   const Error error = problem(R"({"code":"wrong-code","detail":"the PIN is wrong"})", 422);
   EXPECT_EQ(error.code(), Code::locked_out);

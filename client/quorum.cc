@@ -16,9 +16,10 @@ using protocol::IndexedPartial;
 
 namespace {
 
-// Requests to one agent in a row, each signed anew, whose connections it ends without a word.
+// The maximum number of consecutive requests, each signed again, to an agent that ends its connections
+// without an answer.
 constexpr int kMostTries = 3;
-// For those who have not answered when enough others have.
+// For agents that have not answered when enough others have.
 constexpr std::chrono::seconds kLeastWait(1);
 
 std::vector<const PartialAnswer*> of_item(const std::vector<std::vector<PartialAnswer>>& answers,
@@ -36,7 +37,7 @@ bool is_elsewhere(const PartialAnswer& answer) {
   return !answer && (answer.error().code() == Code::conflict || answer.error().code() == Code::not_found);
 }
 
-// How much a reason says about why a quorum did not answer, when it was asked in several epochs.
+// How much a reason explains why a quorum did not answer when it was asked in several epochs.
 int weight_of(Code code) {
   if (code == Code::conflict || code == Code::not_found) return 0;
   return code == Code::unavailable ? 1 : 2;
@@ -51,7 +52,7 @@ std::vector<PartialAnswer> reasons(const protocol::Bundle& bundle,
   return errors;
 }
 
-// Of the first item that lacks a quorum.
+// Considers the first item that lacks a quorum.
 int weight(const protocol::Bundle& bundle, const std::vector<std::vector<PartialAnswer>>& answers) {
   for (std::size_t i = 0; i < answers.front().size(); ++i)
     if (const auto chosen = choose_quorum(bundle, of_item(answers, i)); !chosen)
@@ -89,7 +90,7 @@ void Quorum::connect_agents() {
 }
 
 bool Quorum::key_moved(const std::vector<Answers>& answers) const {
-  // In a candidate's epoch there may be nobody to say so.
+  // In a candidate's epoch, there may be no agent to say so.
   const bool confirmed = held_.current()->extends(bundle_);
   for (std::size_t i = 0; i < answers.front().size(); ++i) {
     const auto of_parties = of_item(answers, i);
@@ -143,7 +144,7 @@ Quorum::Answers Quorum::ask(Agent& agent, const PartialExchange& exchange, const
   return *std::move(answers);
 }
 
-// The share is used only on a capsule that an agent would answer for, too.
+// The share is used only on a capsule for which an agent would answer, too.
 Quorum::Answers Quorum::own_part(std::span<const LockedFile> files) const {
   Answers answers;
   for (const LockedFile& file : files) {
@@ -217,7 +218,7 @@ std::vector<Quorum::Answers> Quorum::ask_along(std::span<const Item> items) {
 
   std::vector<Answers> answers(agents_.size());
   for (const std::size_t asked : order) {
-    // A request of its own for each: who does not answer may have recorded it.
+    // A separate request for each: an agent that does not answer may have recorded its request.
     const auto exchange = PartialExchange::make(bundle_, parties, items, asker_, now_ms(), system_random());
     const protocol::ForwardMessage message{
         .request = exchange.request(),
@@ -230,7 +231,7 @@ std::vector<Quorum::Answers> Quorum::ask_along(std::span<const Item> items) {
       continue;
     }
     auto all = read_list(exchange, agents_[asked], *list);
-    // One that refuses the client, or the request as a whole, passes nothing on: then the next is asked.
+    // An agent that refuses the client, or the whole request, forwards nothing. Then the next one is asked.
     const auto parties_in_list = protocol::ChainReply::parse(*list);
     if (!parties_in_list || parties_in_list->entries.size() > 1) return all;
     answers[asked] = std::move(all[asked]);
@@ -238,12 +239,12 @@ std::vector<Quorum::Answers> Quorum::ask_along(std::span<const Item> items) {
   return answers;
 }
 
-// One party's answer as the list of another, or its own, has it.
+// One party's answer, as it is in another party's list or its own.
 Quorum::Answers Quorum::read_entry(const PartialExchange& exchange, const Agent& agent, const Agent& asked,
                                    const protocol::ChainReply::Entry& entry) const {
   const bool passed_on = agent.party != asked.party;
   if (const auto* const refusal = std::get_if<protocol::Refusal>(&entry.answer)) {
-    // Of the agent that was asked, or of one on the way, and signed by neither.
+    // From the asked agent or one on the way. Neither signed it.
     const std::string said = std::string(code_name(refusal->code)) + ": " + shown(refusal->detail);
     return Answers(
         exchange.size(),
@@ -279,7 +280,7 @@ std::vector<Quorum::Answers> Quorum::read_list(const PartialExchange& exchange, 
 
 template <typename Item>
 std::vector<Quorum::Answers> Quorum::ask_all(std::span<const Item> items) {
-  // Another user of the same bundle may have gone on already.
+  // Another user of the same bundle may already have advanced it.
   if (const auto preferred = held_.preferred(); !local_ && preferred->newest_hash() != bundle_.newest_hash())
     use(*preferred);
   auto answers = ask_once(items);
@@ -292,7 +293,7 @@ std::vector<Quorum::Answers> Quorum::follow(std::span<const Item> items, std::ve
   const auto history = held_.ask(*credentials_, deadline_);
   std::vector<Answers> best = std::move(answers);
   int best_weight = weight(bundle_, best);
-  // Who answers for a key that it does not show truly is the reason; who cannot be asked is not.
+  // An agent that answers for a key but shows an invalid bundle is a reason. An unreachable agent is not.
   const auto add_reason = [&](const Error& error) {
     if (!says_why(error.code())) return;
     best.insert(best.begin(), Answers(items.size(), error));
@@ -330,7 +331,7 @@ std::vector<Quorum::Answers> Quorum::follow(std::span<const Item> items, std::ve
 
 template <typename Item>
 void Quorum::confirm(std::span<const Item> items, const std::vector<Answers>& answers) {
-  // Once for each bundle, since who still serves the epoch before answers this request, too.
+  // Once per bundle, because an agent that still serves the epoch before answers this request, too.
   if (bundle_.versions() == 0 || unconfirmed_ == bundle_.newest_hash()) return;
   unconfirmed_ = bundle_.newest_hash();
   const auto agents_that = [&](const std::vector<Answers>& said, const auto& say) {
@@ -376,7 +377,7 @@ std::vector<Result<protocol::Element>> Quorum::open(std::span<const LockedFile> 
   return opened;
 }
 
-// Whether the header is altered, as it seems, or a party's proof for the batch was a wrong one.
+// Whether the header really is altered, or a party's proof for the batch was wrong.
 Result<protocol::Element> Quorum::open_alone(const LockedFile& file,
                                              std::span<const PartialAnswer* const> in_batch) {
   const auto answers = ask_once(std::span<const LockedFile>(&file, 1));

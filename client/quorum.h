@@ -10,49 +10,49 @@
 
 namespace coprotect::client {
 
-// A share that the client itself holds: the recovery share, opened.
+// A share that the client itself holds: the opened recovery share.
 struct LocalShare {
-  // The same in a newer epoch.
+  // Returns the same share in a newer epoch.
   using Renew = std::function<Result<LocalShare>(const protocol::Bundle&, const Credentials&)>;
 
   std::uint8_t index;
   protocol::Scalar share;
   Renew renew = {};
-  std::optional<protocol::Bundle> bundle = {};  // whose epoch it is of; none: of the one that is held
+  std::optional<protocol::Bundle> bundle = {};  // the bundle of its epoch; none: the held one
 };
 
-// All agents of a key, asked together. Connections are kept between calls. One caller at a time. If too few
-// answer because the key is in another epoch or at other parties now, the quorum asks the agents for the
-// key's history and tries what they show, one bundle after another, until a quorum answers: at most
-// kMaxCandidates + 1 requests more. It goes on from the bundle that is held, whatever it tries, so an agent
-// that shows a version which nobody serves costs a request and no more.
+// All agents of a key, asked together. Keeps connections between calls. One caller at a time. If too few
+// answer because the key has moved to another epoch or other parties, the quorum asks the agents for the
+// key's history. It tries what they show, one bundle after another, until a quorum answers: at most
+// kMaxCandidates + 1 further requests. It always continues from the held bundle. So an agent that shows a
+// version which no agent serves costs one request.
 class Quorum {
  public:
-  // With a local share, one agent less is needed. A party that `via` names is an agent of the bundle.
+  // A local share replaces one agent. A party that `via` names must be an agent of the bundle.
   Quorum(HeldBundle bundle, Credentials credentials, protocol::Action action, std::string reason,
          std::chrono::milliseconds deadline, std::optional<LocalShare> local, Via via = {})
       : Quorum(std::move(bundle), std::make_shared<const Credentials>(std::move(credentials)), action,
                std::move(reason), deadline, std::move(local), std::move(via)) {}
-  // The same with credentials that quorums of other keys use, too.
+  // The same with credentials that quorums of other keys share.
   Quorum(HeldBundle bundle, std::shared_ptr<const Credentials> credentials, protocol::Action action,
          std::string reason, std::chrono::milliseconds deadline, std::optional<LocalShare> local,
          Via via = {});
 
-  // m of each file. Each agent is asked once: at the same time as the others, with a request of its own, and
-  // once enough have answered the others have as much time again, a second at least; or,
-  // via a chain, by the one before it, with a request for all. At most kMaxItems files and about
-  // kMaxBatchSize. If the header's MAC does not hold with m of a batch, the file is asked for again alone:
-  // then Code::bad_proof names an agent that gave another partial than in the batch.
+  // m of each file. Asks each agent once. In parallel, each agent gets its own request, and once enough have
+  // answered, the others have as much time again, at least a second. In a chain, each agent is asked by the
+  // one before it, and one request addresses all. At most kMaxItems files and about kMaxBatchSize. If the
+  // header's MAC does not match m of a batch, the file is asked for again alone: then Code::bad_proof names
+  // an agent that gave another partial than in the batch.
   std::vector<Result<protocol::Element>> open(std::span<const LockedFile> files);
-  // peer^s of each of a derive key's peers, encoded: the secret that the joint private key s shares with it.
-  // Asked in the same way; at most kMaxItems. The reason is what the agents' policies know as the purpose.
+  // peer^s for each peer of a derive key, encoded: the secret that the joint private key s shares with the
+  // peer. Asked in the same way. At most kMaxItems. The agents' policies treat the reason as the purpose.
   std::vector<Result<Secret>> derive(std::span<const protocol::Element> peers);
 
   const protocol::Bundle& bundle() const { return bundle_; }
 
  private:
-  // Files of a batch that are asked for again alone. Whoever can alter files could make a client use up its
-  // daily limits otherwise.
+  // At most this many files of a batch are asked for again alone. Otherwise an attacker who can alter files
+  // could use up the client's daily limits.
   static constexpr std::size_t kMaxAskedAlone = 8;
   struct Agent {
     std::size_t party;
@@ -63,11 +63,11 @@ class Quorum {
   std::vector<Answers> ask_all(std::span<const Item> items);
   template <typename Item>
   std::vector<Answers> ask_once(std::span<const Item> items);
-  // With the local share's answers, if there is one.
+  // Includes the local share's answers, if there is one.
   template <typename Item>
   std::vector<Answers> ask_each(std::span<const Item> items);
   static Answers ask(Agent& agent, const PartialExchange& exchange, const std::stop_token& stop);
-  // The first agent that can be reached is asked for all.
+  // Asks the first reachable agent for all.
   template <typename Item>
   std::vector<Answers> ask_along(std::span<const Item> items);
   std::vector<Answers> read_list(const PartialExchange& exchange, const Agent& asked, ByteView list) const;
@@ -82,36 +82,36 @@ class Quorum {
   Answers own_part(std::span<const protocol::Element> peers) const;
 
   void connect_agents();
-  // Whether an item lacks answers, and an agent says that the key is not with it in this epoch, or the epoch
-  // is a candidate's.
+  // Whether an item lacks answers, and either an agent says that it does not have the key in this epoch or
+  // the epoch is a candidate's.
   bool key_moved(const std::vector<Answers>& answers) const;
-  // Whether an item has enough answers.
+  // Whether some item has enough answers.
   bool has_quorum(const std::vector<Answers>& answers) const;
-  // Whether all do, with the local share's.
+  // Whether all items have enough answers, with the local share's.
   bool suffices(const std::vector<Answers>& answers, const Answers& own) const;
-  // `answers` lacks a quorum, since the key moved. What a quorum says in another epoch, or what says most
-  // about why none does.
+  // Called when `answers` lacks a quorum because the key moved. Returns a quorum's answers in another epoch,
+  // or the ones that best explain the failure.
   template <typename Item>
   std::vector<Answers> follow(std::span<const Item> items, std::vector<Answers> answers);
-  // What follow() tries: the bundle that is held by now, then candidates. Not the one in use.
+  // The bundles that follow() tries: the one held now, then candidates. Never the one in use.
   std::vector<protocol::Bundle> to_try(const Result<ShownHistory>& history) const;
-  // Confirms the bundle in use, in which `answers` were given, if agents with t shares refuse the epoch
-  // before it: they erased that one, which they do once all agents acknowledged this one.
+  // Confirms the bundle in use, for which `answers` were given, if agents with t shares refuse the epoch
+  // before it. They erase that epoch only after all agents acknowledged this one.
   template <typename Item>
   void confirm(std::span<const Item> items, const std::vector<Answers>& answers);
   void use(const protocol::Bundle& bundle);
-  // The local share in the bundle's epoch; nothing if there is no local share.
+  // The local share in the bundle's epoch. Nothing if there is no local share.
   Result<std::optional<LocalShare>> renewed(const protocol::Bundle& bundle) const;
 
   HeldBundle held_;
-  protocol::Bundle bundle_;                         // as this quorum uses it
+  protocol::Bundle bundle_;                         // the bundle in use
   std::shared_ptr<const Credentials> credentials_;  // asker_ and the clients refer to them
   Asker asker_;
   std::chrono::milliseconds deadline_;
   Via via_;
   std::vector<Agent> agents_;
   std::optional<LocalShare> local_;
-  std::optional<Digest> unconfirmed_;  // the newest_hash of what confirm() was tried with last
+  std::optional<Digest> unconfirmed_;  // newest_hash of the bundle last tried in confirm()
 };
 
 }  // namespace coprotect::client

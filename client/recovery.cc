@@ -11,7 +11,7 @@
 namespace coprotect::client {
 namespace {
 
-// What an agent keeps for whoever knows the recovery code, in the bundle's epoch.
+// What an agent keeps for a holder of the recovery code, in the bundle's epoch.
 struct Kept {
   protocol::RecoveryBlob blob;
   Bytes parts;  // encoded RecoveryParts; empty unless a recovery administrator asked
@@ -36,7 +36,7 @@ Result<Kept> fetch_from(const protocol::Party& party, const protocol::Bundle& bu
   return Kept{.blob = *std::move(blob), .parts = Bytes(parts->begin(), parts->end())};
 }
 
-// The key, and its suite. Not the recovery key: the bundle may be of an older code.
+// Checks the key and its suite. Not the recovery key, because the bundle may belong to an older code.
 Status check_binding(const protocol::RecoveryBlob::Binding& binding, const protocol::Bundle& bundle) {
   if (binding.key_id == bundle.key_id() && binding.suite == bundle.group().suite()) return Done{};
   return Error(Code::altered, "recovery blob belongs to another key");
@@ -98,7 +98,7 @@ Result<LocalShare> RecoveryShare::from_agent(const protocol::Party& party, const
                                              std::chrono::milliseconds deadline, Digest* sent) const {
   const auto kept = fetch_from(party, bundle, credentials, deadline, sent);
   if (!kept) return kept.error();
-  // Which code is the newest the bundle says, and no agent.
+  // The bundle, not an agent, decides which code is the newest.
   const auto& newest = bundle.parameters()->recovery_key;
   if (newest && !(*newest == state_->hpke.public_key()))
     return Error(Code::wrong_code, "the recovery code is an older one: the key's epoch " +
@@ -120,7 +120,7 @@ Result<LocalShare> RecoveryShare::in(const protocol::Bundle& bundle, const Crede
     if (!party.is_agent()) continue;
     auto share = from_agent(party, bundle, credentials, deadline);
     if (share) return share;
-    // A verdict says more than silence; of silent agents each says why.
+    // A verdict tells more than silence. If all are silent, each one's reason is listed.
     if (!error || (error->code() == Code::unavailable && share.error().code() != Code::unavailable))
       error = std::move(share).error();
     else if (error->code() == Code::unavailable)

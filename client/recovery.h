@@ -6,32 +6,32 @@
 
 namespace coprotect::client {
 
-// The recovery blob of the bundle's key, as agents keep it; only an administrator gets it. Code::altered,
-// naming an agent, if none keeps the one that the newest version names, or, before there is a version, if
-// they keep different ones.
+// The recovery blob of the bundle's key, which agents keep and give only to an administrator. Code::altered,
+// naming an agent, if none keeps the one that the newest version names. Before the first version: if they
+// keep different ones.
 Result<protocol::RecoveryBlob> fetch_blob(const protocol::Bundle& bundle, const Credentials& credentials,
                                           std::chrono::milliseconds deadline);
 
-// The recovery share of a key, in every epoch that one recovery code is good for: agents keep its parts,
-// which the blob's key opens. Copies are one.
+// A key's recovery share in every epoch for which one recovery code is valid. Agents keep its parts, and the
+// blob's key opens them. Copies share one state.
 class RecoveryShare {
  public:
   RecoveryShare(protocol::RecoveryBlob blob, protocol::RecoveryBlob::Opened opened)
       : state_(std::make_shared<const State>(State{std::move(blob), std::move(opened.hpke)})) {}
 
-  // The share of the bundle's epoch, with what the first agent that has it gives. Code::denied unless the
-  // credentials are a recovery administrator's. Code::wrong_code if the bundle has another recovery key: a
-  // new recovery code was made since. Code::altered, naming the agent, if what it keeps does not make the
+  // The share of the bundle's epoch, from the first agent that has its parts. Code::denied unless the
+  // credentials are a recovery administrator's. Code::wrong_code if the bundle has another recovery key,
+  // because a new recovery code was made. Code::altered, naming the agent, if its parts do not make the
   // share.
   Result<LocalShare> in(const protocol::Bundle& bundle, const Credentials& credentials,
                         std::chrono::milliseconds deadline) const;
 
-  // The same with what this agent gives, and no other. `sent`, if there is one, gets the hash of the request.
+  // The same, from this agent only. `sent`, if not null, receives the request's hash.
   Result<LocalShare> from_agent(const protocol::Party& party, const protocol::Bundle& bundle,
                                 const Credentials& credentials, std::chrono::milliseconds deadline,
                                 Digest* sent = nullptr) const;
 
-  // What signs, with the recovery key, that it was opened.
+  // Signs the statement that the blob was opened.
   const protocol::HpkePrivateKey& recovery_key() const { return state_->hpke; }
 
  private:
@@ -45,17 +45,17 @@ class RecoveryShare {
   std::shared_ptr<const State> state_;
 };
 
-// What the recovery code gives back: the share, and the key under which the kit's was sealed.
+// What the recovery code yields: the share, and the key under which the kit's key was sealed.
 struct OpenedBlob {
   RecoveryShare share;
   protocol::RecoveryKey recovery_key;
 };
-// `typed` is the code as it was typed. Code::wrong_code if it is not the one, if it is mistyped before any
-// long computation; Code::altered if the blob is not of this bundle's key.
+// `typed` is the code as typed. Code::wrong_code if it is wrong; a mistyped code is rejected before any long
+// computation. Code::altered if the blob does not belong to this bundle's key.
 Result<OpenedBlob> open_blob(const protocol::RecoveryBlob& blob, const protocol::Bundle& bundle,
                              const Secret& typed);
 
-// A kit's recovery administrator.
+// The kit's recovery administrator.
 Result<Credentials> open_kit_key(const protocol::RecoveryKit& kit, const protocol::RecoveryKey& recovery_key);
 
 }  // namespace coprotect::client

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 using protocol::RecoveryBlob;
 using test::TestAgents;
 
-// A company that has its recovery code, and whose agents keep what it opens.
+// A company that has its recovery code, and whose agents keep what the code opens.
 class RecoveryTest : public testing::TestWithParam<protocol::SuiteId> {
  protected:
   RecoveryTest() { agents_.keep_blob(blob_.encoded()); }
@@ -49,7 +49,7 @@ class RecoveryTest : public testing::TestWithParam<protocol::SuiteId> {
 };
 INSTANTIATE_TEST_SUITE_P(Suites, RecoveryTest, protocol::test::tested_suites(), protocol::test::suite_label);
 
-// What is the same in every suite.
+// Tests whose result does not depend on the suite.
 class RecoveryRefusalTest : public RecoveryTest {};
 INSTANTIATE_TEST_SUITE_P(Suites, RecoveryRefusalTest, testing::Values(protocol::SuiteId::p256),
                          protocol::test::suite_label);
@@ -82,7 +82,7 @@ TEST_P(RecoveryRefusalTest, PartsOfAnotherEpochAreRefused) {
   refresh();
   for (const char* const name : {"cloud", "company"}) agents_.agent(name).parts = agents_.epoch(1).parts;
   expect_refused(in(agents_.newest()), Code::altered, "cloud agent");
-  // An agent gives them to a recovery administrator alone.
+  // An agent gives them only to a recovery administrator.
   for (const char* const name : {"cloud", "company"}) agents_.agent(name).parts = Bytes{};
   expect_refused(in(agents_.newest()), Code::denied, "recovery administrator alone");
 }
@@ -103,7 +103,7 @@ TEST_P(RecoveryRefusalTest, ACodeThatWasReplacedIsSaidToBeAnOlderOne) {
   expect_refused(in(agents_.newest()), Code::wrong_code, "the recovery code is an older one");
 }
 
-// What an agent keeps says nothing of that: whoever believed it could throw the right kit away.
+// What an agent keeps does not decide that. Otherwise its lie could make a user throw the right kit away.
 TEST_P(RecoveryRefusalTest, AnAgentWithAnotherBlobMakesNoCodeOlder) {
   const Bytes other = seal(protocol::HpkePrivateKey::generate(system_random())).encoded();
   for (int epoch = 0; epoch < 2; ++epoch) {
@@ -152,7 +152,7 @@ TEST_P(RecoveryRefusalTest, SaysThatNoAgentIsThere) {
   expect_refused(in(agents_.newest()), Code::unavailable, "cannot connect");
 }
 
-// Who has the share needs one of the agents, and does not wait for the other one.
+// A client with the share needs only one agent, and does not wait for the other one.
 TEST_P(RecoveryRefusalTest, AnAgentThatIsSilentHoldsNothingUp) {
   const auto& bundle = agents_.epoch(0).bundle;
   Quorum quorum(bundle, agents_.credentials(), protocol::Action::recover, "test", 60s, must(in(bundle)));
@@ -167,7 +167,7 @@ TEST_P(RecoveryRefusalTest, AnAgentThatIsSilentHoldsNothingUp) {
     EXPECT_LT(std::chrono::steady_clock::now() - began, 30s) << name;
     agents_.agent(name).silent = false;
     EXPECT_TRUE(opened) << opened.error().message();
-    EXPECT_TRUE(open());  // the connection that was given up is made anew
+    EXPECT_TRUE(open());  // the abandoned connection is made again
   }
 }
 
@@ -185,14 +185,14 @@ TEST_P(RecoveryTest, ARecoveryThatIsUnderWayGoesOnWithTheKey) {
     must(std::move(quorum.open(std::span(&locked, 1)).front()));
     EXPECT_EQ(quorum.bundle().epoch(), agents_.newest().epoch());
   }
-  // An agent shows a version that was taken back.
+  // An agent shows a version that was undone.
   const Bytes taken_back = agents_.fork().encoded();
   refresh();
   agents_.leave("company", agents_.newest().epoch());
   agents_.agent("company").shows = taken_back;
   must(std::move(quorum.open(std::span(&locked, 1)).front()));
   EXPECT_EQ(quorum.bundle().epoch(), agents_.newest().epoch());
-  // The code that it was begun with is no longer the one.
+  // The code with which it was begun is no longer valid.
   refresh(true);
   agents_.leave("company", agents_.newest().epoch());
   const auto opened = std::move(quorum.open(std::span(&locked, 1)).front());

@@ -8,22 +8,21 @@
 
 namespace coprotect::client {
 
-// What is asked of one agent.
+// A request to one agent.
 struct Question {
   std::string_view endpoint;  // the last part of /v1/keys/{key_id}/…
   protocol::RequestBody body;
   std::string_view reason;  // goes into the agent's log
 };
 
-// Signs a request about the bundle's key, sends it to this party alone and opens what it answers. Errors name
-// the agent. The agent's own code if it refuses; Code::bad_proof if what came back is not this agent's reply
-// to this request; Code::unavailable if it could not be asked, which is all that an answer says that the
-// agent did not sign. `sent`, if there is one, gets the hash of the request, by which the agent's log names
-// it.
+// Signs a request about the bundle's key, sends it to this party only and opens the answer. Errors name the
+// agent. If the agent refuses, its own code. Code::bad_proof if the answer is not this agent's reply to this
+// request. Code::unavailable if the agent could not be asked, or its answer is unsigned. `sent`, if not null,
+// receives the request's hash, by which the agent's log names it.
 Result<Secret> ask(AgentClient& agent, const protocol::Bundle& bundle, const protocol::Party& party,
                    const Credentials& credentials, Question question, Random& random, Digest* sent = nullptr);
 
-// The error behind a refusal that the party signed: `cloud agent "host:port": denied: … (request 7f3a…)`.
+// The error for a refusal that the party signed: `cloud agent "host:port": denied: … (request 7f3a…)`.
 Error refused_by(const protocol::Party& party, const protocol::Refusal& refusal);
 
 }  // namespace coprotect::client

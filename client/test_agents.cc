@@ -29,7 +29,7 @@ std::string problem(const Error& error) {
       R"({"code":")" + std::string(code_name(error.code())) + R"(","detail":")" + error.message() + R"("})");
 }
 
-// What the shares of a request are to be used on.
+// The elements to which a request's shares are applied.
 std::vector<protocol::Element> bases_of(const protocol::RequestBody& body) {
   if (const auto* const derivation = std::get_if<protocol::DeriveBody>(&body)) return derivation->peers;
   std::vector<protocol::Element> bases;
@@ -218,7 +218,7 @@ Result<Secret> TestAgents::judge(const std::string& name, protocol::SignedReques
   Agent& agent = agents_.at(name);
   ++agent.asked;
   if (agent.serves.empty()) return Error(Code::not_found, "the key is not known here");
-  // A handover's steps, and so its status, are answered whatever epoch is asked in.
+  // A handover's steps, and so its status, are answered in any epoch.
   const bool is_of_epoch = envelope.operation != protocol::Operation::handover;
   if (is_of_epoch && !agent.serves.contains(envelope.request.epoch))
     return Error(agent.elsewhere, "the key is in epoch " + std::to_string(*agent.serves.rbegin()));

@@ -16,38 +16,38 @@
 
 namespace coprotect::client::test {
 
-// A key in one epoch: what its parties have of it.
+// A key in one epoch, with what its parties hold.
 struct Epoch {
   protocol::Bundle bundle;
   std::map<std::uint8_t, protocol::Scalar> shares;
   Bytes parts;  // of the recovery share
 };
 
-// What one agent answers.
+// One agent's behaviour.
 struct Agent {
-  std::set<std::uint32_t> serves;  // epochs; none: it left
-  std::optional<Bytes> shows;      // as the key's bundle; none: it knows no such key
+  std::set<std::uint32_t> serves;  // epochs; empty: it has left
+  std::optional<Bytes> shows;      // the key's bundle; none: it does not know the key
   Bytes blob;
-  std::optional<Bytes> parts = {};  // instead of those of the epoch
+  std::optional<Bytes> parts = {};  // replaces those of the epoch
   Code elsewhere = Code::conflict;  // how it refuses another epoch
-  // The answer to whoever asks for the tenant's client list or key list.
+  // The answer to a request for the tenant's client list or key list.
   Result<Bytes> list = Error(Code::not_found, "there is no list");
-  std::optional<Result<Bytes>> key_list = {};  // instead of that, to whoever asks for the key list
-  // The answer to whoever brings one. It is empty if the agent takes the list, which it then tells.
+  std::optional<Result<Bytes>> key_list = {};  // replaces `list` for requests for the key list
+  // The answer to a new list. Empty if the agent accepts it and then serves it.
   Result<Bytes> takes_list = Bytes{};
-  std::atomic<int> lists_put = 0;  // how often it took one
+  std::atomic<int> lists_put = 0;  // how many it accepted
   // The answer to each step of a handover.
   std::function<Result<Bytes>(const protocol::HandoverBody&)> handover = {};
-  std::vector<protocol::DrillReportBody> reports = {};  // that it was told of
-  // Tests read these while the agent may still be in its answer.
-  std::atomic<int> hangs_up = 0;     // on so many that ask from now on
-  std::atomic<bool> silent = false;  // answers nobody until this is false again
+  std::vector<protocol::DrillReportBody> reports = {};  // that it received
+  // Tests read these while the agent may still be answering.
+  std::atomic<int> hangs_up = 0;     // closes the connection for this many requests
+  std::atomic<bool> silent = false;  // does not answer while true
   std::atomic<int> shown = 0;        // how often it showed a bundle
-  std::atomic<int> asked = 0;        // how often it was asked with a signed request
+  std::atomic<int> asked = 0;        // how many signed requests it received
 };
 
 // A key of the company "acme" and its agents as clients see them: over TLS, with the real protocol, each in
-// the epochs that the test says. There is room for agents "cloud", "company" and "site".
+// the epochs that the test chooses. There is room for agents "cloud", "company" and "site".
 class TestAgents {
  public:
   using Layout = protocol::test::Layout;
@@ -56,18 +56,19 @@ class TestAgents {
   // Agents of cloud and company, or of cloud and site.
   Layout first_layout() const { return layout("company"); }
   Layout other_layout() const { return layout("site"); }
-  // To the next epoch, or `skipped` epochs after it; what each agent serves and shows is left as it is.
+  // Hands over to the next epoch, or to one `skipped` epochs later. What each agent serves and shows does not
+  // change.
   const Epoch& hand_over(const Layout& layout, bool new_code = false, std::uint32_t skipped = 0);
   // The blob that all agents keep, and that versions name, until there is a new code.
   void keep_blob(const Bytes& blob);
-  // A handover to the next epoch that only looks like that: nobody is in that epoch.
+  // A handover to the next epoch that only looks valid: no agent is in that epoch.
   protocol::Bundle fork();
   const Epoch& epoch(std::uint32_t number) const { return epochs_.at(number); }
   const protocol::Bundle& newest() const { return key_.bundle; }
-  // Of the newest epoch, or of that of a fork, by all its agents.
+  // For the newest epoch, or a fork's, by all its agents.
   std::vector<protocol::Statement> acknowledgements() const { return acknowledgements(key_.bundle); }
   std::vector<protocol::Statement> acknowledgements(const protocol::Bundle& bundle) const;
-  // The agent is in these epochs alone, and shows the first of them.
+  // Puts the agent in these epochs only. It shows the first of them.
   void put(const std::string& name, std::set<std::uint32_t> serves);
   void leave(const std::string& name, std::uint32_t shows);
   Agent& agent(const std::string& name) { return agents_[name]; }

@@ -21,7 +21,7 @@ using protocol::SuiteId;
 class FollowingTest : public testing::TestWithParam<SuiteId> {
  protected:
   Result<ShownHistory> fetch(const Bundle& own) { return ask_history(own, agents_.credentials(), 10s); }
-  // What the agents show after `own`: what a quorum shows, and then, in their order, the candidates.
+  // Expects the agents to show after `own`: what a quorum shows, then the candidates in their order.
   void expect_shown(const Bundle& own, const Bundle& confirmed, const std::vector<Bundle>& candidates = {}) {
     const auto history = must(fetch(own));
     EXPECT_EQ(history.confirmed.encoded(), confirmed.encoded());

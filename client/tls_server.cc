@@ -13,7 +13,7 @@
 namespace coprotect::client {
 namespace {
 
-// The length of a whole request of which this is the beginning, or 0 while its head is not complete.
+// The length of the whole request that begins like this, or 0 while its head is incomplete.
 std::size_t whole_size(const std::string& request) {
   constexpr std::string_view kLength = "Content-Length: ";
   const std::size_t end = request.find("\r\n\r\n");
@@ -61,7 +61,7 @@ TlsServer::TlsServer(Settings settings, Handler handler, TlsListener listener)
       SSL_CTX_use_cert_and_key(context_.get(), settings.certificate.x509(), settings.key->evp(), nullptr, 1),
       1);
   EXPECT_EQ(SSL_CTX_set_max_proto_version(context_.get(), settings.max_version), 1);
-  EXPECT_EQ(SSL_CTX_set_num_tickets(context_.get(), 0), 1);  // as coprotect-front, which resumes no session
+  EXPECT_EQ(SSL_CTX_set_num_tickets(context_.get(), 0), 1);  // like coprotect-front, which resumes no session
   if (settings.client_ca != nullptr) {
     EXPECT_EQ(X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), settings.client_ca->x509()), 1);
     SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
@@ -72,7 +72,7 @@ TlsServer::TlsServer(Settings settings, Handler handler, TlsListener listener)
 TlsServer::~TlsServer() {
   shutdown(listener_.fd.get(), SHUT_RDWR);  // ends accept()
   thread_.join();
-  conversations_.clear();  // clients go before their server, which ends what they say
+  conversations_.clear();  // clients end before their server, which ends the conversations
 }
 
 void TlsServer::serve() {
@@ -89,7 +89,7 @@ void TlsServer::accept(int connection) {
   const Owned<SSL, SSL_free> ssl(SSL_new(context_.get()));
   SSL_set_fd(ssl.get(), connection);
   if (SSL_accept(ssl.get()) == 1) converse(ssl.get());
-  // Reads what still comes, so that closing does not overtake an alert on its way to the client.
+  // Reads the remaining input, so that closing does not overtake an alert on its way to the client.
   shutdown(connection, SHUT_WR);
   std::array<char, 4096> rest;
   while (read(connection, rest.data(), rest.size()) > 0) continue;

@@ -16,7 +16,7 @@
 
 namespace coprotect::client {
 
-// A free port of 127.0.0.1, for those who must know it before they have a certificate for it.
+// A free port of 127.0.0.1, for tests that need it before they have a certificate for it.
 struct TlsListener {
   TlsListener();
   // At this address: "https://127.1.2.3:8443".
@@ -34,11 +34,11 @@ class TlsServer {
   struct Settings {
     protocol::Certificate certificate;
     const protocol::SigningKey* key;
-    const protocol::Certificate* client_ca = nullptr;  // asked of clients if given
+    const protocol::Certificate* client_ca = nullptr;  // requires a client certificate if given
     int max_version = TLS1_3_VERSION;
   };
-  // Gets a whole request, head and body, one at a time; what it returns is sent. An empty answer leaves the
-  // client to wait, and kHangUp ends the connection.
+  // Receives a whole request, head and body, one at a time. The returned text is sent. If it is empty the
+  // client waits; kHangUp ends the connection.
   using Handler = std::function<std::string(const std::string& request)>;
 
   TlsServer(Settings settings, Handler handler, TlsListener listener = {});

@@ -7,7 +7,7 @@
 
 namespace coprotect::client {
 
-// How a client reaches the agents of a key: each by itself, all at once; or one, which passes the request on.
+// How a client reaches a key's agents: each directly, in parallel; or one agent, which forwards the request.
 struct Via {
   bool chain = false;
   std::optional<std::string> first;  // with chain: the party that is asked; else the first in the key's order

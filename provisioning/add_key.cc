@@ -22,7 +22,7 @@ std::string recovery_uri(const AddKeyOptions& options, const Registry& registry)
   return "coprotect:" + registry.bundle().tenant() + ":recovery:" + options.name;
 }
 
-// Everything up to the commit point, and the commit. The kit, opened with the code that was retyped.
+// Everything up to and including the commit point. Returns the kit, opened with the retyped code.
 Result<OpenedKit> make_key(const AddKeyOptions& options, OnboardingDirectory& directory,
                            const Registry& registry, std::span<InvitedAgent> agents, const Operator& person,
                            std::int64_t now_ms, Random& random) {
@@ -107,7 +107,7 @@ Result<Bundle> make_further_key(const AddKeyOptions& options, Registry& registry
                                 Random& random) {
   if (auto valid = check_further_name(options.name, registry.bundle().tenant()); !valid)
     return std::move(valid).error();
-  // Its clients are known there, and nowhere else.
+  // Only these agents know its clients.
   if (auto same = check_same_agents(registry.bundle(), agents); !same) return std::move(same).error();
   const fs::path folder = options.directory / kFurtherKeys / options.name;
   if (auto made = make_private_directory(folder.parent_path()); !made) return std::move(made).error();

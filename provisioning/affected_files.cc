@@ -28,7 +28,7 @@ class Search {
     auto input = client::Input::open(file);
     const auto encrypted = input ? client::is_encrypted(*input) : Result<bool>(std::move(input).error());
     if (!encrypted) return found_.unknown.push_back(file);
-    // A name that says so, and a content that does not: it may be damaged.
+    // The name says encrypted but the content does not, so the file may be damaged.
     if (!*encrypted && file.extension() == ".cop") return found_.unknown.push_back(file);
     if (!*encrypted) return static_cast<void>(++found_.others);
     const auto header = client::read_header(*input);
@@ -37,7 +37,7 @@ class Search {
     if (goes_with(*header, key_id_, list_)) found_.unreadable.push_back(file);
   }
 
-  // What cannot be read on the way is named, and the search goes on behind it.
+  // Reports unreadable entries and continues after them.
   void look_into(const fs::path& folder) {
     const auto walk = client::Walk::through(folder);
     for (const auto& [path, why] : walk.failed) found_.unknown.push_back(path);

@@ -37,7 +37,7 @@ Result<Fd> open_agents_file(const fs::path& file) {
   if (made && *owner && fchown(made.get(), (*owner)->user, (*owner)->group) != 0) return cannot_give(file);
   if (!made && errno == EEXIST) {
     made = Fd(open(file.c_str(), kFlags));
-    // One that root left here, or a run that was killed before it gave the file away.
+    // A file that root left here, or that a run left when it was killed before it changed the owner.
     struct stat found {};
     if (made && *owner && fstat(made.get(), &found) == 0 && S_ISREG(found.st_mode) && found.st_nlink == 1 &&
         found.st_uid == geteuid() && fchown(made.get(), (*owner)->user, (*owner)->group) != 0)

@@ -8,20 +8,19 @@
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 
-// Files in an agent's folder. Its operator is root, and the agent runs as the user that the folder belongs
-// to: what root leaves there must be that user's, or the agent cannot read it. Another user than root, whom
-// the folder does not belong to either, cannot do that: Code::unavailable.
+// Files in an agent's folder. The operator is root, and the agent runs as the folder's owner. So a file that
+// root writes there must belong to the owner, or the agent cannot read it. A user who is neither root nor the
+// owner cannot do that: Code::unavailable.
 namespace coprotect::provisioning {
 
-// As write_durable(); the file is its folder's owner's before it has its name.
+// Like write_durable(). The file belongs to its folder's owner before it gets its name.
 Status write_agents_file(const std::filesystem::path& file, ByteView content, mode_t mode);
-// Opens a file for reading and writing, and makes it, empty (0600), if there is none.
+// Opens a file for reading and writing. Creates it, empty (0600), if it is missing.
 Result<Fd> open_agents_file(const std::filesystem::path& file);
-// As make_private_directory(); the folder is that of the owner of the folder that it is in. Code::altered for
-// a link.
+// Like make_private_directory(). The folder gets its parent folder's owner. Code::altered for a link.
 Status make_agents_directory(const std::filesystem::path& directory);
-// Gives a whole agent's folder to the owner of the one that it is to replace, if that is there: before it
-// takes its place. No link in it is followed.
+// Gives a complete agent folder to the owner of the folder that it will replace, if that exists. Call it
+// before the replacement. Follows no link.
 Status give_to_owner_of(const std::filesystem::path& replaced, const std::filesystem::path& folder);
 
 }  // namespace coprotect::provisioning

@@ -33,7 +33,7 @@ class AgentFiles : public testing::Test {
     if (geteuid() != 0) GTEST_SKIP() << "only root can give files away";
   }
 
-  // What of a tree is not the user's.
+  // The files of a tree that do not belong to the user.
   static std::vector<fs::path> of_others(const fs::path& folder) {
     std::vector<fs::path> found;
     const auto look = [&](const fs::path& path) {
@@ -109,7 +109,7 @@ TEST_F(AgentFiles, AreGivenWithTheWholeFolder) {
   EXPECT_EQ(passwd.st_uid, 0u);
 }
 
-// With a real token, all commands that need no store.
+// All commands that need no store, with a real token.
 class AgentFilesOfCommands : public AgentFiles {
  protected:
   void SetUp() override {
@@ -118,7 +118,7 @@ class AgentFilesOfCommands : public AgentFiles {
     fs::create_directory(folder_);
     give(folder_);
     token_.use();
-    // The token is that user's, too: SoftHSM2 of the agent opens it.
+    // The token also belongs to that user: the agent's SoftHSM2 opens it.
     fs::permissions(scratch_.path(), fs::perms(0711));
     give_token();
     const auto made = init_agent(setup_, now_ms(), system_random());
@@ -144,7 +144,7 @@ class AgentFilesOfCommands : public AgentFiles {
 
 TEST_F(AgentFilesOfCommands, AreTheFoldersOwners) {
   EXPECT_EQ(of_others(folder_), std::vector<fs::path>());
-  fs::remove_all(hsm::state_of(folder_) / "invitations");  // the first invitation makes it
+  fs::remove_all(hsm::state_of(folder_) / "invitations");  // the first invitation creates it
   const auto agent = AgentIdentity::open(folder_, setup_.token_helper);
   ASSERT_TRUE(agent) << agent.error().message();
   ASSERT_TRUE(write_invitation(folder_, *agent, now_ms(), system_random()));
@@ -152,10 +152,10 @@ TEST_F(AgentFilesOfCommands, AreTheFoldersOwners) {
   EXPECT_EQ(of_others(folder_), std::vector<fs::path>());
 }
 
-// Its configuration names the library that is loaded, and its folder is where that library writes: both are
-// the user's choice, so root runs neither.
+// The folder's configuration names the library that is loaded, and the library writes to the folder. The user
+// controls both, so root runs neither.
 TEST_F(AgentFilesOfCommands, TheTokenIsUsedAsTheirOwner) {
-  const fs::path logins = token_.configuration().string() + ".logins";  // the library itself made it
+  const fs::path logins = token_.configuration().string() + ".logins";  // created by the library itself
   const auto made_by = [&] {
     struct stat about {};
     return lstat(logins.c_str(), &about) == 0 ? about.st_uid : 0;

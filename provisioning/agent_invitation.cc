@@ -14,9 +14,9 @@ namespace fs = std::filesystem;
 using protocol::Certificate;
 using protocol::SigningKey;
 
-// For so long an invitation admits a new ceremony …
+// An invitation admits a new ceremony for this long …
 constexpr std::int64_t kInvitationLifetimeMs = kDayMs;
-// … and for so long TLS lets its holder finish or abort one that was cut short: a PREPARED key never expires.
+// … and TLS lets its holder finish or abort an interrupted one for this long: a PREPARED key never expires.
 constexpr std::int64_t kInvitationTlsLifetimeMs = 30 * kDayMs;
 
 // The agent's half: what it needs to recognise the invitation, wrapped under its keyring.

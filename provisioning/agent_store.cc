@@ -36,7 +36,7 @@ Error failure(sqlite3* database, const fs::path& store, std::string_view what) {
           "cannot " + std::string(what) + " store \"" + store.string() + "\": " + sqlite3_errmsg(database)};
 }
 
-// SQLite waits at a FIFO, and the store's files are as the agent left them.
+// SQLite would wait at a FIFO. The agent controls the store's files.
 Status check_files(const fs::path& store) {
   for (const char* const suffix : {"", "-wal", "-shm", "-journal"}) {
     const std::string name = store.string() + suffix;
@@ -47,16 +47,16 @@ Status check_files(const fs::path& store) {
   return Done{};
 }
 
-// SQLITE_OPEN_NOFOLLOW takes no link anywhere in a path, and the folder may well be reached by one.
+// SQLITE_OPEN_NOFOLLOW rejects a link anywhere in a path, but a link in the path to the folder is legitimate.
 std::string without_links(const fs::path& store) {
   std::error_code failure;
   const fs::path folder = fs::canonical(store.parent_path(), failure);
   return failure ? store.string() : (folder / store.filename()).string();
 }
 
-// An agent's store for reading only: a rollback journal beside it, which the agent may have written, is not
-// obeyed then. It names a file that SQLite would remove, anywhere. An agent leaves none but in the moment in
-// which it makes its store a WAL store.
+// Opens an agent's store for reading only, so that SQLite ignores a rollback journal beside it. The agent may
+// have written that journal, and it names a file, anywhere, that SQLite would remove. An honest agent leaves
+// one only while it switches its store to WAL.
 Result<Database> open_store(const fs::path& store, int access) {
   if (auto sound = check_files(store); !sound) return std::move(sound).error();
   Database database;
@@ -64,7 +64,7 @@ Result<Database> open_store(const fs::path& store, int access) {
   if (sqlite3_open_v2(without_links(store).c_str(), out(database), flags, nullptr) != SQLITE_OK)
     return failure(database.get(), store, "open");
   sqlite3_busy_timeout(database.get(), kBusyTimeoutMs);
-  // Its schema may be anybody's: the agent compares it at its start, here nothing of it is obeyed.
+  // The schema may be hostile. The agent checks it at its start; here nothing in it is executed.
   for (const auto& [option, value] :
        {std::pair(SQLITE_DBCONFIG_DEFENSIVE, 1), std::pair(SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
         std::pair(SQLITE_DBCONFIG_ENABLE_TRIGGER, 0), std::pair(SQLITE_DBCONFIG_ENABLE_VIEW, 0)})
@@ -102,8 +102,8 @@ Status copy_store(const fs::path& from, const fs::path& to) {
   if (!target) return std::move(target).error();
   sqlite3_backup* const copy = sqlite3_backup_init(target->get(), "main", source->get(), "main");
   if (copy == nullptr) return failure(target->get(), to, "write");
-  // All of it in one step, which is one read of a WAL store: its writers go on meanwhile, and it is one
-  // state.
+  // Everything in one step, which is a single read of a WAL store. Writers continue meanwhile, and the copy
+  // is one consistent state.
   sqlite3_backup_step(copy, -1);
   if (sqlite3_backup_finish(copy) != SQLITE_OK) return failure(target->get(), to, "write");
   // The copy is one file, without a log beside it.
@@ -164,7 +164,7 @@ bool is_in_use(const fs::path& store) {
 Result<StoredLog> StoredLog::open(const fs::path& store) {
   auto database = open_store(store, SQLITE_OPEN_READONLY);
   if (!database) return std::move(database).error();
-  // What it reads first decides which state it is.
+  // The first read determines which state it is.
   if (sqlite3_exec(database->get(), "BEGIN; SELECT 1 FROM log_head", nullptr, nullptr, nullptr) != SQLITE_OK)
     return failure(database->get(), store, "read");
   return StoredLog(store, database->release());
@@ -222,7 +222,7 @@ Result<Bytes> StoredLog::head() const {
 
 Result<StoreLock> StoreLock::acquire(const fs::path& store) {
   const std::string name = store.string() + ".lock";
-  auto lock = open_agents_file(name);  // the agent's user locks it, too
+  auto lock = open_agents_file(name);  // the agent's user locks it too
   if (!lock) return std::move(lock).error();
   if (flock(lock->get(), LOCK_EX | LOCK_NB) != 0)
     return Error(Code::conflict, "store \"" + store.string() + "\" is in use: its agent runs");

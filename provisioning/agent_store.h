@@ -13,25 +13,25 @@ struct sqlite3;
 
 namespace coprotect::provisioning {
 
-// An agent's store.db, from outside the agent: what backing it up and putting it back need to know of it.
+// An agent's store.db seen from outside the agent, for backup and restore.
 
-// Copies a store that the agent may be writing to, by SQLite's online backup: the copy is one state of it, in
-// one file (0600), on the disk when this returns. The agent is not held up. Code::unavailable if the disk is
-// full.
+// Copies a store to which the agent may be writing, with SQLite's online backup. The copy is a consistent
+// state in one file (0600), and is on the disk when this returns. The agent is not blocked. Code::unavailable
+// if the disk is full.
 Status copy_store(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// The number of the last entry of its log; 0 for a new one. Code::altered if the file is damaged.
+// The number of its log's last entry; 0 for a new log. Code::altered if the file is damaged.
 Result<std::uint64_t> last_log_entry(const std::filesystem::path& store);
-// Whether it has a key, in any state: then something was sealed.
+// Whether it has a key in any state. If so, something has been sealed.
 Result<bool> has_keys(const std::filesystem::path& store);
 
-// The keys that it has a row of, in any state. Empty if there is no store yet.
+// The keys for which it has a row, in any state. Empty if there is no store yet.
 Result<std::set<protocol::KeyId>> known_keys(const std::filesystem::path& store);
 
-// Whether an agent runs on a store. Nothing is made or changed.
+// Whether an agent runs on a store. Creates and changes nothing.
 bool is_in_use(const std::filesystem::path& store);
 
-// The log in a store that its agent may be writing to: one state of it, for as long as this lives.
+// The log in a store to which its agent may be writing: one consistent state, for this object's lifetime.
 class StoredLog {
  public:
   static Result<StoredLog> open(const std::filesystem::path& store);
@@ -39,15 +39,15 @@ class StoredLog {
   StoredLog& operator=(StoredLog&&) = delete;
   ~StoredLog();
 
-  // As encoded; empty if there is none.
+  // Encoded. Empty if there is none.
   Result<Bytes> cut() const;
   Result<Bytes> head() const;
   struct Row {
     std::uint64_t seq;
     Bytes entry;  // encoded
-    Bytes noted;  // its hash as the agent wrote it down; may be empty
+    Bytes noted;  // its hash as the agent recorded it; may be empty
   };
-  // In their order.
+  // In order.
   Status each(const std::function<Status(const Row& row)>& visit) const;
   // Empty if there is none.
   Result<Bytes> entry(std::uint64_t seq) const;
@@ -59,7 +59,7 @@ class StoredLog {
   sqlite3* database_;
 };
 
-// Keeps agents from opening a store, for as long as it lives.
+// Keeps agents from opening a store during its lifetime.
 class StoreLock {
  public:
   // Code::conflict while an agent runs on it.

@@ -1,5 +1,4 @@
-// What an agent that somebody took over can leave in its state for the operator's commands, which may run as
-// root.
+// What a compromised agent can leave in its state for the operator's commands, which may run as root.
 
 #include "provisioning/agent_store.h"
 
@@ -19,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// An agent's folder that was made by hand: no token is asked for a backup.
+// An agent's folder made by hand. A backup needs no token.
 class AgentState : public testing::Test {
  protected:
   AgentState() {
@@ -44,7 +43,7 @@ class AgentState : public testing::Test {
   fs::path victim() const { return scratch_ / "victim"; }
   fs::path out_folder() const { return scratch_ / "backup"; }
   Status backs_up() const { return back_up({.directory = folder(), .out = out_folder()}); }
-  // In the place of a file or folder of the state, with what it led to beside it.
+  // Replaces a file or folder of the state with a link to it.
   void put_link(const fs::path& at) const {
     const fs::path real = at.string() + "-real";
     fs::rename(at, real);
@@ -67,8 +66,6 @@ TEST_F(AgentState, IsBackedUp) {
   EXPECT_EQ(about.st_mode & 0777, 0700u);
 }
 
-// SQLite ends the replay of a rollback journal by removing the file that the journal names as the one of
-// several databases.
 TEST_F(AgentState, IsRestoredInThePlaceOfNoLink) {
   ASSERT_TRUE(backs_up());
   fs::create_directory_symlink("agent", scratch_ / "link");
@@ -91,6 +88,8 @@ TEST_F(AgentState, IsInUseWhileItsAgentRuns) {
   EXPECT_FALSE(is_in_use(store()));
 }
 
+// SQLite finishes the replay of a rollback journal by removing the file that the journal names as its
+// super-journal.
 TEST_F(AgentState, HasNoOtherFileRemoved) {
   const std::string name = victim().string();
   constexpr std::uint64_t kMagic = 0xd9d505f920a163d7;
@@ -112,7 +111,7 @@ TEST_F(AgentState, HasNoOtherFileRemoved) {
   EXPECT_FALSE(backs_up());
   EXPECT_EQ(harness::read_file(victim()), "the operator's");
 
-  // It is what SQLite does for those who open the store as one of their own.
+  // SQLite does that for a program that opens the store as its own.
   Owned<sqlite3, sqlite3_close_v2> own;
   ASSERT_EQ(sqlite3_open(store().c_str(), out(own)), SQLITE_OK);
   EXPECT_EQ(sqlite3_exec(own.get(), "SELECT seq FROM log", nullptr, nullptr, nullptr), SQLITE_OK);
@@ -149,7 +148,7 @@ TEST_F(AgentState, KeepsNobodyWaitingAtAFifo) {
   EXPECT_FALSE(backs_up());
 }
 
-// The folder itself is the operator's, who may have put it on another disk.
+// The operator controls the folder itself, and may have moved it to another disk.
 TEST_F(AgentState, MayBeReachedByALink) {
   fs::create_symlink(folder(), scratch_ / "agent-link");
   EXPECT_EQ(*last_log_entry(hsm::state_of(scratch_ / "agent-link") / "store.db"), 3u);

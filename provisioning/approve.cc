@@ -17,7 +17,7 @@ namespace {
 using hsm::PlanApprovals;
 using protocol::PendingPlan;
 
-// Fewer digits could be those of a plan that somebody made to fit.
+// A plan can be forged to match fewer digits.
 constexpr std::size_t kLeastDigits = 16;
 constexpr std::int64_t kHourMs = 60 * kMinuteMs;
 
@@ -81,7 +81,7 @@ Status approve(const ApproveOptions& options, const Operator& person, std::int64
                  "came too late to be withdrawn: the agent's log says so\n";
     return Done{};
   }
-  // Two plans whose hashes begin alike can be made; a script has no eyes to see which one it was given.
+  // Two plans with the same first digits can be forged, and a script cannot see which one it approves.
   if (options.yes && options.plan != to_hex(plan->plan_hash))
     return Error(Code::malformed, "--yes needs all 64 digits of the plan's hash");
   show_pending(approvals, *plan, now_ms);

@@ -51,15 +51,15 @@ Result<Begin> begin_of(const StoredLog& log, const protocol::PublicKeyBytes& age
   return begin;
 }
 
-// What of the log goes to the archive.
+// The part of the log for the archive.
 struct Old {
-  std::uint64_t seq = 0;  // the last of them; 0 if there is none
+  std::uint64_t seq = 0;  // the last entry; 0 if there is none
   std::int64_t time_ms = 0;
   Digest chain{};
   std::uint64_t count = 0;
 };
 
-// All of it is verified up to the head. The newest entry stays: a log ends with one.
+// Verifies the whole log up to the head. The newest entry stays, because a log ends with one.
 Result<Old> find_old(const StoredLog& log, const Begin& begin, const protocol::PublicKeyBytes& agent,
                      std::int64_t before_ms) {
   const auto encoded = log.head();
@@ -103,13 +103,13 @@ Status write_archive(const StoredLog& log, const Begin& begin, const Old& old, c
                                : file->write(LogArchive::line({.entry = row.entry, .hash = {}}));
   });
   if (!copied) return copied;
-  // Says what the agent signed when this entry was the last one.
+  // Contains what the agent signed when this entry was the last one.
   if (auto written = file->write(LogHead::sign(old.seq, old.time_ms, old.chain, identity).encode()); !written)
     return written;
   return file->keep();
 }
 
-// Reads the archive again: what is to be removed is in it.
+// Reads the archive again, to prove that it contains what will be removed.
 Result<Digest> check_archive(const fs::path& file, const Begin& begin, const Old& old,
                              const protocol::PublicKeyBytes& agent) {
   bool whole = true;
@@ -140,7 +140,7 @@ bool agent_runs(const fs::path& folder) {
   return !lock && lock.error().code() == Code::conflict;
 }
 
-// Whether the agent has removed what it was asked to.
+// Whether the agent has removed the requested entries.
 bool is_removed(const fs::path& folder, std::uint64_t seq, const protocol::PublicKeyBytes& agent,
                 unsigned seconds) {
   using std::chrono::steady_clock;

@@ -48,23 +48,23 @@ Status copy_file(const fs::path& from, const fs::path& to, mode_t mode) {
   return write_durable(to, *content, mode);
 }
 
-// What the agent may have written: no link of it is followed.
+// The agent may have written these files, so no link among them is followed.
 Status copy_written_file(const fs::path& from, const fs::path& to) {
   const auto content = hsm::read_file(from, kMaxFile);
   if (!content) return content.error();
   return write_durable(to, *content, kPrivateMode);
 }
 
-// The sealing keys of the epochs, as the agent has them at this moment; nothing, if it never had any.
+// The present sealing keys of the epochs. Empty if the agent never had any.
 Result<Bytes> epoch_keys_of(const fs::path& state) {
   auto content = hsm::read_file(state / hsm::kEpochKeysFile, kMaxEpochKeys);
   if (!content && content.error().code() == Code::not_found) return Bytes{};
   return content;
 }
 
-// The store and the keys that open what is in it, of one time. The agent writes a key before what it seals,
-// and destroys it after that is gone from the store; a switch of the root makes all older copies of the keys
-// useless. So both are copied again until the keys are the same before and after.
+// Copies the store and the keys that open it, from one point in time. The agent writes a key before what it
+// seals, and destroys it after that has gone from the store. A switch of the root makes all older copies of
+// the keys useless. So both are copied again until the keys are the same before and after.
 Status copy_store_and_epoch_keys(const fs::path& from, const fs::path& to) {
   constexpr int kTries = 20;
   auto keys = epoch_keys_of(from);
@@ -82,8 +82,8 @@ Status copy_store_and_epoch_keys(const fs::path& from, const fs::path& to) {
   return Error(Code::unavailable, "the agent changes its keys all the time: try again later");
 }
 
-// A backup is worth something as long as the token has the root of its sealing keys. The agent that was saved
-// may still live in another folder: nothing is changed in the token.
+// A backup is useful while the token has the root of its sealing keys. The saved agent may still live in
+// another folder, so nothing in the token is changed.
 Status check_epoch_keys(const fs::path& folder, const AgentIdentity& agent) {
   const fs::path state = hsm::state_of(folder);
   const auto sealed = has_keys(state / kStore);
@@ -97,7 +97,7 @@ Status check_epoch_keys(const fs::path& folder, const AgentIdentity& agent) {
   return Done{};
 }
 
-// Small files in a folder of their own, if there is one. What is no regular file stays behind.
+// Copies small files of a subfolder, if it exists. Skips everything that is not a regular file.
 Status copy_folder(const fs::path& from, const fs::path& to) {
   if (auto made = make_private_directory(to); !made) return made;
   if (auto own = hsm::check_no_link(from); !own)
@@ -108,7 +108,7 @@ Status copy_folder(const fs::path& from, const fs::path& to) {
     const fs::file_type type = entry->symlink_status(unknown).type();
     if (type != fs::file_type::regular && type != fs::file_type::none) continue;
     if (auto copied = copy_written_file(entry->path(), to / entry->path().filename());
-        !copied && copied.error().code() != Code::not_found)  // spent meanwhile
+        !copied && copied.error().code() != Code::not_found)  // used meanwhile
       return copied;
   }
   if (failure && failure != std::errc::no_such_file_or_directory)
@@ -116,7 +116,8 @@ Status copy_folder(const fs::path& from, const fs::path& to) {
   return Done{};
 }
 
-// A new folder beside `target`, filled, that becomes it with `place`; nothing is left if a step fails.
+// Creates and fills a new folder beside `target`, and `place` moves it there. Nothing is left if a step
+// fails.
 template <typename Fill, typename Place>
 Status make_folder(const fs::path& target, Fill fill, Place place) {
   std::string temporary = target.string() + ".tmp-XXXXXX";
@@ -127,7 +128,7 @@ Status make_folder(const fs::path& target, Fill fill, Place place) {
   if (status) status = sync_directory(temporary);
   if (status) status = place(fs::path(temporary));
   if (!status) {
-    // The first failure is what matters to the caller.
+    // The caller needs the first failure.
     if (auto removed = remove_tree(temporary); !removed) return status;
   }
   return status;
@@ -138,8 +139,8 @@ bool is_agents_folder(const fs::path& directory) {
   return fs::exists(directory / "agent.toml", ignored) && fs::exists(directory / "keyring", ignored);
 }
 
-// The invitations that are open, and what the operator said of erasures. Before the store: an invitation that
-// is spent meanwhile is known to the store as spent, and of erasures the store has the last word.
+// The open invitations, and the operator's holds of erasures. They are copied before the store: the store
+// knows an invitation that is used meanwhile as used, and has the last word on erasures.
 Status copy_folders(const fs::path& from, const fs::path& to) {
   const fs::path state = hsm::state_of(to);
   if (auto made = make_private_directory(state); !made) return made;
@@ -156,12 +157,12 @@ Status copy_state(const fs::path& from, const fs::path& to) {
   return sync_directory(state);
 }
 
-// What the agent of this folder noted of a PIN, unless an earlier run of this command did so after it.
+// Copies the agent's record of a refused PIN, unless an earlier run of this command made a later one.
 Status copy_refused_pin(const fs::path& folder, const fs::path& to) {
   std::error_code ignored;
   if (fs::exists(to, ignored)) return Done{};
   const auto noted = hsm::read_file(hsm::state_of(folder) / hsm::kRefusedPinFile, kMaxFile);
-  // What is left of the folder may be damaged: that is no reason not to restore it.
+  // The remains of the folder may be damaged. That must not prevent a restore.
   return noted ? hsm::replace_file(to, *noted) : Status(Done{});
 }
 
@@ -175,7 +176,7 @@ Status fill_agent(const fs::path& folder, const RestoreBackupOptions& options, s
                                   kPrivateMode);
       !marked)
     return marked;
-  // The token must be the one that it was made with; and it signs the new TLS certificate.
+  // The token must be the one with which it was made. It also signs the new TLS certificate.
   const fs::path target = without_slash(options.directory);
   const fs::path refused_pin = refused_pin_beside(target);
   for (const fs::path& known : {target, options.from})
@@ -188,7 +189,7 @@ Status fill_agent(const fs::path& folder, const RestoreBackupOptions& options, s
   return write_tls(folder, *agent, now_ms, random);
 }
 
-// Whether the folder that is there may be replaced; the lock that keeps its agent from starting.
+// Checks that the existing folder may be replaced. Returns the lock that keeps its agent from starting.
 Result<StoreLock> check_replaceable(const fs::path& target, const fs::path& from, std::uint64_t saved) {
   constexpr std::string_view kHint = "if this backup is what you want, move that folder away first";
   if (!is_agents_folder(target))
@@ -218,8 +219,8 @@ Error not_replaced(const fs::path& target) {
   return with_hint(std::move(error), "a mount point is not replaced: name a folder in it");
 }
 
-// Both names change their folders in one step. The new one has the old one's name to be before: a folder
-// whose name goes on with .tmp- never holds what was there.
+// Exchanges both folders' names in one step. First the new folder gets the name that the old one will have,
+// so that a folder whose name contains .tmp- never holds the old contents.
 Status exchange(const fs::path& made, const fs::path& target, std::int64_t now_ms) {
   const fs::path old = target.string() + ".replaced-" + utc_text(now_ms);
   if (auto named = rename_durable(made, old); !named) return named;
@@ -234,7 +235,7 @@ Status exchange(const fs::path& made, const fs::path& target, std::int64_t now_m
   return sync_directory(target.parent_path());
 }
 
-// So that the agent can say in health whether a backup opens what it has.
+// Lets the agent report in health whether a backup opens what it has.
 Status note_backup(const fs::path& agent, const fs::path& copied) {
   const auto keys = epoch_keys_of(copied);
   if (!keys) return keys.error();

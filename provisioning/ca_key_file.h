@@ -5,7 +5,7 @@
 
 namespace coprotect::provisioning {
 
-// The memory that each try of a passphrase for the client CA key takes. More than for a recovery code,
+// The memory that each guess of a passphrase for the client CA key takes. More than for a recovery code,
 // because a person chooses the passphrase.
 constexpr std::uint32_t kCaKeyMemoryMib = 256;
 constexpr protocol::Argon2Cost ca_key_cost(std::uint32_t memory_mib) {
@@ -16,8 +16,8 @@ constexpr protocol::Argon2Cost ca_key_cost(std::uint32_t memory_mib) {
 Result<Bytes> seal_ca_key(const protocol::SigningKey& key, const protocol::Certificate& ca,
                           const Secret& passphrase, Random& random, const protocol::Argon2Cost& cost);
 
-// Code::malformed for anything but that form, Code::conflict if the file is another CA's, Code::wrong_code
-// for the passphrase.
+// Code::malformed for any other form. Code::conflict if the file belongs to another CA. Code::wrong_code for
+// a wrong passphrase.
 Result<protocol::SigningKey> open_ca_key(ByteView sealed, const protocol::Certificate& ca,
                                          const Secret& passphrase);
 

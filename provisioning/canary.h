@@ -7,21 +7,20 @@
 
 namespace coprotect::provisioning {
 
-// Something that only a quorum of the key's parties can bring out, and that is known beforehand: random bytes
-// that were encrypted to an envelope key as a file is; or, for a key that derives, what a fresh key pair and
-// the joint key share.
+// A known value that only a quorum of the key's parties can recover. For an envelope key: random bytes,
+// encrypted as a file is. For a derive key: the secret that a fresh key pair and the joint key share.
 class Canary {
  public:
   static Result<Canary> make(const protocol::Bundle& bundle, Random& random);
 
-  // SHA-256 of what is to come out.
+  // SHA-256 of the expected value.
   const Digest& digest() const { return digest_; }
-  // A request for one party's part.
+  // A request for one party's partial.
   client::PartialExchange ask(std::size_t party, const client::Asker& asker, std::int64_t now_ms,
                               Random& random) const;
-  // The part of whoever holds this share.
+  // The partial of this share's holder.
   protocol::IndexedPartial part(std::uint8_t index, const protocol::Scalar& share) const;
-  // Whether the parts of one quorum bring it out. Code::altered if they bring out something else.
+  // Checks that the partials of one quorum recover the value. Code::altered if they yield something else.
   Status check(std::span<const protocol::IndexedPartial> parts) const;
 
  private:
@@ -31,9 +30,9 @@ class Canary {
 
   protocol::Bundle bundle_;
   Digest digest_{};
-  std::optional<protocol::Header> header_;  // of an envelope key
+  std::optional<protocol::Header> header_;  // for an envelope key
   Bytes body_;
-  std::optional<protocol::Element> peer_;  // the fresh pair's public value, of a derive key
+  std::optional<protocol::Element> peer_;  // the fresh pair's public value, for a derive key
 };
 
 }  // namespace coprotect::provisioning

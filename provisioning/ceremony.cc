@@ -19,7 +19,7 @@ using protocol::Round;
 constexpr std::uint8_t kThreshold = 2;
 constexpr std::uint8_t kShares = 3;
 constexpr std::uint8_t kRecoveryIndex = 3;
-constexpr std::size_t kTool = 2;  // the tool's place among the parties, after the agents
+constexpr std::size_t kTool = 2;  // the tool's position among the parties, after the agents
 constexpr std::string_view kToolName = "recovery";
 
 Party party_of(const InvitedAgent& agent, const protocol::HandoverOffer& offer, std::uint8_t index,
@@ -83,7 +83,7 @@ Status Ceremony::open_at_both() {
     if (offer->mode == KeeperMode::not_an_agent)
       return Error(Code::malformed, agent.party() + " agent offers no way to keep a share");
     offers_.push_back(std::move(*offer));
-    // The second invitation is the company's: the administrator named it so.
+    // The second invitation is the company's: the administrator passed it as such.
     auto organisation =
         organisation_of(agent.invitation(), plan_.tenant, &plan_.ca_key, &agent == &agents_.back());
     if (!organisation) return std::move(organisation).error();
@@ -200,7 +200,7 @@ Result<protocol::Bundle> Ceremony::sign() const {
 void Ceremony::abort_at_both() {
   if (!dealer_) return;
   for (InvitedAgent& agent : agents_) {
-    // An agent that does not hear this keeps a PREPARED key that nobody can use; the next run aborts it.
+    // An agent that this does not reach keeps a PREPARED key that cannot be used. The next run aborts it.
     auto aborted = agent.abort(sid(), random_);
     if (!aborted && aborted.error().code() != Code::not_found) operator_.warn(aborted.error().message());
   }

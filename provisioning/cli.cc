@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What every command may need, filled from the command line.
+// The arguments of all commands, filled from the command line.
 struct Arguments {
   AgentSetup agent;
   OrganisationOptions organisation;
@@ -44,7 +44,7 @@ struct Arguments {
   fs::path log_directory;
 };
 
-// The executable's own folder holds the token helper.
+// The token helper is in the executable's folder.
 fs::path token_helper() {
   std::error_code ignored;
   return fs::read_symlink("/proc/self/exe", ignored).parent_path() / "coprotect-token";
@@ -123,7 +123,7 @@ void add_approve(CLI::App& app, Arguments& to) {
       ->capture_default_str();
 }
 
-// What both commands that make a key ask for.
+// Options of both commands that make a key.
 void add_key_generation(CLI::App& command, Arguments& to, fs::path& cloud_invitation,
                         fs::path& company_invitation) {
   add_invitation_options(command, cloud_invitation, company_invitation);
@@ -269,7 +269,7 @@ Status run_renew_tls(const AgentSetup& setup, Random& random) {
   return made;
 }
 
-// The command line knows no other two.
+// The command line accepts only these two.
 protocol::Purpose purpose_named(std::string_view name) {
   return name == "derive" ? protocol::Purpose::derive : protocol::Purpose::envelope;
 }
@@ -354,7 +354,7 @@ Exit run_command_line(int argc, const char* const* argv) {
     if (app.got_subcommand("drill") && arguments.upkeep.drill.out.empty() && !arguments.upkeep.verify)
       throw CLI::RequiredError("--out or --verify");
   } catch (const CLI::ParseError& error) {
-    // --help is one of these, with status 0.
+    // --help is also a ParseError, with status 0.
     return app.exit(error) == 0 ? Exit::done : Exit::usage;
   }
   if (app.get_subcommands().empty()) {

@@ -4,7 +4,7 @@
 
 namespace coprotect::provisioning {
 
-// The command line of coprotect-provision: reads it, runs what it says, and gives the exit status.
+// Parses the command line of coprotect-provision, runs the command and returns the exit status.
 Exit run_command_line(int argc, const char* const* argv);
 
 }  // namespace coprotect::provisioning

@@ -68,7 +68,7 @@ TEST(CommandLine, RefusesWrongUse) {
     EXPECT_EQ(run(arguments), Exit::usage) << (arguments.empty() ? "nothing" : arguments.back());
 }
 
-// A recovery key is under a generated code alone (docs/decisions/0021).
+// A recovery key is sealed only under a generated code (docs/decisions/0021).
 TEST(CommandLine, KnowsNoPasswordForRecovery) {
   const harness::Scratch scratch;
   const std::string folder = scratch.path().string();

@@ -11,8 +11,8 @@
 
 namespace coprotect::provisioning {
 
-// The commands that keep a company's keys alive: backup, restore-backup, hold-erasure, archive-log,
-// repair-log, drill.
+// The commands that maintain a company's keys: backup, restore-backup, hold-erasure, archive-log, repair-log,
+// drill.
 struct UpkeepArguments {
   BackupOptions backup;
   RestoreBackupOptions restore;

@@ -58,8 +58,7 @@ Status create_client_directory(const fs::path& directory, const ClientFiles& fil
   if (status) status = write_client_bundle(temporary, files.tenant, bundle);
   if (status) status = rename_durable(temporary, directory);
   if (!status) {
-    // The first failure is what matters to the caller; what cannot be removed lies beside, under its
-    // temporary name.
+    // The caller needs the first failure. What cannot be removed stays there under its temporary name.
     if (auto removed = remove_tree(temporary); !removed) return status;
   }
   return status;

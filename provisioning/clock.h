@@ -7,7 +7,7 @@ namespace coprotect::provisioning {
 
 constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::int64_t kDayMs = 24 * 60 * kMinuteMs;
-// Certificates begin this much earlier, for clocks that differ.
+// Certificates start this much earlier, because clocks differ.
 constexpr std::int64_t kBackdateMs = 5 * kMinuteMs;
 
 std::int64_t now_ms();

@@ -44,7 +44,7 @@ Result<protocol::Certificate> issue_client(const std::vector<std::string>& uris,
                                            const protocol::VerifyKey& subject,
                                            const protocol::Certificate& ca, const SigningKey& ca_key,
                                            std::int64_t now_ms, Random& random) {
-  // X.520 ends a common name at 64 characters; the identity is in the URI, and nobody reads the name.
+  // X.520 limits a common name to 64 characters. The identity is in the URI, and no program reads the name.
   constexpr std::size_t kMaxCommonName = 64;
   auto certificate = issue_certificate({.common_name = uris.front().substr(0, kMaxCommonName),
                                         .use = CertificateUse::client,

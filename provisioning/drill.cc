@@ -40,7 +40,7 @@ Result<std::vector<FurtherKey>> keys_of(const fs::path& directory) {
   return further;
 }
 
-// What the code opened, and in whose name agents are asked beside it.
+// The recovery share that the code opened, and the identity with which it asks agents.
 struct Recovery {
   client::RecoveryShare source;
   client::Credentials administrator;  // the kit's
@@ -62,12 +62,12 @@ class Drill {
   using Quorum = DrillEvidence::Quorum;
   const protocol::Party& party(std::size_t i) const { return bundle_.parameters()->parties[i]; }
 
-  // Only a wrong code ends the drill; that nobody has the blob fails its quorums.
+  // Only a wrong code ends the drill. If no agent has the blob, the drill's quorums fail.
   Status open_recovery(const Operator& person);
   bool recovered(std::string_view agent = {}) const;
   Result<Recovery> recover(const client::OpenedBlob& opened) const;
   Result<protocol::RecoveryBlob> blob();
-  // Says how long the kit's certificate lives, and writes a kit with a renewed one if that is wanted.
+  // Reports how long the kit's certificate is valid, and writes a kit with a renewed one if requested.
   Status look_after_kit() const;
   void ask_quorum(const Canary& canary, const std::vector<std::size_t>& members);
   Result<std::vector<protocol::IndexedPartial>> recovery_part(const Canary& canary,
@@ -83,7 +83,7 @@ class Drill {
   const client::Credentials admin_;
   Random& random_;
   std::optional<protocol::RecoveryKit> kit_;
-  std::optional<protocol::RecoveryKey> kit_key_;  // that opens its keys
+  std::optional<protocol::RecoveryKey> kit_key_;  // opens the kit's keys
   Result<Recovery> recovery_ = Error(Code::unavailable, "the recovery share was not opened");
   DrillEvidence evidence_;
 };
@@ -126,8 +126,8 @@ Status Drill::open_recovery(const Operator& person) {
   return recovery_.error();
 }
 
-// Its certificate must last until somebody needs it. A renewed one is of the same key, so that no list of
-// clients changes, and the kit that is replaced stays as good as it was.
+// The certificate must be valid when it is needed. A renewed one has the same key. So no client list changes,
+// and the replaced kit stays as valid as before.
 Status Drill::look_after_kit() const {
   if (!kit_ || !kit_key_) return Done{};
   const auto certificate = protocol::Certificate::parse_der(kit_->certificate());
@@ -160,7 +160,7 @@ Status Drill::look_after_kit() const {
   return Done{};
 }
 
-// With what this quorum's own agents keep: on the day that it is needed, there may be no others.
+// Uses what this quorum's own agents keep: in an emergency there may be no others.
 Result<std::vector<protocol::IndexedPartial>> Drill::recovery_part(const Canary& canary,
                                                                    const std::vector<std::size_t>& members,
                                                                    Quorum& quorum) {
@@ -224,7 +224,7 @@ Result<fs::path> Drill::write(const std::string& json) const {
   std::error_code ignored;
   if (fs::exists(file, ignored)) return Error(Code::conflict, "\"" + file.string() + "\" exists already");
   const auto signature = protocol::DrillSignature::sign(bytes_of(json), admin_.certificate, admin_.key);
-  // The signature first: evidence without one would be worth nothing.
+  // The signature first, because evidence without one is worthless.
   auto written =
       write_durable(file.string() + std::string(kSignatureEnding), signature.encode(), kPublicMode);
   if (written) written = write_durable(file, bytes_of(json), kPublicMode);
@@ -232,8 +232,8 @@ Result<fs::path> Drill::write(const std::string& json) const {
   return file;
 }
 
-// Whether what the code opened makes the recovery share that the key has now, with some agent's parts; of one
-// agent, if its name is given.
+// Whether the opened code yields the key's present recovery share with the parts of some agent, or of the
+// named one.
 bool Drill::recovered(std::string_view agent) const {
   const auto position = bundle_.parameters().recovery_party();
   return position && std::ranges::any_of(evidence_.quorums, [&](const Quorum& quorum) {
@@ -314,7 +314,7 @@ Result<Exit> drill(const DrillOptions& options, const Operator& person, std::int
   if (!admin) return std::move(admin).error();
   const auto identity = protocol::client_identity(admin->certificate);
   if (!identity) return identity.error();
-  // Of the newest epoch. If nobody can be asked, the quorums will say so.
+  // For the newest epoch. If no agent can be asked, the quorums will report it.
   auto history = client::ask_history(key->bundle, *admin, kDrillDeadline);
   if (!history && history.error().code() == Code::altered) return std::move(history).error();
   auto bundle = history ? std::move(history->confirmed) : std::move(key->bundle);

@@ -79,7 +79,7 @@ Result<std::string> verify_evidence(ByteView evidence, ByteView encoded_signatur
       bundles, [&](const protocol::Bundle& one) { return to_hex(one.key_id()) == key_id; });
   if (bundle == bundles.end()) return altered("is about another key");
 
-  // Whoever signed it was an administrator then; certificates live shorter than evidence.
+  // The signer was an administrator at that time. Certificates expire before evidence does.
   const std::span<const protocol::Certificate> chain(&signature->certificate, 1);
   if (auto held = protocol::verify_client_chain(chain, bundle->parameters()->client_ca, *time_ms); !held)
     return std::move(held).error().in("signer of the evidence");

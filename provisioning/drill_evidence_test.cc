@@ -73,7 +73,7 @@ TEST_F(Evidence, IsRefusedIfAByteIsAnother) {
   EXPECT_FALSE(verify(json, Bytes(signature.begin(), signature.begin() + 10)));
 }
 
-// What is said of it is what it lists.
+// The summary contains only what the evidence lists.
 TEST_F(Evidence, SaysNothingThatItDoesNotList) {
   const auto changed = [&](const char* member, const nlohmann::json& value) {
     auto json = nlohmann::ordered_json::parse(evidence().json(tenant.bundle));
@@ -98,7 +98,7 @@ TEST_F(Evidence, CountsFromAnAdministratorOfTheCompanyOnly) {
   expect_refused(json, stranger.client({"coprotect:acme:admin:root"}, key.public_key()),
                  Code::unauthenticated, "signer of the evidence");
   DrillEvidence later = evidence();
-  later.time_ms += 10 * kDayMs;  // when the certificate was over
+  later.time_ms += 10 * kDayMs;  // after the certificate expired
   expect_refused(later.json(tenant.bundle), admin, Code::unauthenticated, "expired");
 }
 
@@ -119,7 +119,7 @@ TEST_F(Evidence, IsNothingElse) {
 TEST_F(Evidence, OfACanaryThatOnlyTheRightPartsBringOut) {
   const auto canary = Canary::make(tenant.bundle, system_random());
   ASSERT_TRUE(canary);
-  // Its own share at a wrong index, or one share alone: not the canary.
+  // Its own share at a wrong index, or a single share, does not recover the canary.
   const auto share = tenant.recovery_share();
   const std::vector wrong = {canary->part(3, share), canary->part(1, share)};
   EXPECT_FALSE(canary->check(wrong));

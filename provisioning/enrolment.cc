@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 using protocol::Certificate;
 using protocol::ClientList;
 
-// Who the new client will be.
+// The identity of the new client.
 struct Identity {
   std::string uri;
   std::vector<std::string> groups;
@@ -141,7 +141,7 @@ Status remove_client(const RemoveClientOptions& options, const Operator& person,
     return with_hint(Error(Code::conflict, "\"" + options.name + "\" is a user and an administrator"),
                      "name the one that is meant in full: \"" + found[0] + "\" or \"" + found[1] + "\"");
   if (found.empty()) {
-    // A run that could not reach one agent left it with the old list.
+    // An earlier run may have left an unreachable agent with the old list.
     if (options.base == ListBase::as_in_folder) {
       if (auto done = registry->publish(std::move(*list), now_ms); !done) return done;
       std::cout << "\"" << options.name << "\" is not on this folder's list, which both agents have now\n";

@@ -14,7 +14,7 @@ namespace coprotect::provisioning {
 
 struct AddClientOptions {
   std::string name;
-  std::filesystem::path directory;  // what onboard left
+  std::filesystem::path directory;  // the folder that onboard made
   std::filesystem::path out;        // the client's new folder
   protocol::Role role = protocol::Role::user;
   std::vector<std::string> groups;  // names
@@ -23,9 +23,9 @@ struct AddClientOptions {
   ListBase base = ListBase::newest;
 };
 
-// Makes a client's key, certificate and folder and enrols it at both agents. May be run again with the same
-// folder after a failure: it completes what is missing. Code::conflict if the client has another key already
-// and it is not to be replaced.
+// Makes a client's key, certificate and folder, and enrols it at both agents. After a failure it can be run
+// again with the same folder, and completes what is missing. Code::conflict if the client already has another
+// key and `replace` is false.
 Status add_client(const AddClientOptions& options, const Operator& person, std::int64_t now_ms,
                   Random& random);
 
@@ -36,9 +36,9 @@ struct RemoveClientOptions {
   ListBase base = ListBase::newest;
 };
 
-// Takes a client off the list at both agents, which refuse it from then on. Code::not_found if neither they
-// nor the folder know it. The client of role recovery is removed only if its words are typed, or were given
-// as an option: with it, kit and code end.
+// Removes a client from the list at both agents, which refuse it from then on. Code::not_found if neither
+// they nor the folder know it. A client of role recovery is removed only if the operator types a confirmation
+// or gave the option, because its kit and code become useless.
 Status remove_client(const RemoveClientOptions& options, const Operator& person, std::int64_t now_ms,
                      Random& random);
 

@@ -17,7 +17,7 @@ namespace {
 using hsm::ErasureHolds;
 using protocol::KeyId;
 
-// Fewer digits could be those of two keys.
+// Fewer digits could match two keys.
 constexpr std::size_t kLeastDigits = 16;
 
 std::string command(const HoldErasureOptions& options, const KeyId& key_id) {
@@ -39,8 +39,7 @@ Status show(const ErasureHolds& holds, const std::set<KeyId>& keys, const HoldEr
   return Done{};
 }
 
-// Of the agent's keys, and of those about which something was said already: a mistyped key_id would hold
-// nothing.
+// Searches the agent's keys, and those that already have a hold. A mistyped key_id would hold nothing.
 Result<KeyId> find(const std::set<KeyId>& keys, const std::string& digits) {
   if (digits.size() < kLeastDigits)
     return Error(Code::malformed, "a key is named by at least the first 16 digits of its key_id");

@@ -7,7 +7,7 @@
 
 namespace coprotect::provisioning {
 
-// A key_id or fingerprint for people to compare: groups of four digits, eight to a line, each line after
+// A key_id or fingerprint for people to compare: groups of four digits, eight per line, each line after
 // `indent`.
 std::string in_groups(ByteView digest, std::string_view indent);
 

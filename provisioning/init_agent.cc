@@ -84,7 +84,7 @@ Result<AgentIdentity> make_identity(const fs::path& folder, const AgentSetup& se
       *std::move(keyring), std::move(named)};
 }
 
-// The agent makes no folder itself but those in its state.
+// The agent itself creates folders only in its state.
 Status make_folders(const fs::path& folder) {
   for (const fs::path& inner : {hsm::state_of(folder), folder / hsm::ErasureHolds::kFolder})
     if (auto made = make_private_directory(inner); !made) return made;
@@ -110,11 +110,11 @@ Result<std::string> fill(const fs::path& folder, const AgentSetup& setup, const 
   return agent->keyring.token_name();
 }
 
-// In a temporary folder from its beginning until it is the agent's.
+// Marks a temporary folder until it becomes the agent's.
 constexpr const char* kUnfinished = ".unfinished";
 
-// Whether a killed run left the folder. Somebody may have given a temporary name to an agent's folder: a
-// store is never removed.
+// Whether a killed run left the folder. A user may have given an agent's folder a temporary name, so a folder
+// with a store is never removed.
 bool is_leftover(const fs::path& folder) {
   std::error_code failure;
   const bool ours = fs::is_empty(folder, failure) || fs::exists(folder / kUnfinished, failure);
@@ -124,7 +124,7 @@ bool is_leftover(const fs::path& folder) {
   return !failure || failure == std::errc::no_such_file_or_directory;
 }
 
-// Removes what killed runs left: folders of our temporary names that no process has locked.
+// Removes what killed runs left: folders with our temporary names that no process has locked.
 Status remove_leftovers(const fs::path& directory) {
   const std::string prefix = directory.filename().string() + ".tmp-";
   std::error_code ignored;
@@ -166,7 +166,7 @@ Result<std::string> init_agent(const AgentSetup& setup, std::int64_t now_ms, Ran
     fs::remove(target / kUnfinished, ignored);
     return token;
   }
-  // What cannot be removed the next run removes.
+  // The next run removes what cannot be removed now.
   static_cast<void>(bool(remove_tree(temporary)));
   return std::move(placed).error();
 }

@@ -19,16 +19,16 @@ struct AgentSetup {
   std::string token;
   unsigned hold_seconds;
   std::filesystem::path token_helper;  // the coprotect-token executable
-  // Whose agent it is: an organisation's that is named here; else, with `companys`, the company's that
-  // onboards it; else nobody's but its own.
+  // The organisation that runs the agent: this one; else, with `companys`, the company that onboards it; else
+  // one of its own.
   const Organisation* organisation = nullptr;
   bool companys = false;
 };
 
 // Makes an agent's folder: identity key wrapped under the token, certificates, TLS key, configuration and a
-// first invitation. The folder is there in whole or not at all; what a killed run left beside it is removed
-// by the next. Returns the name of the token that it will use from now on, and no other. Code::conflict if
-// the folder holds something.
+// first invitation. The folder appears complete or not at all. The next run removes what a killed run left
+// beside it. Returns the name of the only token that the agent will use from now on. Code::conflict if the
+// folder is not empty.
 Result<std::string> init_agent(const AgentSetup& setup, std::int64_t now_ms, Random& random);
 
 }  // namespace coprotect::provisioning

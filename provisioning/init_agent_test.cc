@@ -13,8 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a token does is tested with real ones in swtpm-tests/; here there is none, and nothing may stay
-// behind.
+// swtpm-tests/ tests real tokens. Here there is no token, and nothing may be left behind.
 class InitAgent : public testing::Test {
  protected:
   AgentSetup setup() const {
@@ -45,7 +44,7 @@ TEST_F(InitAgent, LeavesAFolderThatHoldsSomethingAlone) {
   EXPECT_EQ(text_of(*client::read_small_file(scratch_ / "agent/agent.toml", kMaxFile)), "x");
 }
 
-// The link would become the folder, and the disk that it leads to would hold nothing.
+// Otherwise the folder would replace the link, and the disk to which the link leads would stay empty.
 TEST_F(InitAgent, ReplacesNoLink) {
   fs::create_directory(scratch_ / "disk");
   fs::create_directory_symlink("disk", scratch_ / "agent");
@@ -68,7 +67,8 @@ TEST_F(InitAgent, RemovesWhatAKilledRunLeftButNotWhatIsInUse) {
   EXPECT_TRUE(fs::exists(scratch_ / "another.tmp-folder"));
 }
 
-// An agent's folder that was moved away, what restore-backup exchanged, a backup: with the only share in it.
+// An agent's folder that was moved away, one that restore-backup exchanged, a backup: each with the only
+// share.
 TEST_F(InitAgent, LeavesAgentsOfTemporaryNamesAlone) {
   fs::create_directories(scratch_ / "agent.tmp-old");
   std::ofstream(scratch_ / "agent.tmp-old/keyring") << "x";

@@ -71,7 +71,7 @@ Status clear_agents(std::span<InvitedAgent> agents, Random& random) {
   }
   for (std::size_t active = 0; active < agents.size(); ++active) {
     if (states[active].state != CeremonyState::active) continue;
-    // Made by a run into another folder. The key is made whole, but only that folder can enrol clients.
+    // A run into another folder made it. The key is completed, but only that folder can enrol clients.
     for (InvitedAgent& agent : agents)
       if (auto done = agent.activate(states[active].sid, states[active].bundle); !done) return done;
     return with_hint(

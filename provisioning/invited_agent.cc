@@ -8,7 +8,7 @@ namespace {
 using protocol::ControlKind;
 using protocol::Sid;
 
-// A token may take its time over a key, and Argon2id does not run here.
+// A token may be slow to make a key. Argon2id does not run here.
 constexpr std::chrono::seconds kInvitedDeadline{60};
 
 client::AgentClient connect(const protocol::Invitation& invitation) {

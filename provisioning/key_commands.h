@@ -8,19 +8,19 @@
 
 namespace coprotect::provisioning {
 
-// The files that the operators of both agents hand over for a new key.
+// The invitation files of both agents' operators for a new key.
 void add_invitation_options(CLI::App& command, std::filesystem::path& cloud, std::filesystem::path& company);
-// The descriptors that a new key's secrets may go through.
+// The descriptors for a new key's secrets.
 void add_secret_options(CLI::App& command, Operator::Descriptors& descriptors);
-// Of the commands that seal the client CA's key anew.
+// For commands that seal the client CA's key again.
 void add_ca_memory_option(CLI::App& command, std::uint32_t& memory_mib);
 // The client CA's passphrase, for every command that signs.
 void add_passphrase_option(CLI::App& command, Operator::Descriptors& descriptors);
 
-// The commands for the life of keys: rotate, key-state, keys.
+// The commands for the lifecycle of keys: rotate, key-state, keys.
 class KeyCommands {
  public:
-  // Both outlive the parsing; `this` too.
+  // Both, and `this`, must outlive the parsing.
   void add_to(CLI::App& app, Operator::Descriptors& descriptors);
   // Nothing if none of these commands was given.
   std::optional<Status> run(const CLI::App& app, const Operator& person, Random& random);

@@ -21,7 +21,7 @@ using protocol::KeyId;
 using protocol::KeyList;
 using protocol::KeyUse;
 
-// The list in the folder, if there is one.
+// The folder's list, if there is one.
 Result<std::optional<Bytes>> kept_list(const fs::path& directory) {
   auto kept = client::read_small_file(directory / kKeyLists.file, kMaxFile);
   if (kept) return std::optional(std::move(*kept));
@@ -66,10 +66,10 @@ struct Line {
   KeyId key_id;
   const KeyList::Entry* entry;  // null if no list names it
   const FurtherKey* folder;     // null if it has none here
-  Erasure erasure = {};         // if it is to be destroyed, as its agents say
+  Erasure erasure = {};         // its agents' reports, if it is to be destroyed
 };
 
-// What is not known is said.
+// Reports what is unknown.
 void ask_for_erasure(Line& line, const std::string& name, const client::Credentials& administrator,
                      Random& random) {
   if (line.folder == nullptr || line.entry == nullptr || line.entry->use != KeyUse::destroyed) return;

@@ -11,35 +11,35 @@
 
 namespace coprotect::provisioning {
 
-// A company's keys as its folder and its agents know them, read as its administrator: without the client CA's
+// A company's keys as its folder and its agents know them. Read as its administrator, without the client CA's
 // key.
 struct KeyOverview {
   std::vector<FurtherKey> keys;  // that have a folder; the first one under its tenant's name
-  protocol::KeyList list;        // the newest, or what holds without one
-  std::string agents;            // how far they have it, in a sentence
+  protocol::KeyList list;        // the newest one, or the default if there is none
+  std::string agents;            // which agents have it, in a sentence
 
   static Result<KeyOverview> read(const std::filesystem::path& directory, std::int64_t now_ms);
 
-  // A key by its name, or by its key_id if folder or list know it. Code::not_found otherwise.
+  // A key by its name, or by its key_id if the folder or the list knows it. Otherwise Code::not_found.
   Result<protocol::KeyId> find(const std::string& key) const;
-  // Its name; its key_id if it has none.
+  // Its name, or its key_id if it has none.
   std::string name_of(const protocol::KeyId& key_id) const;
   // Null if it has no folder.
   const FurtherKey* folder_of(const protocol::KeyId& key_id) const;
 };
 
-// What the agents of a key that is to be destroyed say of its erasure, each in a reply that it signed: a
-// front in its place could hide that its operator holds it. Only they know whether it took place: a list says
-// what its signer wanted.
+// What the agents of a key that is to be destroyed report about its erasure. Each signs its reply, because a
+// front could otherwise hide that the operator holds the erasure. Only agents know whether it took place: a
+// list shows only its signer's intention.
 struct Erasure {
   struct Agent {
     std::string name;
-    bool erased = false;  // its shares, for good
+    bool erased = false;  // its shares, permanently
     bool held = false;    // by its operator
     std::string problem;  // or empty
   };
-  std::vector<Agent> agents;        // that answered
-  std::vector<std::string> silent;  // what is not known, and why, in a sentence each
+  std::vector<Agent> agents;        // the ones that answered
+  std::vector<std::string> silent;  // what is unknown, and why; one sentence each
 
   bool at_all_agents() const;
   static Erasure ask(const protocol::Bundle& bundle, const client::Credentials& administrator,

@@ -20,7 +20,7 @@ using protocol::KeyList;
 using protocol::KeyUse;
 
 constexpr std::chrono::seconds kUsualWait = std::chrono::days(30);
-// The agents' clocks differ, and they count from when the list comes: a thousandth more than was asked for.
+// The agents' clocks differ, and they count from the arrival of the list. So a thousandth is added.
 constexpr int kMarginPart = 1000;
 
 std::int64_t effective_time(const KeyStateOptions& options, std::int64_t now_ms) {
@@ -29,7 +29,7 @@ std::int64_t effective_time(const KeyStateOptions& options, std::int64_t now_ms)
   return now_ms + (wait + wait / kMarginPart).count();
 }
 
-// Whether the list says it already. A new waiting time is something new.
+// Whether the list already says so. A new waiting time is a change.
 bool says_already(const KeyList& list, const KeyId& key_id, const KeyStateOptions& options) {
   const KeyList::Entry* const entry = list.find(key_id);
   return entry != nullptr && entry->use == options.use && !options.wait;
@@ -57,7 +57,7 @@ void show_not_known(const AffectedFiles& found) {
             << "\n            of what is elsewhere nothing is known\n";
 }
 
-// What would become unreadable, as far as it is known.
+// Prints which files would become unreadable, as far as known.
 Status show_affected(const KeyStateOptions& options, const KeyId& key_id, const KeyList& list) {
   if (options.files.empty()) {
     std::cout << "  files     not looked for: --files FOLDER lists those that nobody could open any more\n";
@@ -74,7 +74,7 @@ Status show_affected(const KeyStateOptions& options, const KeyId& key_id, const 
   return Done{};
 }
 
-// What the change comes to.
+// Prints the effect of the change.
 Status show_plan(const KeyStateOptions& options, const KeyOverview& overview, const KeyId& key_id,
                  std::int64_t effective_ms) {
   const KeyList::Entry* const before = overview.list.find(key_id);
@@ -99,7 +99,7 @@ Status show_plan(const KeyStateOptions& options, const KeyOverview& overview, co
   return show_affected(options, key_id, overview.list);
 }
 
-// Where the folder has the key's kit, unless the company keeps it elsewhere, as it should.
+// The folder's path for the key's kit, though the company should keep the kit elsewhere.
 fs::path kit_file(const KeyStateOptions& options, const KeyOverview& overview, const FurtherKey& key) {
   const bool first = &key == &overview.keys.front();
   return (first ? options.directory : options.directory / kFurtherKeys / key.name) / (key.name + ".kit");
@@ -112,7 +112,7 @@ bool holds_client_ca(const fs::path& file) {
   return kit && kit->holds_client_ca();
 }
 
-// What the company would lose with the kit of a key that it does not use any more.
+// Prints what the company would lose with the kit of a key that it no longer uses.
 void show_kit(const KeyStateOptions& options, const KeyOverview& overview, const KeyId& key_id) {
   if (options.use != KeyUse::disabled && options.use != KeyUse::destroyed) return;
   std::string others;
@@ -133,8 +133,8 @@ void show_kit(const KeyStateOptions& options, const KeyOverview& overview, const
            "use\n";
 }
 
-// Whether a destruction can still be taken back: as long as an agent has shares. One that has erased takes no
-// list that says otherwise.
+// Checks that a destruction can still be undone, that is, while an agent has shares. An agent that has erased
+// its shares accepts no list that says otherwise.
 Status check_taken_back(const KeyStateOptions& options, const KeyOverview& overview, const KeyId& key_id,
                         const Operator& person, Random& random) {
   const KeyList::Entry* const before = overview.list.find(key_id);
@@ -143,7 +143,7 @@ Status check_taken_back(const KeyStateOptions& options, const KeyOverview& overv
       key == nullptr)
     return Done{};
   const auto administrator = ClientDirectory::load(options.directory / "admin" / "config.toml");
-  if (!administrator) return Done{};  // the agents say it to the list
+  if (!administrator) return Done{};  // the agents will say so when they get the list
   const Erasure erasure = Erasure::ask(key->bundle, *administrator, random);
   if (erasure.at_all_agents())
     return Error(Code::conflict, "key \"" + overview.name_of(key_id) +
@@ -172,7 +172,7 @@ Status change(const KeyStateOptions& options, const KeyOverview& overview, const
   if (says_already(*list, key_id, options) && list->serial > 0 && !dropped) {
     if (auto given = registry->publish_keys_again(); !given) return given;
   } else {
-    // Typing took its time.
+    // Reads the clock again, because typing took time.
     const std::int64_t now = provisioning::now_ms();
     auto next = with_use(*std::move(list), key_id, options.use, effective_time(options, now));
     if (auto given = registry->publish(std::move(next), now); !given) return given;
@@ -191,7 +191,7 @@ Status set_key_state(const KeyStateOptions& options, const Operator& person, std
   const auto key_id = overview->find(options.key);
   if (!key_id) return key_id.error();
   if (auto fits = check_purpose(*overview, *key_id, options.use); !fits) return fits;
-  // Completing what an earlier run began asks for nothing anew.
+  // Completing an earlier run asks no questions again.
   const bool known = says_already(overview->list, *key_id, options);
   const std::int64_t effective_ms = effective_time(options, now_ms);
   if (auto possible = check_taken_back(options, *overview, *key_id, person, random); !possible)

@@ -40,7 +40,8 @@ KeyList over_forked(KeyList folder, const std::vector<KeyList>& forked) {
       if (entry.use == KeyUse::destroyed) entry.use = KeyUse::disabled;
       folder.keys.push_back(entry);
     }
-  // An agent whose list does not destroy the key would refuse a time that is near, from the next number.
+  // An agent whose list does not destroy the key refuses a near time in a list with the next number. So the
+  // list skips a number.
   if (std::ranges::find(folder.keys, KeyUse::destroyed, &KeyList::Entry::use) != folder.keys.end())
     ++folder.serial;
   return folder;

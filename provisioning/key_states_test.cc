@@ -53,7 +53,7 @@ TEST(KeyStates, TakeInAKeyThatWasNotListed) {
             (std::vector<KeyList::Entry>{{kNew, KeyUse::encrypts, 1}, {kOld, KeyUse::disabled, 9}}));
 }
 
-// Whoever has the client CA's key can put one on the list.
+// A thief of the client CA's key can put one on the list.
 TEST(KeyStates, TellKeysThatTheFolderDidNotMake) {
   const TestTenant tenant;
   const std::vector<FurtherKey> own = {{"acme", tenant.bundle}};
@@ -62,16 +62,16 @@ TEST(KeyStates, TellKeysThatTheFolderDidNotMake) {
   EXPECT_EQ(keys_not_of(list_of({{kNew, KeyUse::encrypts, 1}, first}), own), std::vector{kNew});
 }
 
-// A thief of the client CA's key writes any time into a list, and an operator may hold the erasure: only the
-// agents know whether they erased.
+// A thief of the client CA's key can write any time into a list, and an operator may hold the erasure. Only
+// the agents know whether they erased.
 TEST(KeyStates, TakeADestructionBackWhateverItsTimeSays) {
   const KeyList list = list_of({{kOld, KeyUse::destroyed, 100}});
   EXPECT_EQ(with_use(list, kOld, KeyUse::decrypt_only, 1000).keys,
             (std::vector<KeyList::Entry>{{kOld, KeyUse::decrypt_only, 1000}}));
 }
 
-// A thief of the client CA's key gave each agent another list: the folder's is what counts. But an agent
-// takes no list that leaves out a key.
+// A thief of the client CA's key gave each agent another list. The folder's list is the valid one. But an
+// agent accepts no list that omits a key.
 TEST(KeyStates, OverTwoListsOfOneSerialAreTheFolders) {
   const KeyList folder = list_of({{kNew, KeyUse::encrypts, 1}, {kOld, KeyUse::decrypt_only, 1}});
   constexpr KeyId kStranger = {3};
@@ -92,8 +92,8 @@ TEST(KeyStates, OverTwoListsOfOneSerialAreTheFolders) {
                                          {kOther, KeyUse::destroyed, 3}}));
 }
 
-// To an agent whose list took it back, a destruction is new, and its time may be near: the agent takes the
-// list as one after a list that it missed, and begins its own waiting time.
+// To an agent whose list withdrew a destruction, that destruction is new, and its time may be near. The agent
+// treats the list as one after a list that it missed, and starts its own waiting time.
 TEST(KeyStates, OverTwoListsOfOneSerialStayDestroyed) {
   const KeyList folder = list_of({{kOld, KeyUse::destroyed, 1}});
   KeyList one = list_of({{kOld, KeyUse::decrypt_only, 2}});
@@ -136,13 +136,13 @@ TEST(AffectedFiles, AreThoseThatOpenWithNothingElse) {
   EXPECT_EQ(found->others, 1u);
   EXPECT_EQ(found->unknown, (Paths{folder / "broken.cop", folder / "cut"}));
   EXPECT_EQ(found->not_looked_at, (Paths{folder / "data", folder / "link.cop"}));
-  // What is named is looked at, as by rewrap.
+  // Named files are examined, as by rewrap.
   const auto named = affected_files({folder / "data", folder / "link.cop"}, key_id, list_of({}));
   EXPECT_EQ(named->unreadable, (Paths{folder / "data/Y.COP", folder / "data/alone.cop",
                                       folder / "data/report.pdf", folder / "link.cop"}));
   EXPECT_FALSE(affected_files({scratch / "nowhere"}, key_id, list_of({})));
 
-  // A folder that cannot be read is told, and keeps nothing else from being looked at.
+  // An unreadable folder is reported, and everything else is still examined.
   std::filesystem::permissions(scratch.path(), std::filesystem::perms(0755));
   std::filesystem::create_directory(scratch / "folder/closed");
   std::filesystem::permissions(scratch / "folder/closed", std::filesystem::perms(geteuid() == 0 ? 0700 : 0));

@@ -10,7 +10,8 @@ namespace {
 using protocol::Certificate;
 using protocol::RecoveryKit;
 
-// A blob is of one key and one code; the certificates tell the administrator's keys and client CAs apart.
+// A blob belongs to one key and one code. The certificates distinguish the administrator's keys and client
+// CAs.
 bool is_same(const RecoveryKit& one, const RecoveryKit& other) {
   if (one.blob().encoded() != other.blob().encoded()) return false;
   const auto certificate = Certificate::parse_der(one.certificate());

@@ -18,8 +18,8 @@ TEST(PlaceOfKit, IsNoOtherFiles) {
   };
   EXPECT_TRUE(check_place_of_kit(scratch / "new", kit));
   EXPECT_TRUE(check(kit));
-  EXPECT_TRUE(check(kit.with_bundle(Bytes(10, 1))));  // the same one, of an older epoch
-  // Of another code, and of another key.
+  EXPECT_TRUE(check(kit.with_bundle(Bytes(10, 1))));  // the same kit with an older bundle
+  // Kits of another code, and of another key.
   for (const auto& wrong : {tenant.kit(), other.kit()}) {
     const auto refused = check(wrong);
     ASSERT_FALSE(refused);

@@ -26,7 +26,7 @@ struct ArchiveOfAgent {
   protocol::LogHead head;
 };
 
-// Whether the archive has, at that number, what the agent signed under the head.
+// Whether the archive contains, at that number, what the agent signed under the head.
 Result<bool> leads_through(const ArchiveOfAgent& one, const protocol::LogHead& head) {
   protocol::LogWalk walk(one.archive.after, one.archive.before);
   bool found = false;
@@ -110,7 +110,7 @@ Result<bool> LogChecker::take(const protocol::LogReply& page) {
     return altered("entry " + std::to_string(next()) + " is missing");
 
   for (const protocol::LogReply::Line& line : page.lines) {
-    // What was written since this reader began, its own requests among it, is for the next one to read.
+    // Entries written since this reader began, including its own requests, are for the next reader.
     if (walk_.seq() == goal_->seq) {
       if (head->seq == goal_->seq) return altered("it goes on after its head");
       break;
@@ -122,7 +122,7 @@ Result<bool> LogChecker::take(const protocol::LogReply& page) {
   return walk_.seq() == goal_->seq;
 }
 
-// A log may begin with a cut, and have none later.
+// A log may begin with a cut, but not contain one later.
 Status LogChecker::take_cut(ByteView encoded) {
   auto cut = protocol::LogCut::parse(encoded);
   if (!cut) return altered(cut.error().message());
@@ -150,7 +150,7 @@ Status LogChecker::take_archive(const fs::path& file, const std::string& tenant)
   const protocol::LogArchive& archive = whole->archive;
   if (archive.identity_key != identity_.bytes())
     return altered("\"" + file.string() + "\" is signed by another key than the bundle's");
-  // The first that is at hand may follow others: its signed end vouches for where it begins.
+  // The first available archive may follow others. Its signed end vouches for its beginning.
   if (archived_ == 0 && archive.after > 0) {
     walk_ = protocol::LogWalk(archive.after, archive.before);
     not_read_ = archive.after;
@@ -161,7 +161,7 @@ Status LogChecker::take_archive(const fs::path& file, const std::string& tenant)
                                      std::to_string(archive.after) + ", the one before it ends with entry " +
                                      std::to_string(walk_.seq()));
   std::uint64_t by_hash = 0;
-  // It may begin within the one before.
+  // It may begin within the previous one.
   protocol::LogWalk within(archive.after, archive.before);
   const auto meets = [&] { return within.seq() == walk_.seq() && within.chain() == walk_.chain(); };
   bool met = meets();
@@ -328,7 +328,7 @@ Status ReadHeads::remove_aside(const protocol::Party& party, const protocol::Log
 
 namespace {
 
-// What was read before is the proof if it now reads otherwise.
+// What was read before is the evidence if the log now differs.
 Result<VerifiedLog> read_on(const ClientDirectory& administrator, const ReadHeads& heads,
                             const protocol::Party& party, const std::vector<fs::path>& archives,
                             Random& random) {
@@ -347,7 +347,7 @@ Result<VerifiedLog> read_on(const ClientDirectory& administrator, const ReadHead
 Status show_and_keep(std::ostream& out, const VerifiedLog& log, bool json, const ReadHeads& heads,
                      const protocol::Party& party) {
   out << (json ? log_as_json(log) : log_as_table(log)) << std::flush;
-  // They stay the proof, for when the archive is at hand.
+  // They remain evidence until the archive is available.
   Status kept = Done{};
   for (const protocol::LogHead& head : log.not_compared)
     if (kept) kept = heads.put_aside(party, head);
@@ -372,7 +372,7 @@ Status show_log(const LogOptions& options, Random& random) {
     auto log = read_on(*administrator, heads, party, options.archives, random);
     const Status done = log ? show_and_keep(std::cout, *log, options.json, heads, party) : log.error();
     if (done) continue;
-    // A log that does not verify outweighs an agent that cannot be reached.
+    // A log that does not verify is more serious than an unreachable agent.
     if (!failed || failed->code() == Code::unavailable) {
       failed = failed ? Error(done.error().code(), done.error().message() + "; " + failed->message())
                       : done.error();

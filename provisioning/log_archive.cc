@@ -27,7 +27,7 @@ Error archive_failure(std::string_view what, const fs::path& file) {
   return {code, std::string(what) + " \"" + file.string() + "\": " + std::strerror(cause)};
 }
 
-// A file's content, without a copy of it in memory.
+// A file's content, without a copy in memory.
 class Mapped {
  public:
   static Result<Mapped> open(const fs::path& file) {
@@ -36,7 +36,7 @@ class Mapped {
     if (!fd || fstat(fd.get(), &about) != 0) return archive_failure("cannot read", file);
     if (!S_ISREG(about.st_mode) || about.st_size == 0)
       return Error(Code::altered, "\"" + file.string() + "\" is no archive of a log");
-    // From the disk: what was written is to be there.
+    // Drops the page cache, so that this reads what is on the disk.
     static_cast<void>(posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED));
     const auto size = static_cast<std::size_t>(about.st_size);
     void* const at = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);

@@ -10,19 +10,19 @@ namespace coprotect::provisioning {
 // An archive of the beginning of an agent's log, in a file (protocol/SPEC.md §7.3).
 struct VerifiedArchive {
   protocol::LogArchive archive;
-  protocol::LogHead head;  // as of its last entry
+  protocol::LogHead head;  // the log's head at its last entry
   Digest hash;             // SHA-256 of the file
 };
-// Reads it from the disk and verifies it alone; gives each line to `visit`. Code::altered if it does not
-// hold, Code::not_found if there is none.
+// Reads it from disk, verifies it alone and passes each line to `visit`. Code::altered if it is invalid,
+// Code::not_found if it does not exist.
 Result<VerifiedArchive> read_archive(const std::filesystem::path& file,
                                      const protocol::LogArchive::Visit& visit);
 
-// A file that is being written, in pieces. It gets its name when all of it is on the disk, and never takes
-// that of another file.
+// A file that is written in pieces. It gets its name once all of it is on the disk, and never replaces
+// another file.
 class ArchiveFile {
  public:
-  // Code::conflict if there is a file of that name.
+  // Code::conflict if a file of that name exists.
   static Result<ArchiveFile> create(const std::filesystem::path& file);
   ArchiveFile(ArchiveFile&&) noexcept;
   ArchiveFile& operator=(ArchiveFile&&) = delete;

@@ -68,7 +68,7 @@ TEST_F(CutLog, BeginsWithTheSignedCut) {
 }
 
 TEST_F(CutLog, IsNotBelievedWithoutTheAgentsSignature) {
-  expect_altered(page(4, 5, 5));  // as a log that was cut off
+  expect_altered(page(4, 5, 5));  // like a truncated log
   expect_altered(page_after(3, 4, protocol::SigningKey::generate(system_random())));
   LogReply changed = page_after(3);
   changed.cut[60] ^= 1;
@@ -76,7 +76,7 @@ TEST_F(CutLog, IsNotBelievedWithoutTheAgentsSignature) {
   LogReply longer = page_after(3);
   longer.cut.push_back(0);
   expect_altered(longer);
-  // Entries that do not follow it, or are before it.
+  // Entries that do not follow the cut, or precede it.
   expect_altered(page_after(3, 5, identity_));
   expect_altered(page_after(3, 3, identity_));
   expect_altered(page_after(5, 5, identity_));
@@ -99,7 +99,7 @@ TEST_F(CutLog, GoesOnFromWhereItWasReadBefore) {
   ASSERT_EQ(log.not_compared.size(), 1u);
   EXPECT_EQ(log.not_compared[0].seq, 2u);
   EXPECT_NE(log_as_table(log).find("needed to compare entry 2"), std::string::npos) << log_as_table(log);
-  // Another history, up to the cut and behind it.
+  // Another history, up to the cut and after it.
   for (const std::size_t read : {3u, 4u}) {
     LogChecker forked("cloud", identity_.public_key(),
                       {LogHead::sign(read, 1'800'000'000'000, Digest{9}, identity_)});
@@ -107,7 +107,7 @@ TEST_F(CutLog, GoesOnFromWhereItWasReadBefore) {
   }
 }
 
-// What could not be compared can be still, once the archive is at hand.
+// A head that could not be compared can still be compared when the archive is available.
 TEST_F(CutLog, KeepsTheHeadThatItCouldNotCompare) {
   const ReadHeads heads(scratch_.path() / "config.toml");
   const TestTenant tenant;
@@ -130,7 +130,7 @@ TEST_F(CutLog, KeepsTheHeadThatItCouldNotCompare) {
   ASSERT_TRUE(*again.take(page_after(3)));
   ASSERT_TRUE(show_and_keep(out, std::move(again).finish(), false, heads, party));
   EXPECT_EQ(must(heads.all_of(party)).size(), 2u);
-  // It goes once the archive showed that it fits.
+  // It is removed once the archive has shown that it fits.
   LogChecker with("cloud", identity_.public_key(), kept);
   must(with.take_archive(archive(1, 3), "acme"));
   ASSERT_TRUE(*with.take(page(4, 5, 5)));
@@ -140,7 +140,7 @@ TEST_F(CutLog, KeepsTheHeadThatItCouldNotCompare) {
   EXPECT_EQ(left[0].seq, 5u);
 }
 
-// What was put aside is the proof of a history that was written anew before a cut.
+// A head that was put aside is evidence of a history that was rewritten before a cut.
 TEST_F(CutLog, IsComparedWithEveryHeadThatWasKept) {
   const auto newest = must(LogHead::parse(head(5)));
   const auto forked = LogHead::sign(2, 1'800'000'000'000, Digest{9}, identity_);
@@ -150,7 +150,7 @@ TEST_F(CutLog, IsComparedWithEveryHeadThatWasKept) {
   EXPECT_EQ(shorter.take(page(1, 4, 4)).error().code(), Code::altered);
 }
 
-// Archives that begin later leave a hole: what was read in it is not given up.
+// Archives that begin later leave a gap. Heads in the gap are kept.
 TEST_F(CutLog, SaysWhatItDidNotReadWithoutTheFirstArchive) {
   const auto later = archive(3, 3);
   LogChecker before("cloud", identity_.public_key(), {must(LogHead::parse(head(1)))});
@@ -237,7 +237,7 @@ TEST_F(CutLog, IsOneChainWithItsArchives) {
   std::string line;
   for (int seq = 1; std::getline(text, line) && seq <= 5; ++seq)
     EXPECT_EQ(nlohmann::json::parse(line)["archived"], seq <= 3);
-  // Compared with what was read before, where it is in an archive.
+  // Compared with earlier heads that are within an archive.
   LogChecker read("cloud", identity_.public_key(),
                   {LogHead::sign(2, 1'800'000'000'000, Digest{9}, identity_)});
   EXPECT_EQ(code(read.take_archive(archive(1, 3), "acme").error()), Code::altered);
@@ -289,7 +289,7 @@ TEST_F(CutLog, IsNotOneChainWithAnotherArchive) {
   EXPECT_EQ(code(others.take_archive(archive(1, 2, other), "acme").error()), Code::altered);
   EXPECT_EQ(code(others.take_archive(scratch_ / "none", "acme").error()), Code::not_found);
 
-  // An entry that was changed, with the rest made to fit by everybody but the agent.
+  // A changed entry, with everything adapted except the agent's signature.
   const auto file = archive(1, 3);
   auto content = must(client::read_small_file(file, 1 << 20));
   content[120] ^= 1;
@@ -299,7 +299,7 @@ TEST_F(CutLog, IsNotOneChainWithAnotherArchive) {
   auto changed = checker();
   EXPECT_EQ(code(changed.take_archive(file, "acme").error()), Code::altered);
 
-  // A whole one, of another history.
+  // A complete archive of another history.
   auto lines = lines_;
   auto entry = *LogEntry::parse(lines_[0].entry);
   entry.reason = "another";

@@ -6,10 +6,10 @@
 
 namespace coprotect::provisioning {
 
-// A table for people, with a line above it that says what was verified.
+// A table for people. The line above it says what was verified.
 std::string log_as_table(const VerifiedLog& log);
 
-// A JSON object on a line for each entry, and one with the head at the end.
+// One line with a JSON object for each entry, then one with the head.
 std::string log_as_json(const VerifiedLog& log);
 
 }  // namespace coprotect::provisioning

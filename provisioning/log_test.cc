@@ -33,7 +33,7 @@ TEST_F(Log, VerifiesInPages) {
   EXPECT_TRUE(*all.take(page(5, 5, 5)));
 }
 
-// Each page that is asked for adds entries: a reader of small ones comes to an end.
+// Each request for a page adds entries. A reader of small pages still reaches the end.
 TEST_F(Log, EndsWhereItStoodAtFirst) {
   auto all = checker();
   EXPECT_FALSE(*all.take(page(1, 1, 2)));
@@ -103,20 +103,20 @@ TEST_F(Log, FindsAHeadOfAnotherSigner) {
 }
 
 TEST_F(Log, FindsALogThatForks) {
-  // The first head promised another third entry than the one that comes.
+  // The first head promised another third entry than the one received.
   auto all = checker();
   LogReply first = page(1, 2, 3);
   const auto forked = protocol::chain_next(chain(2), Digest{});
   first.head = LogHead::sign(3, 1'800'000'000'000, forked, identity_).encode();
   EXPECT_FALSE(*all.take(first));
   EXPECT_EQ(all.take(page(3, 5, 5)).error().code(), Code::altered);
-  // A head that goes back hides what came after.
+  // A head that goes back hides later entries.
   auto back = checker();
   EXPECT_FALSE(*back.take(page(1, 2, 5)));
   EXPECT_EQ(back.take(page(3, 4, 4)).error().code(), Code::altered);
 }
 
-// The head of an earlier reading is what an agent cannot take back.
+// An agent cannot deny the head of an earlier reading.
 TEST_F(Log, GoesOnFromWhereItWasReadBefore) {
   const auto reading = [&](std::size_t read) {
     return LogChecker("cloud", identity_.public_key(), {must(LogHead::parse(head(read)))});
@@ -129,7 +129,7 @@ TEST_F(Log, GoesOnFromWhereItWasReadBefore) {
   EXPECT_FALSE(std::move(longer).finish().lost_what_was_read);
   LogChecker shorter = reading(4);
   EXPECT_EQ(shorter.take(page(1, 3, 3)).error().code(), Code::altered);
-  // The same number of entries and more, but one of those that were read is another, or is hidden.
+  // As many entries or more, but one that was read before is changed or hidden.
   LogChecker changed = reading(3);
   lines_[1].hash = Digest{1};
   lines_[1].entry.clear();
@@ -169,7 +169,7 @@ TEST_F(Log, ReadHeadsAreKept) {
   EXPECT_FALSE(must(heads.of(party)));
   ASSERT_TRUE(heads.keep(party, must(LogHead::parse(head(4)))));
   EXPECT_EQ(must(heads.of(party))->seq, 4u);
-  // Another agent of the same name has none.
+  // Another agent with the same name has none.
   protocol::Party other = party;
   other.identity_key = protocol::SigningKey::generate(system_random()).public_key();
   EXPECT_FALSE(must(heads.of(other)));
@@ -177,7 +177,7 @@ TEST_F(Log, ReadHeadsAreKept) {
   EXPECT_EQ(heads.of(other).error().code(), Code::altered);
 }
 
-// A damaged entry is known by its hash, and may have been the one that says it.
+// A damaged entry is known only by its hash, and may have been the one that records a loss.
 TEST_F(Log, MayLackWhatADamagedEntryWouldSayIsLost) {
   auto entry = *LogEntry::parse(lines_[4].entry);
   entry.seq = 40;

@@ -1,4 +1,4 @@
-// A drill among agents of which one keeps what opens nothing.
+// A drill in which one agent keeps parts that do not open.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ class LyingDrill : public testing::TestWithParam<protocol::SuiteId> {
                                                  rescuer.key, nullptr, blob.second, system_random());
     must(write_durable(folder_ / "kit", kit.encode(), kPrivateMode));
   }
-  // What the evidence says of each quorum, and the requests that it names.
+  // The evidence about each quorum, with the requests that it names.
   nlohmann::json drill() {
     int ends[2];
     EXPECT_EQ(pipe(ends), 0);
@@ -76,7 +76,7 @@ TEST_P(LyingDrill, AQuorumOpensWithWhatItsOwnAgentsKeep) {
   const auto whole = drill();
   EXPECT_TRUE(passed_);
   ASSERT_EQ(whole.size(), 3u);
-  // Both requests to the agent are named: for its part, and for the recovery share's.
+  // Both requests to the agent are named: for its partial, and for the recovery share's.
   EXPECT_EQ(whole[1]["requests"].size(), 2u) << whole;
 
   Bytes parts = agents_.epoch(0).parts;

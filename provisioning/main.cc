@@ -7,7 +7,7 @@
 
 int main(int argc, char** argv) {
   using coprotect::provisioning::Exit;
-  // Errors of one call: an agent that hangs up, and a limit on file sizes.
+  // An agent that hangs up, and a limit on file sizes, are then errors of one call.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   const auto locked = coprotect::locked_memory::install();

@@ -36,7 +36,7 @@ Result<People> make_people(const OnboardOptions& options, std::int64_t now_ms, R
   auto administrator = new_client({administrator_uri}, now_ms + kMaxClientDays * kDayMs, ca->certificate,
                                   ca->key, now_ms, random);
   if (!administrator) return std::move(administrator).error();
-  // Good for years: it is used when nobody is left to renew it. Drills do.
+  // Valid for years, because it is used when nobody is left to renew it. Drills renew it.
   auto recovery = new_client({recovery_uri}, recovery_end_ms(ca->certificate, now_ms), ca->certificate,
                              ca->key, now_ms, random);
   if (!recovery) return std::move(recovery).error();
@@ -49,7 +49,7 @@ Result<People> make_people(const OnboardOptions& options, std::int64_t now_ms, R
                 std::move(list)};
 }
 
-// Writes all that finishing needs, but the kit.
+// Writes everything that finishing needs except the kit.
 Status stage(const std::filesystem::path& folder, const People& people, const protocol::KeyId& key_id,
              const Secret& ca_passphrase, const protocol::Argon2Cost& ca_cost, Random& random) {
   auto ca_key = seal_ca_key(people.ca.key, people.ca.certificate, ca_passphrase, random, ca_cost);

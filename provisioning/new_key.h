@@ -9,9 +9,9 @@
 
 namespace coprotect::provisioning {
 
-// Everything of an onboarding up to its commit point, and the commit: asks for the secrets, settles what
-// earlier runs left at the agents, holds the ceremony, and stages all that is needed afterwards before the
-// tool's signature is written. The kit, opened with the code that was retyped.
+// An onboarding up to and including its commit point. Asks for the secrets, clears what earlier runs left at
+// the agents, runs the ceremony, and stages everything needed afterwards before it writes the tool's
+// signature. Returns the kit, opened with the retyped code.
 Result<OpenedKit> make_key(const OnboardOptions& options, OnboardingDirectory& directory,
                            std::span<InvitedAgent> agents, const Operator& person, std::int64_t now_ms,
                            Random& random);

@@ -35,7 +35,7 @@ Status NewRecovery::show() {
 Status NewRecovery::reopen() {
   auto input = retyped_code();
   if (!input) return std::move(input).error();
-  // Read from the bytes that will be stored; open() compares the key inside with the recovery key.
+  // Read from the bytes that will be stored. open() compares the key inside with the recovery key.
   auto blob = RecoveryBlob::parse(sealed_->first.encoded());
   if (!blob) return std::move(blob).error();
   auto opened = blob->open(*input);

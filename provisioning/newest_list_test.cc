@@ -1,4 +1,4 @@
-// What agents tell of the tenant's lists, and what the tool makes of it.
+// The tenant's lists as agents report them, and how the tool uses them.
 
 #include <gtest/gtest.h>
 
@@ -37,7 +37,7 @@ TEST_F(NewestList, IsTheNewestThatAnAgentHas) {
   EXPECT_TRUE(both.someone_lacks(third));
 }
 
-// An agent cannot keep the administrator from removing somebody at the other one.
+// An agent must not be able to prevent the removal of a client at the other one.
 TEST_F(NewestList, IsNotHeldUpByWhatOneAgentAnswersOtherwise) {
   const Bytes second = list(2);
   const Bytes fourth = list(4);
@@ -55,7 +55,7 @@ TEST_F(NewestList, IsNotHeldUpByWhatOneAgentAnswersOtherwise) {
   EXPECT_EQ(must(lists().newest(fourth)), fourth);
 }
 
-// Whoever has the client CA's key gives each agent another list. The administrator signs one over both.
+// A thief of the client CA's key gives each agent another list. The administrator signs one above both.
 TEST_F(NewestList, TwoOfOneSerialLockNobodyOut) {
   const Bytes known = list(4);
   const Bytes one = list(5, 1);
@@ -92,7 +92,7 @@ TEST_F(NewestList, OfTheFoldersSerialAnotherOneLocksNobodyOut) {
   EXPECT_FALSE(later.fork());
 }
 
-// What an agent that joins keeps, and takes no other list for.
+// A list that an agent keeps after it joined, for which it refuses the given one.
 TEST_F(NewestList, OfAnAgentThatJoinedIsNoOlderOneAndDestroysNothing) {
   const auto keys = [&](std::uint64_t serial, protocol::KeyUse use) {
     return protocol::KeyList{

@@ -23,8 +23,9 @@ struct OnboardOptions {
   bool same_host = false;
 };
 
-// Makes a company's key and all that goes with it. May be run again after any failure or crash, with the same
-// invitations and folder: it finishes what was committed, or clears what was not and begins anew.
+// Makes a company's key and everything that belongs to it. It can be run again with the same invitations and
+// folder after any failure or crash: it then finishes what was committed, or clears what was not and starts
+// over.
 Status onboard(const OnboardOptions& options, const Operator& person, std::int64_t now_ms, Random& random);
 
 }  // namespace coprotect::provisioning

@@ -80,7 +80,7 @@ Status OnboardingDirectory::install() {
     return Error(Code::unavailable, "cannot read \"" + staging().string() + "\": " + error.message());
   std::ranges::stable_partition(names, [&](const fs::path& name) { return name != kit_name(); });
   for (const fs::path& name : names) {
-    // A temporary file of a killed run; whatever it would have become was written again.
+    // A killed run's temporary file. Its final file was written again.
     if (name == kUnopenedMark || name.string().find(".tmp-") != std::string::npos) continue;
     if (auto moved = rename_durable(staging() / name, directory_ / name); !moved) return moved;
   }

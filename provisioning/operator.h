@@ -8,11 +8,11 @@
 
 namespace coprotect::provisioning {
 
-// The person, or the script, that runs the tool. Secrets go through the terminal without echo, or through
-// file descriptors that the caller opened for them, into and out of locked memory.
+// The person or script that runs the tool. Secrets pass through the terminal without echo, or through file
+// descriptors that the caller opened for them, into and out of locked memory.
 class Operator {
  public:
-  // Where a secret comes from or goes to instead of the terminal.
+  // The descriptors for secrets, instead of the terminal.
   struct Descriptors {
     std::optional<int> show_code;
     std::optional<int> code;
@@ -26,28 +26,28 @@ class Operator {
   void progress(std::string_view text) const;
   void warn(std::string_view text) const;
 
-  // Shows the recovery code, once. On a terminal waits until it is written down and takes it off the screen
-  // again.
+  // Shows the recovery code, once. On a terminal it waits until the code is written down, then erases it from
+  // the screen.
   Status show_code(const Secret& code) const;
   // The code as the operator typed it. Each call reads one line.
   Result<Secret> retyped_code() const;
   // The code that opens a recovery kit. Each call reads one line.
   Result<Secret> recovery_code() const;
-  // The same person, asked for the code of a second kit.
+  // The same operator, asked for the code of a second kit.
   Operator with_code_of_ca_kit() const {
     Descriptors descriptors = descriptors_;
     descriptors.code = descriptors.ca_code;
     return Operator(descriptors);
   }
-  // How often it is worth asking: a descriptor has one answer, a person three.
+  // How many attempts make sense: a descriptor has one answer, a person gets three attempts.
   int code_tries() const { return descriptors_.code ? 1 : 3; }
   // Typed twice on a terminal. Code::wrong_code if the two differ.
   Result<Secret> new_ca_passphrase() const;
   Result<Secret> ca_passphrase() const;
   Result<Secret> organisation_passphrase() const;
-  // Has a word typed. Code::denied if another one was.
+  // Asks for a word to be typed. Code::denied if another one was typed.
   Status confirm(std::string_view prompt, std::string_view word) const;
-  // Has the key_id typed of a key that is to be lost. Code::denied if another one was.
+  // Asks for the key_id of a key that will be lost. Code::denied if another one was typed.
   Status confirm_key_id(ByteView key_id) const;
 
  private:

@@ -40,7 +40,7 @@ Status make_organisation(const OrganisationOptions& options, const Operator& per
   if (passphrase->size() == 0)
     return Error(Code::denied, "the passphrase for the organisation's key is empty");
   const auto key = protocol::SigningKey::generate(random);
-  // The certificate is a place for the public key: nobody verifies a chain to it.
+  // The certificate only carries the public key. No chain is verified to it.
   const auto certificate = issue_certificate({.common_name = "coprotect organisation",
                                               .use = protocol::CertificateUse::authority,
                                               .uris = {},
@@ -111,7 +111,7 @@ Result<OrganisationCertificate> organisation_of(const protocol::Invitation& invi
 OrganisationCertificate certify_recovery(const std::string& tenant, const protocol::SigningKey& ca_key,
                                          const protocol::HpkePublicKey& recovery_key) {
   auto certificate = OrganisationCertificate::issue_recovery(tenant, ca_key, recovery_key);
-  invariant(static_cast<bool>(certificate));  // a tenant's name is an organisation's, and our key is a point
+  invariant(static_cast<bool>(certificate));  // a tenant's name is a valid name, and our key is a point
   return *std::move(certificate);
 }
 

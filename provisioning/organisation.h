@@ -9,15 +9,15 @@
 
 namespace coprotect::provisioning {
 
-// A provider's organisation (protocol/SPEC.md §5.1): a name and a key that certifies the provider's agents.
-// It lies in a folder of its own, the key sealed under a passphrase as a client CA's is. The folder is needed
-// only while an agent is made.
+// A provider's organisation (protocol/SPEC.md §5.1): a name, and a key that certifies the provider's agents.
+// It has its own folder, in which a passphrase seals the key, as for a client CA. The folder is needed only
+// when an agent is made.
 struct OrganisationOptions {
   std::filesystem::path out;
   std::string name;
-  std::uint32_t memory_mib = kCaKeyMemoryMib;  // that each try of the passphrase takes
+  std::uint32_t memory_mib = kCaKeyMemoryMib;  // for each guess of the passphrase
 };
-// Code::conflict if the folder holds an organisation already.
+// Code::conflict if the folder already contains an organisation.
 Status make_organisation(const OrganisationOptions& options, const Operator& person, std::int64_t now_ms,
                          Random& random);
 
@@ -28,9 +28,10 @@ struct Organisation {
 // Asks for the passphrase.
 Result<Organisation> open_organisation(const std::filesystem::path& folder, const Operator& person);
 
-// Whose agent an invitation's is: what the invitation says, or the company's, which then certifies it with
-// its client CA. Code::denied if the invitation says nothing and the administrator did not name the agent as
-// the company's own (`ours`): a provider could pass off an agent as the company's by saying nothing.
+// The organisation of an invitation's agent: the one in the invitation, or else the company, which certifies
+// the agent with its client CA. Code::denied if the invitation names none and the administrator did not name
+// the agent as the company's own (`ours`). Otherwise a provider could pass off its agent as the company's by
+// naming none.
 Result<protocol::OrganisationCertificate> organisation_of(const protocol::Invitation& invitation,
                                                           const std::string& tenant,
                                                           const protocol::SigningKey* ca_key, bool ours);

@@ -15,7 +15,7 @@ TEST(Quorums, AreAllSetsOfTWithOneShareEach) {
 }
 
 TEST(Quorums, LeaveOutNobodyWhoIsNeeded) {
-  // The first party holds two shares of the three that are needed.
+  // The first party holds two of the three shares needed.
   EXPECT_EQ(quorums_of({2, 1, 1, 1}, 3), (Quorums{{0, 1}, {0, 2}, {0, 3}, {1, 2, 3}}));
   EXPECT_TRUE(quorums_of({1, 1}, 3).empty());
 }

@@ -35,7 +35,7 @@ void write_command(std::ostream& page, const std::string& kit) {
        << "  the cloud's agent, if the company lost its machines.\n";
 }
 
-// No command of ours uses such a key.
+// None of our commands uses such a key.
 void write_derivation(std::ostream& page) {
   page << ", whichever answers. This key opens no .cop files: other programs derive\n"
        << "keys with it (Diffie-Hellman). Without one of the two agents they need the\n"

@@ -1,5 +1,5 @@
-// A token that locks after a few tries: the commands that make an agent's folder are repeated when they fail,
-// and what they made is gone then.
+// A token locks after a few attempts. The commands that make an agent's folder are repeated after a failure,
+// and what they made is then gone.
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -43,7 +43,7 @@ class RefusedPin : public testing::Test {
         {.from = scratch_ / "backup", .directory = scratch_ / name, .token_helper = COPROTECT_TOKEN},
         now_ms(), system_random());
   }
-  // Of an agent that never started, with an empty store.
+  // A backup of an agent that never started, with an empty store.
   void make_backup() const {
     ASSERT_TRUE(init("agent"));
     Owned<sqlite3, sqlite3_close_v2> store;
@@ -55,7 +55,7 @@ class RefusedPin : public testing::Test {
     const auto made = back_up({.directory = scratch_ / "agent", .out = scratch_ / "backup"});
     ASSERT_TRUE(made) << made.error().message();
   }
-  // Each wrong PIN is tried once, however often the command is repeated, and then the right one works.
+  // Each wrong PIN is tried once, however often the command is repeated. Then the right one works.
   template <typename Run>
   void is_tried_once(Run run) const {
     const std::size_t before = device_.logins();
@@ -86,10 +86,10 @@ TEST_F(RefusedPin, IsNotTriedAgainByTheNextRestoreBackup) {
   make_backup();
   is_tried_once([&] { return restore("new"); });
   EXPECT_FALSE(fs::exists(scratch_ / "new.pin-refused"));
-  is_tried_once([&] { return restore("agent"); });  // in place of the one that is there
+  is_tried_once([&] { return restore("agent"); });  // in place of the existing one
 }
 
-// The agent tried it, and that is why somebody takes the backup.
+// The agent tried it, and that is why the operator uses the backup.
 TEST_F(RefusedPin, OfTheAgentIsNotTriedByRestoreBackup) {
   make_backup();
   write_pin("314159");

@@ -18,7 +18,7 @@ using protocol::Bundle;
 using protocol::Certificate;
 using protocol::SigningKey;
 
-// The administrator of the folder, or, if its certificate is missing or has run out, one for the hour.
+// The folder's administrator. If its certificate is missing or has expired, one that is valid for an hour.
 Result<Credential> administrator_of(const fs::path& directory, const Bundle& bundle, const SigningKey& ca_key,
                                     std::int64_t now_ms, Random& random) {
   auto administrator = ClientDirectory::load(directory / "admin" / "config.toml");
@@ -48,7 +48,7 @@ std::string named(std::string_view what, const std::set<std::string>& names) {
   return text;
 }
 
-// "client list 20 of DATE", which is not the folder's.
+// "client list 20 of DATE", if it is not the folder's.
 template <typename List>
 std::string not_of_folder(std::string_view kind, const List& newest, const List& folders) {
   return "the agents have " + std::string(kind) + " " + std::to_string(newest.serial) + " of " +
@@ -134,8 +134,8 @@ Status Registry::give(Published& published) {
   return given;
 }
 
-// What all refuse was never signed: a later run must not take it for the newest, nor one of a fork for the
-// folder's.
+// A list that all agents refused is treated as never signed: a later run must not use it as the newest, nor
+// one list of a fork as the folder's.
 Status Registry::withdraw(Published& published, Bytes before) {
   const fs::path file = directory_ / published.lists.kind().file;
   published.newest = std::move(before);
@@ -218,7 +218,7 @@ Result<protocol::ClientList> Registry::chosen(protocol::ClientList newest, ListB
   std::set<std::string> removed, added;
   bool locks_out = false;
   const std::string recovery = "coprotect:" + newest.tenant + ":recovery:";
-  // Agents know a client by both.
+  // Agents identify a client by both.
   const auto is_on = [](const protocol::ClientList& list, const Digest& key, const std::string& uri) {
     const auto found = list.clients.find(key);
     return found != list.clients.end() && found->second == uri;

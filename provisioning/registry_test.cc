@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kCaPassphrase = "a passphrase";
 
-// A company's folder, and agents that tell and refuse lists as a test says.
+// A company's folder, and agents that report and refuse lists as a test defines.
 class RegistryTest : public testing::Test {
  protected:
   RegistryTest() {
@@ -35,7 +35,7 @@ class RegistryTest : public testing::Test {
     for (const char* const name : {"cloud", "company"})
       agents_.agent(name).takes_list = Error(Code::conflict, "no such list is taken");
   }
-  // As a command does that needs the newest client list.
+  // Like a command that needs the newest client list.
   Result<protocol::ClientList> clients(ListBase base = ListBase::newest) {
     int ends[2];
     EXPECT_EQ(pipe(ends), 0);
@@ -53,8 +53,8 @@ class RegistryTest : public testing::Test {
   const fs::path folder_ = scratch_ / "company";
 };
 
-// Two lists of one number are at the agents, and the folder has none. The next run must not take one of them
-// for the folder's.
+// The agents have two lists with one number, and the folder has none. The next run must not treat one of them
+// as the folder's.
 TEST_F(RegistryTest, AListThatAllRefuseLeavesTheFolderAsItWas) {
   agents_.agent("cloud").list = list(5, 1);
   agents_.agent("company").list = list(5, 2);
@@ -68,7 +68,7 @@ TEST_F(RegistryTest, AListThatAllRefuseLeavesTheFolderAsItWas) {
   EXPECT_EQ(must(client::read_small_file(file, kMaxFile)), own);
 }
 
-// The list over both is the folder's from then on.
+// From then on the list above both is the folder's.
 TEST_F(RegistryTest, AListOverTwoOfOneNumberIsKept) {
   agents_.agent("cloud").list = list(5, 1);
   agents_.agent("company").list = list(5, 2);
@@ -77,7 +77,7 @@ TEST_F(RegistryTest, AListOverTwoOfOneNumberIsKept) {
   EXPECT_EQ(must(kClientLists.serial(kept, agents_.newest().parameters()->client_ca)), 6u);
 }
 
-// What stands before an agent says that it took the list, and kept it back: the removed client would stay.
+// A front claims that the agent accepted the list, but withholds it. The removed client would stay enrolled.
 TEST_F(RegistryTest, WhatIsNotSignedByTheAgentWasNotTaken) {
   const client::Credentials person = agents_.credentials();
   SignedLists lists(kClientLists, agents_.newest(), {person.certificate}, person.key);
@@ -92,7 +92,8 @@ TEST_F(RegistryTest, WhatIsNotSignedByTheAgentWasNotTaken) {
   EXPECT_FALSE(lists.refused_by_all());
 }
 
-// Somebody else signed it: it is taken only if people say so, once it would keep the company out.
+// Another signer made it. If it would lock the company out, it is accepted only after the operator confirms
+// it.
 TEST_F(RegistryTest, AListThatIsNotTheFoldersIsShown) {
   const auto signed_list = [&](std::uint64_t serial, std::map<Digest, std::string> clients) {
     return protocol::ClientList{
@@ -114,7 +115,7 @@ TEST_F(RegistryTest, AListThatIsNotTheFoldersIsShown) {
   EXPECT_NE(warned.find("client list 20"), std::string::npos) << warned;
   EXPECT_NE(warned.find("its last one is 5; removed 1: " + alice), std::string::npos) << warned;
 
-  // Agents know a client by key and name: the same keys under other names keep everybody out, too.
+  // Agents identify a client by key and name, so the same keys under other names also lock everybody out.
   agents_have({{Digest{1}, "coprotect:acme:user:x"}, {Digest{2}, "coprotect:acme:user:y"}});
   EXPECT_EQ(clients().error().code(), Code::conflict);
   agents_have({{Digest{3}, "coprotect:acme:admin:evil"}});

@@ -26,7 +26,7 @@ Digest digest_from(ByteView bytes) {
   return digest;
 }
 
-// The damaged entries, and the hashes that their contents had.
+// The damaged entries, with the hashes of their original contents.
 Result<Demanded> find_damaged(const StoredLog& log, const protocol::PublicKeyBytes& agent) {
   const auto encoded_cut = log.cut();
   if (!encoded_cut) return encoded_cut.error();

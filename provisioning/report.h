@@ -7,7 +7,7 @@
 
 namespace coprotect::provisioning {
 
-// What the tool exits with; the same numbers as the client's.
+// The tool's exit codes. The numbers are the client's.
 enum class Exit {
   done = 0,
   some_failed = 1,
@@ -20,22 +20,22 @@ enum class Exit {
 };
 Exit exit_for(Code code);
 
-// This error with a hint, which report() puts on a line of its own.
+// This error with a hint, which report() prints on its own line.
 Error with_hint(Error error, std::string_view hint);
 
-// What agents answered to a command that speaks to all of them, whichever fails on the way.
+// The errors of a command that addresses all agents and continues after a failure.
 class Failures {
  public:
-  void add(const Error& why);  // which names the agent
+  void add(const Error& why);  // the error names the agent
   bool none() const { return !first_; }
-  // The first error's code, with what all said.
+  // The first error's code, with all messages.
   Status status() const;
 
  private:
   std::optional<Error> first_;
 };
 
-// Prints "coprotect-provision: error: …" and the hint, if there is one, to stderr and gives the exit status.
+// Prints "coprotect-provision: error: …" and the hint, if any, to stderr. Returns the exit status.
 Exit report(const Error& error);
 
 }  // namespace coprotect::provisioning

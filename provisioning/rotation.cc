@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using protocol::Bundle;
 using protocol::KeyUse;
 
-// Holds the new key's name from before its ceremony until both agents have the list with it.
+// Contains the new key's name from before its ceremony until both agents have the list with it.
 constexpr std::string_view kUnfinished = ".rotation";
 constexpr std::size_t kMaxName = 64;
 
@@ -48,7 +48,7 @@ Result<std::string> begin(const RotateOptions& options, const std::string& tenan
     return **earlier;
   }
   std::string name = options.name ? *options.name : free_name(options.directory);
-  // Before it is noted: nothing else would be rotated to any more.
+  // Checked before it is stored: afterwards no rotation could use another name.
   if (auto valid = check_further_name(name, tenant); !valid) return std::move(valid).error();
   if (auto noted = write_durable(options.directory / kUnfinished, bytes_of(name), kPublicMode); !noted)
     return std::move(noted).error();
@@ -65,7 +65,7 @@ Status end(const fs::path& directory) {
   return synced;
 }
 
-// The list in which the new key encrypts. May be repeated.
+// Publishes the list in which the new key encrypts. May be repeated.
 Status publish(const Bundle& bundle, Registry& registry, std::int64_t now_ms) {
   auto list = registry.keys(now_ms);
   if (!list) return std::move(list).error();

@@ -6,15 +6,15 @@
 
 namespace coprotect::provisioning {
 
-// An agent of a key, asked by requests that an administrator signs. Replies are opened here, and their
-// signatures checked.
+// A connection to an agent of a key, for requests that an administrator signs. Opens the replies and checks
+// their signatures.
 class SignedLink {
  public:
-  // `credentials` outlives the link.
+  // `credentials` must outlive the link.
   SignedLink(const protocol::Bundle& bundle, const protocol::Party& party,
              const client::Credentials& credentials, std::chrono::milliseconds deadline);
 
-  // What the agent answers, as client::ask() says (client/signed_call.h).
+  // The agent's answer, with the errors of client::ask() (client/signed_call.h).
   Result<Secret> ask(std::string_view endpoint, protocol::RequestBody body, std::string_view reason,
                      Random& random);
 

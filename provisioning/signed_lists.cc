@@ -72,14 +72,14 @@ Result<std::uint64_t> serial_past_all(const ListKind& kind, std::uint64_t presen
 
 Result<Bytes> SignedLists::newest(const std::optional<Bytes>& local) {
   std::vector<std::uint64_t> serials;
-  std::vector<std::pair<std::string, Bytes>> lists;  // who told it
+  std::vector<std::pair<std::string, Bytes>> lists;  // by the agent that reported it
   if (local) {
     auto known = kind_.serial(*local, ca_);
     if (!known) return std::move(known).error().in("\"" + std::string(kind_.file) + "\"");
     serials.push_back(*known);
     lists.emplace_back("this folder", *local);
   }
-  // What one agent answers otherwise keeps nobody from acting at the others.
+  // One agent's error must not prevent work at the others.
   std::optional<Error> failed;
   for (Agent& agent : agents_) {
     auto list = agent.link.get(path_);

@@ -9,71 +9,72 @@
 
 namespace coprotect::provisioning {
 
-// The longest that a client's certificate may be valid.
+// The maximum validity of a client's certificate.
 constexpr unsigned kMaxClientDays = 90;
 
-// What a tenant's client CA signs for the agents, with a serial number that only grows.
+// A list that a tenant's client CA signs for the agents, with a serial number that only increases.
 struct ListKind {
-  std::string_view name;  // as messages call it
+  std::string_view name;  // as in messages
   std::string_view path;  // the end of /v1/tenants/{tenant}/…
-  std::string_view file;  // the last one that was signed, in the folder of the client CA: no serial repeats
+  std::string_view file;  // the last signed one, in the client CA's folder, so that no serial repeats
   Result<std::uint64_t> (*serial)(ByteView list, const protocol::Certificate& ca);
   protocol::ListKind kind;
 };
 extern const ListKind kClientLists;  // SPEC.md §7.4
 extern const ListKind kKeyLists;     // SPEC.md §10
 
-// The serial number of a list that an agent tells. Code::conflict if no list may have it yet
-// (protocol/message/list_serial.h): no agent took such a list, so this one lies, or its clock or ours is
+// The serial number of a list from an agent. Code::conflict if no list may have it yet
+// (protocol/message/list_serial.h). No agent accepts such a list, so this agent lies, or its clock or ours is
 // wrong.
 Result<std::uint64_t> told_serial(const ListKind& kind, ByteView list, const protocol::Certificate& ca,
                                   const std::string& agent);
-// The number of the list that follows. Code::conflict if there is none.
+// The serial number of the next list. Code::conflict if there is none.
 Result<std::uint64_t> serial_after(const ListKind& kind, std::uint64_t present);
-// The number of a list that follows the present one and all that others can have signed by now without being
-// seen: the time, if that is greater.
+// A serial number above the present one and above all that others can have signed unseen by now: the time, if
+// that is greater.
 Result<std::uint64_t> serial_past_all(const ListKind& kind, std::uint64_t present, std::int64_t now_ms);
 
 // Different lists with the newest serial number. An administrator signs one list at a time, and an agent
-// takes one of each number: somebody else has the client CA's key, or a copy of its folder is in use.
+// accepts one per number. So a fork means that someone else has the client CA's key, or that a copy of its
+// folder is in use.
 struct Fork {
   std::uint64_t serial;
-  std::vector<Bytes> lists;  // those of this number, each once
-  std::string what;          // who tells them, and what that means
+  std::vector<Bytes> lists;  // all lists with this number, each once
+  std::string what;          // who reported them, and what that means
   bool in_folder;            // whether the folder has a list of any number
 };
 
-// A list of one kind at a key's agents: fetched, compared, replaced.
+// The lists of one kind at a key's agents: fetches, compares and replaces them.
 class SignedLists {
  public:
-  // `chain` and `key` are what the tool shows of itself; `key` outlives the object.
+  // `chain` and `key` are the tool's identity. `key` must outlive the object.
   SignedLists(const ListKind& kind, const protocol::Bundle& bundle, std::vector<protocol::Certificate> chain,
               const protocol::SigningKey& key);
 
   const ListKind& kind() const { return kind_; }
-  // The newest of `local` and what the agents have. An agent that cannot be reached, answers with an error,
-  // with what the CA did not sign or with a told_serial() that is none, or has no list yet, does not count,
-  // but at least one must answer. Code::not_found if there is none. If there is a fork(), the one in the
-  // folder, or, without one, the first of those that have the newest number: a list of a greater number has
-  // to be signed over them.
+  // The newest of `local` and the agents' lists. At least one agent must answer. An agent does not count if
+  // it is unreachable, answers with an error, has no list yet, or sends a list that the CA did not sign or
+  // whose told_serial() is invalid. Code::not_found if there is no list. If there is a fork(), the folder's
+  // list, or without one the first of those with the newest number: a list with a greater number must then be
+  // signed.
   Result<Bytes> newest(const std::optional<Bytes>& local);
-  // As newest() found it; nothing if the newest number is one list's.
+  // The result of newest(). Nothing if only one list has the newest number.
   const std::optional<Fork>& fork() const { return fork_; }
-  // Whether an agent has an older list than this one, or none, as far as newest() heard.
+  // Whether an agent has an older list than this one, or none, according to newest().
   bool someone_lacks(ByteView list) const;
-  // Gives the list to every agent. All are tried; the error names those that did not take it. An agent took
-  // it if it signs that: Code::bad_proof if what answers in its place only says so.
+  // Sends the list to every agent. All are tried; the error names those that did not accept it. Only the
+  // agent's signature proves that it accepted. Code::bad_proof if an answer claims so without it.
   Status push(ByteView list);
-  // Whether every agent refused what push() brought last: nobody has it, and nobody will.
+  // Whether every agent refused the list of the last push(). Then no agent has it or will have it.
   bool refused_by_all() const;
 
  private:
   struct Agent {
     client::AgentClient link;
     protocol::VerifyKey identity;
-    std::optional<Bytes> list;  // as newest() got it
+    std::optional<Bytes> list;  // from newest()
     bool answered = false;
-    bool refused = false;  // what push() brought
+    bool refused = false;  // the list of push()
   };
   const ListKind& kind_;
   protocol::Certificate ca_;

@@ -11,7 +11,7 @@
 namespace coprotect::provisioning {
 namespace {
 
-// One agent with the client CA's key does not keep the tool from signing a list that all others take.
+// An agent with the client CA's key must not keep the tool from signing a list that all others accept.
 TEST(ToldSerial, IsOneThatAnAgentCanHaveTaken) {
   const TestTenant tenant;
   const auto told = [&](std::uint64_t serial) {

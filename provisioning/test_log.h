@@ -13,7 +13,7 @@ using protocol::LogEntry;
 using protocol::LogHead;
 using protocol::LogReply;
 
-// A log of some entries, and pages of it as an agent would give them.
+// A log of several entries, and its pages as an agent returns them.
 class TestLog : public testing::Test {
  protected:
   TestLog() {

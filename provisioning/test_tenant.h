@@ -50,7 +50,7 @@ struct TestTenant {
                               key, &ca.certificate, ca.key, system_random());
   }
 
-  // A blob of the least cost that is allowed, and the kit made with it.
+  // A blob with the lowest allowed cost, and the kit made with it.
   protocol::RecoveryKit kit() const {
     const Secret input = Secret::copy_of(bytes_of("the input"));
     auto blob = protocol::RecoveryBlob::seal_with({8, 1, 1}, {}, {}, input, bundle.key_id(),

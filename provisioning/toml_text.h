@@ -5,7 +5,7 @@
 
 namespace coprotect::provisioning {
 
-// A TOML 1.0 basic string, quotes included.
+// A TOML 1.0 basic string, including the quotes.
 std::string toml_string(std::string_view text);
 
 }  // namespace coprotect::provisioning

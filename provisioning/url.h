@@ -8,7 +8,7 @@
 
 namespace coprotect::provisioning {
 
-// The URL of an agent, taken apart.
+// A parsed agent URL.
 struct Url {
   std::string host;  // without the brackets of an IPv6 address
   std::uint16_t port;
@@ -17,12 +17,12 @@ struct Url {
   static Result<Url> parse(std::string_view text);
   // Whether the host is an IP address rather than a name.
   bool is_address() const;
-  // HOST:PORT, with brackets where they belong.
+  // HOST:PORT, with brackets where needed.
   std::string authority() const;
 };
 
-// Whether the URL's host is this machine: one of its own addresses, or a name that resolves to one. False if
-// it does not resolve.
+// Whether the URL's host is this machine: one of its addresses, or a name that resolves to one. False if it
+// does not resolve.
 bool is_this_host(const Url& url);
 
 }  // namespace coprotect::provisioning

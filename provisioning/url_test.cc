@@ -35,7 +35,7 @@ TEST(Url, RefusesEverythingElse) {
 TEST(Url, KnowsItsOwnHost) {
   for (const char* host : {"127.0.0.1", "127.9.9.9", "::1", "localhost"})
     EXPECT_TRUE(is_this_host({host, 1})) << host;
-  // RFC 5737 and RFC 3849 keep these for documentation; RFC 2606 the name.
+  // RFC 5737 and RFC 3849 reserve these addresses for documentation, RFC 2606 the name.
   for (const char* host : {"192.0.2.1", "2001:db8::1", "does-not-exist.invalid"})
     EXPECT_FALSE(is_this_host({host, 1})) << host;
 }

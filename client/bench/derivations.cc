@@ -1,5 +1,5 @@
-// Derivations per second of clients that ask two agents at once: 1, 8 and 64 threads, each with connections
-// of its own that it keeps. As the client of COPROTECT_CONFIG, with its key "derive":
+// Derivations per second for clients that ask two agents in parallel: 1, 8 and 64 threads, each with its own
+// persistent connections. Runs as the client of COPROTECT_CONFIG, with its key "derive":
 //   . SYSTEM/env.sh && build/release/bin/derivation_bench
 
 #include <benchmark/benchmark.h>

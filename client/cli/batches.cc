@@ -10,7 +10,7 @@ LockedFile locked(const Waiting& file, const protocol::KeyId& key_id) {
 }  // namespace
 
 void Batches::add(Waiting file, const Openings::Choice& choice) {
-  // Each file that waits is open.
+  // Each waiting file is open.
   if (waiting_ == protocol::kMaxItems) flush();
   Batch& batch = batches_[choice.quorum];
   const std::size_t share = request_share(locked(file, choice.key_id));

@@ -9,23 +9,23 @@
 
 namespace coprotect::client {
 
-// A file whose header was read and that waits for its batch.
+// A file whose header has been read and that waits for its batch.
 struct Waiting {
   Job job;
   Input input;
   protocol::Header header;
 };
 
-// Opens headers in batches, one for each key, so that a folder costs each agent few requests and the client
+// Opens headers in batches, one batch per key. A folder thus costs each agent few requests and the client
 // little memory.
 class Batches {
  public:
-  // Told what becomes of each file: m, which the header's MAC has not confirmed yet, or why there is none.
+  // Called with each file's result: m, which the header's MAC has not confirmed yet, or the error.
   using Finish = std::function<void(Waiting& file, const Result<protocol::Element>& m)>;
   explicit Batches(Finish finish) : finish_(std::move(finish)) {}
 
   void add(Waiting file, const Openings::Choice& choice);
-  // Opens what still waits.
+  // Opens the files that still wait.
   void flush();
 
  private:

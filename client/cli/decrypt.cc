@@ -10,7 +10,7 @@
 namespace coprotect::client {
 namespace {
 
-// What a regular input and its output should be like; nothing is known of streams.
+// The expected sizes of a regular input and its output. Unknown for streams.
 Result<FileSizes> sizes_of(Input& input) {
   if (!input.regular()) return FileSizes{};
   const auto content = content_size(input);
@@ -23,7 +23,7 @@ bool is_there(const Job& job, const FileSizes& sizes) {
   return sizes.output && size_of_output(job) == sizes.output;
 }
 
-// Decrypts files: the headers in batches, the bodies one after another.
+// Decrypts files: headers in batches, bodies one after another.
 class Decryption {
  public:
   Decryption(Openings& openings, const Options& options, const ReadFiles& read, Report& report,
@@ -63,7 +63,7 @@ class Decryption {
     return !free;
   }
 
-  // The header's MAC is checked before a byte of the body is looked at.
+  // The header's MAC is checked before any byte of the body is used.
   void finish(Waiting& file, const Result<protocol::Element>& m) {
     if (!m) return fail_opening(file.job, m.error());
     const auto file_key = file.header.unlock(*m);

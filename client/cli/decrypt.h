@@ -5,7 +5,7 @@
 
 namespace coprotect::client {
 
-// `coprotect decrypt`: the headers go to the agents in batches, the bodies are opened here.
+// `coprotect decrypt`: sends the headers to the agents in batches, and decrypts the bodies locally.
 ExitCode decrypt(const Options& options, Report& report);
 
 }  // namespace coprotect::client

@@ -13,7 +13,7 @@
 namespace coprotect::client {
 namespace {
 
-// alice, or coprotect:acme:user:alice in full.
+// Accepts "alice", or in full "coprotect:acme:user:alice".
 std::vector<std::string> full_uris(const std::vector<std::string>& names, const protocol::Bundle& bundle,
                                    const std::string& kind) {
   std::vector<std::string> uris;
@@ -24,7 +24,7 @@ std::vector<std::string> full_uris(const std::vector<std::string>& names, const 
   return uris;
 }
 
-// The bytes of the policy that goes into each header.
+// The bytes of the policy for each header.
 Result<Bytes> find_policy(const Options& options, const protocol::Bundle& bundle) {
   if (options.policy) {
     auto bytes = read_small_file(*options.policy, protocol::kMaxPolicySize);

@@ -5,7 +5,7 @@
 
 namespace coprotect::client {
 
-// `coprotect encrypt`: needs the bundle and no network.
+// `coprotect encrypt`: needs the bundle but no network.
 ExitCode encrypt(const Options& options, Report& report);
 
 }  // namespace coprotect::client

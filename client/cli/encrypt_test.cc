@@ -59,7 +59,7 @@ TEST_F(Encrypt, ReadsAndWritesStreams) {
   EXPECT_EQ(open_with_shares("named"), program.input);
 }
 
-// Below folders whose path is longer than the system takes.
+// In folders whose path is longer than the system accepts.
 TEST_F(Encrypt, FailsWhatItCannotLookAtInAFolder) {
   fs::create_directory(folder_ / "tree");
   write_file(folder_ / "tree/x", "hello");
@@ -126,7 +126,7 @@ TEST_F(Encrypt, MirrorsFolders) {
   EXPECT_NE(ended.err.find("not a regular file"), std::string::npos);
 }
 
-// It would be missing in the encrypted tree.
+// Otherwise it would be missing in the encrypted tree.
 TEST_F(Encrypt, FailsForWhatIsCalledEncryptedAndIsNot) {
   fs::create_directories(folder_ / "tree");
   write_file(folder_ / "tree/a", "a");
@@ -212,8 +212,8 @@ TEST_F(Encrypt, LeavesNothingWhenItIsKilled) {
   const std::size_t before = entries();
   const pid_t child = encrypt({"pipe", "-o", "x.cop"}).start();
   {
-    // More than the pipe and the first windows hold: when it is written, the program is in the middle of its
-    // work.
+    // More than fits into the pipe and the first windows: once it is written, the program is in the middle of
+    // its work.
     std::ofstream pipe(folder_ / "pipe", std::ios::binary);
     pipe << some_bytes(4'000'000) << std::flush;
     ASSERT_TRUE(pipe.good());
@@ -253,7 +253,7 @@ TEST_F(Encrypt, UsesNoAlteredBundle) {
   EXPECT_FALSE(fs::exists(folder_ / "x.cop"));
 }
 
-// What the client learnt of its company's keys stands beside its configuration.
+// What the client learnt about its company's keys is beside its configuration.
 class EncryptWithAKeyList : public Company {
  protected:
   EncryptWithAKeyList() {

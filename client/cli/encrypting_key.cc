@@ -10,7 +10,7 @@ using protocol::Bundle;
 Result<Bundle> named_key(const Options& options, const std::optional<Config>& config) {
   auto bundle = find_bundle(options, config);
   if (!bundle || !config) return bundle;
-  // The configuration may be of another company, or not whole; then no list says anything of this key.
+  // The configuration may belong to another company or be incomplete. Then no list applies to this key.
   const auto store = open_key_store(*config);
   if (!store && store.error().code() != Code::altered) return bundle;
   if (!store) return store.error();

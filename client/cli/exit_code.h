@@ -4,19 +4,19 @@
 
 namespace coprotect::client {
 
-// Tells whether trying again helps. They never change their meaning.
+// Tells whether a retry helps. The codes never change their meaning.
 enum class ExitCode : int {
   done = 0,
-  some_failed = 1,  // some only, or in different ways; or a file cannot be read or written
+  some_failed = 1,  // not all failed, or in different ways; or a file cannot be read or written
   usage = 2,
-  refused = 3,      // by policy, or because certificate, bundle or key are not accepted
+  refused = 3,      // by policy, or because certificate, bundle or key is not accepted
   unreachable = 4,  // an agent does not answer
-  altered = 5,      // a file is not what its author encrypted, or not an encrypted file
+  altered = 5,      // a file is not what its author encrypted, or is not encrypted
   pending = 6,      // an approval is outstanding
   wrong_code = 7,   // recovery code or passphrase
 };
 
-// For errors on the way to an open header: of agents, configuration, bundle, kit.
+// For errors of agents, configuration, bundle or kit before a header is open.
 constexpr ExitCode exit_code_of_opening(Code code) {
   switch (code) {
     case Code::unauthenticated:
@@ -42,12 +42,12 @@ constexpr ExitCode exit_code_of_opening(Code code) {
   return ExitCode::some_failed;
 }
 
-// For a bundle or configuration: one that is not there is a matter of how the command was called.
+// For a bundle or configuration. A missing one is a usage error.
 constexpr ExitCode exit_code_of_bundle(Code code) {
   return code == Code::not_found || code == Code::malformed ? ExitCode::usage : exit_code_of_opening(code);
 }
 
-// For errors with the files themselves: one that cannot be read is no agent that cannot be reached.
+// For errors of the files themselves. An unreadable file must not look like an unreachable agent.
 constexpr ExitCode exit_code_of_file(Code code) {
   return code == Code::altered || code == Code::malformed ? ExitCode::altered : ExitCode::some_failed;
 }

@@ -29,7 +29,7 @@ Result<Inspected> read(const std::string& file) {
   return Inspected{.header = *std::move(header), .content_size = *size};
 }
 
-// Whether the bundle tells more of a key: its tenant, and the epoch that the bundle is of.
+// Whether the bundle tells more about a key: its tenant, and the bundle's epoch.
 bool tells_of(const std::optional<protocol::Bundle>& bundle, const protocol::KeyId& key_id) {
   return bundle && bundle->key_id() == key_id;
 }
@@ -53,7 +53,7 @@ Json to_json(const std::string& file, const Inspected& inspected,
                {"policy", nullptr},
                {"header_size", header.encoded().size()},
                {"content_size", inspected.content_size}};
-  // A policy that was read strictly is JSON that nothing is lost of.
+  // JSON that was parsed strictly loses nothing here.
   if (!header.core().policy.empty()) json["policy"] = Json::parse(header.core().policy, nullptr, false);
   return json;
 }
@@ -76,8 +76,8 @@ void print(const std::string& file, const Inspected& inspected,
             << "  content  " << inspected.content_size << " bytes" << std::endl;
 }
 
-// The bundle, to name tenants. Only one that was asked for must be there and be right: a file can be
-// inspected anywhere.
+// The bundle, to name tenants. It must exist and be valid only if the user named it: a file can be inspected
+// anywhere.
 Result<std::optional<protocol::Bundle>> known_bundle(const Options& options) {
   const auto config = find_config(options);
   auto bundle = config ? find_bundle(options, *config) : Result<protocol::Bundle>(config.error());

@@ -5,7 +5,7 @@
 
 namespace coprotect::client {
 
-// `coprotect inspect`: what an encrypted file says about itself, without opening it.
+// `coprotect inspect`: shows what an encrypted file says about itself, without opening it.
 ExitCode inspect(const Options& options, Report& report);
 
 }  // namespace coprotect::client

@@ -98,7 +98,7 @@ TEST_F(Recover, NamesAMistypedGroupAndRefusesAnotherCode) {
   EXPECT_EQ(recover.run().code, 5);
 }
 
-// Half of it would count as all.
+// Otherwise half of the output would look complete.
 TEST_F(Inspect, FailsIfItCannotSayIt) {
   write_file(folder_ / "x", "x");
   ASSERT_EQ(encrypt({"x"}).run().code, 0);

@@ -27,7 +27,7 @@ constexpr const char* kExitCodes =
     "exit codes: 0 done, 1 some failed, 2 usage, 3 refused, 4 agent unreachable, 5 file altered, "
     "6 approval pending, 7 wrong code";
 
-// For commands that ask the agents to open files.
+// Options of commands that ask the agents to open files.
 void add_opening(CLI::App& command, Options& options) {
   command.add_option("--reason", options.reason, "why; the agents record it");
   command.add_option("--via", options.via,
@@ -41,7 +41,7 @@ void add_opening(CLI::App& command, Options& options) {
       ->needs(recover);
 }
 
-// What the commands have in common.
+// Options of all commands.
 void add_common(CLI::App& command, Options& options) {
   command.add_option("file", options.inputs, "files, folders (with -r), or - for standard input")->required();
   command.add_option("--bundle", options.bundle, "the company's bundle, instead of the configured one");
@@ -136,7 +136,7 @@ int run(int argc, char** argv) {
 }  // namespace coprotect::client
 
 int main(int argc, char** argv) {
-  // A pipe that nobody reads and a limit on file sizes show as errors of write(2).
+  // A pipe without a reader, and a limit on file sizes, then appear as errors of write(2).
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   const auto installed = coprotect::locked_memory::install();

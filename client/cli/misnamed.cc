@@ -11,7 +11,7 @@ bool is_regular_file_itself(const fs::path& file) {
   return fs::is_regular_file(fs::symlink_status(file, ignored));
 }
 
-// Of a regular file that was skipped, why that would be wrong; nothing if it was right.
+// Why skipping this regular file would be wrong. Nothing if it is right.
 std::optional<Error> wrongly_skipped(const fs::path& file, Direction direction) {
   auto input = Input::open(file);
   const auto encrypted = input ? is_encrypted(*input) : Result<bool>(std::move(input).error());

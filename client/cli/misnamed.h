@@ -5,13 +5,13 @@
 
 namespace coprotect::client {
 
-// Files in folders of the command line that a plan leaves out for their names alone. What a file is, its
-// first bytes say: an encrypted one may have lost its .cop, and another may have got it.
+// Files in named folders that a plan skips only because of their names. A file's first bytes decide what it
+// is: an encrypted file may have lost its .cop, and another file may have gained one.
 
-// Encrypted files, and files that cannot be read, become jobs where they are, under whatever name. For the
-// files of `tree` that were skipped.
+// Turns encrypted files, and files that cannot be read, into jobs in place, whatever their names. Considers
+// the skipped files of `tree`.
 void add_misnamed(Plan& plan, const std::shared_ptr<Tree>& tree);
-// Takes those for which no output name follows out of what was skipped: they fail, one by one.
+// Of the skipped files, makes those without a derivable output name fail, one by one.
 void fail_misnamed(Plan& plan, Direction direction, Report& report);
 
 }  // namespace coprotect::client

@@ -24,8 +24,8 @@ Result<OpenedBlob> ask_and_open(const protocol::RecoveryBlob& blob, const protoc
   return open_blob(blob, bundle, *typed);
 }
 
-// The bundles in which a recovery may go on: the one that is held, after the agents were asked for newer
-// ones, and what only some of them show. If none can be asked, whoever is asked next says why.
+// The bundles that a recovery may use: the held one, after asking the agents for newer ones, then those that
+// only some agents show. If no agent can be asked, the next request reports why.
 std::vector<protocol::Bundle> bundles_to_try(const HeldBundle& held, const Credentials& credentials,
                                              const Config& config) {
   const auto history = held.ask(credentials, config.deadline);
@@ -34,7 +34,7 @@ std::vector<protocol::Bundle> bundles_to_try(const HeldBundle& held, const Crede
   return bundles;
 }
 
-// What the first of the bundles gives for which an agent gives it. The error is the one that says most.
+// The result for the first bundle for which an agent has one. Otherwise the most telling error.
 template <typename Give>
 auto first_of(const std::vector<protocol::Bundle>& bundles, Give give) -> decltype(give(bundles.front())) {
   auto given = give(bundles.front());
@@ -53,7 +53,7 @@ Result<LocalShare> share_of(const RecoveryShare& share, const std::vector<protoc
                   [&](const auto& bundle) { return share.in(bundle, credentials, config.deadline); });
 }
 
-// With kit and code alone: nothing else of the company need be left.
+// Needs only kit and code. Nothing else of the company has to be left.
 Result<Quorum> recover_with_kit(const Options& options) {
   const auto content = read_small_file(*options.kit, kMaxKitSize);
   if (!content) return Error(content.error()).in("recovery kit");
@@ -67,7 +67,7 @@ Result<Quorum> recover_with_kit(const Options& options) {
   auto credentials = open_kit_key(*kit, opened->recovery_key);
   if (!credentials) return std::move(credentials).error();
   const Config defaults{};
-  const HeldBundle held(*std::move(bundle));  // the kit stays as it is
+  const HeldBundle held(*std::move(bundle));  // the kit does not change
   const auto bundles = bundles_to_try(held, *credentials, defaults);
   auto share = share_of(opened->share, bundles, *credentials, defaults);
   if (!share) return std::move(share).error().in("recovery kit \"" + *options.kit + "\"");
@@ -97,7 +97,7 @@ Result<Enrolled> enrolled(const Options& options, HeldBundle::Warn warn) {
                   .credentials = *std::move(credentials)};
 }
 
-// An administrator, with a share that an agent keeps. The files' policies hold unless it is the recovery
+// For an administrator, with a share that an agent keeps. The files' policies apply unless it is the recovery
 // administrator.
 Result<Quorum> recover_with_agent(const Options& options, HeldBundle::Warn warn) {
   auto client = enrolled(options, std::move(warn));

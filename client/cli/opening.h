@@ -5,13 +5,13 @@
 
 namespace coprotect::client {
 
-// What opens files. Everyday: the client's credentials, and all agents of the configured key. With --recover:
-// the recovery share, from a kit, with the credentials in it, or from an agent; and any agent. Newer bundles
-// of the key are kept in place of the configured one; `warn` hears if that cannot be.
+// Prepares to open files. Everyday: with the client's credentials and all agents of the configured key. With
+// --recover: with the recovery share and any agents. The share comes from a kit, with the credentials in
+// it, or from an agent. Newer bundles of the key replace the configured one; `warn` is called if that fails.
 Result<Quorum> prepare_opening(const Options& options, HeldBundle::Warn warn = {});
 
-// How the key's agents are asked: as the command line says, else the configuration. Code::malformed if the
-// key has no such agent.
+// How to ask the key's agents: according to the command line, else to the configuration. Code::malformed if
+// the key has no such agent.
 Result<Via> find_via(const Options& options, const Via& configured, const protocol::Bundle& bundle);
 
 // All agents of a key, asked with the client's own credentials.

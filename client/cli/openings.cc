@@ -11,8 +11,8 @@ namespace {
 using protocol::KeyId;
 using protocol::KeyUse;
 
-// Which stanza is preferred, the least first: those of keys that are in use, in the list's order, then those
-// that no list names; the agents refuse the others, and say why.
+// The rank of a stanza, lowest first: keys in use in the list's order, then unlisted keys. The agents refuse
+// the others and say why.
 std::size_t rank(const KeyStore& store, const KeyId& key_id) {
   constexpr std::size_t kUnlisted = std::numeric_limits<std::size_t>::max() - 1;
   const auto* const entry = store.entry(key_id);
@@ -38,7 +38,7 @@ Result<Openings> Openings::prepare(const Options& options, HeldBundle::Warn warn
   if (!store) return std::move(store).error();
   auto credentials = own_credentials(**config);
   if (!credentials) return std::move(credentials).error();
-  // Without a list there is the first key alone; what is wrong with it is wrong with the command.
+  // Without a list there is only the first key. If its purpose is wrong, the command fails.
   if (store->list() == nullptr)
     if (auto fits = check_purpose(store->first(), protocol::Purpose::envelope); !fits)
       return std::move(fits).error();

@@ -8,26 +8,27 @@
 
 namespace coprotect::client {
 
-// The keys that a command can open files with, each with its agents. Everyday: every key that the client
-// knows, asked as its files come; the agents are asked once for keys that it does not know. With --recover,
-// or a bundle or key_id on the command line: that one key.
+// The keys with which a command can open files, each with its agents. Everyday: every key that the client
+// knows, opened when its first file comes; the agents are asked once for unknown keys. With --recover, or
+// with a bundle or key_id on the command line: only that key.
 class Openings {
  public:
-  // Newer bundles of the keys are kept in place of the older ones; `warn` hears if that cannot be.
+  // Newer bundles of the keys replace the older ones; `warn` is called if that fails.
   static Result<Openings> prepare(const Options& options, HeldBundle::Warn warn = {});
 
-  // Which of a file's stanzas is to be opened, and by whom.
+  // Which of a file's stanzas to open, and with which quorum.
   struct Choice {
     protocol::KeyId key_id;
     Quorum* quorum;
   };
-  // The newest key's stanza of those that are known. Code::not_found if there is none; other codes if the
-  // agents could not be asked for it.
+  // Of the known keys' stanzas, the newest key's. Code::not_found if there is none; other codes if the agents
+  // could not be asked for it.
   Result<Choice> choose(const protocol::Header& header);
 
   // Null with --recover, or if one key was named.
   KeyStore* store() { return everyday_ ? &everyday_->store : nullptr; }
-  // Asks the agents for newer keys, once, and warns if they have two lists of one number. Everyday only.
+  // Asks the agents once for newer keys, and warns if they have two lists with one serial number. Everyday
+  // only.
   Status update();
 
  private:

@@ -10,7 +10,7 @@
 
 namespace coprotect::client {
 
-// What the command line says. Secrets never stand there.
+// The parsed command line. It never contains a secret.
 struct Options {
   std::vector<std::string> inputs;
   std::optional<std::string> output;
@@ -39,21 +39,20 @@ struct Options {
   std::string key_name;  // empty: the first key
 };
 
-// The configuration that was named, or the one at its usual place if there is one there.
+// The named configuration, or the one in its default place if that exists.
 Result<std::optional<Config>> find_config(const Options& options);
 
-// Code::malformed unless the text is 64 hexadecimal digits; `what` names it.
+// Code::malformed unless the text is 64 hexadecimal digits. `what` names it in the message.
 Result<protocol::KeyId> read_key_id(std::string_view text, const std::string& what);
 
-// The bundle to use: the one that was named, else the configured one; pinned by --key-id, else by the
-// configuration. Without --bundle, --key-id may name any key that is known. Code::denied if its key is not
-// for files.
+// The bundle to use: the named one, else the configured one. It is pinned by --key-id, else by the
+// configuration. Without --bundle, --key-id may name any known key. Code::denied if its key is not for files.
 Result<protocol::Bundle> find_bundle(const Options& options, const std::optional<Config>& config);
 
-// The configuration's first key, with what the client learnt of others.
+// The configuration's first key, with what the client has learnt about others.
 Result<KeyStore> open_key_store(const Config& config);
 
-// The client's own credentials; the passphrase of an encrypted key is asked for at the terminal.
+// The client's own credentials. Asks at the terminal for the passphrase of an encrypted key.
 Result<Credentials> own_credentials(const Config& config);
 
 }  // namespace coprotect::client

@@ -28,20 +28,20 @@ mode_t current_umask() {
   return mask;
 }
 
-// x.cop of x, or x of x.cop. Nothing if that is not what the name is like.
+// x.cop for x, or x for x.cop. Nothing if the name does not have that form.
 std::optional<fs::path> renamed(Direction direction, const fs::path& path) {
   if (direction == Direction::seal) return fs::path(path.string() + std::string(kExtension));
   if (path.extension() != kExtension) return std::nullopt;
   return fs::path(path).replace_extension();
 }
 
-// Where the outputs of an input go: to `folder` in the tree.
+// Where the outputs of an input go: into `folder` in the tree.
 struct Outputs {
   std::shared_ptr<Tree> tree;
   fs::path folder = {};
 };
 
-// Why a file in a folder is left alone; empty if it is not.
+// Why a file in a folder is skipped. Empty if it is not.
 std::string reason_to_skip(const Walk::Entry& entry, Direction direction) {
   if (entry.type == fs::file_type::symlink) return "symbolic links are not followed";
   if (entry.type != fs::file_type::regular) return "not a regular file";
@@ -50,7 +50,7 @@ std::string reason_to_skip(const Walk::Entry& entry, Direction direction) {
   return encrypted ? "" : "name does not end in .cop";
 }
 
-// Adds the files of a folder, in the order of their names, so that two runs are alike.
+// Adds the files of a folder, sorted by name, so that two runs are the same.
 void add_folder(Plan& plan, Direction direction, const std::shared_ptr<Tree>& tree, const Outputs& mirror) {
   const fs::path& folder = tree->root();
   Walk walk = Walk::through(folder);
@@ -69,7 +69,7 @@ void add_folder(Plan& plan, Direction direction, const std::shared_ptr<Tree>& tr
   }
 }
 
-// The last component of a name, also of "folder/".
+// The last component of a name, also for "folder/".
 fs::path base_name(const fs::path& path) {
   const fs::path normal = fs::absolute(path).lexically_normal();
   return normal.has_filename() ? normal.filename() : normal.parent_path().filename();
@@ -95,7 +95,7 @@ Status add(Plan& plan, Direction direction, const std::string& input, bool recur
     Outputs mirror{.tree = tree};
     if (named) {
       if (!output_is_folder) plan.output_tree = std::make_shared<Tree>(*named);
-      // Of several, each becomes a folder in -o.
+      // With several inputs, each becomes a folder in -o.
       mirror = {.tree = plan.output_tree, .folder = output_is_folder ? base_name(path) : fs::path()};
     }
     add_folder(plan, direction, tree, mirror);
@@ -113,8 +113,8 @@ Status add(Plan& plan, Direction direction, const std::string& input, bool recur
   return Done{};
 }
 
-// Why a job cannot have its output: of "..cop" it would be the folder itself, and of two files that would
-// become one nobody knows which is meant. Nothing if it can.
+// Why a job cannot have its output: the output of "..cop" would be a folder, and if two files have the same
+// output, it is unclear which one is meant. Nothing if it can.
 std::optional<Error> no_own_output(const Job& job, const std::vector<const Job*>& wanted_by) {
   const std::string name = job.output->filename().string();
   if (name == "." || name == "..")
@@ -125,7 +125,7 @@ std::optional<Error> no_own_output(const Job& job, const std::vector<const Job*>
                                    quoted(fs::path(other.name())) + " would: name an output for each");
 }
 
-// Such a job fails, and keeps no other from being done. Only who named two files himself is told at once.
+// Such a job fails, and the others are still done. Only a user who named two such files gets a usage error.
 Status refuse_without_own_output(Plan& plan) {
   std::map<fs::path, std::vector<const Job*>> wanted;
   const auto place = [](const Job& job) { return fs::absolute(*job.output).lexically_normal(); };
@@ -224,7 +224,7 @@ std::optional<std::uint64_t> size_of_output(const Job& job) {
 }
 
 Result<Target> open_target(const Job& job, bool overwrite, const Input& input) {
-  // Of a stream nothing is known: its owner alone.
+  // A stream has no permissions, so only the owner gets access.
   const mode_t mode = (input.regular() ? input.permissions() : 0600) & ~current_umask();
   return job.output_place ? Target::open(job.output_place, overwrite, mode)
                           : Target::open(job.output, overwrite, mode);

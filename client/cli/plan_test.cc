@@ -31,7 +31,7 @@ class PlanTest : public testing::Test {
                     const std::optional<std::string>& output = {}) const {
     return make_plan(direction, inputs, recursive, output);
   }
-  // The one output of a plan.
+  // The only output of a plan.
   std::string output(const Result<Plan>& plan) const {
     EXPECT_TRUE(plan && plan->jobs.size() == 1);
     return plan ? plan->jobs.front().output_name() : plan.error().message();
@@ -116,7 +116,7 @@ TEST_F(PlanTest, RefusesWhatHasNoPlan) {
   EXPECT_FALSE(plan(Direction::seal, {in("x"), in("sub/../x")}, false, in("out")));
 }
 
-// The paths of what fails, one by one.
+// The paths of the failures, one by one.
 std::vector<std::string> failed_of(const Plan& plan) {
   std::vector<std::string> files;
   for (const auto& [file, why] : plan.failed) files.push_back(file);
@@ -136,7 +136,7 @@ TEST_F(PlanTest, LetsFilesThatWouldBecomeOneFailAlone) {
       << why;
 }
 
-// Whoever may write into the tree keeps nobody from the rest of it.
+// A user who can write into the tree must not block the rest of it.
 TEST_F(PlanTest, LetsHostileNamesFailAlone) {
   for (const char* const file : {"tree/..cop", "tree/...cop", "tree/sub/...cop"})
     std::ofstream(folder_ / file) << "12345";
@@ -148,11 +148,11 @@ TEST_F(PlanTest, LetsHostileNamesFailAlone) {
               (std::vector<std::string>{in("tree/...cop"), in("tree/..cop"), in("tree/sub/...cop")}));
   }
   EXPECT_EQ(plan(Direction::open, {in("tree/..cop"), in("x.cop")})->jobs.size(), 1u);
-  // Where they are, they have a name.
+  // In place they have a name.
   EXPECT_EQ(plan_in_place({in("tree")}, true)->jobs.size(), 5u);
 }
 
-// What fails before it is read is not lost to another file's output either.
+// A file that fails before it is read is not overwritten by another file's output either.
 TEST_F(PlanTest, LetsNoOutputReplaceWhatFails) {
   for (const char* const file : {"tree/..cop", "tree/..cop.cop"}) std::ofstream(folder_ / file) << "12345";
   const auto opened = plan(Direction::open, {in("tree")}, true);
@@ -163,7 +163,7 @@ TEST_F(PlanTest, LetsNoOutputReplaceWhatFails) {
   EXPECT_FALSE(read.check_report(in("tree/..cop"), *opened));
 }
 
-// Root can look at everything: then the test goes on as a user who cannot.
+// Root can examine everything, so the test continues as a user who cannot.
 class NotRoot {
  public:
   NotRoot() : was_(geteuid()) { EXPECT_EQ(was_ == 0 ? seteuid(65534) : 0, 0); }
@@ -189,7 +189,7 @@ TEST_F(PlanTest, FailsWhatCannotBeLookedAt) {
     EXPECT_EQ(made->jobs.size(), in_place->jobs.size());
     return *std::move(made);
   };
-  // It can be read, but nothing in it can be looked at.
+  // The folder can be listed, but its entries cannot be examined.
   const Plan names_only = make_plan_as_user(fs::perms(geteuid() == 0 ? 0744 : 0400));
   EXPECT_EQ(names_only.jobs.size(), 2u);
   EXPECT_EQ(names_only.skipped.size(), 1u);
@@ -221,7 +221,7 @@ TEST_F(PlanTest, ChangesEncryptedFilesInPlace) {
   EXPECT_FALSE(plan_in_place({"-"}, false));
 }
 
-// A file that has lost its .cop would keep its key, and be lost with it.
+// An encrypted file without .cop would keep its old key, and be lost with that key.
 TEST_F(PlanTest, ChangesEncryptedFilesUnderAnyName) {
   for (const char* const name : {"tree/report.pdf", "tree/sub/Y.COP"})
     std::ofstream(folder_ / name) << protocol::kHeaderMagic << "and more";

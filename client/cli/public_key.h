@@ -5,8 +5,8 @@
 
 namespace coprotect::client {
 
-// `coprotect public-key [KEY]`: a joint public key as SubjectPublicKeyInfo in PEM, for a CA that is to issue
-// an encryption certificate for it. docs/integrations.md says how.
+// `coprotect public-key [KEY]`: a joint public key as SubjectPublicKeyInfo in PEM, from which a CA can issue
+// an encryption certificate. See docs/integrations.md.
 ExitCode write_public_key(const Options& options, Report& report);
 
 }  // namespace coprotect::client

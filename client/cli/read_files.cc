@@ -12,7 +12,7 @@ Error is_read(const std::string& file) {
   return {Code::conflict, "\"" + file + "\" is a file that this command reads: name another output"};
 }
 
-// A link is replaced, not what it leads to.
+// A link is replaced, not its target.
 bool status_of_output(const Job& job, struct stat& status) {
   if (!job.output_place) return job.output && lstat(job.output->c_str(), &status) == 0;
   const auto folder = job.output_place.folder(false);
@@ -36,7 +36,7 @@ ReadFiles::ReadFiles(const Options& options, const Plan& plan) {
   for (const auto& [file, why] : plan.failed) add(file);
 }
 
-// Pipes and devices are read to their end, and stay.
+// Pipes and devices are not replaced.
 void ReadFiles::add(const std::string& file) {
   struct stat status {};
   if (stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode))

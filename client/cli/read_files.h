@@ -11,15 +11,15 @@
 
 namespace coprotect::client {
 
-// The files that a command reads: inputs, also those that fail before, kit, bundle, configuration and policy.
-// None of its outputs takes the place of one of them, whatever the command line allows to be replaced.
+// The files that a command reads: inputs (also those that fail early), kit, bundle, configuration and policy.
+// No output replaces one of them, whatever the command line allows to be replaced.
 class ReadFiles {
  public:
   ReadFiles(const Options& options, const Plan& plan);
 
-  // Code::conflict if the job's output is there, and is one of them.
+  // Code::conflict if the job's output exists and is one of them.
   Status check_output(const Job& job) const;
-  // Code::conflict if a report would be added to one of them, or stands where an output of the plan goes.
+  // Code::conflict if a report would be appended to one of them, or is where an output of the plan goes.
   Status check_report(const std::string& report, const Plan& plan) const;
 
  private:

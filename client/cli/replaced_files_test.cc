@@ -1,4 +1,4 @@
-// No output goes where a command would lose what it reads, and a report is added to reports alone.
+// No output may replace a file that the command reads, and a report is appended only to reports.
 
 #include <sys/stat.h>
 
@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 class ReplacedFiles : public Company {
  protected:
-  // `coprotect decrypt` that asks nobody: it ends before, or since there is no configuration.
+  // `coprotect decrypt` that asks no agent: it ends earlier, or because there is no configuration.
   Program::Ended decrypt(std::vector<std::string> args) const {
     args.insert(args.begin(), {"decrypt", "--bundle", "acme.bundle"});
     return run(std::move(args));
@@ -41,7 +41,7 @@ TEST_F(ReplacedFiles, AreNoneThatTheCommandReads) {
   EXPECT_EQ(open_with_shares("other"), "x");
 }
 
-// The output of one file is another file of the batch, which would be lost before it is read.
+// The output of one file is another input of the batch, which would be lost before it is read.
 TEST_F(ReplacedFiles, AreNoneOfTheBatch) {
   write_file(folder_ / "a", "a");
   write_file(folder_ / "a.cop", "another");
@@ -71,7 +71,7 @@ TEST_F(ReplacedFiles, AReportIsAddedToNothingElse) {
   EXPECT_FALSE(fs::exists(folder_ / "x"));
 }
 
-// What fails then is the kit.
+// Then the kit is what fails.
 TEST_F(ReplacedFiles, AReportIsAddedToAReport) {
   write_file(folder_ / "x.cop", "x");
   write_file(folder_ / "acme.kit", "no kit");

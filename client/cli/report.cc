@@ -11,7 +11,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 void print_line(const Json& json) {
-  // A file's name need not be UTF-8; what is not ASCII is escaped, since a terminal may be there.
+  // A file's name may not be UTF-8. Non-ASCII characters are escaped because the output may be a terminal.
   std::cout << json.dump(-1, ' ', true, Json::error_handler_t::replace) << std::endl;
 }
 
@@ -26,7 +26,7 @@ void Report::count(ExitCode code) {
   failure_ = !failure_ || *failure_ == code ? code : ExitCode::some_failed;
 }
 
-// A report that cannot be written is a failure of the run, which goes on.
+// If the report file cannot be written, the run continues, but counts as failed.
 void Report::add_line(const ReportFile::Line& line) {
   if (file_ == nullptr) return;
   auto added = file_->add(line);

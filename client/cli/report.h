@@ -10,39 +10,39 @@
 
 namespace coprotect::client {
 
-// Of a file and of what became of it, where they are known.
+// The sizes of a file and of its result, where known.
 struct FileSizes {
   std::optional<std::uint64_t> input = {};
   std::optional<std::uint64_t> output = {};
 };
 
-// Tells people (standard error) or programs (--json: a line for each file on standard output) how each file
-// went, and adds up the exit code.
+// Reports each file's result to people (standard error) or programs (--json: one line per file on standard
+// output), and computes the exit code.
 class Report {
  public:
   explicit Report(bool json) : json_(json) {}
-  // Messages remove its bar first.
+  // Messages clear its bar first.
   void set_progress(Progress* progress) { progress_ = progress; }
-  // Each file's result goes there, too.
+  // Also writes each file's result there.
   void set_file(ReportFile* file) { file_ = file; }
 
   void done(const std::string& file, const std::string& output, const FileSizes& sizes = {});
-  // Nothing had to be done: an earlier run did it.
+  // Nothing to do: an earlier run did it.
   void present(const std::string& file, const std::string& output, const FileSizes& sizes = {});
-  // As done(), for a command that prints its own line.
+  // Like done(), for a command that prints its own line.
   void succeeded() { ++done_; }
   void skipped(const std::string& file, const std::string& why);
   void failed(const std::string& file, const Error& error, ExitCode code);
   // A failure that concerns no file, or all of them.
   void failed(const Error& error, ExitCode code);
-  // What did not stop anything.
+  // For a problem that stopped nothing.
   void warn(const Error& error) { say("warning: ", error.message()); }
-  // What can be done about it; each hint is given once.
+  // What the user can do about it. Each hint is printed once.
   void hint(const std::string& text);
-  // Sums up: "3 VERB, 2 PRESENT, 1 failed, 4 skipped", to people and in the file.
+  // Prints the totals to people and into the file: "3 VERB, 2 PRESENT, 1 failed, 4 skipped".
   void summarize(const std::string& verb, const std::string& present);
 
-  // The failures' common code if all that was tried failed in the same way; some_failed if not.
+  // The common code of the failures if everything failed in the same way, else some_failed.
   ExitCode exit_code() const;
 
  private:

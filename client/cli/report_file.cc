@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Status write_line(int fd, const Json& json) {
-  // A file's name need not be UTF-8.
+  // A file's name may not be UTF-8.
   const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   return write_all(fd, bytes_of(line));
 }
@@ -28,7 +28,7 @@ Result<Folder> folder_of(const fs::path& file, const std::shared_ptr<Tree>& outp
   return within ? outputs->folder_of(relative, false) : Folder::of(file);
 }
 
-// Lines are added to a report alone: the file may be the only kit, or one of the inputs.
+// Lines are appended only to a report: any other file may be the only kit, or an input.
 Status check_is_report(const Folder& folder, const fs::path& file) {
   const Fd fd(openat(folder.fd(), file.filename().c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
   if (!fd && (errno == ENOENT || errno == ELOOP)) return Done{};  // a link is not opened for writing either

@@ -11,14 +11,14 @@
 
 namespace coprotect::client {
 
-// What a long run did, for whoever must show it later: a line of JSON for each file, written when the file is
-// done, and one that sums up. Lines are added to a file that exists, so that a run that was interrupted and
-// the one that resumes it stand in one report.
+// A permanent record of a long run: one line of JSON per file, written when the file is done, and a summary
+// line. Lines are appended to an existing file, so one report covers an interrupted run and the run that
+// resumes it.
 class ReportFile {
  public:
-  // Code::conflict for a file that has something else in it than a report.
-  // A report in the tree that the outputs go to is reached as they are, without following a link. Anywhere
-  // else only its last part may not be a link, but for the descriptors that /dev names.
+  // Code::conflict for a file that contains anything but a report. A report in the output tree is opened like
+  // the outputs, without following any link. Elsewhere only the last part of the path must not be a link,
+  // except for the descriptors under /dev.
   static Result<ReportFile> open(const std::string& file, const std::shared_ptr<Tree>& outputs);
 
   struct Line {
@@ -29,7 +29,7 @@ class ReportFile {
     std::optional<std::uint64_t> output_size = {};
   };
   Status add(const Line& line);
-  // How many lines of each result this run added, and how long it took.
+  // Adds how many lines of each result this run wrote, and how long it took.
   Status summarize();
 
  private:

@@ -81,13 +81,14 @@ class Rewrapping {
 
 // The key of --to: a name in the configuration, or a key_id.
 Result<KeyId> named_key_id(const std::string& name, const Config& config) {
-  if (!valid_key_name(name)) return read_key_id(name, "--to");  // which is longer than any name
+  if (!valid_key_name(name)) return read_key_id(name, "--to");  // a key_id is longer than any name
   const auto key = find_key(config, name);
   if (!key) return key.error();
   return key->key_id;
 }
 
-// What files get: --to, else as `coprotect encrypt` chooses. The agents were asked for newer keys before.
+// The key for the files: --to, or else the choice of `coprotect encrypt`. The agents have already been asked
+// for newer keys.
 Result<Bundle> find_target(const Options& options) {
   const auto config = find_config(options);
   if (!config) return config.error();
@@ -104,7 +105,7 @@ Result<Bundle> find_target(const Options& options) {
   return bundle;
 }
 
-// The old keys: --bundle and --key-id are about the new one.
+// The old keys. --bundle and --key-id describe the new one.
 Result<Openings> open_with(Options options, Report& report) {
   options.bundle.reset();
   options.key_id.reset();
@@ -125,7 +126,7 @@ ExitCode rewrap(const Options& options, Report& report) {
     return report.exit_code();
   }
   if (openings->store() != nullptr) {
-    // Whoever gives files the newest key means the newest that there is.
+    // "The newest key" means the newest that exists, so ask the agents first.
     if (const auto updated = openings->update(); !updated) {
       report.failed(Error(updated.error()).in("key list"), exit_code_of_opening(updated.error().code()));
       return report.exit_code();

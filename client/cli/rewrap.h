@@ -5,9 +5,9 @@
 
 namespace coprotect::client {
 
-// `coprotect rewrap`: gives files another key, the newest one or the one that is named. Their headers go to
-// the agents like those of files that are decrypted; their bodies are not touched. Files that have the key
-// already are left alone, so that a run that was interrupted is repeated as it is.
+// `coprotect rewrap`: gives files another key, the newest or the named one. Sends their headers to the agents
+// as for decryption, and does not touch their bodies. Files that already have the key are left alone, so an
+// interrupted run can be repeated unchanged.
 ExitCode rewrap(const Options& options, Report& report);
 
 }  // namespace coprotect::client

@@ -12,7 +12,7 @@
 
 namespace coprotect::client::test {
 
-// A company's key, whose shares the test holds, and a scratch folder with its bundle. There are no agents.
+// A company's key with shares held by the test, and a scratch folder with its bundle. There are no agents.
 class Company : public testing::Test {
  protected:
   explicit Company(protocol::SuiteId suite = protocol::SuiteId::p256)

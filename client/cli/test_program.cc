@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kCodeFd = 9;
 
-// A file without a name that holds the text, to be read from its beginning.
+// An unnamed file that contains the text, positioned at its beginning.
 Fd holding(std::string_view text) {
   Fd fd(memfd_create("input", MFD_CLOEXEC));
   EXPECT_TRUE(write_all(fd.get(), bytes_of(text)));
@@ -33,7 +33,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return result;
 }
 
-// In the child: only calls that are safe after fork().
+// Runs in the child: only calls that are safe after fork().
 [[noreturn]] void become(const Program& program, char* const* args, char* const* env, int in, int out,
                          int err, int code) {
   dup2(in, 0);
@@ -62,7 +62,7 @@ pid_t spawn(const Program& program, int out, int err) {
   return child;
 }
 
-// What a terminal showed until its last user went.
+// What a terminal showed until its last user closed it.
 std::string read_terminal(int fd) {
   std::string text;
   char buffer[4096];

@@ -10,15 +10,15 @@
 
 namespace coprotect::client::test {
 
-// `coprotect ARGS…` as somebody runs it, in an environment of its own.
+// `coprotect ARGS…` as a user runs it, in its own environment.
 struct Program {
   std::vector<std::string> args;
-  std::filesystem::path folder;     // works there; output goes to files in it
+  std::filesystem::path folder;     // working directory; output goes to files in it
   std::string input;                // on standard input
   std::optional<std::string> code;  // on descriptor 9
   std::map<std::string, std::string> env;
   std::optional<std::size_t> max_file_size;  // RLIMIT_FSIZE
-  bool output_is_terminal = false;           // standard output is a terminal; what it shows is Ended::out
+  bool output_is_terminal = false;           // standard output is a terminal, and Ended::out what it shows
 
   struct Ended {
     int code = -1;  // 128 + N if signal N ended it
@@ -26,7 +26,7 @@ struct Program {
     std::string err;
   };
   Ended run() const;
-  // Starts it and leaves it; its output is lost. Returns its process id.
+  // Starts it and does not wait. Its output is lost. Returns its process id.
   pid_t start() const;
 };
 

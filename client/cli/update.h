@@ -5,7 +5,7 @@
 
 namespace coprotect::client {
 
-// `coprotect update`: asks the agents which keys the company has now, and keeps what they say beside the
+// `coprotect update`: asks the agents for the company's present keys, and stores their answers beside the
 // configuration.
 ExitCode update(const Options& options, Report& report);
 

@@ -13,7 +13,7 @@
 namespace coprotect::client {
 namespace {
 
-// The windows of one body, dealt out to threads one by one.
+// The windows of one body, assigned to threads one by one.
 class Windows {
  public:
   Windows(const protocol::BodyKey& key, Direction direction, FileRange in, std::uint64_t in_size,
@@ -22,7 +22,7 @@ class Windows {
 
   std::uint64_t count() const { return in_size_ / input_window(direction_) + 1; }
 
-  // What each thread does.
+  // The work of each thread.
   void work() {
     const WipesDeadStack schedule;
     WindowCipher cipher(key_, direction_);

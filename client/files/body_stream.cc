@@ -11,8 +11,8 @@
 namespace coprotect::client {
 namespace {
 
-// A ring of windows: filled in order by the reader, transformed in any order by workers, emptied in order by
-// the writer. Window i stands in slot i mod the ring's size.
+// A ring of windows. The reader fills them in order, workers transform them in any order, the writer empties
+// them in order. Window i is in slot i mod the ring's size.
 class Ring {
  public:
   Ring(const protocol::BodyKey& key, Direction direction, std::size_t slots)

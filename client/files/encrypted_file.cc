@@ -19,11 +19,11 @@ bool is_text(ByteView bytes) {
   });
 }
 
-// The body, from the input's position to the target behind `out_offset` bytes that stand there already.
+// Transforms the body from the input's position into the target, after its first `out_offset` bytes.
 Status transform(const BodyKey& key, Direction direction, Input& input, Target& target,
                  std::uint64_t out_offset, Progress& progress) {
   if (input.regular() && target.regular()) {
-    // A file that became shorter since is noticed when it is read.
+    // If the file has become shorter, the read will notice.
     const std::uint64_t size = input.size() - std::min(input.size(), input.position());
     return transform_file(key, direction, {input.fd(), input.position()}, size, {target.fd(), out_offset},
                           progress);

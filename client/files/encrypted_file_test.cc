@@ -12,7 +12,7 @@
 namespace coprotect::client {
 namespace {
 
-// A header made for a key that nobody holds, and its file key: what a quorum's m would unlock.
+// A header for a key without shareholders, and its file key: what a quorum's m would unlock.
 class EncryptedFileTest : public testing::Test {
  protected:
   std::filesystem::path put(const std::string& name, const std::string& content) const {

@@ -9,7 +9,8 @@
 namespace coprotect::client {
 namespace {
 
-// Repeats `transfer(done)`, which moves some bytes and returns how many, until all are moved or none is left.
+// Repeats `transfer(done)`, which moves some bytes and returns their number, until all are moved or none is
+// left.
 template <typename Transfer>
 Result<std::size_t> repeat(std::size_t size, std::string_view what, Transfer transfer) {
   std::size_t done = 0;

@@ -8,7 +8,7 @@
 namespace coprotect::client {
 namespace {
 
-// The kind of file that stands there (stat(2)); 0 if that cannot be told.
+// The kind of file with this name (stat(2)). 0 if it cannot be determined.
 mode_t kind_of(int folder, const std::filesystem::path& name) {
   struct stat present {};
   return fstatat(folder, name.c_str(), &present, AT_SYMLINK_NOFOLLOW) == 0 ? present.st_mode & S_IFMT : 0;
@@ -20,7 +20,7 @@ Error is_a_link(const std::filesystem::path& link) {
   return {Code::conflict, in_quotes(link) + " is a symbolic link, which is not followed"};
 }
 
-// O_PATH: who may only write into a folder cannot open it for reading.
+// O_PATH because a user who may only write into a folder cannot open it for reading.
 Result<Folder> Folder::open(const std::filesystem::path& path) {
   Fd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return os_error("folder " + in_quotes(path) + ": cannot be opened");
@@ -31,8 +31,8 @@ Result<Folder> Folder::of(const std::filesystem::path& file) {
   return open(file.has_parent_path() ? file.parent_path() : std::filesystem::path("."));
 }
 
-// One part of a path at a time, which is what openat2() with RESOLVE_NO_SYMLINKS does, on kernels that lack
-// it, too. The kernel looks at the name once, so there is no time between a check and a use.
+// One part of the path at a time. That equals openat2() with RESOLVE_NO_SYMLINKS, but also works on kernels
+// without it. The kernel looks the name up once, so there is no gap between check and use.
 Result<Folder> Folder::next(const std::filesystem::path& name, bool make) const {
   if (name == "..") return Error(Code::malformed, in_quotes(path_ / name) + " leads out of its folder");
   if (make && mkdirat(fd(), name.c_str(), 0777) != 0 && errno != EEXIST)

@@ -9,22 +9,22 @@
 
 namespace coprotect::client {
 
-// An open folder. A file that is made or opened by its name in it is there, whatever becomes of the folder's
-// path meanwhile. Cheap to copy.
+// An open folder. A file that is made or opened in it by name is in this folder, even if the folder's path
+// changes meanwhile. Cheap to copy.
 class Folder {
  public:
-  // A folder that somebody named: symbolic links on the way are that person's, and are followed.
+  // A folder that the user named. Symbolic links in its path are the user's choice, and are followed.
   static Result<Folder> open(const std::filesystem::path& path);
-  // The folder of a file that somebody named.
+  // The folder of a file that the user named.
   static Result<Folder> of(const std::filesystem::path& file);
 
-  // A folder in this one, or anywhere below, by its relative path, of which no part may be a symbolic link:
-  // whoever can write into a tree could lead out of it by one (Code::conflict). With `make` it is made where
-  // there is none; without that Code::not_found.
+  // A folder in this one, at any depth, by its relative path. Code::conflict if any part of the path is a
+  // symbolic link, because anyone who can write into a tree could lead out of it with one. With `make`
+  // missing folders are created; without it Code::not_found.
   Result<Folder> below(const std::filesystem::path& relative, bool make) const;
 
   int fd() const { return fd_->get(); }
-  // As it was named, and a file in it, for messages.
+  // The path as it was named, and a file in it, for messages.
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path path_of(const std::string& name) const {
     return path_ == "." ? std::filesystem::path(name) : path_ / name;
@@ -39,14 +39,14 @@ class Folder {
   std::filesystem::path path_;
 };
 
-// A folder that a command named, with all that is below it. It is opened once, when it is first needed, so
-// that the command works on one and the same tree.
+// A folder that a command named, with everything below it. It is opened once, when first needed, so that the
+// command keeps working on the same tree.
 class Tree {
  public:
   explicit Tree(std::filesystem::path root) : root_(std::move(root)) {}
 
   const std::filesystem::path& root() const { return root_; }
-  // The folder of a file of the tree, by the file's path relative to the root. As Folder::below().
+  // The folder of a file in the tree, by the file's path relative to the root. Errors as for Folder::below().
   Result<Folder> folder_of(const std::filesystem::path& relative, bool make);
 
  private:
@@ -64,7 +64,7 @@ struct PlaceInTree {
   std::string name() const { return relative.filename().string(); }
 };
 
-// Why a symbolic link is not used.
+// The error for a symbolic link that is not followed.
 Error is_a_link(const std::filesystem::path& link);
 
 }  // namespace coprotect::client

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A tree "out" that somebody named, and beside it "elsewhere", where nothing may get to.
+// A tree "out" that the user named, and beside it "elsewhere", where no file may arrive.
 class FolderTest : public testing::Test {
  protected:
   FolderTest() {
@@ -125,7 +125,7 @@ TEST_F(FolderTest, StaysTheOneThatWasOpened) {
   fs::create_directory_symlink(elsewhere_, out_ / "sub");
   EXPECT_TRUE(target->finish());
   EXPECT_TRUE(fs::exists(out_ / "moved/b"));
-  // The tree itself, too.
+  // Also the tree itself.
   fs::rename(out_, scratch_.path() / "away");
   fs::create_directory_symlink("elsewhere", out_);
   EXPECT_TRUE(put("c"));
@@ -133,7 +133,7 @@ TEST_F(FolderTest, StaysTheOneThatWasOpened) {
   EXPECT_TRUE(nothing_elsewhere());
 }
 
-// "sub" is a folder and a link out of the tree by turns, while files are written to it.
+// "sub" alternates between a folder and a link out of the tree while files are written to it.
 TEST_F(FolderTest, IsNotReachedThroughALinkMadeMeanwhile) {
   fs::create_directories(out_ / "sub/deeper");
   fs::create_directories(elsewhere_ / "deeper");

@@ -16,14 +16,14 @@ namespace {
 
 constexpr std::uint64_t kStep = std::uint64_t{64} << 20;
 
-// Whether the kernel cannot copy between these two files, though it could in another way.
+// Whether the kernel cannot copy between these two files in this way, though another way may work.
 bool not_here(int error) {
   return error == EXDEV || error == ENOSYS || error == EOPNOTSUPP || error == EINVAL;
 }
 
-// Copies `size` bytes from `offset` of one file to where the other one stands.
+// Copies `size` bytes from `offset` of one file to the other one's present position.
 Status copy_rest(int from, std::uint64_t offset, std::uint64_t size, int to, Progress& progress) {
-  bool in_place = true;  // copy_file_range, which may share the blocks; else sendfile
+  bool in_place = true;  // copy_file_range, which can share blocks; else sendfile
   auto at = static_cast<off_t>(offset);
   while (size > 0) {
     const std::size_t step = std::min(size, kStep);
@@ -42,7 +42,7 @@ Status copy_rest(int from, std::uint64_t offset, std::uint64_t size, int to, Pro
   return Done{};
 }
 
-// Whether the name still, and itself, is that of the opened file.
+// Checks that the name still refers to the opened file itself.
 Status check_name(const Folder& folder, const std::string& name, int fd) {
   struct stat named {};
   struct stat opened {};
@@ -54,7 +54,7 @@ Status check_name(const Folder& folder, const std::string& name, int fd) {
   return Done{};
 }
 
-// Owner and times stay as they were; the permissions are the output's own.
+// Keeps owner and times. The output already has the permissions.
 Status keep_attributes(int from, int to) {
   struct stat before {};
   struct stat now {};
@@ -85,7 +85,7 @@ Status replace_header(const Folder& folder, const std::string& name, const Input
   const std::uint64_t offset = present.encoded().size();
   if (auto copied = copy_rest(input.fd(), offset, input.size() - offset, output->fd(), progress); !copied)
     return copied;
-  // What takes long comes first: the file may change meanwhile.
+  // The slow part comes first, because the file may change meanwhile.
   if (fsync(output->fd()) != 0) return os_error("cannot be written");
   if (auto unchanged = input.unchanged(); !unchanged) return unchanged;
   if (auto kept = keep_attributes(input.fd(), output->fd()); !kept) return kept;

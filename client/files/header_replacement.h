@@ -8,10 +8,10 @@
 
 namespace coprotect::client {
 
-// Gives an encrypted file another header; the bytes of its body are copied by the kernel and not looked at.
-// The file is replaced as a whole, durably, with the owner, the permissions and the times that it had, or
-// stays as it was; who has it open keeps the old one. `input` is the file, opened, `present` its header.
-// Code::conflict if the file is no regular one, or changed meanwhile.
+// Gives an encrypted file another header. The kernel copies the bytes of the body; they are not examined. The
+// file is replaced durably and as a whole, with its owner, permissions and times, or it stays unchanged. A
+// program that has it open keeps the old file. `input` is the open file, `present` its header. Code::conflict
+// if the file is not a regular one or changed meanwhile.
 Status replace_header(const std::filesystem::path& file, const Input& input, const protocol::Header& present,
                       const protocol::Header& next, Progress& progress);
 // The same for a name in an open folder.

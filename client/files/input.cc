@@ -22,7 +22,7 @@ Result<Input> Input::open(const PlaceInTree& file) {
   const auto folder = file.folder(false);
   if (!folder) return folder.error();
   Input input;
-  // O_NONBLOCK: a pipe in the file's place is not waited for.
+  // O_NONBLOCK: does not wait if a pipe has taken the file's place.
   input.fd_ = Fd(
       openat(folder->fd(), file.name().c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK));
   if (!input.fd_ && errno == ELOOP) return is_a_link(folder->path_of(file.name()));

@@ -9,13 +9,13 @@
 
 namespace coprotect::client {
 
-// What is read: a regular file, whose size is known and which several threads may read, or a stream.
+// An input: a regular file, whose size is known and which several threads may read, or a stream.
 class Input {
  public:
-  // No name means standard input, which is always taken as a stream.
+  // No name means standard input, which is always treated as a stream.
   static Result<Input> open(const std::optional<std::filesystem::path>& file);
-  // A regular file in a tree, as it was when the tree was listed: Code::conflict if it is another kind of
-  // file or a symbolic link by now, or a folder on the way to it is.
+  // A regular file in a tree, as it was when the tree was listed. Code::conflict if it is now another kind of
+  // file or a symbolic link, or if a folder on the way to it is a link.
   static Result<Input> open(const PlaceInTree& file);
 
   bool regular() const { return regular_; }
@@ -23,11 +23,11 @@ class Input {
   std::uint64_t size() const { return static_cast<std::uint64_t>(status_.st_size); }  // of a regular file
   mode_t permissions() const { return status_.st_mode & 0777; }
 
-  // Fills `out` with what comes next; less only at the end.
+  // Fills `out` with the next bytes. Returns fewer only at the end.
   Result<std::size_t> read(std::span<std::uint8_t> out);
-  // Puts the bytes that were read last back, to be read again.
+  // Puts back the bytes that were read last. They are read again.
   void unread(ByteView bytes);
-  // How far read() came: the offset of what comes next.
+  // How far read() has come: the offset of the next byte.
   std::uint64_t position() const { return position_; }
 
   // Code::conflict if a regular file was changed since it was opened.
@@ -38,7 +38,7 @@ class Input {
   struct stat status_ {};
   bool regular_ = false;
   std::uint64_t position_ = 0;
-  Bytes ahead_;  // of a stream: read from it already
+  Bytes ahead_;  // of a stream: already read from it
 };
 
 }  // namespace coprotect::client

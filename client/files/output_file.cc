@@ -13,7 +13,7 @@
 namespace coprotect::client {
 namespace {
 
-// A name that nobody else uses.
+// A unique name.
 std::string temporary_name() {
   ByteArray<8> unique;
   system_random().fill(unique);
@@ -24,7 +24,7 @@ Error exists_already(const std::filesystem::path& target) {
   return {Code::conflict, in_quotes(target) + " exists already"};
 }
 
-// Of what lstat() says, or of nothing if it fails, whether it may be replaced.
+// Whether the file that lstat() describes may be replaced. If lstat() failed, there is none.
 Status may_be_made(bool present, const struct stat& status, const std::filesystem::path& target,
                    bool overwrite) {
   if (!present) return Done{};
@@ -69,7 +69,7 @@ Status OutputFile::available(const Folder& folder, const std::string& name, bool
 }
 
 Result<OutputFile> OutputFile::create(const std::filesystem::path& target, bool overwrite, mode_t mode) {
-  // Before the folder is opened: also of a path that ends in a slash or a dot.
+  // Checks before opening the folder. That also covers a path that ends in a slash or a dot.
   if (auto free = available(target, overwrite); !free) return std::move(free).error();
   const auto folder = Folder::of(target);
   if (!folder) return folder.error();
@@ -82,7 +82,7 @@ Result<OutputFile> OutputFile::create(const Folder& folder, const std::string& n
   const std::string in_folder = "folder " + in_quotes(folder.path()) + ": cannot be written";
   Fd fd(openat(folder.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (fd) return OutputFile(std::move(fd), folder, name, {}, overwrite, mode);
-  // The answers of file systems and kernels that have no O_TMPFILE.
+  // The errors of file systems and kernels without O_TMPFILE.
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) return os_error(in_folder);
   std::string temporary = temporary_name();
   fd = Fd(openat(folder.fd(), temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -100,7 +100,7 @@ Status OutputFile::give_temporary_name() {
   return Done{};
 }
 
-// Both change their names in one step, so that what is replaced can be looked at, and be put back.
+// Exchanges both names in one step, so that the replaced file can be checked and restored.
 Status OutputFile::replace(int replaced) {
   const int folder = folder_.fd();
   const auto exchange = [&] {
@@ -114,7 +114,7 @@ Status OutputFile::replace(int replaced) {
   };
   const Error another(Code::conflict, "was replaced meanwhile");
   if (!exchange()) {
-    // A file system that has no exchange.
+    // The file system does not support the exchange.
     if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
       return os_error(in_quotes(target()) + " cannot be replaced");
     if (!is_replaced(name_)) return another;
@@ -165,7 +165,7 @@ Status OutputFile::finish(int replaced) {
   if (fchmod(fd(), mode_) != 0 || fsync(fd()) != 0) return os_error("cannot be written");
   if (auto named = give_name(replaced); !named) return named;
   const Fd folder(openat(folder_.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder) fsync(folder.get());  // best effort: a folder that cannot be opened for reading is no failure
+  if (folder) fsync(folder.get());  // best effort: a folder may not be readable
   return Done{};
 }
 

@@ -9,18 +9,18 @@
 
 namespace coprotect::client {
 
-// A file that appears complete or not at all: written without a name (or, where the file system cannot do
-// that, under a temporary one) in the folder of its target, and given its name by commit(). Whatever happens
-// before, even SIGKILL, leaves nothing behind.
+// A file that appears complete or not at all. It is written in the folder of its target without a name, or
+// under a temporary one if the file system does not support that. commit() gives it its name. Until then any
+// failure, even SIGKILL, leaves nothing behind.
 class OutputFile {
  public:
-  // Code::conflict if the target exists and `overwrite` is false, or is a folder. `mode` are the permissions
-  // of the finished file; until then it is readable by its owner alone.
+  // Code::conflict if the target is a folder, or exists and `overwrite` is false. `mode` is the permissions
+  // of the finished file. Until then only its owner can read it.
   static Result<OutputFile> create(const std::filesystem::path& target, bool overwrite, mode_t mode);
   // The same for a name in an open folder.
   static Result<OutputFile> create(const Folder& folder, const std::string& name, bool overwrite,
                                    mode_t mode);
-  // Whether create() would accept the target: to find out early.
+  // Whether create() would accept the target. Finds errors early.
   static Status available(const std::filesystem::path& target, bool overwrite);
   static Status available(const Folder& folder, const std::string& name, bool overwrite);
   OutputFile(OutputFile&& other) noexcept;
@@ -28,10 +28,10 @@ class OutputFile {
   ~OutputFile();
 
   int fd() const { return fd_.get(); }
-  // Makes the content durable, then visible. Code::conflict if meanwhile somebody else made the target.
+  // Makes the content durable, then visible. Code::conflict if another program made the target meanwhile.
   Status commit();
-  // The same in the place of this open file alone. Code::conflict if its name is another's meanwhile, which
-  // then keeps it.
+  // The same, but only in place of this open file. Code::conflict if another file has its name meanwhile;
+  // that file is kept.
   Status commit_in_place_of(int replaced);
 
  private:

@@ -83,7 +83,7 @@ TEST_F(OutputFileTest, ReplacesWhenTold) {
   EXPECT_EQ(entries(), 1u);
 }
 
-// What took the name after the last look at it is newer, and not ours to replace.
+// A file that took the name after the last check is newer, and must not be replaced.
 TEST_F(OutputFileTest, ReplacesNoFileButTheOneThatItWasMadeFrom) {
   put("x", "old");
   const Fd old(open((folder_ / "x").c_str(), O_RDONLY | O_CLOEXEC));

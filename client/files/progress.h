@@ -8,15 +8,15 @@
 
 namespace coprotect::client {
 
-// A bar on the terminal for work that takes longer than a second. Safe from several threads.
+// A progress bar on the terminal for work that takes longer than a second. Safe from several threads.
 class Progress {
  public:
-  // total: bytes of input, 0 if that is not known. Silent unless `shown`.
+  // total: bytes of input, 0 if unknown. Shows nothing unless `shown`.
   Progress(std::uint64_t total, bool shown);
   ~Progress();
 
   void add(std::uint64_t bytes);
-  // Removes the bar, so that a message can be written; the next add() draws it again.
+  // Removes the bar so that a message can be written. The next add() draws it again.
   void clear();
 
  private:

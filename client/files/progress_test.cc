@@ -7,8 +7,7 @@
 namespace coprotect::client {
 namespace {
 
-// What is drawn while 250 and, after more than the second for which nothing is shown, 250 more bytes are
-// done.
+// What is drawn for 250 bytes, and for 250 more after the first second, during which nothing is shown.
 std::string drawn(std::uint64_t total, bool shown) {
   testing::internal::CaptureStderr();
   {

@@ -10,7 +10,7 @@ namespace {
 
 enum class Holds { anything, a_secret };
 
-// Fills `buffer`, which is one byte larger than the content may be.
+// Fills `buffer`, which is one byte larger than the maximum content.
 Result<std::size_t> read_whole(const std::filesystem::path& file, std::span<std::uint8_t> buffer,
                                Holds holds) {
   const Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));

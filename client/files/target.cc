@@ -8,7 +8,7 @@ namespace coprotect::client {
 
 namespace {
 
-// A device or a pipe is written into, not replaced.
+// A device or a pipe is written to, not replaced.
 bool is_special(const std::filesystem::path& file) {
   struct stat present {};
   return stat(file.c_str(), &present) == 0 && !S_ISREG(present.st_mode) && !S_ISDIR(present.st_mode);
@@ -39,7 +39,7 @@ Result<Target> Target::open(const std::optional<std::filesystem::path>& file, bo
 
 Status Target::available(const PlaceInTree& file, bool overwrite) {
   const auto folder = file.folder(false);
-  if (!folder && folder.error().code() == Code::not_found) return Done{};  // it will be made
+  if (!folder && folder.error().code() == Code::not_found) return Done{};  // it will be created
   if (!folder) return folder.error();
   return OutputFile::available(*folder, file.name(), overwrite);
 }

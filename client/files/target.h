@@ -7,26 +7,26 @@
 
 namespace coprotect::client {
 
-// Where output goes: into a file that appears when it is complete, or at once to standard output, a pipe or a
-// device.
+// The destination of output: a file that appears when it is complete, or standard output, a pipe or a device,
+// which receive the output immediately.
 class Target {
  public:
-  // No name means standard output. Errors as OutputFile::create().
+  // No name means standard output. Errors as for OutputFile::create().
   static Result<Target> open(const std::optional<std::filesystem::path>& file, bool overwrite, mode_t mode);
 
-  // A file in a tree, whose folder is made if there is none. Whatever stands at its place is replaced or
-  // kept, never written into: in a tree nobody named it.
+  // A file in a tree. Its folder is created if it is missing. An existing entry at its place is replaced or
+  // kept, but never written into, because the user did not name it.
   static Result<Target> open(const PlaceInTree& file, bool overwrite, mode_t mode);
 
-  // Whether open() would accept the place: to find out early.
+  // Whether open() would accept the place. Finds errors early.
   static Status available(const std::optional<std::filesystem::path>& file, bool overwrite);
   static Status available(const PlaceInTree& file, bool overwrite);
 
-  // Whether threads may write at any place of it.
+  // Whether threads may write at any offset.
   bool regular() const { return std::holds_alternative<OutputFile>(where_); }
   bool terminal() const;
   int fd() const;
-  // Makes a file visible. What went into a stream is gone already.
+  // Makes a file visible. Output to a stream has already been written.
   Status finish();
 
  private:

@@ -13,7 +13,7 @@ Error failure(const char* what, const std::error_code& error) {
   return {gone ? Code::not_found : Code::unavailable, what + (": " + error.message())};
 }
 
-// Adds what one folder has, and its folders to those that are still to be read.
+// Adds the contents of one folder, and queues its subfolders.
 void read_folder(const fs::path& folder, Walk& walk, std::vector<fs::path>& folders) {
   std::error_code error;
   fs::directory_iterator it(folder, error);

@@ -18,7 +18,7 @@ Result<std::size_t> WindowCipher::transform(std::uint64_t index, ByteView in, st
   const std::size_t overhead = kSealedChunkSize - kChunkSize;
   std::size_t written = 0;
   for (std::uint64_t chunk = index * kWindowChunks;; ++chunk) {
-    // After a full window comes another; after the full chunks of the last one comes a short chunk.
+    // Another window follows a full one. In the last window, a short chunk follows the full ones.
     if (in.empty() && !last) return written;
     const ByteView piece = in.first(std::min(in.size(), in_chunk));
     in = in.subspan(piece.size());

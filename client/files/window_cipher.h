@@ -6,9 +6,9 @@ namespace coprotect::client {
 
 using Direction = protocol::ChunkCipher::Direction;
 
-// Bodies are worked on in windows of some chunks: what one thread reads, seals or opens, and writes at a
-// time. Every window but a body's last is full; the last is shorter and may be empty. So the end of a body
-// shows in its last window.
+// Bodies are processed in windows of several chunks: the unit that one thread reads, seals or opens, and
+// writes. Every window but a body's last is full. The last one is shorter and may be empty, so it marks the
+// end of the body.
 constexpr std::size_t kWindowChunks = 16;
 constexpr std::size_t kPlainWindow = kWindowChunks * protocol::kChunkSize;
 constexpr std::size_t kSealedWindow = kWindowChunks * protocol::kSealedChunkSize;
@@ -20,18 +20,18 @@ constexpr std::size_t output_window(Direction d) {
   return d == Direction::seal ? kSealedWindow : kPlainWindow;
 }
 
-// How many threads work on a body: one for each core, but no more than keep the memory within 32 MiB.
+// The number of threads for a body: one per core, limited so that memory stays within 32 MiB.
 std::size_t worker_count();
 
-// Seals or opens windows; one per thread.
+// Seals or opens windows. One per thread.
 class WindowCipher {
  public:
   WindowCipher(const protocol::BodyKey& key, Direction direction)
       : cipher_(key, direction), direction_(direction) {}
 
-  // Window number `index` of a body; it is the last if `in` is not full. `out` has room for a window. Returns
-  // the size of what it wrote there. Code::altered if it does not open, or if it is the last and the end of
-  // the body is missing.
+  // Processes window number `index` of a body. It is the last one if `in` is not full. `out` has room for a
+  // window. Returns the size of the output. Code::altered if the window does not open, or if it is the last
+  // and the end of the body is missing.
   Result<std::size_t> transform(std::uint64_t index, ByteView in, std::span<std::uint8_t> out);
 
  private:

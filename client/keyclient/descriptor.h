@@ -4,9 +4,9 @@
 
 namespace coprotect::keyclient {
 
-// Which open socket a number stood for. Programs close numbers that they did not open (daemons close all of
-// them), and then give them to other files: a long-lived number is used, or closed, only while it is still
-// the same socket.
+// Identifies the open socket behind a descriptor number. Programs close descriptors that they did not open
+// (daemons close all), and the numbers are then given to other files. So a long-lived number is used, or
+// closed, only while it is still the same socket.
 struct SocketIdentity {
   dev_t device = 0;
   ino_t inode = 0;

@@ -1,4 +1,4 @@
-// What a hostile program sends to coprotect-keyd, and what a hostile coprotect-keyd answers.
+// Requests of a hostile program to coprotect-keyd, and replies of a hostile coprotect-keyd.
 
 #include <algorithm>
 
@@ -15,7 +15,7 @@ void require_equal(ByteView a, ByteView b) {
 
 }  // namespace
 
-// What is accepted encodes to the bytes that it came from.
+// An accepted message encodes to its original bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const ByteView bytes(data, size);
   if (const auto request = Request::parse(bytes)) {

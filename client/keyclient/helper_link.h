@@ -31,8 +31,8 @@ class Channel {
   // Whether the descriptor is still the one that was opened, and the helper has not closed its end.
   bool usable() const { return identity_.is_still(fd_.get()); }
 
-  // Sends a request, in two parts that need not lie together, with the socket for its reply. False if it did
-  // not arrive, because the helper is gone or takes nothing before the deadline.
+  // Sends a request, in two parts that need not be adjacent, with the socket for its reply. False if it did
+  // not arrive because the helper has ended or accepts nothing before the deadline.
   bool send(ByteView head, ByteView tail, int reply_socket, Deadline deadline) const;
 
  private:
@@ -40,18 +40,19 @@ class Channel {
   SocketIdentity identity_;
 };
 
-// The connection of one process to its helper, which is started when it is needed and again when it has
-// ended. Safe from any number of threads; no lock is held while a helper works.
+// The connection of one process to its helper. It starts a helper on demand, and again after that one has
+// ended. Safe from any number of threads. No lock is held while a helper works.
 class HelperLink {
  public:
   HelperLink() = default;
 
-  // One request, one reply: Code::internal if none comes before the deadline. What a dead helper left
-  // unanswered goes to a new one, once: every request may be repeated, a derivation is then recorded twice.
+  // One request, one reply. Code::internal if no reply comes before the deadline. A request that a dead
+  // helper left unanswered goes once to a new one. Every request may be repeated, but a derivation is then
+  // logged twice.
   Result<WipedBytes> exchange(ByteView head, ByteView tail, Deadline deadline);
-  // Lets the helper go, which then ends.
+  // Disconnects the helper, which then ends.
   void close();
-  // In a child of fork(): closes its copy of the parent's channel, if it still is that.
+  // In a child of fork(): closes its copy of the parent's channel, if the descriptor still is that channel.
   void abandon();
 
  private:
@@ -59,7 +60,7 @@ class HelperLink {
 
   std::mutex mutex_;
   std::shared_ptr<Channel> channel_;
-  // The same once more for abandon(), which must not trust what the mutex guards.
+  // A copy for abandon(), which must not trust what the mutex guards.
   std::atomic<int> number_ = -1;
   std::atomic<dev_t> device_ = 0;
   std::atomic<ino_t> inode_ = 0;

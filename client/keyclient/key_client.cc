@@ -3,9 +3,10 @@
 namespace coprotect::keyclient {
 namespace {
 
-// Of what the helper does by itself: reading files, checking a bundle, deriving a key from a passphrase.
+// For work that the helper does by itself: reading files, checking a bundle, deriving a key from a
+// passphrase.
 constexpr std::chrono::seconds kLocalPatience{20};
-// What a request may take besides the agents' time.
+// The time of a request beyond the agents' time.
 constexpr std::chrono::seconds kMargin{5};
 
 }  // namespace

@@ -16,7 +16,7 @@ constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kPointSize = 65;
 constexpr std::uint8_t kUncompressed = 4;
 
-// Place + 1 in this list is the code on the channel.
+// The code on the channel is the index in this list plus 1.
 constexpr std::array kReportedCodes = {Code::malformed, Code::unauthenticated, Code::denied,
                                        Code::not_found, Code::wrong_code,      Code::unavailable,
                                        Code::internal};
@@ -139,7 +139,7 @@ Writer reply_head(std::uint8_t code) {
   return writer;
 }
 
-// What stands behind the head of a reply that says done.
+// The body of a reply that reports success.
 Result<Reader> body_of(ByteView reply) {
   Reader reader(reply);
   const bool magic = reader.literal("CPKA") && reader.u8() == kVersion;
@@ -181,7 +181,7 @@ std::size_t shared_secret_size(Suite suite) {
   std::abort();
 }
 
-// Core, one stanza and HMAC of SPEC.md §9.1 behind the 5 bytes of §9.5.
+// Core, one stanza and HMAC of SPEC.md §9.1 after the 5 bytes of §9.5.
 std::size_t encapsulation_size(Suite suite) {
   const bool point = suite == Suite::p256;
   const std::size_t scalar = shared_secret_size(suite);

@@ -11,14 +11,14 @@
 
 namespace coprotect::keyclient {
 
-// What passes between a program that uses keys and its coprotect-keyd (docs/decisions/0012). Both ends are
-// processes of one user on one machine, and of one build; each takes the other for hostile all the same.
+// The messages between a program that uses keys and its coprotect-keyd (docs/decisions/0012). Both ends are
+// processes of one user, machine and build. Each still treats the other as hostile.
 //
-// The channel is a SOCK_SEQPACKET socket pair. A request is one packet on it that carries one descriptor, a
-// socket of the same kind made for this request alone, on which its reply is the only packet. So requests of
-// any number of threads run side by side, and who gives up closes its own socket and nobody else's.
+// The channel is a SOCK_SEQPACKET socket pair. A request is one packet with one descriptor: a socket of the
+// same kind, made for this request only. The reply is the only packet on that socket. So any number of
+// threads can have requests open, and a thread that gives up closes only its own socket.
 
-constexpr int kKeydChannel = 3;  // the helper's descriptor of it
+constexpr int kKeydChannel = 3;  // the helper's descriptor of the channel
 constexpr std::size_t kMaxRequest = 8 * 1024;
 constexpr std::size_t kMaxReply = 128 * 1024;
 constexpr std::size_t kMaxKeys = 64;
@@ -39,7 +39,7 @@ enum class Suite : std::uint16_t { ffdhe2048 = 1, ffdhe3072 = 2, ffdhe4096 = 3, 
 enum class Purpose : std::uint8_t { envelope = 1, derive = 2 };
 // "p256", "ffdhe3072"
 std::string_view suite_name(Suite suite);
-// Bytes of a raw shared secret: of x in p256, of p in the others.
+// Bytes of a raw shared secret: of x for p256, of p for the others.
 std::size_t shared_secret_size(Suite suite);
 // Bytes of an encapsulation (protocol/SPEC.md §9.5).
 std::size_t encapsulation_size(Suite suite);
@@ -76,11 +76,11 @@ struct Derivation {
 //     decapsulate   key_id 32 | encapsulation lp
 struct Request {
   Operation operation;
-  Derivation derivation = {};   // of derive; its key_id of all that name a key
+  Derivation derivation = {};   // of derive; its key_id is that of every request that names a key
   ByteView passphrase = {};     // of login
   ByteView encapsulation = {};  // of decapsulate
 
-  // All but the passphrase, which is sent from where it lies.
+  // Everything but the passphrase, which is sent from where it is stored.
   Bytes encode_head() const;
   static Result<Request> parse(ByteView encoded);
 };
@@ -93,20 +93,20 @@ struct Key {
   Purpose purpose;
   bool login_needed;  // a passphrase protects the client's own key
   std::chrono::milliseconds
-      patience;      // within which the helper answers a request that the agents are asked for
+      patience;      // how long the helper takes at most to answer a request for which it asks the agents
   Bytes public_key;  // p256: uncompressed point, 65 bytes; others: y, p's width
   Bytes prime;       // p; empty for p256
 };
 
-// A certificate of a joint key, and what programs ask of it. All empty if the configuration names none.
+// A joint key's certificate and the fields that programs ask for. All empty if the configuration names none.
 struct Certificate {
   Bytes der;
   Bytes subject;
   Bytes issuer;
-  Bytes serial;  // INTEGER, in DER as the two names
+  Bytes serial;  // INTEGER in DER, like the two names
 };
 
-// A fresh secret, and what only the agents together get it out of again.
+// A fresh secret, and the bytes from which only the agents together can recover it.
 struct Encapsulation {
   Bytes bytes;
   WipedBytes secret;
@@ -114,18 +114,18 @@ struct Encapsulation {
 
 // A reply.
 //   "CPKA" | version u8 = 1 | code u8 | body; code 0: done
-//     list          count u8, for each: name lp | key_id 32 | suite u16 | purpose u8 | login_needed u8 |
-//     patience u32 (ms)
-//                   public_key lp | prime lp
+//     list          count u8, for each:
+//                     name lp | key_id 32 | suite u16 | purpose u8 | login_needed u8 | patience u32 (ms)
+//                     public_key lp | prime lp
 //     certificate   der lp | subject lp | issuer lp | serial lp
 //     login, logout empty
 //     derive, decapsulate  the secret: the rest of the packet
 //     encapsulate   encapsulation lp | the secret: the rest of the packet
 //   another code: reason (text)
-// Codes: malformed      the request is none, the peer's value is no member of the group, or an
-//                       encapsulation is none of this key or was changed
+// Codes: malformed      the request is invalid, the peer's value is not a member of the group, or the
+//                       encapsulation is not for this key or was changed
 //        unauthenticated  a passphrase is needed first
-//        denied         an agent refuses, by policy, a cap, or because it does not know the client
+//        denied         an agent refuses: by policy, by a limit, or because it does not know the client
 //        not_found      there is no such key
 //        wrong_code     wrong passphrase
 //        unavailable    too few agents answer
@@ -134,18 +134,18 @@ Bytes encode_done();
 Bytes encode_failure(const Error& error);
 Bytes encode_keys(const std::vector<Key>& keys);
 Bytes encode_certificate(const Certificate& certificate);
-// All but the secret, which is sent from where it lies.
+// Everything but the secret, which is sent from where it is stored.
 Bytes encode_encapsulation_head(ByteView encapsulation);
 
-// Each gives the helper's error, or Code::internal for what is no reply.
+// Each returns the helper's error, or Code::internal for a malformed reply.
 Status parse_done(ByteView reply);
 Result<std::vector<Key>> parse_keys(ByteView reply);
 Result<Certificate> parse_certificate(ByteView reply);
-// `size`: of what was asked for.
+// `size`: the number of bytes requested.
 Result<WipedBytes> parse_secret(ByteView reply, std::size_t size);
 Result<Encapsulation> parse_encapsulation(ByteView reply);
 
-// A text from elsewhere as one line of printable ASCII of at most kMaxReason bytes.
+// An external text as one line of printable ASCII of at most kMaxReason bytes.
 std::string one_line(std::string_view text);
 
 }  // namespace coprotect::keyclient

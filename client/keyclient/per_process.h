@@ -6,9 +6,9 @@
 
 namespace coprotect::keyclient {
 
-// A T of each process: after a fork the child gets a new one. The parent's copy in the child is told
-// (abandon()) and then left as it is, never destroyed: a thread of the parent may have been inside it, so its
-// locks can be held for ever and its parts be half changed. abandon() must bear that.
+// One T per process: a child of fork() gets a new one. In the child, abandon() is called on the parent's
+// copy, which is then left as it is and never destroyed. A thread of the parent may have been inside it, so
+// its locks can be held forever and its parts half changed. abandon() must tolerate that.
 template <typename T>
 class PerProcess {
  public:
@@ -28,7 +28,7 @@ class PerProcess {
     if (seen != nullptr) seen->value.abandon();
     return mine->value;
   }
-  // Destroys this process's, or lets go of the parent's. For when nobody else is inside any more.
+  // Destroys this process's object, or abandons the parent's. No other thread may be in a call.
   void reset() {
     Entry* const last = current_.exchange(nullptr, std::memory_order_acq_rel);
     if (last == nullptr) return;

@@ -21,14 +21,14 @@ namespace {
 
 constexpr std::array kPassedVariables = {"HOME", "COPROTECT_CONFIG", "COPROTECT_DEBUG"};
 
-// secure_getenv: a program with privileges of its own does not take orders from the environment.
+// secure_getenv: a program with elevated privileges must not obey the environment.
 std::string keyd_path() {
   const char* const named = secure_getenv("COPROTECT_KEYD");
   return named != nullptr && *named == '/' ? named : COPROTECT_KEYD_PATH;
 }
 
-// What the new process needs, made before it: between fork and exec of a program with threads, memory must
-// not be taken.
+// Everything that the new process needs, prepared in advance: memory must not be allocated between fork and
+// exec of a program with threads.
 struct Prepared {
   std::string path = keyd_path();
   std::vector<std::string> variables;
@@ -48,22 +48,21 @@ struct Prepared {
   Prepared& operator=(const Prepared&) = delete;
 };
 
-// As fork(), but runs no handlers of the program, and the child is one that sends no signal when it ends and
-// that no wait() of the program finds. (fork(2) with another exit signal: clone(2), "the child termination
-// signal".)
+// Like fork(), but runs no handlers of the program. The child sends no signal when it ends, and no wait() of
+// the program finds it. (fork(2) with another exit signal: clone(2), "the child termination signal".)
 pid_t fork_unseen() {
   return static_cast<pid_t>(syscall(SYS_clone, 0, nullptr, nullptr, nullptr, nullptr));
 }
 
-// In the new process. Straight to the kernel: what stands around the C library in this program (a preloaded
-// library, a sanitizer) may take locks, which other threads held at the fork.
+// Runs in the new process. Calls the kernel directly: code around this program's C library (a preloaded
+// library, a sanitizer) may take locks that other threads held at the fork.
 [[noreturn]] void exit_now(int status) {
   for (;;) syscall(SYS_exit_group, status);
 }
 
 [[noreturn]] void become_keyd(Prepared& prepared) {
-  constexpr std::size_t kSignalSet = 8;          // bytes of the kernel's set of signals
-  const std::array<unsigned long, 4> as_zero{};  // the kernel's sigaction of SIG_DFL, and a set of no signals
+  constexpr std::size_t kSignalSet = 8;          // size of the kernel's signal set in bytes
+  const std::array<unsigned long, 4> as_zero{};  // kernel's sigaction for SIG_DFL; an empty signal set
   for (int signal = 1; signal < NSIG; ++signal)
     syscall(SYS_rt_sigaction, signal, as_zero.data(), nullptr, kSignalSet);
   syscall(SYS_setsid);
@@ -94,7 +93,7 @@ Status spawn_keyd(int channel) {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const pid_t between = fork_unseen();
   if (between == 0) {
-    // Ends at once, so that the helper's parent is the system's first process, which reaps it.
+    // Ends immediately, so that the init process becomes the helper's parent and reaps it.
     const pid_t keyd = fork_unseen();
     if (keyd == 0) become_keyd(prepared);
     exit_now(keyd < 0 ? 1 : 0);

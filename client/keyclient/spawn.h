@@ -4,13 +4,12 @@
 
 namespace coprotect::keyclient {
 
-// Starts coprotect-keyd with `channel` as its descriptor 3 and nothing else of this program: no descriptor,
-// signal disposition or terminal, and of the environment only HOME, COPROTECT_CONFIG and COPROTECT_DEBUG.
-// Where it lies is built in; COPROTECT_KEYD names another one, by an absolute path.
+// Starts coprotect-keyd with `channel` as its descriptor 3. It inherits nothing else from this program: no
+// descriptor, signal disposition or terminal, and of the environment only HOME, COPROTECT_CONFIG and
+// COPROTECT_DEBUG. Its path is built in. COPROTECT_KEYD names another one, as an absolute path.
 //
-// The program around is not ours, so nothing of this shows in it: the helper is no child of it (no SIGCHLD,
-// nothing for its wait() to find), none of its fork handlers run, and no signal handler of its runs in what
-// is forked.
+// The program is not ours, so it must not notice the helper. The helper is not its child (no SIGCHLD, nothing
+// for its wait()). The program's fork handlers do not run, nor do its signal handlers in the forked process.
 Status spawn_keyd(int channel);
 
 }  // namespace coprotect::keyclient

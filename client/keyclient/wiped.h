@@ -7,8 +7,8 @@
 
 namespace coprotect::keyclient {
 
-// Secret bytes inside somebody else's program: wiped when they go, but not locked, because that program's
-// limit of locked memory is its own, and it was given these bytes to use them. Moves; never copies.
+// Secret bytes inside a foreign program. They are wiped on release but not locked, because the limit of
+// locked memory belongs to that program, and it receives these bytes to use them. Can be moved, not copied.
 class WipedBytes {
  public:
   WipedBytes() = default;
@@ -33,7 +33,7 @@ class WipedBytes {
   std::span<std::uint8_t> fill() { return bytes_; }
 
  private:
-  Bytes bytes_;  // never grows: a vector that does leaves what it had in freed memory
+  Bytes bytes_;  // never grows: a growing vector leaves old contents in freed memory
 };
 
 }  // namespace coprotect::keyclient

@@ -8,16 +8,16 @@
 
 namespace coprotect::keyhelper {
 
-// The client's own key, which signs what agents are asked: in a plain file, or encrypted under a passphrase,
-// which is then known between log_in() and log_out(). Safe from several threads.
+// The client's own key, which signs requests to agents. It is in a plain file, or encrypted under a
+// passphrase, which is known between log_in() and log_out(). Safe from several threads.
 class ClientKey {
  public:
-  // Code::… of load_credentials() if the file cannot be read.
+  // Errors of load_credentials() if the file cannot be read.
   static Result<std::unique_ptr<ClientKey>> find(const client::Config& config);
 
   bool login_needed() const { return encrypted_; }
   bool logged_in() const;
-  // Code::wrong_code if the passphrase does not open the key. Without need, any is taken.
+  // Code::wrong_code if the passphrase does not open the key. For a plain key any passphrase is accepted.
   Status log_in(const Secret& passphrase);
   void log_out();
 

@@ -1,5 +1,5 @@
-// KeyClient and a real coprotect-keyd. The key's agents cannot be reached from here: what both do with live
-// ones is in swtpm-tests/integration.
+// KeyClient with a real coprotect-keyd. The key's agents are unreachable from here. swtpm-tests/integration
+// tests both with running agents.
 
 #include <gtest/gtest.h>
 #include <openssl/pem.h>
@@ -41,8 +41,7 @@ Bytes to_pem(const protocol::SigningKey& key, const char* passphrase) {
   return {data, data + size};
 }
 
-// A client of one key, of purpose derive if nothing else is said, whose configuration this process'
-// environment names.
+// A client with one key, of purpose derive by default. This process's environment names its configuration.
 class HelperTest : public testing::TestWithParam<SuiteId> {
  protected:
   HelperTest() : HelperTest(protocol::Purpose::derive) {}
@@ -90,7 +89,7 @@ class HelperTest : public testing::TestWithParam<SuiteId> {
     const auto keys = client_.list();
     return keys && keys->size() == 1;
   }
-  // Helpers of this test, which starts them by a name of its own.
+  // The helpers of this test, which starts them under its own name.
   std::set<pid_t> helpers() const { return harness::processes_of(keyd()); }
   bool wait_for_helpers(std::size_t count) const { return harness::wait_for_processes(keyd(), count); }
 
@@ -256,7 +255,7 @@ TEST_P(HelperTest, GivesAChildOfForkAHelperOfItsOwn) {
   EXPECT_TRUE(wait_for_helpers(1));
 }
 
-// As daemons do, which then open other files under the same numbers.
+// Daemons do this, and then open other files under the same numbers.
 TEST_P(HelperTest, BearsAProgramThatClosesEveryDescriptor) {
   ASSERT_TRUE(lists());
   const pid_t child = fork();
@@ -303,7 +302,7 @@ TEST_P(HelperTest, ServesManyThreadsWhileHelpersDie) {
   over = true;
   killer.join();
   EXPECT_GT(answered, 0);
-  EXPECT_TRUE(lists() || lists());  // the last one may have been killed over the first call
+  EXPECT_TRUE(lists() || lists());  // the last helper may have been killed during the first call
   EXPECT_TRUE(wait_for_helpers(1));
 }
 

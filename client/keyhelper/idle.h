@@ -9,12 +9,12 @@
 
 namespace coprotect::keyhelper {
 
-// Connections to the agents of some keys that nobody uses at the moment. `T` is what uses one, one caller at
-// a time. Safe from several threads.
+// Idle connections to the agents of some keys. One caller at a time uses a connection, through a `T`. Safe
+// from several threads.
 template <typename T>
 class Idle {
  public:
-  // A connection, and the login that it was made in. Null if there is none.
+  // A connection, and the login in which it was made. Null if there is none.
   struct Taken {
     std::unique_ptr<T> connection;
     std::uint64_t login;
@@ -35,7 +35,7 @@ class Idle {
     auto& of_key = idle_[key_id];
     if (taken.login == login_ && of_key.size() < kMaxIdle) of_key.push_back(std::move(taken.connection));
   }
-  // Lets go of all, and of those that are in use when they come back: their login is over.
+  // Drops all connections, and those in use when they are returned: their login has ended.
   void drop() {
     const std::lock_guard lock(mutex_);
     idle_.clear();

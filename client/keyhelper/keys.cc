@@ -17,8 +17,8 @@ void say(const Error& error) {
   std::cerr << "coprotect-keyd: " + printable(error.message()) + "\n" << std::flush;
 }
 
-// The agents' refusals, whatever their reason, are one to a program; so are their defects. What was altered
-// is an encapsulation.
+// To a program, all refusals by agents look the same, and so do their defects. "Altered" refers to an
+// encapsulation.
 Error of_agents(const Error& error) {
   switch (error.code()) {
     case Code::denied:
@@ -54,7 +54,7 @@ Secret finish(const keyclient::Derivation& wanted, const Secret& z) {
 }  // namespace
 
 void Keys::watch(const std::filesystem::path& file, std::optional<client::HeldBundle> bundle) {
-  std::error_code ignored;  // a file that is not there has a time and size of its own
+  std::error_code ignored;  // a missing file has its own time and size
   watched_.push_back({.file = file,
                       .time = std::filesystem::last_write_time(file, ignored),
                       .size = std::filesystem::file_size(file, ignored),

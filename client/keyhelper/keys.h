@@ -14,14 +14,14 @@
 
 namespace coprotect::keyhelper {
 
-// The joint keys of one reading of the client's configuration, and their connections to the agents, which are
+// The joint keys of one reading of the client's configuration, with their connections to agents, which are
 // kept between uses. Safe from several threads.
 class Keys {
  public:
-  // Without a configuration there are no keys. A key whose bundle or certificate cannot be used is left out,
-  // with a line on standard error, and the others are there.
+  // Without a configuration there are no keys. A key whose bundle or certificate is unusable is left out,
+  // with a line on standard error.
   static Result<std::shared_ptr<Keys>> read(const std::filesystem::path& config);
-  // Whether a file that was read is no longer as it was.
+  // Whether a file has changed since it was read.
   bool outdated() const;
 
   std::vector<keyclient::Key> list() const;
@@ -30,25 +30,26 @@ class Keys {
   void log_out();
   bool logged_in() const { return client_key_ != nullptr && client_key_->logged_in(); }
 
-  // The secret in the size and form that is asked for. Errors have the codes of keyclient/message.h.
+  // The secret in the requested size and form. Errors have the codes of keyclient/message.h.
   Result<Secret> derive(const keyclient::Derivation& wanted);
-  // With an envelope key: a fresh secret, for which nobody is asked, and what the agents make of one.
+  // For an envelope key: a fresh secret, made without asking an agent, and the secret that the agents
+  // recover.
   Result<protocol::Encapsulated> encapsulate(const keyclient::KeyId& key_id) const;
   Result<Secret> decapsulate(const keyclient::KeyId& key_id, ByteView encapsulation);
 
  private:
   struct Entry {
     keyclient::Key key;
-    std::string purpose;  // what agents are told
+    std::string purpose;  // that agents are told
     client::HeldBundle bundle;
     keyclient::Certificate certificate;
   };
-  // A file and what tells whether it changed.
+  // A file, and what shows that it changed.
   struct Watched {
     std::filesystem::path file;
     std::filesystem::file_time_type time;
     std::uintmax_t size;
-    std::optional<client::HeldBundle> bundle;  // which goes on by itself
+    std::optional<client::HeldBundle> bundle;  // which advances by itself
   };
 
   Keys() = default;
@@ -57,7 +58,7 @@ class Keys {
   const Entry* find(const keyclient::KeyId& key_id) const;
   // The key, if it is for this purpose.
   Result<const Entry*> find(const keyclient::KeyId& key_id, protocol::Purpose purpose) const;
-  // Runs `use` on a connection that `connect` makes from credentials if none is idle.
+  // Runs `use` on an idle connection, or on a new one that `connect` makes from credentials.
   template <typename T, typename Connect, typename Use>
   Result<Secret> with(Idle<T>& idle, const Entry& entry, Connect connect, Use use);
 

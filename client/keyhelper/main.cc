@@ -1,7 +1,7 @@
-// coprotect-keyd: does for one program what its PKCS#11 module or OpenSSL provider must not do inside it:
-// reads the client's configuration and key, and asks the agents. Started by client/keyclient with its channel
+// coprotect-keyd does for one program what its PKCS#11 module or OpenSSL provider must not do inside it: it
+// reads the client's configuration and key, and asks the agents. client/keyclient starts it, with its channel
 // as descriptor 3.
-//   coprotect-keyd [IDLE_SECONDS]     how long it stays without being asked; 300 by default
+//   coprotect-keyd [IDLE_SECONDS]     how long it stays without a request; 300 by default
 
 #include <openssl/crypto.h>
 
@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   // The system's OpenSSL configuration may load our own module or provider, which would start a helper, which
-  // …
+  // would start another one, and so on.
   if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1) return 1;
   const int idle = idle_seconds(argc, argv);
   const bool channel = keyclient::SocketIdentity::of(keyclient::kKeydChannel).inode != 0;

@@ -18,13 +18,13 @@ using keyclient::Operation;
 constexpr std::size_t kMaxWorking = 64;
 constexpr std::chrono::milliseconds kStep{100};
 
-// Whether the program gave this request up.
+// Whether the program has abandoned this request.
 bool given_up(int reply) {
   pollfd polled{.fd = reply, .events = 0, .revents = 0};
   return poll(&polled, 1, 0) > 0 && (polled.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-// The descriptor that came with a message, if it was exactly one.
+// The descriptor in a message, if there is exactly one.
 Fd descriptor_of(msghdr& message) {
   const cmsghdr* const header = CMSG_FIRSTHDR(&message);
   if (header == nullptr || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
@@ -46,8 +46,8 @@ void Server::run() {
       case Next::end:
         _exit(0);
       case Next::quiet: {
-        // From here on the program finds no reader and starts another helper; what it sent before is still
-        // answered.
+        // From here on the program finds no reader and starts another helper. Requests that it sent before
+        // are still answered.
         shutdown(channel_.get(), SHUT_RD);
         while (take_request()) {
         }
@@ -72,7 +72,7 @@ Server::Next Server::wait_for_request() {
     const auto now = std::chrono::steady_clock::now();
     if (busy) quiet_since = now;
     if (now - quiet_since >= idle_) return Next::quiet;
-    // With every worker at work, only the program's end is waited for.
+    // While every worker is busy, it only watches for the program's end.
     pollfd polled{.fd = channel_.get(), .events = static_cast<short>(full ? 0 : POLLIN), .revents = 0};
     const auto patience = full ? kStep : std::min(idle_, std::chrono::milliseconds(1'000));
     if (poll(&polled, 1, static_cast<int>(patience.count())) <= 0) continue;
@@ -110,7 +110,7 @@ bool Server::take_request() {
 void Server::work(Job job) {
   if (!given_up(job.reply.get())) {
     const Answer answered = answer(job.packet.reveal());
-    wipe_dead_stack();  // before anybody has the answer
+    wipe_dead_stack();  // before the answer is sent
     const ByteView tail = answered.tail.reveal();
     // sendmsg() only reads through these pointers.
     std::array<iovec, 2> parts = {

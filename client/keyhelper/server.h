@@ -11,16 +11,15 @@
 
 namespace coprotect::keyhelper {
 
-// Answers the requests of one program (client/keyclient/message.h), each in a thread of its own, until the
-// program has closed its end, or has asked for nothing for a while and is not logged in.
+// Answers one program's requests (client/keyclient/message.h), each in its own thread. It ends when the
+// program has closed its end, or has sent no request for a while and is not logged in.
 class Server {
  public:
   // `channel`: the helper's end.
   Server(Fd channel, std::filesystem::path config, std::chrono::milliseconds idle)
       : channel_(std::move(channel)), config_(std::move(config)), idle_(idle) {}
 
-  // Ends the process when all is done. At the program's end nobody waits for the answers that are still
-  // worked on.
+  // Ends the process when all is done. After the program has ended, it does not wait for unfinished answers.
   [[noreturn]] void run();
 
  private:
@@ -28,7 +27,7 @@ class Server {
     Secret packet;
     Fd reply;
   };
-  // A reply's two parts, of which the second one is secret.
+  // A reply's two parts. The second one is secret.
   struct Answer {
     Bytes head;
     Secret tail;

@@ -26,8 +26,8 @@ std::optional<Kdf> kdf_of(CK_ULONG number) {
   }
 }
 
-// A point may also come as an OCTET STRING in DER, as CKA_EC_POINT is: told by its size, since both begin
-// with 4.
+// A point may also be wrapped in an OCTET STRING in DER, like CKA_EC_POINT. The size tells the two apart,
+// because both begin with 4.
 ByteView without_octet_string(ByteView point) {
   constexpr std::size_t kHeader = 2;
   constexpr std::size_t kCompressed = 33;
@@ -60,13 +60,13 @@ CK_RV read_dh(const CK_MECHANISM& mechanism, keyclient::Derivation& derivation) 
     return CKR_MECHANISM_PARAM_INVALID;
   derivation.kdf = Kdf::none;
   derivation.peer = {static_cast<const std::uint8_t*>(mechanism.pParameter), mechanism.ulParameterLen};
-  // A number; some programs put a sign before it.
+  // A number. Some programs put a sign byte before it.
   while (!derivation.peer.empty() && derivation.peer.front() == 0)
     derivation.peer = derivation.peer.subspan(1);
   return CKR_OK;
 }
 
-// Sizes of those types that come in one.
+// The sizes of key types with only one size.
 std::optional<CK_ULONG> size_of_type(CK_ULONG key_type) {
   switch (key_type) {
     case CKK_DES:
@@ -116,7 +116,7 @@ Object secret_key() {
   key.set_bool(CKA_TOKEN, false).set_bool(CKA_PRIVATE, false).set_bool(CKA_MODIFIABLE, false);
   key.set_bool(CKA_COPYABLE, false).set_bool(CKA_DESTROYABLE, true).set(CKA_LABEL, "").set(CKA_ID, "");
   key.set_bool(CKA_SENSITIVE, false).set_bool(CKA_EXTRACTABLE, true);
-  // The secret came out of a key agreement, whose other side has it too.
+  // The secret comes from a key agreement, so the other side has it too.
   key.set_bool(CKA_ALWAYS_SENSITIVE, false).set_bool(CKA_NEVER_EXTRACTABLE, false).set_bool(CKA_LOCAL, false);
   key.set_number(CKA_KEY_GEN_MECHANISM, kUnavailable);
   for (const CK_ATTRIBUTE_TYPE use :

@@ -6,8 +6,8 @@
 
 namespace coprotect::pkcs11 {
 
-// The return value that stands for an error of the helper (client/keyclient/message.h); its reason goes to
-// standard error if COPROTECT_DEBUG is set, and otherwise nowhere: a module writes into nobody's output.
+// The return value for an error of the helper (client/keyclient/message.h). Its reason goes to standard error
+// if COPROTECT_DEBUG is set. Otherwise it is dropped: a module must not write to a program's output.
 //   malformed        CKR_MECHANISM_PARAM_INVALID
 //   unauthenticated  CKR_USER_NOT_LOGGED_IN
 //   denied           CKR_FUNCTION_REJECTED

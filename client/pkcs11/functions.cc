@@ -11,20 +11,20 @@
 namespace coprotect::pkcs11 {
 namespace {
 
-// Nothing here has a destructor that runs: a program may end, or unload the module, while a thread of it is
-// inside.
+// No object here has a destructor that runs: a program may end, or unload the module, while one of its
+// threads is inside.
 constinit keyclient::KeyClient client;
 
-// The module in one process.
+// The module's state in one process.
 struct Module {
   std::mutex mutex;
-  std::shared_ptr<Library> library;  // between C_Initialize and C_Finalize; calls under way hold it too
+  std::shared_ptr<Library> library;  // between C_Initialize and C_Finalize; also held by running calls
 
   void abandon() { client.notice_fork(); }
 };
 constinit keyclient::PerProcess<Module> module_of_process;
 
-// Nothing thrown passes into the program.
+// No exception reaches the program.
 template <typename Function>
 CK_RV guarded(Function function) noexcept {
   try {
@@ -57,7 +57,7 @@ CK_RV with_token(CK_SLOT_ID slot, Function function) noexcept {
   });
 }
 
-// Hands out a list in the way of PKCS#11 §5.2: its length, or as much as fits or nothing.
+// Returns a list as PKCS#11 §5.2 requires: its length, or all elements if they fit.
 template <typename T>
 CK_RV give(const std::vector<T>& list, T* into, CK_ULONG& count) {
   const CK_ULONG room = std::exchange(count, list.size());
@@ -73,8 +73,7 @@ bool is_template(const CK_ATTRIBUTE* attributes, CK_ULONG count) {
 
 }  // namespace
 
-// --- general purpose
-// --------------------------------------------------------------------------------------------------
+// General purpose
 
 CK_RV initialize(void* pointer) {
   return guarded([&]() -> CK_RV {
@@ -83,7 +82,7 @@ CK_RV initialize(void* pointer) {
       const int given = (args.CreateMutex != nullptr) + (args.DestroyMutex != nullptr) +
                         (args.LockMutex != nullptr) + (args.UnlockMutex != nullptr);
       if (args.pReserved != nullptr || (given != 0 && given != 4)) return CKR_ARGUMENTS_BAD;
-      // Its locks are the system's.
+      // The module uses the system's locks.
       if (given == 4 && (args.flags & CKF_OS_LOCKING_OK) == 0) return CKR_CANT_LOCK;
     }
     Module& module = module_of_process.get();
@@ -118,8 +117,7 @@ CK_RV get_info(CK_INFO* info) {
   });
 }
 
-// --- slots and tokens
-// -------------------------------------------------------------------------------------------------
+// Slots and tokens
 
 CK_RV get_slot_list(CK_BBOOL, CK_SLOT_ID* slots, CK_ULONG* count) {
   return with_library([&](Library& library) -> CK_RV {
@@ -169,8 +167,7 @@ CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_I
   });
 }
 
-// --- sessions
-// ---------------------------------------------------------------------------------------------------------
+// Sessions
 
 CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void*, CK_NOTIFY, CK_SESSION_HANDLE* session) {
   return with_library([&](Library& library) -> CK_RV {
@@ -205,8 +202,7 @@ CK_RV logout(CK_SESSION_HANDLE session) {
   return with_library([&](Library& library) { return library.logout(session); });
 }
 
-// --- objects
-// ----------------------------------------------------------------------------------------------------------
+// Objects
 
 CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE* wanted, CK_ULONG count) {
   return with_library([&](Library& library) -> CK_RV {
@@ -261,8 +257,7 @@ CK_RV derive_key(CK_SESSION_HANDLE session, CK_MECHANISM* mechanism, CK_OBJECT_H
   });
 }
 
-// --- the rest
-// ---------------------------------------------------------------------------------------------------------
+// The rest
 
 CK_RV seed_random(CK_SESSION_HANDLE, CK_BYTE*, CK_ULONG) {
   return with_library([](Library&) -> CK_RV { return CKR_RANDOM_SEED_NOT_SUPPORTED; });

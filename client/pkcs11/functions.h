@@ -4,8 +4,8 @@
 
 namespace coprotect::pkcs11 {
 
-// The functions of PKCS#11 that the module has, and the boundary between C and the rest: they check pointers,
-// let nothing be thrown into the program, and hand over to Library.
+// The module's PKCS#11 functions: the boundary between C and the rest. They check pointers, let no exception
+// reach the program, and call Library.
 CK_RV initialize(void* pointer);
 CK_RV finalize(void* reserved);
 CK_RV get_info(CK_INFO* info);

@@ -127,7 +127,7 @@ CK_RV Library::session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO& info) {
   return CKR_OK;
 }
 
-// Where no login is needed, there is no PIN, and any is taken: programs that always log in go on.
+// If no login is needed, there is no PIN and any is accepted, for programs that always log in.
 CK_RV Library::login(CK_SESSION_HANDLE session, CK_USER_TYPE user, ByteView pin) {
   bool needed = false;
   {

@@ -12,15 +12,15 @@
 namespace coprotect::pkcs11 {
 
 // The module between C_Initialize and C_Finalize: slots, sessions and session objects. Its functions are
-// those of PKCS#11 without their prefix, with the checks of their arguments done. Safe from any number of
-// threads; no lock is held while the helper or an agent works.
+// those of PKCS#11 without their prefix, with arguments already checked. Safe from any number of threads. No
+// lock is held while the helper or an agent works.
 class Library {
  public:
   explicit Library(keyclient::KeyClient& client) : client_(client) {}
 
-  // A slot keeps its number as long as its key is configured; a key that is new gets a new one. With
-  // `look_again` the configuration is read again. If it cannot be read, or the helper not be started, no slot
-  // is added and none fails: a program that asks many modules must not lose the others.
+  // A slot keeps its number while its key is configured. A new key gets a new number. `look_again` reads the
+  // configuration again. If that fails or the helper does not start, no slot is added and no error is
+  // returned, so that a program that queries many modules does not lose the others.
   std::vector<CK_SLOT_ID> slots(bool look_again);
   // Null if there is no such slot or its key is no longer configured.
   std::shared_ptr<const Token> token(CK_SLOT_ID slot);
@@ -37,7 +37,7 @@ class Library {
   CK_RV find_final(CK_SESSION_HANDLE session);
   CK_RV read(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, std::span<CK_ATTRIBUTE> attributes);
   CK_RV destroy(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object);
-  // For what cannot be done with an object: CKR_OK if it is there.
+  // For operations that an object does not support: CKR_OK if the object exists.
   CK_RV exists(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object);
 
   CK_RV derive(CK_SESSION_HANDLE session, const CK_MECHANISM& mechanism, CK_OBJECT_HANDLE base,
@@ -53,7 +53,7 @@ class Library {
     CK_SLOT_ID slot;
     std::shared_ptr<const Token> token;
     CK_FLAGS flags;
-    std::optional<std::vector<CK_OBJECT_HANDLE>> search;  // what is still to be given out, the next one last
+    std::optional<std::vector<CK_OBJECT_HANDLE>> search;  // handles still to be returned, the next one last
   };
   struct SessionObject {
     CK_SESSION_HANDLE owner;
@@ -63,13 +63,13 @@ class Library {
 
   void look();
   void end_login();
-  // These expect the lock to be held.
+  // The caller must hold the lock.
   Session* find_session(CK_SESSION_HANDLE handle);
   Slot& slot_of(const Session& session) { return slots_[session.slot]; }
   const Object* visible(const Session& session, CK_OBJECT_HANDLE handle);
   bool may_see(const Session& session, const Object& object);
   void end_session(CK_SESSION_HANDLE handle);
-  // Ends the slot's login; true if no other slot needs the helper's.
+  // Ends the slot's login. True if no other slot needs the helper's.
   bool forget_login(CK_SLOT_ID slot);
   bool has_sessions(CK_SLOT_ID slot) const;
 

@@ -63,7 +63,7 @@ CK_RV Library::read(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, std::spa
   if (found == nullptr) return CKR_SESSION_HANDLE_INVALID;
   const Object* const read = visible(*found, object);
   if (read == nullptr) return CKR_OBJECT_HANDLE_INVALID;
-  CK_RV result = CKR_OK;  // each attribute is answered; the first failure is what the call returns
+  CK_RV result = CKR_OK;  // every attribute is answered; the call returns the first failure
   for (CK_ATTRIBUTE& attribute : attributes)
     if (const CK_RV one = read->read(attribute); result == CKR_OK) result = one;
   return result;
@@ -101,7 +101,7 @@ CK_RV Library::derive(CK_SESSION_HANDLE session, const CK_MECHANISM& mechanism, 
   const auto secret = client_.derive(request.derivation, token->key().patience);
   if (!secret) {
     const std::lock_guard lock(mutex_);
-    // A helper that was started anew knows nothing of an earlier login.
+    // A restarted helper knows nothing of an earlier login.
     if (secret.error().code() == Code::unauthenticated)
       for (Slot& slot : slots_) slot.logged_in = false;
     return report(secret.error());

@@ -1,11 +1,11 @@
-// libcoprotect-pkcs11.so: the list of functions.
+// libcoprotect-pkcs11.so: the function list.
 
 #include "client/pkcs11/functions.h"
 
 namespace coprotect::pkcs11 {
 namespace {
 
-// A function of any type that does nothing: no pointer of the list may be null.
+// A function of any type that does nothing, because no pointer in the list may be null.
 template <typename Pointer>
 struct Absent;
 template <typename... Args>

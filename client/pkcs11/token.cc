@@ -13,10 +13,10 @@ constexpr CK_OBJECT_HANDLE kObjectsPerToken = 3;
 constexpr std::size_t kIdSize = 16;
 // RFC 5480 §2.1.1.1: secp256r1, an OBJECT IDENTIFIER in DER.
 constexpr ByteArray<10> kP256 = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-constexpr ByteArray<2> kPointHead = {0x04, 65};  // OCTET STRING of a point's 65 bytes
+constexpr ByteArray<2> kPointHead = {0x04, 65};  // OCTET STRING header for a point's 65 bytes
 constexpr ByteArray<1> kTwo = {2};               // the generator of RFC 7919's groups
 
-// What the three objects have in common.
+// The attributes that the three objects share.
 Object common(CK_OBJECT_CLASS kind, const Key& key, bool is_private) {
   Object object;
   object.set_number(CKA_CLASS, kind).set_bool(CKA_TOKEN, true).set_bool(CKA_PRIVATE, is_private);
@@ -62,7 +62,7 @@ Object public_key_object(const Key& key, const Certificate& certificate) {
 Object certificate_object(const Key& key, const Certificate& certificate) {
   Object object = common(CKO_CERTIFICATE, key, false);
   object.set_number(CKA_CERTIFICATE_TYPE, CKC_X_509).set_bool(CKA_TRUSTED, false);
-  object.set_number(CKA_CERTIFICATE_CATEGORY, 1);  // of the token's user
+  object.set_number(CKA_CERTIFICATE_CATEGORY, 1);  // the token user's
   object.set(CKA_VALUE, certificate.der).set(CKA_SUBJECT, certificate.subject);
   object.set(CKA_ISSUER, certificate.issuer).set(CKA_SERIAL_NUMBER, certificate.serial);
   return object;
@@ -83,7 +83,7 @@ void Token::describe(CK_TOKEN_INFO& info) const {
   fill_text(info.manufacturerID, "CoProtect");
   fill_text(info.model, keyclient::suite_name(key_.suite));
   fill_text(info.serialNumber, to_hex(ByteView(key_.key_id).first(8)));
-  // Nothing on it can be changed; read-write sessions are accepted all the same, because programs open them.
+  // Nothing on it can be changed. Read-write sessions are still accepted, because programs open them.
   info.flags = CKF_TOKEN_INITIALIZED | CKF_WRITE_PROTECTED | CKF_RNG;
   if (key_.login_needed) info.flags |= CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED;
   info.ulMaxSessionCount = CK_EFFECTIVELY_INFINITE;

@@ -10,7 +10,7 @@ std::uint32_t reason_of(Code code) {
   return static_cast<std::uint32_t>(code) + 1;
 }
 
-// OpenSSL's function takes its arguments as a list.
+// OpenSSL's function takes its arguments as a va_list.
 void set_error(OSSL_FUNC_core_vset_error_fn* vset_error, const OSSL_CORE_HANDLE* handle, std::uint32_t reason,
                const char* format, ...) {
   va_list arguments;

@@ -10,10 +10,11 @@
 
 namespace coprotect::provider {
 
-// The provider in one library context: OpenSSL's functions for it, and the keys. Making one starts nothing.
+// The provider in one library context: OpenSSL's functions for it, and the keys. Constructing it starts no
+// helper.
 class Context {
  public:
-  // Null if OpenSSL does not offer what is needed.
+  // Null if OpenSSL does not offer a required function.
   static std::unique_ptr<Context> make(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH* offered);
   ~Context() { client_.end(); }
   Context(const Context&) = delete;
@@ -21,15 +22,15 @@ class Context {
 
   keyclient::KeyClient& client() { return client_; }
 
-  // Puts an error on OpenSSL's queue: the reason of its code (reasons()), with its message as data.
+  // Puts an error on OpenSSL's queue: the reason for its code (reasons()), with its message as data.
   void raise(const Error& error) const;
-  // drop_errors() takes off what was put there since mark_errors().
+  // drop_errors() removes the errors queued since mark_errors().
   void mark_errors() const { set_mark_(handle_); }
   void drop_errors() const { pop_to_mark_(handle_); }
   static const OSSL_ITEM* reasons();
 
-  // Whether OpenSSL gets to see our kinds of keys. They have the names of everybody's, so before the first
-  // key of ours is loaded nobody is to find them (loader.cc).
+  // Whether OpenSSL sees our key types. They have the same names as everyone's, so they stay hidden until the
+  // first of our keys is loaded (loader.cc).
   bool offers_keys() const { return offers_keys_; }
   void offer_keys() { offers_keys_ = true; }
 
@@ -45,13 +46,13 @@ class Context {
   OSSL_FUNC_core_pop_error_to_mark_fn* pop_to_mark_ = nullptr;
 };
 
-// An entry of a table that OpenSSL reads. `Signature`: OpenSSL's type of this function.
+// An entry of a dispatch table. `Signature`: OpenSSL's type of this function.
 template <typename Signature>
 OSSL_DISPATCH entry(int id, Signature* function) {
   return {id, reinterpret_cast<void (*)()>(function)};
 }
 
-// Runs what OpenSSL called. Nothing thrown passes into the program; an Error is raised, and `failed`
+// Runs a function that OpenSSL called. No exception reaches the program. An Error is raised, and `failed`
 // returned.
 template <typename T, typename Function>
 T guarded(const Context& context, T failed, Function function) noexcept {
@@ -67,7 +68,7 @@ T guarded(const Context& context, T failed, Function function) noexcept {
   return failed;
 }
 
-// The same for what only succeeds or fails: 1 or 0.
+// The same for a function that only succeeds or fails: 1 or 0.
 template <typename Function>
 int succeeds(const Context& context, Function function) noexcept {
   return guarded<int>(context, 0, [&]() -> Result<int> {

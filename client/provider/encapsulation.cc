@@ -12,7 +12,7 @@ const EnvelopeKey& envelope_key(void* keydata) {
   return *static_cast<const EnvelopeKey*>(keydata);
 }
 
-// One use of a key.
+// One operation with a key.
 struct Kem {
   explicit Kem(Context& its_context) : context(&its_context) {}
   Context* context;
@@ -52,7 +52,7 @@ int init_decapsulate(void* context, void* keydata, const OSSL_PARAM /*params*/[]
   });
 }
 
-// `*size` is the room at `into`, and then what was needed of it.
+// `*size` is the room at `into`, and then the number of bytes written.
 Status give(ByteView bytes, unsigned char* into, std::size_t* size) {
   if (*size < bytes.size()) return Error(Code::malformed, "no room for what is asked for");
   std::copy(bytes.begin(), bytes.end(), into);

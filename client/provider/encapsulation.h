@@ -4,8 +4,8 @@
 
 namespace coprotect::provider {
 
-// OpenSSL's KEM (provider-kem(7)) for keys of purpose envelope (protocol/SPEC.md §9.5): encapsulates without
-// asking anybody, decapsulates with the agents.
+// OpenSSL's KEM (provider-kem(7)) for keys of purpose envelope (protocol/SPEC.md §9.5). Encapsulates without
+// the agents, decapsulates with them.
 const OSSL_DISPATCH* envelope_kem();
 
 }  // namespace coprotect::provider

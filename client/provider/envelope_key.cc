@@ -19,7 +19,7 @@ void free_key(void* keydata) {
   delete key_of(keydata);
 }
 
-// Takes over what the loader made (loader.cc).
+// Takes ownership of the loader's object (loader.cc).
 void* load_key(const void* reference, std::size_t size) {
   if (reference == nullptr || size != sizeof(EnvelopeKey*)) return nullptr;
   return std::exchange(*static_cast<EnvelopeKey**>(const_cast<void*>(reference)), nullptr);

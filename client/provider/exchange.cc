@@ -15,7 +15,7 @@ using keyclient::Kdf;
 
 struct Hash {
   Kdf kdf;
-  std::array<std::string_view, 4> names;  // OpenSSL's own, the first one the usual one
+  std::array<std::string_view, 4> names;  // OpenSSL's names; the first is the usual one
 };
 constexpr std::array<Hash, 4> kHashes = {{
     {Kdf::sha1, {"SHA1", "SHA-1", "SSL3-SHA1", "1.3.14.3.2.26"}},
@@ -88,7 +88,7 @@ Status Exchange::set(const OSSL_PARAM params[]) {
   if (params == nullptr) return Done{};
   if (auto kdf = set_kdf(params); !kdf) return kdf;
   if (const auto pad = int_param(params, OSSL_EXCHANGE_PARAM_PAD)) pad_ = *pad != 0;
-  // Of P-256, whose cofactor is 1, each mode is the same.
+  // For P-256, whose cofactor is 1, all modes are equal.
   const auto mode = int_param(params, OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE);
   if (mode && (*mode < -1 || *mode > 1)) return Error(Code::malformed, "a cofactor mode is -1, 0 or 1");
   return Done{};

@@ -4,26 +4,26 @@
 
 namespace coprotect::provider {
 
-// One Diffie–Hellman between a joint key and somebody's public key, as OpenSSL sets it up step by step. The
-// parameters are those of OpenSSL's own ECDH and DH (EVP_KEYEXCH-ECDH(7), EVP_KEYEXCH-DH(7)); of the KDFs
-// there is X9.63, for ECDH.
+// One Diffie–Hellman between a joint key and a peer's public key, which OpenSSL sets up step by step. The
+// parameters are those of OpenSSL's own ECDH and DH (EVP_KEYEXCH-ECDH(7), EVP_KEYEXCH-DH(7)). The only KDF is
+// X9.63, for ECDH.
 class Exchange {
  public:
   Exchange(Context& context, Kind kind) : context_(&context), kind_(kind) {}
 
   Context& context() const { return *context_; }
 
-  // Code::malformed if it is no joint key.
+  // Code::malformed if it is not a joint key.
   Status begin(const KeyObject& key);
-  // Code::malformed if it is of another group.
+  // Code::malformed if it belongs to another group.
   Status set_peer(const KeyObject& peer);
   Status set(const OSSL_PARAM params[]);
   Status get(OSSL_PARAM params[]) const;
 
-  // The largest size of the secret.
+  // The largest possible size of the secret.
   Result<std::size_t> size() const;
-  // Asks the agents, and writes the secret to `into`, which has room for size(). Its actual size: a DH secret
-  // goes without its leading zeros unless padding is asked for (RFC 7919 wants it, older protocols not).
+  // Asks the agents and writes the secret to `into`, which has room for size(). Returns the actual size: a DH
+  // secret has no leading zeros unless padding is requested (RFC 7919 requires it, older protocols do not).
   Result<std::size_t> derive(std::span<std::uint8_t> into) const;
 
  private:

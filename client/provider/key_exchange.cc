@@ -95,7 +95,7 @@ const OSSL_PARAM* dh_gettable(void* /*context*/, void* /*provider*/) {
   return kDhGettable;
 }
 
-// What differs between the kinds.
+// The functions that differ between the kinds.
 struct OfKind {
   OSSL_FUNC_keyexch_newctx_fn* make;
   OSSL_FUNC_keyexch_settable_ctx_params_fn* settable;

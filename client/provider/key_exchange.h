@@ -4,8 +4,8 @@
 
 namespace coprotect::provider {
 
-// OpenSSL's KEYEXCH (provider-keyexch(7)) for joint keys. They have names of their own, which only our
-// KEYMGMT mentions, so that no other key's derivation ever comes here.
+// OpenSSL's KEYEXCH (provider-keyexch(7)) for joint keys. Only our KEYMGMT mentions these names, so that no
+// other key's derivation comes here.
 constexpr const char* kEcdhName = "COPROTECT-ECDH";
 constexpr const char* kDhName = "COPROTECT-DH";
 const OSSL_DISPATCH* ecdh_exchange();

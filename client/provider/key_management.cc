@@ -30,14 +30,14 @@ void free_key(void* keydata) {
   delete key_of(keydata);
 }
 
-// Takes over what the loader made (loader.cc).
+// Takes ownership of the loader's object (loader.cc).
 void* load_key(const void* reference, std::size_t size) {
   if (reference == nullptr || size != sizeof(KeyObject*)) return nullptr;
   auto* const place = static_cast<KeyObject**>(const_cast<void*>(reference));
   return std::exchange(*place, nullptr);
 }
 
-// OpenSSL also asks keys that have nothing yet.
+// OpenSSL also asks about keys that are still empty.
 int has(const void* keydata, int selection) {
   return keydata != nullptr && key_of(keydata)->has(selection) ? 1 : 0;
 }
@@ -46,7 +46,7 @@ int match(const void* one, const void* other, int selection) {
   return one != nullptr && other != nullptr && key_of(one)->matches(*key_of(other), selection) ? 1 : 0;
 }
 
-// A group or public value that does not hold is never taken in.
+// An invalid group or public value is never accepted in the first place.
 int validate(const void* keydata, int selection, int /*how*/) {
   return has(keydata, selection);
 }
@@ -132,7 +132,7 @@ const OSSL_PARAM* dh_exchanged(int /*selection*/) {
   return kDhExchanged;
 }
 
-// What differs between the kinds.
+// The functions that differ between the kinds.
 struct OfKind {
   OSSL_FUNC_keymgmt_new_fn* make;
   OSSL_FUNC_keymgmt_gettable_params_fn* gettable;

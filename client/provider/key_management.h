@@ -4,7 +4,7 @@
 
 namespace coprotect::provider {
 
-// OpenSSL's KEYMGMT (provider-keymgmt(7)) for keys that are joint ones or that these are used with.
+// OpenSSL's KEYMGMT (provider-keymgmt(7)) for joint keys and for public keys that they are used with.
 const OSSL_DISPATCH* ec_key_management();
 const OSSL_DISPATCH* dh_key_management();
 

@@ -25,7 +25,7 @@ constexpr int kParameters = OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS;
 constexpr int kPublic = OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
 constexpr int kPrivate = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
 
-// As OpenSSL calls it.
+// OpenSSL's name.
 std::string group_name(Suite suite) {
   return suite == Suite::p256 ? kP256 : std::string(keyclient::suite_name(suite));
 }
@@ -67,7 +67,7 @@ bool KeyObject::has(int selection) const {
 bool KeyObject::matches(const KeyObject& other, int selection) const {
   if (kind != other.kind) return false;
   if ((selection & kParameters) != 0 && group != other.group) return false;
-  // Nobody compares private halves: where the public ones are equal they are.
+  // Private halves are not compared: they are equal if the public ones are.
   if ((selection & (kPublic | kPrivate)) == 0) return true;
   return !value.empty() && group == other.group && value == other.value;
 }
@@ -133,7 +133,7 @@ Status KeyObject::give(int selection, OSSL_CALLBACK* callback, void* argument) c
   const Builder builder(OSSL_PARAM_BLD_new());
   const Number p = number_of(group->prime);
   const Number g = number_of(Bytes{kGenerator});
-  const Number y = number_of(value);  // referred to until the parameters are made
+  const Number y = number_of(value);  // must live until the parameters are made
   OSSL_PARAM_BLD* const to = builder.get();
   bool pushed = to != nullptr;
   if (!group->name.empty())

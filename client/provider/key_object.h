@@ -11,7 +11,7 @@ namespace coprotect::provider {
 enum class Kind { ec, dh };
 
 struct Group {
-  std::string name;  // "prime256v1", "ffdhe3072", …; of a foreign DH group maybe none
+  std::string name;  // "prime256v1", "ffdhe3072", …; may be empty for a foreign DH group
   Bytes prime;       // p, without leading zeros; empty for P-256. The generator is always 2.
 
   bool operator==(const Group& other) const {
@@ -19,28 +19,28 @@ struct Group {
   }
 };
 
-// What is behind an EVP_PKEY of type EC or DH here: a joint key, or somebody's public key that it is used
-// with. Private parts are nowhere: a joint key is known by its key_id.
+// The object behind an EVP_PKEY of type EC or DH: a joint key, or a public key that it is used with. It never
+// holds a private key: a joint key is identified by its key_id.
 struct KeyObject {
   KeyObject(Context& its_context, Kind its_kind) : context(&its_context), kind(its_kind) {}
-  // A joint key, or with its private half left out, its public key.
+  // A joint key, or only its public key if the private half is left out.
   KeyObject(Context& its_context, std::shared_ptr<const keyclient::Key> key, bool with_private_half);
 
   Context* context;
   Kind kind;
   std::shared_ptr<const keyclient::Key> joint;  // null: a public key
   std::optional<Group> group;
-  Bytes value;  // the public one, as parse_point() or parse_residue() give it; empty: only a group so far
+  Bytes value;  // the public value from parse_point() or parse_residue(); empty: only a group so far
 
   // `selection`: OSSL_KEYMGMT_SELECT_….
   bool has(int selection) const;
   bool matches(const KeyObject& other, int selection) const;
-  // A copy of these parts. The private half of a joint key goes with its public one or not at all.
+  // A copy of these parts. The private half of a joint key is copied only with its public half.
   KeyObject part(int selection) const;
-  // Takes a group and a public value from what another provider exports. A private key that comes with them
-  // is not looked at: nothing here can use one.
+  // Imports a group and a public value that another provider exports. Ignores a private key beside them,
+  // because nothing here can use one.
   Status import(int selection, const OSSL_PARAM params[]);
-  // Takes a public value into a known group, if there is none yet.
+  // Sets the public value in a known group, if there is none yet.
   Status set_value(ByteView encoded);
   Status get(OSSL_PARAM params[]) const;
   // Calls `callback` with the parts. Code::malformed for the private half of a joint key.

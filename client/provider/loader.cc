@@ -15,7 +15,7 @@ namespace {
 
 using keyclient::Key;
 
-// A list of parameters refers to values that are not const; OpenSSL only reads them.
+// A parameter list refers to values that are not const. OpenSSL only reads them.
 char* text(const std::string& value) {
   return const_cast<char*>(value.c_str());
 }
@@ -70,10 +70,9 @@ Status Loader::log_in(const Key& key, const Prompt& prompt) {
   return opened;
 }
 
-// OpenSSL gives a program that asks for "EC" the KEYMGMT that it came to know first, and remembers that. So
-// that it knows and remembers the other providers' before ours, it is led to look through all of them twice,
-// by an object of a type that none has: while we have none, and then for ours. Both fail, as they are meant
-// to.
+// A program that asks for "EC" gets the KEYMGMT that OpenSSL found first, which OpenSSL remembers. Other
+// providers' must come before ours. So OpenSSL is made to search all of them twice, for an object of a type
+// that none has: first while we offer none, and then for ours. Both searches fail, as intended.
 void Loader::introduce_keys(OSSL_CALLBACK* callback, void* argument) {
   if (context_->offers_keys()) return;
   std::string nobodys_type = "COPROTECT-NONE";
@@ -91,7 +90,7 @@ void Loader::introduce_keys(OSSL_CALLBACK* callback, void* argument) {
   context_->drop_errors();
 }
 
-// OpenSSL takes the key, a T, over through the reference, if it finds our KEYMGMT of this name.
+// OpenSSL takes ownership of the key, a T, through the reference, if it finds our KEYMGMT of this name.
 template <typename T>
 Status Loader::give_key(const Item& item, std::string type_name, OSSL_CALLBACK* callback, void* argument) {
   auto made = std::make_unique<T>(*context_, item.key, item.type == OSSL_STORE_INFO_PKEY);

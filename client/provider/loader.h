@@ -7,11 +7,11 @@
 
 namespace coprotect::provider {
 
-// The objects behind a URI, one after the other: of each key its private half (which stands for the whole),
-// its public half, and its certificate if it has one.
+// The objects behind a URI, in sequence: for each key its private half (which represents the whole), its
+// public half, and its certificate if it has one.
 class Loader {
  public:
-  // What OpenSSL calls its passphrase callback for.
+  // OpenSSL's passphrase callback and its argument.
   struct Prompt {
     OSSL_PASSPHRASE_CALLBACK* ask;
     void* argument;
@@ -21,10 +21,10 @@ class Loader {
   static Result<Loader> open(Context& context, std::string_view uri);
 
   Context& context() const { return *context_; }
-  // Only objects of this type (OSSL_STORE_INFO_…) from now on; 0: of any.
+  // From now on only objects of this type (OSSL_STORE_INFO_…). 0: of any type.
   void expect(int type) { expected_ = type; }
   bool at_end();
-  // Hands the next object to OpenSSL. If the passphrase of the client's key is needed for it, asks for that.
+  // Passes the next object to OpenSSL. Asks for the passphrase of the client's key if the object needs it.
   Status load(OSSL_CALLBACK* callback, void* argument, const Prompt& prompt);
 
  private:

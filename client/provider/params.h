@@ -11,14 +11,14 @@
 // OpenSSL's lists of parameters (OSSL_PARAM(3)).
 namespace coprotect::provider {
 
-// What a list says; nothing if the parameter is not there or is of another type.
+// A parameter's value. Nothing if the list lacks the parameter or it has another type.
 std::optional<std::string> text_param(const OSSL_PARAM params[], const char* name);
 std::optional<Bytes> bytes_param(const OSSL_PARAM params[], const char* name);
 std::optional<Bytes> number_param(const OSSL_PARAM params[], const char* name);  // big-endian
 std::optional<int> int_param(const OSSL_PARAM params[], const char* name);
 std::optional<std::size_t> size_param(const OSSL_PARAM params[], const char* name);
 
-// Fills in those parameters that a list asks for.
+// Fills in the parameters that a list requests.
 class ParamAnswer {
  public:
   explicit ParamAnswer(OSSL_PARAM params[]) : params_(params) {}
@@ -30,7 +30,7 @@ class ParamAnswer {
   void set_bytes_pointer(const char* name, ByteView value);  // the bytes must outlive their use
   void set_number(const char* name, ByteView value);         // big-endian
 
-  // Code::malformed, naming one, if there was no room for some.
+  // Code::malformed, naming one parameter, if some had no room.
   Status status() const;
 
  private:

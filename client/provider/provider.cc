@@ -1,4 +1,4 @@
-// coprotect.so, a provider for OpenSSL 3: what it offers, and the function by which OpenSSL takes it in.
+// coprotect.so, a provider for OpenSSL 3: what it offers, and the entry point that OpenSSL calls.
 
 #include <openssl/core_names.h>
 #include <openssl/params.h>
@@ -14,7 +14,7 @@ namespace coprotect::provider {
 namespace {
 
 constexpr const char* kProperties = "provider=coprotect";
-// As OpenSSL's own provider names them: a key's type is one to a program, whosever the key is.
+// The names of OpenSSL's own provider: to a program, a key's type does not depend on the provider.
 constexpr const char* kEcNames = "EC:id-ecPublicKey:1.2.840.10045.2.1";
 constexpr const char* kDhNames = "DH:dhKeyAgreement:1.2.840.113549.1.3.1";
 constexpr OSSL_ALGORITHM kNone = {nullptr, nullptr, nullptr, nullptr};

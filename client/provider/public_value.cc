@@ -30,7 +30,7 @@ Number number_of(ByteView bytes) {
 }
 
 Result<Bytes> parse_point(ByteView encoded) {
-  // EC_POINT_oct2point also takes the hybrid form and infinity, both of other lengths or tags than these.
+  // EC_POINT_oct2point also accepts the hybrid form and infinity. Both have other lengths or tags than these.
   const bool compressed = encoded.size() == 33 && (encoded[0] == 2 || encoded[0] == 3);
   const bool uncompressed = encoded.size() == 65 && encoded[0] == 4;
   const Curve curve = made(Curve(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1)));

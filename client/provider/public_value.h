@@ -11,9 +11,9 @@ namespace coprotect::provider {
 using Number = Owned<BIGNUM, BN_free>;
 Number number_of(ByteView bytes);
 
-// Public values in the one form that this provider keeps them in: a point of P-256 uncompressed (65 bytes), a
-// number in the prime's width. Both refuse, with Code::malformed, what is no member of the group other than
-// the identity. Nothing here is secret.
+// Public values in the one form that this provider stores: an uncompressed P-256 point (65 bytes), or a
+// number in the prime's width. Both return Code::malformed for a value that is not a member of the group
+// other than the identity. Nothing here is secret.
 
 // The strength of a group whose shared secrets have this size (NIST SP 800-57 Part 1, table 2; RFC 7919 §A).
 constexpr int security_bits(std::size_t shared_secret_size) {
@@ -22,7 +22,7 @@ constexpr int security_bits(std::size_t shared_secret_size) {
 
 // SEC 1 §2.3.4: compressed or uncompressed.
 Result<Bytes> parse_point(ByteView encoded);
-// Of the quadratic residues modulo a safe prime; `value` big-endian, of which leading zeros may be left out.
+// For the quadratic residues modulo a safe prime. `value` is big-endian; leading zeros are optional.
 Result<Bytes> parse_residue(ByteView prime, ByteView value);
 
 }  // namespace coprotect::provider

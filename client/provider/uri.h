@@ -8,8 +8,8 @@
 
 namespace coprotect::provider {
 
-// Which of the client's keys a URI means.
-//   coprotect:NAME    the key that the configuration calls so, the first one by its tenant
+// The keys of the client that a URI names.
+//   coprotect:NAME    the key with this name in the configuration; the first one has its tenant's name
 //   coprotect:id=HEX  the key with this key_id
 //   coprotect:        all
 struct KeyUri {

@@ -9,7 +9,7 @@ Result<Secret> read_secret_line(int fd) {
   const std::string name = "file descriptor " + std::to_string(fd);
   Secret line(kMaxSecretLine);
   std::size_t size = 0;
-  // Byte by byte: what comes after the newline belongs to the next reader.
+  // Byte by byte, because what follows the newline belongs to the next reader.
   for (;;) {
     Secret next(1);
     const auto got = read_full(fd, next.fill());

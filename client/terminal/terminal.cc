@@ -17,13 +17,13 @@ constexpr std::uint8_t kBackspace = 0x08;
 constexpr std::uint8_t kKillLine = 0x15;
 constexpr std::uint8_t kDelete = 0x7f;
 
-// A terminal that went away shows up at the next read.
+// If the terminal has gone, the next read will notice.
 void put(int fd, ByteView text) {
   static_cast<void>(write_all(fd, text));
 }
 
-// Neither echo nor signals nor line editing while it lives: a Control-C that ended the process here would
-// leave the shell without echo.
+// Disables echo, signals and line editing during its lifetime. If Control-C ended the process here, the shell
+// would be left without echo.
 class QuietMode {
  public:
   explicit QuietMode(int fd) : fd_(fd), active_(tcgetattr(fd, &before_) == 0) {
@@ -94,7 +94,7 @@ Status Terminal::show_once(std::string_view title, const Secret& secret, std::st
   put(fd_.get(), secret.reveal());
   put(fd_.get(), bytes_of("\n\n"));
   auto pressed = read_hidden(prompt);
-  // Up over prompt, empty line and secret; erase to the end of the screen (ECMA-48 CUU, ED).
+  // Moves up over prompt, empty line and secret, and erases to the end of the screen (ECMA-48 CUU, ED).
   put(fd_.get(), bytes_of("\x1b[3A\r\x1b[J"));
   if (!pressed) return std::move(pressed).error();
   return Done{};

@@ -7,16 +7,16 @@
 
 namespace coprotect::client {
 
-// The controlling terminal, whatever stdin and stdout are.
+// The controlling terminal, independent of stdin and stdout.
 class Terminal {
  public:
   // Code::unavailable if the process has none.
   static Result<Terminal> open(const char* device = "/dev/tty");
 
-  // A line that is not echoed. Control-C and end of input are Code::unavailable; more than kMaxSecretLine
-  // bytes are Code::malformed.
+  // Reads a line without echo. Code::unavailable after Control-C or end of input. Code::malformed for more
+  // than kMaxSecretLine bytes.
   Result<Secret> read_hidden(std::string_view prompt) const;
-  // Shows a secret until Enter is pressed and then takes it off the screen.
+  // Shows a secret until Enter is pressed, then erases it from the screen.
   Status show_once(std::string_view title, const Secret& secret, std::string_view prompt) const;
 
  private:

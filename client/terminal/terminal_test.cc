@@ -15,7 +15,7 @@
 namespace coprotect::client {
 namespace {
 
-// A pseudo-terminal: the program under test on one side in a thread, hands and eyes on the other.
+// A pseudo-terminal. A thread runs the program under test on one side; the test types and reads on the other.
 class Session {
  public:
   explicit Session(const std::function<void(const Terminal&)>& program)
@@ -40,7 +40,7 @@ class Session {
   void type(std::string_view keys) const {
     EXPECT_EQ(write(master_.get(), keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
   }
-  // Waits for the program's end; what the terminal showed.
+  // Waits for the program's end. Returns what the terminal showed.
   const std::string& end() {
     while (read_more()) {
     }

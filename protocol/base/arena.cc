@@ -33,8 +33,8 @@
 namespace coprotect::locked_memory {
 namespace {
 
-// Blocks come in sizes 64, 96, 128, 192, 256, … bytes, header included; a released block waits in the list of
-// its size. Segments are never given back.
+// Blocks have 64, 96, 128, 192, 256, … bytes, header included. A released block goes to the free list of its
+// size. Segments are never returned to the system.
 constexpr std::size_t kHeader = 16;
 constexpr std::size_t kSmallest = 64;
 constexpr std::size_t kClasses = 40;
@@ -69,7 +69,7 @@ struct Arena {
   std::mutex mutex;
   std::array<Header*, kClasses> free_blocks{};
   std::array<Segment, kMaxSegments> segments{};
-  std::atomic<std::size_t> segment_count = 0;  // grows when the segment is in its place
+  std::atomic<std::size_t> segment_count = 0;  // increases after the segment is stored
   std::uint8_t* next = nullptr;                // the unused rest of the newest segment
   std::uint8_t* end = nullptr;
   std::size_t bytes_in_use = 0;
@@ -93,7 +93,7 @@ bool map_mlocked(std::uint8_t* at, std::size_t size) {
          madvise(at, size, MADV_WIPEONFORK) == 0;
 }
 
-// Maps and locks a segment between two guard pages and makes it the newest.
+// Maps and locks a segment between two guard pages, and makes it the newest.
 bool add_segment(std::size_t block) {
   if (arena.segment_count == kMaxSegments) return false;
   const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
@@ -103,7 +103,7 @@ bool add_segment(std::size_t block) {
   std::uint8_t* const begin = static_cast<std::uint8_t*>(reserved) + page;
   if (arena.segment_count == 0) arena.kind = map_secretmem(begin, size) ? Kind::secretmem : Kind::mlocked;
   const bool secretmem = arena.kind == Kind::secretmem;
-  // The first secretmem segment is mapped by the line above, which also finds out whether there is secretmem.
+  // The line above has mapped the first secretmem segment to find out whether secretmem is available.
   const bool mapped =
       secretmem ? (arena.segment_count == 0 || map_secretmem(begin, size)) : map_mlocked(begin, size);
   if (!mapped) {
@@ -111,7 +111,7 @@ bool add_segment(std::size_t block) {
     return false;
   }
 #ifdef COPROTECT_FINDS_LEAKS
-  __lsan_register_root_region(begin, size);  // it holds what points to OpenSSL's objects
+  __lsan_register_root_region(begin, size);  // it contains pointers to OpenSSL's objects
 #endif
   arena.segments[arena.segment_count] = {begin, begin + size};
   ++arena.segment_count;
@@ -139,7 +139,7 @@ thread_local unsigned key_scopes = 0;
 void* scoped_allocate(std::size_t size, const char*, int) {
   return key_scopes > 0 ? allocate(size) : std::malloc(size);
 }
-// What is in the arena stays there, whoever makes it longer.
+// A block in the arena stays there when it is reallocated, in or out of a KeyScope.
 void* scoped_reallocate(void* p, std::size_t size, const char*, int) {
   if (p == nullptr) return scoped_allocate(size, nullptr, 0);
   if (contains(p)) return reallocate(p, size);
@@ -227,7 +227,7 @@ std::size_t in_use() noexcept {
   return arena.bytes_in_use;
 }
 
-// Without the lock, since OpenSSL's allocator may ask for each block.
+// Takes no lock, because OpenSSL's allocator may call this for each block.
 bool contains(const void* p) noexcept {
   const auto* const byte = static_cast<const std::uint8_t*>(p);
   const std::size_t count = arena.segment_count;
@@ -239,7 +239,7 @@ Result<Kind> install_arena_only() {
   rlimit lock_limit{};
   if (getrlimit(RLIMIT_MEMLOCK, &lock_limit) == 0 && lock_limit.rlim_cur < lock_limit.rlim_max) {
     lock_limit.rlim_cur = lock_limit.rlim_max;
-    setrlimit(RLIMIT_MEMLOCK, &lock_limit);  // a failure shows below, when memory cannot be locked
+    setrlimit(RLIMIT_MEMLOCK, &lock_limit);  // on failure, locking memory fails below
   }
   const rlimit no_core{0, 0};
   if (setrlimit(RLIMIT_CORE, &no_core) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0)

@@ -2,13 +2,12 @@
 
 namespace coprotect {
 
-// Wipes what calls that have returned left on this thread's stack, 64 KiB deep, and in vector registers.
-// Libraries keep secrets in local variables and do not wipe all of them: hash functions their input, elliptic
-// curves coordinates. To be called where work on a secret is over, by a function that stands no deeper in the
-// stack than that work.
+// Wipes what returned calls left on this thread's stack, 64 KiB deep, and in vector registers. Libraries keep
+// secrets in local variables and do not wipe all of them: hash functions leave their input, elliptic curves
+// their coordinates. Call it after work on a secret, from a stack frame no deeper than that work's.
 void wipe_dead_stack() noexcept;
 
-// The same at the end of a scope, however it is left.
+// Does the same at the end of a scope, on every way out of it.
 struct WipesDeadStack {
   WipesDeadStack() = default;
   WipesDeadStack(const WipesDeadStack&) = delete;

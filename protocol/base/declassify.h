@@ -4,9 +4,9 @@
 
 namespace coprotect {
 
-// Says that a value may be known, although it was computed from secrets: a verdict that is answered, a
-// rejected sample. Each call says why. Programs link declassify_none.cc, where this does nothing; the
-// constant-time test (protocol/constant_time) links declassify_valgrind.cc, where it is the one way to end
+// States that a value may become public although it was computed from secrets: a verdict that is sent, a
+// rejected sample. Each call says why. Programs link declassify_none.cc, where this does nothing. The
+// constant-time test (protocol/constant_time) links declassify_valgrind.cc, where only this call ends
 // valgrind's tracking of a secret.
 void declassify(ByteView bytes) noexcept;
 

@@ -2,10 +2,10 @@
 
 namespace coprotect {
 
-// A place where a test may kill the process: before and after each durable write, rename and send of a
-// ceremony. Programs link fault_none.cc, where this does nothing; their twins for the kill tests link
-// fault_counted.cc, which reads COPROTECT_FAULT_AT (die with SIGKILL at the N-th point passed, or at the
-// first of a name) and COPROTECT_FAULT_LOG (a file that gets each point's name, a line each).
+// A point at which a test may kill the process: before and after each durable write, rename and send of a
+// ceremony. Programs link fault_none.cc, where this does nothing. Their twins for the kill tests link
+// fault_counted.cc. It reads COPROTECT_FAULT_AT (die with SIGKILL at the N-th point passed, or at the first
+// point with a given name) and COPROTECT_FAULT_LOG (a file to which each point's name is appended as a line).
 void fault_point(const char* name) noexcept;
 
 }  // namespace coprotect

@@ -1,5 +1,5 @@
-// For a twin: its clock is ahead of the system's by so many seconds as stand in the file COPROTECT_CLOCK, as
-// a 64-bit number in the machine's order. Who writes into the file sets the clock.
+// For a twin: its clock is ahead of the system's by the number of seconds in the file COPROTECT_CLOCK, a
+// 64-bit number in machine byte order. A write to the file sets the clock.
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -37,7 +37,7 @@ const auto at_start = seconds_ahead();
 
 }  // namespace
 
-// Libraries find these too.
+// Libraries use these too.
 #pragma GCC visibility push(default)
 extern "C" {
 

@@ -1,6 +1,6 @@
-// For a twin: every so many calls fail while it is told so, as they do where the system has no more to give.
-// COPROTECT_FAIL_MEMORY, _THREADS, _WRITES and _SYNCS are how many; writes and syncs of files alone. SIGUSR2
-// begins it and ends it.
+// For a twin: while it is told to, every N-th call fails as if the system had no more to give.
+// COPROTECT_FAIL_MEMORY, _THREADS, _WRITES and _SYNCS set N; writes and syncs are those of files only.
+// SIGUSR2 starts and stops it.
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -35,7 +35,7 @@ class Shortage {
   std::atomic<unsigned long> asked_ = 0;
 };
 
-// Made when first asked, which may be before any static object of this file is.
+// Constructed at the first call, which may precede the static objects of this file.
 Shortage& memory() {
   static Shortage shortage("COPROTECT_FAIL_MEMORY");
   return shortage;
@@ -64,7 +64,7 @@ void* allocate(std::size_t size) {
   return std::malloc(size == 0 ? 1 : size);
 }
 
-// The function that this program's own stands before.
+// The function that this program's own one replaces.
 template <typename Function>
 Function* next(const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
@@ -96,7 +96,7 @@ void operator delete[](void* memory, std::size_t) noexcept {
   std::free(memory);
 }
 
-// Libraries find these too, SQLite's writes among them.
+// Libraries use these too, e.g. SQLite for its writes.
 #pragma GCC visibility push(default)
 extern "C" {
 

@@ -6,7 +6,7 @@
 
 namespace coprotect {
 
-// An open file descriptor, closed with the object.
+// An open file descriptor. The destructor closes it.
 class Fd {
  public:
   explicit Fd(int fd = -1) : fd_(fd) {}

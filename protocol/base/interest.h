@@ -9,20 +9,20 @@
 
 namespace coprotect {
 
-// Whether somebody still waits for an answer. Work that takes long asks between its parts, and stops if
-// nobody does. Safe from several threads.
+// Tells whether a caller still waits for an answer. Long work asks between its parts, and stops when the
+// caller has gone or its deadline has passed. Safe from several threads.
 class Interest {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Of somebody who waits for as long as it takes.
+  // A caller that waits without a deadline.
   Interest() = default;
   explicit Interest(Clock::time_point until) : until_(until) {}
 
-  // Whoever waited has gone.
+  // The caller has gone.
   void give_up() { gone_ = true; }
   bool ended() const { return gone_ || Clock::now() >= until_; }
-  // Code::unavailable once it has ended: says why, and that `done` of `all` parts were done.
+  // Code::unavailable once it has ended. The message says why, and that `done` of `all` parts were done.
   Status check(std::size_t done, std::size_t all) const {
     if (!ended()) return Done{};
     return Error(Code::unavailable,

@@ -12,7 +12,7 @@ struct FreeWith {
   }
 };
 
-// A C object and the function that frees it: using Db = Owned<sqlite3, sqlite3_close_v2>;
+// A C object with the function that frees it: using Db = Owned<sqlite3, sqlite3_close_v2>;
 template <typename T, auto Free>
 using Owned = std::unique_ptr<T, FreeWith<Free>>;
 

@@ -9,8 +9,8 @@
 
 namespace coprotect {
 
-// Takes fields off the front of untrusted bytes. A read that fails takes nothing. Integers are
-// big-endian (protocol/SPEC.md §1).
+// Reads fields from the front of untrusted bytes. A failed read consumes nothing. Integers are big-endian
+// (protocol/SPEC.md §1).
 class Reader {
  public:
   explicit Reader(ByteView bytes) : rest_(bytes) {}
@@ -42,7 +42,7 @@ class Reader {
     if (!b) return std::nullopt;
     return std::string(text_of(*b));
   }
-  // Takes the given bytes off the front, or nothing if others stand there.
+  // Consumes the given bytes if they come next.
   bool literal(std::string_view expected) {
     if (rest_.size() < expected.size() || text_of(rest_.first(expected.size())) != expected) return false;
     rest_ = rest_.subspan(expected.size());

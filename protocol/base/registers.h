@@ -2,8 +2,8 @@
 
 namespace coprotect {
 
-// Wipes the vector registers, in which copying a secret leaves it. They get onto the stack when a library's
-// function is called for the first time: the dynamic linker saves them there.
+// Wipes the vector registers, which hold secrets that were copied through them. The dynamic linker saves
+// these registers on the stack when a library function is called for the first time.
 void wipe_vector_registers() noexcept;
 
 }  // namespace coprotect

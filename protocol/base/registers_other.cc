@@ -2,7 +2,7 @@
 
 namespace coprotect {
 
-// Not known how.
+// Not implemented for this processor.
 void wipe_vector_registers() noexcept {}
 
 }  // namespace coprotect

@@ -18,7 +18,7 @@ void wipe_vector_registers() noexcept {
                    : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
                      "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
   if (__builtin_cpu_supports("avx512f") == 0) return;
-  // The compiler does not use these, as it does not know of AVX-512 here.
+  // The compiler does not use these registers, because it does not know about AVX-512 here.
   asm volatile(
       "vpxorq %zmm16, %zmm16, %zmm16\n\t vpxorq %zmm17, %zmm17, %zmm17\n\t vpxorq %zmm18, %zmm18, %zmm18\n\t"
       "vpxorq %zmm19, %zmm19, %zmm19\n\t vpxorq %zmm20, %zmm20, %zmm20\n\t vpxorq %zmm21, %zmm21, %zmm21\n\t"

@@ -8,23 +8,23 @@
 
 namespace coprotect {
 
-// What the caller can do about a failure. Add a value only if some caller acts on it. The names of
-// code_name() are on the wire (agent/API.md) and never change.
+// What the caller can do about a failure. Add a value only if a caller acts on it. The names from code_name()
+// are on the wire (agent/API.md) and never change.
 enum class Code {
-  malformed,        // the bytes are not what they claim to be; trying again cannot help
-  unauthenticated,  // signature, certificate or MAC does not hold
-  denied,           // authenticated, but policy says no
-  replayed,         // this request was answered before
-  stale,            // the request's time is too far from the agent's
-  not_found,        // no such key, file, ceremony
-  conflict,         // against the present state: exists already, wrong epoch, ceremony in another state
+  malformed,        // the bytes are not what they claim to be; a retry cannot help
+  unauthenticated,  // the signature, certificate or MAC is invalid
+  denied,           // authenticated, but the policy forbids it
+  replayed,         // this request has already been answered
+  stale,            // the request's time is too far from the agent's clock
+  not_found,        // no such key, file or ceremony
+  conflict,         // the state does not allow it: already exists, wrong epoch, ceremony in another state
   altered,          // a file, header or store is not what its author wrote
-  bad_proof,        // a party's cryptographic proof does not hold; the message names the party
+  bad_proof,        // a party's cryptographic proof is invalid; the message names the party
   wrong_code,       // recovery code, passphrase or PIN
-  locked_out,       // the token refuses further tries for now
-  limited,          // a cap is reached; try again later
-  unavailable,      // a token, a peer or the disk does not answer; try again
-  internal,         // a defect, or a state that should not be
+  locked_out,       // the token refuses further attempts for now
+  limited,          // a limit is reached; retry later
+  unavailable,      // a token, a peer or the disk does not respond; retry
+  internal,         // a defect, or a state that must not occur
 };
 
 // The stable name of a code, e.g. "bad-proof".
@@ -69,7 +69,7 @@ class Error {
   Code code() const { return code_; }
   const std::string& message() const { return message_; }
 
-  // Returns this error with "where: " put before its message.
+  // Returns this error with "where: " before its message.
   Error in(std::string_view where) && { return {code_, std::string(where) + ": " + std::move(message_)}; }
 
  private:
@@ -77,8 +77,8 @@ class Error {
   std::string message_;
 };
 
-// A T, or the Error that stopped it being made. The interface is a subset of std::expected,
-// except that reading the wrong alternative aborts in every build.
+// A T, or the Error that prevented it. The interface is a subset of std::expected, except that reading the
+// wrong alternative aborts in every build.
 template <typename T>
 class [[nodiscard]] Result {
  public:
@@ -116,7 +116,7 @@ class [[nodiscard]] Result {
 struct Done {};
 using Status = Result<Done>;
 
-// Aborts unless a condition that the code itself guarantees holds. Never for input.
+// Aborts unless a condition that the code itself guarantees is true. Never for input.
 inline void invariant(bool holds) {
   if (!holds) std::abort();
 }

@@ -13,8 +13,8 @@
 
 namespace coprotect {
 
-// Bytes in locked memory, wiped when released. Moves; never copies, compares with ==, prints or converts:
-// reading it is always a visible call to reveal().
+// Bytes in locked memory, wiped on release. A Secret can be moved. It cannot be copied, compared with ==,
+// printed or converted: reading it is always a visible call to reveal().
 class Secret {
  public:
   // `size` zero bytes. Throws std::bad_alloc if no memory can be locked.
@@ -22,7 +22,7 @@ class Secret {
       : data_(static_cast<std::uint8_t*>(locked_memory::allocate(size == 0 ? 1 : size))), size_(size) {
     if (data_ == nullptr) throw std::bad_alloc();
   }
-  // Takes the bytes into locked memory. The caller wipes the source if it was not locked.
+  // Copies the bytes into locked memory. The caller wipes a source that was not locked.
   static Secret copy_of(ByteView bytes) {
     Secret s(bytes.size());
     std::copy(bytes.begin(), bytes.end(), s.data_);
@@ -41,7 +41,7 @@ class Secret {
   std::size_t size() const { return size_; }
   ByteView reveal() const { return {data_, size_}; }
   std::span<std::uint8_t> fill() { return {data_, size_}; }
-  // Another Secret of the same bytes; a visible act, because each copy is one more to lose.
+  // Another Secret with the same bytes. The call is explicit because each copy can leak.
   Secret clone() const { return copy_of(reveal()); }
 
  private:

@@ -6,8 +6,9 @@
 
 namespace coprotect {
 
-// For a file that holds a secret, opened and not yet read: Code::malformed, with what to do, if others than
-// its owner and its group may read it, or others than its owner may write it. A pipe has no such permissions.
+// Checks the permissions of an open file that holds a secret, before it is read. Code::malformed, with a
+// remedy, if users other than its owner and group may read it or users other than its owner may write it. A
+// pipe has no such permissions.
 Status is_kept_secret(int fd, std::string_view path);
 
 }  // namespace coprotect

@@ -10,7 +10,7 @@
 
 namespace coprotect {
 
-// Writer for secrets: the buffer is locked memory, and what it outgrows is wiped.
+// Writer for secrets. The buffer is locked memory, and each outgrown buffer is wiped.
 class SecretWriter {
  public:
   SecretWriter& bytes(ByteView b) {

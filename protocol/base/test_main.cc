@@ -1,4 +1,4 @@
-// The main() of every unit test: the tests run on the locked arena, as the programs do.
+// The main() of every unit test. Tests run on the locked arena, as the programs do.
 
 #include <gtest/gtest.h>
 
@@ -12,8 +12,8 @@
 
 namespace {
 
-// With COPROTECT_SLOW_TESTS_IN=N, each day another N-th of the tests in the slow suite runs: under the
-// sanitizers the dear ones together would take as long as all others.
+// With COPROTECT_SLOW_TESTS_IN=N, one N-th of the slow suite runs each day, another one every day. Under the
+// sanitizers the slow tests together take as long as all others.
 void leave_out_slow_tests_of_other_days() {
   const char* const given = std::getenv("COPROTECT_SLOW_TESTS_IN");
   const unsigned long parts = given == nullptr ? 1 : std::max(1ul, std::strtoul(given, nullptr, 10));
@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   testing::InitGoogleTest(&argc, argv);
-  // A forked child has no arena, so a death test runs in a new process.
+  // A forked child has no arena, so each death test runs in a new process.
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   leave_out_slow_tests_of_other_days();
   return RUN_ALL_TESTS();

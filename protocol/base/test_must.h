@@ -7,7 +7,7 @@
 
 namespace coprotect {
 
-// The value, or the end of the test with the error's message.
+// Returns the value, or ends the test with the error's message.
 template <typename T>
 T must(Result<T> result) {
   if (!result)

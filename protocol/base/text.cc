@@ -14,11 +14,11 @@ struct Character {
   std::size_t size;  // in bytes
 };
 
-// The character that `text` begins with, which is not empty; nothing if its bytes are not UTF-8.
+// The first character of `text`, which is not empty. Nothing if its bytes are not UTF-8.
 std::optional<Character> first_of(std::string_view text) {
   const auto lead = static_cast<std::uint8_t>(text[0]);
   if (lead < 0x80) return Character{lead, 1};
-  // The second byte's range excludes overlong forms, surrogates and what lies above U+10FFFF.
+  // The second byte's range excludes overlong forms, surrogates and everything above U+10FFFF.
   std::size_t more = 0;
   std::uint8_t low = 0x80;
   std::uint8_t high = 0xbf;
@@ -45,8 +45,8 @@ std::optional<Character> first_of(std::string_view text) {
   return Character{code, more + 1};
 }
 
-// Unicode's general categories Cc, Cf, Zl and Zp (version 15.1), in ascending order. Blocks that are kept for
-// format characters are given whole.
+// Unicode's general categories Cc, Cf, Zl and Zp (version 15.1), in ascending order. Blocks reserved for
+// format characters are included completely.
 struct Range {
   std::uint32_t first;
   std::uint32_t last;

@@ -1,8 +1,8 @@
-// Programs that link this wipe what they give back to the heap, whichever library had it. For those that
-// hand a key to libraries which take memory from malloc() and leave PEM, DER and numbers in it: the agent's
-// front (GnuTLS) and relay (OpenSSL, for strangers' bytes). Programs whose OpenSSL and GMP allocate from the
-// arena need it less. glibc lets a program replace its allocator, and keeps its own under these names ("The
-// GNU C Library", Replacing malloc).
+// Programs that link this wipe heap memory when any library frees it. It is for programs that give a key to
+// libraries which use malloc() and leave PEM, DER and numbers in freed memory: the agent's front (GnuTLS) and
+// relay (OpenSSL, for untrusted bytes). Programs whose OpenSSL and GMP allocate from the arena need it less.
+// glibc lets a program replace its allocator, and provides its own under these names ("The GNU C Library",
+// Replacing malloc).
 
 #include <malloc.h>
 
@@ -21,7 +21,7 @@ void* __libc_malloc(std::size_t size);  // NOLINT(bugprone-reserved-identifier)
   __libc_free(memory);
 }
 
-// glibc's own would give back a block that it moves, or the end of one that it cuts, as it is.
+// glibc's own would free a moved block, or the end of a shortened one, without wiping it.
 [[gnu::visibility("default")]] void* realloc(void* memory, std::size_t size) noexcept {
   if (memory == nullptr) return __libc_malloc(size);
   if (size == 0) {

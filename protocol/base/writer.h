@@ -11,11 +11,11 @@
 
 namespace coprotect {
 
-// Appends fields to a byte string; the counterpart of Reader. Not for secrets: the buffer is ordinary memory.
+// Appends fields to a byte string, for Reader to read. Not for secrets: the buffer is ordinary memory.
 class Writer {
  public:
   Writer& bytes(ByteView b) {
-    // Not insert(): g++ 12 warns of it, wrongly, when it optimises (array-bounds).
+    // Not insert(): optimising g++ 12 issues a false array-bounds warning for it.
     const std::size_t end = out_.size();
     out_.resize(end + b.size());
     std::copy(b.begin(), b.end(), out_.begin() + static_cast<std::ptrdiff_t>(end));
@@ -26,7 +26,7 @@ class Writer {
   Writer& u16(std::uint16_t v) { return integer(v); }
   Writer& u32(std::uint32_t v) { return integer(v); }
   Writer& u64(std::uint64_t v) { return integer(v); }
-  // u16 length, then b. Aborts if b is longer than 65 535 bytes: the caller bounds it.
+  // u16 length, then b. Aborts if b is longer than 65 535 bytes: the caller must check.
   Writer& lp(ByteView b) {
     invariant(b.size() <= std::numeric_limits<std::uint16_t>::max());
     return u16(static_cast<std::uint16_t>(b.size())).bytes(b);

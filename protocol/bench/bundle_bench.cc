@@ -1,5 +1,5 @@
-// What it costs to read a bundle that went through handovers, as a multiple of reading the key generation
-// alone: clients and agents do it whenever they start.
+// The cost of reading a bundle with handovers, as a multiple of reading the key generation alone. Clients and
+// agents do that at every start.
 
 #include <iostream>
 #include <string>
@@ -13,7 +13,7 @@ namespace {
 using namespace coprotect;
 using namespace coprotect::protocol;
 
-// A 2-of-3 key, refreshed so many times.
+// A 2-of-3 key, refreshed `count` times.
 void versions(benchmark::State& state, SuiteId suite, int count) {
   auto key = test::TestKey::generate(suite);
   const Bytes generation = key.bundle.encoded();

@@ -9,15 +9,15 @@
 
 namespace coprotect::bench {
 
-// Seconds that this thread has run, so that other programs do not count.
+// CPU seconds of this thread, so that other programs do not count.
 inline double processor_time() {
   timespec t{};
   invariant(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
-// Work and reference take turns, so that a busy machine slows both. The counter `ratio` is per item, and so
-// is the time shown: as many references are run as the work has items.
+// Runs work and reference in turns, so that a busy machine slows both. The counter `ratio` and the time shown
+// are per item: the reference runs once for each item of the work.
 inline void compare(benchmark::State& state, const std::function<void()>& work,
                     const std::function<void()>& reference, std::size_t items = 1) {
   double in_work = 0, in_reference = 0;

@@ -1,5 +1,5 @@
-// Recovery parts: what a dealer makes and what each agent checks, as a multiple of raising an element to a
-// secret exponent; and their size.
+// Recovery parts: the cost of making one and of each agent's check, as multiples of raising an element to a
+// secret exponent. Also their size.
 
 #include <iostream>
 #include <string>
@@ -53,7 +53,7 @@ void check(benchmark::State& state, SuiteId suite) {
   bench::compare(state, work, [&] { dealt.reference(); });
 }
 
-// One power of the generator, which the parts of a MODP suite are made of.
+// One power of the generator, the main operation for parts of a MODP suite.
 void generator_power(benchmark::State& state, SuiteId suite) {
   const Dealt dealt(suite);
   bench::compare(

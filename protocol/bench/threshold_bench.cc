@@ -1,4 +1,4 @@
-// What a party computes for a request, as a multiple of the one operation that nobody can avoid: raising a
+// A party's computations for a request, as a multiple of the one unavoidable operation: raising a
 // ciphertext's c1 to a secret exponent with OpenSSL.
 
 #include <benchmark/benchmark.h>
@@ -26,7 +26,7 @@ using namespace coprotect::protocol;
 using Number = Owned<BIGNUM, BN_clear_free>;
 using Context = Owned<BN_CTX, BN_CTX_free>;
 
-// One exponentiation by a secret exponent, with everything that can be prepared prepared.
+// One exponentiation with a secret exponent, with everything prepared in advance.
 class Reference {
  public:
   virtual ~Reference() = default;
@@ -80,7 +80,7 @@ std::unique_ptr<Reference> reference_for(const Group& group) {
   return std::make_unique<Exponentiation>(group);
 }
 
-// A party of a 2-of-3 key and a request of some items for it.
+// A party of a 2-of-3 key, and a request of several items for it.
 struct Request {
   Request(SuiteId suite, std::size_t count)
       : group(group_of(suite)),
@@ -90,14 +90,14 @@ struct Request {
         label(sha256(bytes_of("label"))) {
     for (std::size_t i = 0; i < count; ++i) {
       Capsule made = encrypt(key, group.random_message(system_random()), label, system_random()).capsule();
-      made.c1 = *group.parse(made.c1.encode());  // as it comes from the wire
+      made.c1 = *group.parse(made.c1.encode());  // as received
       made.u_bar = *group.parse(made.u_bar.encode());
       bases.push_back(made.c1);
       capsules.push_back(std::move(made));
     }
   }
 
-  // The check of the ciphertexts, the shares and their proof.
+  // Checks the ciphertexts, and computes the partials and their proof.
   PartialSet answer() const {
     for (const Capsule& capsule : capsules) invariant(static_cast<bool>(verify(key, capsule, label)));
     return compute_partials(share, public_share, bases, label, system_random());
@@ -119,8 +119,8 @@ void partial_decryption(benchmark::State& state, SuiteId suite, std::size_t item
       state, [&] { benchmark::DoNotOptimize(request.answer()); }, [&] { reference->run(); }, items);
 }
 
-// All public-key operations of a custodian for a request: the client's signature, the ciphertexts from their
-// bytes, the shares, the proof, and the sealed reply.
+// All public-key operations of a custodian for a request: the client's signature, parsing the ciphertexts,
+// the partials, the proof, and the sealed reply.
 void custodian(benchmark::State& state, std::size_t items) {
   const Request request(SuiteId::p256, items);
   const SigningKey client = SigningKey::generate(system_random());
@@ -166,7 +166,7 @@ int main(int argc, char** argv) {
   }
   rows.push_back(benchmark::RegisterBenchmark("custodian/p256/1", custodian, std::size_t{1}));
   rows.push_back(benchmark::RegisterBenchmark("custodian/p256/16", custodian, std::size_t{16}));
-  // The tables of fixed bases are made after some uses.
+  // Tables for fixed bases are made only after some uses.
   for (auto* const row : rows) row->UseManualTime()->MinWarmUpTime(0.1)->Unit(benchmark::kMicrosecond);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

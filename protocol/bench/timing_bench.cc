@@ -1,12 +1,11 @@
-// Whether the time of an operation tells of its secret: Welch's t-test between two classes of inputs, as
-// dudect does it (Reparaz, Balasch, Verbauwhede, "dude, is my code constant time?", DATE 2017). One class
-// always has the same secret, chosen to be unusual (1, or mostly zero bytes); the other has a random one each
-// time.
+// Whether an operation's time reveals its secret: Welch's t-test between two classes of inputs, as in dudect
+// (Reparaz, Balasch, Verbauwhede, "dude, is my code constant time?", DATE 2017). One class always has the
+// same secret, chosen to be unusual (1, or mostly zero bytes). The other has a new random secret each time.
 //
 //   timing_bench [--seconds N] [NAME…]      seconds of measuring for each operation (10)
 //
-// |t| below 4.5 shows nothing; above 10 there is a difference. The controls are operations that are not in
-// constant time. Only a quiet machine says much: noise hides differences, it does not make them.
+// A |t| below 4.5 shows nothing; above 10 there is a difference. The controls are operations that are not
+// constant time. Use a quiet machine: noise hides differences, it does not create them.
 
 #include <algorithm>
 #include <chrono>
@@ -30,7 +29,7 @@ using namespace coprotect;
 using namespace coprotect::protocol;
 using Clock = std::chrono::steady_clock;
 
-// Mean and variance as values come (Welford).
+// Running mean and variance (Welford).
 class Moments {
  public:
   void add(double x) {
@@ -39,7 +38,7 @@ class Moments {
     mean_ += delta / n_;
     squares_ += delta * (x - mean_);
   }
-  // Welch's t of two samples.
+  // Welch's t for two samples.
   static double t(const Moments& a, const Moments& b) {
     if (a.n_ < 100 || b.n_ < 100) return 0;
     const double error = std::sqrt(a.variance() / a.n_ + b.variance() / b.n_);
@@ -51,7 +50,7 @@ class Moments {
   double n_ = 0, mean_ = 0, squares_ = 0;
 };
 
-// An operation on inputs that are made before it is timed; `fixed` says of which class.
+// An operation whose inputs are made before it is timed. `fixed` selects the class.
 struct Subject {
   std::string name;
   bool control;
@@ -66,8 +65,7 @@ struct Verdict {
 constexpr std::size_t kBatch = 512;
 constexpr std::size_t kCroppings = 20;
 
-// Times are cropped at percentiles, because interrupts make the largest ones: each limit is a test of its
-// own.
+// Times are cropped at percentiles, because interrupts cause the largest ones. Each limit is a separate test.
 Verdict measure(const Subject& subject, double seconds) {
   std::vector<std::pair<bool, double>> times;
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
@@ -84,7 +82,7 @@ Verdict measure(const Subject& subject, double seconds) {
       times.emplace_back(fixed, std::chrono::duration<double, std::nano>(Clock::now() - start).count());
     }
   }
-  // The first of all, on cold caches, are left out.
+  // Drops the first measurements, which ran on cold caches.
   times.erase(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(std::min(times.size(), kBatch / 8)));
   std::vector<double> sorted;
   for (const auto& [fixed, time] : times) sorted.push_back(time);
@@ -105,7 +103,7 @@ Verdict measure(const Subject& subject, double seconds) {
   return {.measurements = times.size(), .t = worst};
 }
 
-// Both classes are made by the same steps, so that caches know as much of one as of the other.
+// The same steps make both classes, so that caches are equally warm for each.
 Secret bytes_of_class(std::size_t size, bool fixed) {
   Secret bytes(size);
   system_random().fill(bytes.fill());
@@ -137,7 +135,7 @@ void add_group(std::vector<Subject>& subjects, SuiteId suite) {
                         const auto x = shared(secret_of(group, fixed));
                         return [&group, x] { (void)group.generator_power_secret(*x); };
                       }});
-  // The fixed one is any number, of full length: it tells whether only short numbers differ.
+  // The fixed exponent is an arbitrary one of full length. That shows whether only short numbers differ.
   const auto any = shared(bytes_of_class(group.scalar_size(), false));
   subjects.push_back({named("generator-power-of-any"), false, [&group, any](bool fixed) {
                         const Secret random = bytes_of_class(group.scalar_size(), false);

@@ -15,7 +15,7 @@ Error malformed(std::string_view what) {
   return {Code::malformed, "bundle: " + std::string(what)};
 }
 
-// What a bundle says of one party.
+// A bundle's record of one party.
 struct PartyRecord {
   PublicTranscript::PartyRounds rounds;
   Signature confirm_signature;
@@ -46,7 +46,7 @@ Status check_confirms(const PublicTranscript& transcript, const std::vector<Sign
   return Done{};
 }
 
-// A bundle with versions: the key generation's, and they after it.
+// A bundle with versions: the key generation's bundle, followed by the versions.
 Bytes encode_chain(ByteView generation, const std::vector<Bytes>& versions) {
   Writer w;
   w.literal(kChain).lp4(generation).u16(static_cast<std::uint16_t>(versions.size()));
@@ -73,7 +73,7 @@ Result<Bundle> Bundle::parse(ByteView encoded) {
   if (!generation || !count || *count == 0) return malformed("cut off before the versions");
   auto bundle = parse_generation(*generation);
   if (!bundle) return bundle;
-  // Encoded once, at the end: a chain of many versions is read in linear time.
+  // Encoded once at the end, so that a chain of many versions is parsed in linear time.
   for (unsigned i = 0; i < *count; ++i) {
     const auto version = r.lp4();
     if (!version) return malformed("cut off in version " + std::to_string(i + 1));
@@ -167,7 +167,8 @@ Result<Bundle> Bundle::assemble(const PublicTranscript& transcript, std::span<co
     const PublicTranscript::PartyRounds& rounds = transcript.rounds()[i];
     w.lp4(rounds.commit_body).lp4(rounds.reveal_body).bytes(rounds.deal_hash).bytes(confirmed.signature);
   }
-  // Read back as every client will read it, so that an agent never activates what a client would refuse.
+  // Parsed as every client will parse it, so that an agent never activates a bundle that a client would
+  // reject.
   return parse(w.view());
 }
 

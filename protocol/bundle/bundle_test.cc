@@ -82,7 +82,7 @@ TEST_P(BundleTest, RefusesASignatureOverAnotherRound) {
   EXPECT_EQ(parsed.error().message(), "bundle: party \"recovery\" did not sign this key");
 }
 
-// Two parties that choose their polynomials together, against the identities of SPEC.md §5.2.
+// Two parties that choose their polynomials together, to violate the identities of SPEC.md §5.2.
 class TranscriptTest : public testing::TestWithParam<SuiteId> {
  protected:
   // Makes the transcript from the polynomials as they are.
@@ -121,7 +121,7 @@ TEST_P(TranscriptTest, RefusesAnIdentityAsAPublicShare) {
   EXPECT_EQ(transcript().error().message(), "transcript: public share 1 is the identity");
 }
 
-// Every share would be the secret itself: the key would be one of t − 1 of n that calls itself t of n.
+// Every share would be the secret itself: a key for t − 1 of n that claims to be t of n.
 TEST_P(TranscriptTest, RefusesAnIdentityAsTheHighestCoefficientOfTheSum) {
   b.coefficients[1] = negative(a.coefficients[1]);
   EXPECT_EQ(transcript().error().message(), "transcript: the shares are of a lower threshold");

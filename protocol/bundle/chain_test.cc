@@ -1,4 +1,4 @@
-// Bundles with versions: a chain that only goes on, and that only t shares and all new parties can lengthen.
+// Bundles with versions: a chain that only grows, and that only t shares and all new parties can extend.
 
 #include <gtest/gtest.h>
 
@@ -49,7 +49,7 @@ TEST_P(ChainTest, AForkExtendsNeither) {
   EXPECT_EQ(fork.epoch(), key.bundle.epoch());
   EXPECT_FALSE(fork.extends(key.bundle));
   EXPECT_FALSE(key.bundle.extends(fork));
-  // A version of the one branch does not fit on the other.
+  // A version of one branch does not fit the other.
   const auto third = TestHandover(key, default_layout(), {1, 2});
   const auto next = must(third.transcript(third.deal()));
   const auto grafted = fork.followed_by(HandoverVersion::encode(next, third.confirm(next)));
@@ -81,8 +81,8 @@ TEST_P(ChainTest, NeedsEverySignatureOfTheNewParties) {
   EXPECT_FALSE(key.bundle.followed_by(HandoverVersion::encode(made, signatures)));
 }
 
-// The parties of a version, all of them new, may sign what they like: nobody else has their blob. So a
-// version names the blob of the one before, unless there is a new code.
+// The parties of a version may all be new and can sign anything, but only they have their blob. So a version
+// names the same blob as the one before, unless there is a new code.
 TEST_P(ChainTest, WithoutANewCodeTheBlobStaysTheSame) {
   TestHandover(key, default_layout(), {1, 2}).run();
   const Digest blob = key.bundle.sharing().blob_hash.value();

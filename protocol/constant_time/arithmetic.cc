@@ -13,14 +13,14 @@ void scalars() {
   const Scalar b = secret_scalar(group);
   const Scalar c = (a + b) * (a - b) * a.inverse();
   Secret encoded = c.bytes().clone();
-  // That a received scalar is in range is answered.
+  // Whether a received scalar is in range becomes public.
   const Scalar again = *Scalar::parse(group.scalars(), encoded.reveal());
   (void)(again == c);
   (void)again.is_zero();
   (void)group.hash_to_scalar(encoded.reveal(), "CPV1-NONCE");
 }
 
-// A base from the other side, and an exponent of each extreme: the time may not tell its length.
+// A base from another party, and exponents of both extremes: the time must not reveal their length.
 template <SuiteId suite>
 void powers() {
   const Group& group = group_of(suite);
@@ -33,7 +33,7 @@ void powers() {
   }
 }
 
-// Secret elements: m, and k_i.
+// Secret elements: m and k_i.
 template <SuiteId suite>
 void elements() {
   const Group& group = group_of(suite);

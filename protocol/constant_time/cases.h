@@ -11,7 +11,7 @@ struct Case {
   void (*run)();
 };
 
-// Code that branches on a secret, or looks up at a secret place: memcheck must report each.
+// Code that branches on a secret, or reads at a secret address. memcheck must report each one.
 std::vector<Case> controls();
 
 std::vector<Case> arithmetic_cases();

@@ -17,21 +17,21 @@ void look_up() {
   sink = table[secret.reveal()[0]];
 }
 
-// What this project's code would do if it compared a MAC as the standard library does.
+// What happens if a MAC is compared with the standard library.
 void compare_early() {
   const Secret mac = secret_bytes(32);
   const ByteArray<32> expected{};
   sink = std::equal(expected.begin(), expected.end(), mac.reveal().begin()) ? 1 : 0;
 }
 
-// A power that is meant for public exponents.
+// A power that is only for public exponents.
 void power_public_with_a_secret() {
   const protocol::Group& group = protocol::group_of(protocol::SuiteId::ffdhe2048);
   const Secret exponent = secret_bytes(8);
   sink = group.power_public(group.generator().base(), exponent.reveal()).is_identity() ? 1 : 0;
 }
 
-// Secrecy passes through the library's own memory and arithmetic: what comes out is still poisoned.
+// Poison propagates through the library's memory and arithmetic: its output is still poisoned.
 void branch_on_a_result() {
   const protocol::Group& group = protocol::group_of(protocol::SuiteId::p256);
   const protocol::Scalar a = secret_scalar(group);

@@ -1,9 +1,9 @@
 // Runs computations on poisoned secrets under valgrind (scripts/test ct). Exit status 0 if memcheck reported
 // every control and nothing else. With names as arguments, runs only those cases.
 //
-// What it cannot see: instructions whose own time depends on their operands (division), and code that another
-// processor would take: OpenSSL and GMP choose by the features that valgrind emulates (AVX2, AES-NI, BMI2;
-// not SHA-NI, AVX-512, ADX where the real processor has them).
+// It cannot detect instructions whose own time depends on their operands (division), or code for other
+// processors: OpenSSL and GMP select code by the features that valgrind emulates (AVX2, AES-NI, BMI2; not
+// SHA-NI, AVX-512, ADX, which the real processor may have).
 
 #include <algorithm>
 #include <cstdio>
@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "constant_time: run it under valgrind: scripts/test ct\n");
     return 2;
   }
-  // As the programs do, so that OpenSSL and GMP compute in the same memory.
+  // As the programs do, so that OpenSSL and GMP use the same kind of memory.
   if (!coprotect::locked_memory::install()) return 2;
   return coprotect::constant_time::run_all({argv + 1, argv + argc}) ? 0 : 1;
 }

@@ -7,15 +7,15 @@
 #include "protocol/base/secret.h"
 #include "protocol/group/group.h"
 
-// What is poisoned is undefined to memcheck, which reports every branch and every address that depends on it
-// (the method of libsecp256k1's valgrind_ctime_test, and of A. Langley's ctgrind before it).
+// memcheck treats poisoned bytes as undefined, and reports every branch and every address that depends on
+// them (the method of libsecp256k1's valgrind_ctime_test, and of A. Langley's ctgrind before it).
 namespace coprotect::constant_time {
 
 inline void poison(ByteView bytes) {
   VALGRIND_MAKE_MEM_UNDEFINED(bytes.data(), bytes.size());
 }
 
-// Secret bytes for everything that draws from it.
+// A Random whose output is poisoned.
 class PoisonedRandom final : public Random {
  public:
   void fill(std::span<std::uint8_t> out) override {
@@ -39,7 +39,7 @@ inline protocol::Scalar secret_scalar(const protocol::Group& group) {
   return protocol::Scalar::random(group.scalars(), poisoned_random());
 }
 
-// The element again, as a party reads it that was sent it.
+// The element as a party that received it parses it.
 inline protocol::Element published(const protocol::Element& element) {
   const Bytes encoded = element.encode();
   declassify(encoded);

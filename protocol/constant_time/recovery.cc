@@ -8,14 +8,14 @@ namespace {
 
 using namespace protocol;
 
-// A code from its making to Argon2id's input.
+// A code from its generation to Argon2id's input.
 void code() {
   const Secret written = generate_code(poisoned_random());
   invariant(bool(read_code(written.reveal())));
 }
 
-// Argon2id's second half reads memory at places that depend on the password: RFC 9106 §3.4.1.3. Its reports
-// are suppressed (valgrind.supp), and what comes out stays poisoned.
+// The second half of Argon2id reads memory at addresses that depend on the password: RFC 9106 §3.4.1.3. Its
+// reports are suppressed (valgrind.supp), and its output stays poisoned.
 void blob() {
   const TestBlob made(SuiteId::p256);
   const Secret input = secret_bytes(28);

@@ -45,7 +45,7 @@ void body() {
   Bytes sealed(plaintext.size() + 16);
   ChunkCipher(key, ChunkCipher::Direction::seal).seal(3, plaintext.reveal(), sealed);
   declassify(sealed);        // the file's body
-  declassify(key.prefix());  // salt and commitment stand in the file
+  declassify(key.prefix());  // salt and commitment are in the file
   const auto again = BodyKey::open(file_key, Digest{}, key.prefix());
   Secret opened(plaintext.size());
   ChunkCipher cipher(*again, ChunkCipher::Direction::open);

@@ -12,7 +12,7 @@ namespace {
 
 using namespace protocol;
 
-// What an agent does for a request: k_i and their proof, of one item and of several.
+// An agent's work for a request: k_i and their proof, for one item and for several.
 template <SuiteId suite>
 void partials() {
   const Group& group = group_of(suite);
@@ -26,7 +26,7 @@ void partials() {
   }
 }
 
-// What a client does for a file: m, r and the file key are secret, then all but the ciphertext.
+// A client's work for a file: m, r and the file key are secret, then everything but the ciphertext.
 template <SuiteId suite>
 void file() {
   const Group& group = group_of(suite);
@@ -38,14 +38,14 @@ void file() {
   const Header header = *Header::parse(encoded);
   const Ciphertext& ciphertext = header.stanzas().front().ciphertext;
   std::vector<IndexedPartial> quorum;
-  // Indices 1 and 3 have λ = 3/2 and −1/2, which are numbers of full width mod q.
+  // For indices 1 and 3, λ is 3/2 and −1/2: full-width numbers mod q.
   for (const std::uint8_t index : {std::uint8_t{1}, std::uint8_t{3}})
     quorum.push_back({index, group.power_secret(ciphertext.c1, polynomial.at(index))});
   const auto m = combine(ciphertext.c2, quorum);
   invariant(bool(m) && bool(header.unlock(*m)));
 }
 
-// What a dealer does in a key generation: commitments, proof of possession, the values of its polynomial.
+// A dealer's work in a key generation: commitments, proof of possession, the values of its polynomial.
 template <SuiteId suite>
 void dealer() {
   static const test::TestCeremony ceremony(suite);
@@ -61,7 +61,7 @@ void dealer() {
             committed_value(Reveal::parse(body, ceremony.parameters)->commitments, 3));
 }
 
-// What a dealer does in a handover, from its offer to its deal, and what a receiver does with it.
+// A dealer's work in a handover, from its offer to its deal, and a receiver's work.
 template <SuiteId suite>
 void handover() {
   static auto key = test::TestKey::generate(suite);

@@ -1,5 +1,5 @@
-// The verdict of a comparison in constant time is no secret: the caller accepts or refuses by it, as
-// equal_in_constant_time() and OpenSSL's check of a tag do. Linked in place of CRYPTO_memcmp (ld --wrap).
+// The verdict of a constant-time comparison is not secret: the caller accepts or rejects by it, as do
+// equal_in_constant_time() and OpenSSL's tag check. Linked in place of CRYPTO_memcmp (ld --wrap).
 
 #include <cstddef>
 

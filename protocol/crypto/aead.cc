@@ -13,7 +13,7 @@ namespace {
 using CipherContext = Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 
 const EVP_CIPHER* aes_256_gcm() {
-  // Fetched once: looking an algorithm up costs more than a short message.
+  // Fetched once, because looking up an algorithm costs more than processing a short message.
   static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
   invariant(cipher != nullptr);
   return cipher;
@@ -24,7 +24,7 @@ int length(ByteView bytes) {
   return static_cast<int>(bytes.size());
 }
 
-// OpenSSL fails below only for want of memory or for a wrong use, which ends the process.
+// OpenSSL fails below only if memory runs out or it is used wrongly. Either ends the process.
 CipherContext start(ByteView key, ByteView nonce, ByteView aad, bool sealing) {
   invariant(key.size() == kAeadKeySize && nonce.size() == kAeadNonceSize);
   CipherContext context(EVP_CIPHER_CTX_new());
@@ -68,7 +68,7 @@ Result<Secret> aead_open(ByteView key, ByteView nonce, ByteView aad, ByteView se
   Secret plaintext(ciphertext.size());
   run(context, ciphertext, plaintext.fill());
   int written = 0;
-  ByteArray<kAeadTagSize> rest;  // GCM writes nothing at the end, but wants a place
+  ByteArray<kAeadTagSize> rest;  // GCM writes nothing at the end, but requires a buffer
   if (EVP_CipherFinal_ex(context.get(), rest.data(), &written) != 1)
     return Error(Code::altered, "sealed text does not open under this key");
   return plaintext;

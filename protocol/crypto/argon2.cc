@@ -29,12 +29,12 @@ Result<Secret> argon2id(ByteView input, ByteView salt, const Argon2Cost& cost) {
             salt.size() >= ARGON2_MIN_SALT_LENGTH &&
             salt.size() <= std::numeric_limits<std::uint32_t>::max());
 
-  // The library wipes its working memory before it frees it; a test holds it to that.
+  // The library wipes its working memory before freeing it. A test checks that.
   Secret tag(32);
   argon2_context context{};
   context.out = tag.fill().data();
   context.outlen = 32;
-  // Written to only under ARGON2_FLAG_CLEAR_PASSWORD.
+  // Written to only with ARGON2_FLAG_CLEAR_PASSWORD.
   context.pwd = const_cast<std::uint8_t*>(input.data());
   context.pwdlen = static_cast<std::uint32_t>(input.size());
   context.salt = const_cast<std::uint8_t*>(salt.data());
@@ -47,7 +47,7 @@ Result<Secret> argon2id(ByteView input, ByteView salt, const Argon2Cost& cost) {
   context.flags = ARGON2_DEFAULT_FLAGS;
   const int code = argon2id_ctx(&context);
   if (code == ARGON2_OK) return tag;
-  // Memory or threads are lacking: all else was checked.
+  // Memory or threads are lacking. Everything else was checked before.
   return Error(Code::unavailable, "argon2 with " + std::to_string(cost.memory_kib / 1024) +
                                       " MiB of memory: " + argon2_error_message(code));
 }

@@ -15,12 +15,11 @@ struct Argon2Cost {
 };
 constexpr Argon2Cost kCodeCost{65'536, 1, 1};
 
-// Refuses (Code::malformed) costs outside the limits of SPEC.md §8.2, so that a hostile file cannot ask for 4
-// TiB.
+// Code::malformed for a cost outside the limits of SPEC.md §8.2, so that a hostile file cannot demand 4 TiB.
 Status check_argon2_cost(const Argon2Cost& cost);
 
-// Argon2id version 1.3 (RFC 9106), 32 bytes out. Its working memory is wiped, not locked. Fails with
-// Code::malformed for a cost outside the limits, Code::unavailable if the memory cannot be had.
+// Argon2id version 1.3 (RFC 9106) with 32 bytes of output. Its working memory is wiped, not locked.
+// Code::malformed for a cost outside the limits. Code::unavailable if the memory cannot be allocated.
 Result<Secret> argon2id(ByteView input, ByteView salt, const Argon2Cost& cost);
 
 }  // namespace coprotect::protocol

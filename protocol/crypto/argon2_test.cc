@@ -34,8 +34,8 @@ argon2_context context_of(const Argon2Cost& cost, Bytes& input, Bytes& salt, Byt
   return context;
 }
 
-// The RFC's vector has a secret and associated data, which argon2id() does not take: it is the library that
-// is tried.
+// The RFC's vector has a secret and associated data, which argon2id() does not accept. So this tests the
+// library.
 TEST(Argon2, LibraryReproducesRfc9106) {
   for (const auto& v : testdata::read_vectors("rfc9106.vec")) {
     Bytes input = v.hex("Input");

@@ -27,7 +27,7 @@ using Bio = Owned<BIO, BIO_free>;
 
 constexpr std::size_t kMaxDerSignature = 72;
 constexpr std::size_t kMaxPem = 65'536;
-// (n−1)/2: of s and n − s, which both verify, the one that is not greater is the signature (SPEC.md §1).
+// (n−1)/2. Both s and n − s verify; only the one that is not greater than this is valid (SPEC.md §1).
 constexpr ByteArray<32> kGreatestS = {0x7f, 0xff, 0xff, 0xff, 0x80, 0x00, 0x00, 0x00, 0x7f, 0xff, 0xff,
                                       0xff, 0xff, 0xff, 0xff, 0xff, 0xde, 0x73, 0x7d, 0x56, 0xd3, 0x8b,
                                       0xcf, 0x42, 0x79, 0xdc, 0xe5, 0x61, 0x7e, 0x31, 0x92, 0xa8};
@@ -36,7 +36,7 @@ bool is_low(ByteView s) {
   return !std::ranges::lexicographical_compare(kGreatestS, s);
 }
 
-// Of a point and, for a private key, its logarithm, both valid.
+// From a point and, for a private key, its logarithm. Both are valid.
 EvpKey make_key(const p256::UncompressedPoint& point, const BIGNUM* scalar) {
   const ParamBuilder builder(OSSL_PARAM_BLD_new());
   invariant(builder != nullptr);
@@ -55,7 +55,7 @@ EvpKey make_key(const p256::UncompressedPoint& point, const BIGNUM* scalar) {
   return key;
 }
 
-// A key that spells out the curve's parameters, instead of naming it, is refused, even if they are those of
+// Rejects a key that spells out the curve's parameters instead of naming the curve, even if they are those of
 // P-256 (RFC 5480 §2.1.1).
 bool names_its_curve(const EVP_PKEY* key) {
   int spelled_out = 0;
@@ -79,12 +79,12 @@ Secret private_scalar(const EVP_PKEY* key) {
   return scalar;
 }
 
-// Encrypted keys are refused instead of asking for a password on the terminal.
+// Rejects encrypted keys, instead of asking for a password on the terminal.
 int no_password(char*, int, int, void*) {
   return -1;
 }
 
-// Gives OpenSSL a passphrase that is a Secret. More than it has room for opens nothing.
+// Gives OpenSSL a passphrase from a Secret. A passphrase longer than OpenSSL's buffer opens nothing.
 int give_passphrase(char* into, int room, int, void* secret) {
   const ByteView passphrase = static_cast<const Secret*>(secret)->reveal();
   if (passphrase.size() > static_cast<std::size_t>(room)) return -1;
@@ -92,10 +92,10 @@ int give_passphrase(char* into, int room, int, void* secret) {
   return static_cast<int>(passphrase.size());
 }
 
-// Null if there is no private key in the text, or `password` does not open it. Code::unavailable if that
-// could not be found out.
+// Null if the text contains no private key, or `password` does not open it. Code::unavailable if a shortage
+// prevented the check.
 Result<EvpKey> read_pem(ByteView pem, pem_password_cb* password, void* data) {
-  // OpenSSL takes no buffer without bytes, nor one whose size is no int.
+  // OpenSSL accepts neither an empty buffer nor one whose size does not fit an int.
   if (pem.empty() || pem.size() > kMaxPem) return EvpKey();
   ERR_clear_error();
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
@@ -165,8 +165,8 @@ bool VerifyKey::verify(const Digest& digest, ByteView signature) const {
   const int holds = EVP_PKEY_verify(context.get(), der.data(), static_cast<std::size_t>(size), digest.data(),
                                     digest.size());
   if (holds == 1) return true;
-  // Below 0 is an error of the library, but for one that the signer can bring about: u1·G + u2·Q is infinity.
-  // As everywhere here, what the machine lacks ends the process.
+  // A result below 0 is an error of the library, with one exception that the signer can cause: u1·G + u2·Q is
+  // infinity. As everywhere here, a lack of resources ends the process.
   invariant(holds == 0 || ERR_GET_REASON(ERR_peek_last_error()) == EC_R_POINT_AT_INFINITY);
   ERR_clear_error();
   return false;

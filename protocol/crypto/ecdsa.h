@@ -14,19 +14,19 @@ using EvpKey = Owned<EVP_PKEY, EVP_PKEY_free>;
 using PublicKeyBytes = ByteArray<33>;  // compressed P-256 point
 using Signature = ByteArray<64>;       // r ‖ s
 
-// Whether the bytes are a canonical compressed point on the curve, as VerifyKey::parse() wants them.
+// Whether the bytes are a canonical compressed point on the curve, as VerifyKey::parse() requires.
 bool is_ecdsa_public_key(ByteView bytes);
 
 // A P-256 public key for ECDSA (SPEC.md §1).
 class VerifyKey {
  public:
-  // Refuses anything but a canonical compressed point on the curve.
+  // Rejects anything but a canonical compressed point on the curve.
   static Result<VerifyKey> parse(ByteView compressed);
-  // Refuses keys that are not P-256, or that spell out the curve's parameters.
+  // Rejects keys that are not P-256, or that spell out the curve's parameters.
   static Result<VerifyKey> from_evp(EVP_PKEY* key);
 
-  // Whether signature was made over this digest, with s ≤ (n−1)/2: there is no second one for those who
-  // relay.
+  // Whether the signature is valid for this digest and s ≤ (n−1)/2, so that a relay cannot make a second
+  // valid one.
   bool verify(const Digest& digest, ByteView signature) const;
   const PublicKeyBytes& bytes() const { return bytes_; }
   EVP_PKEY* evp() const { return key_.get(); }
@@ -51,12 +51,12 @@ class SigningKey {
   static Result<SigningKey> from_scalar(ByteView scalar);
   // PKCS#8 or SEC 1 in PEM, unencrypted.
   static Result<SigningKey> from_pem(ByteView pem);
-  // Encrypted PKCS#8 in PEM (RFC 5958 §3). Code::wrong_code if the passphrase does not open it.
+  // Encrypted PKCS#8 in PEM (RFC 5958 §3). Code::wrong_code if the passphrase does not decrypt it.
   static Result<SigningKey> from_encrypted_pem(ByteView pem, const Secret& passphrase);
-  // Makes OpenSSL fetch what it reads keys with, which it keeps: before a sandbox closes, or outside a
-  // KeyScope.
+  // Makes OpenSSL load, and keep, the code and data with which it reads keys. Call it before a sandbox
+  // closes, or outside a KeyScope.
   static void prepare();
-  // Whether a PEM file holds an encrypted PKCS#8 key; says nothing of whether it is a good one.
+  // Whether a PEM file holds an encrypted PKCS#8 key. Does not check that the key is valid.
   static bool is_encrypted_pem(ByteView pem);
 
   // With s ≤ (n−1)/2.

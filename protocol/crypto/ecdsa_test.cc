@@ -27,7 +27,7 @@ Bytes written_by_openssl(EVP_PKEY* key, bool encrypted) {
   return Bytes(data, data + size);
 }
 
-// r ‖ n − s, which verifies where r ‖ s does.
+// r ‖ n − s, which verifies if and only if r ‖ s does.
 Bytes opposite_s(ByteView signature) {
   Bytes opposite(signature.begin(), signature.end());
   int borrow = 0;
@@ -46,7 +46,7 @@ TEST(Ecdsa, AgreesWithRfc6979) {
     EXPECT_EQ(to_hex(key->public_key().bytes()), v.text("Key")) << v.where();
     const Digest digest = sha256(bytes_of(v.text("Message")));
     Bytes signature = v.hex("Signature");
-    const bool low = signature[32] < 0x80;  // of the RFC's two, one is
+    const bool low = signature[32] < 0x80;  // one of the RFC's two signatures is
     EXPECT_EQ(key->public_key().verify(digest, signature), low) << v.where();
     const Bytes opposite = opposite_s(signature);
     EXPECT_EQ(key->public_key().verify(digest, opposite), !low) << v.where();
@@ -71,7 +71,7 @@ TEST(Ecdsa, VerifiesWhatItSignedAndNothingElse) {
   EXPECT_FALSE(key.public_key().verify(digest, signature));
 }
 
-// Anybody who relays a message could make a second one of it otherwise, with a valid signature of its own.
+// Otherwise any relay could make a second message from one, with a valid signature.
 TEST(Ecdsa, OfTwoSignaturesOneIsRefused) {
   const SigningKey key = SigningKey::generate(system_random());
   for (std::uint8_t i = 0; i < 32; ++i) {
@@ -95,7 +95,7 @@ TEST(Ecdsa, RefusesKeysThatSpellOutTheCurve) {
   const Bytes encrypted = written_by_openssl(spelled_out.get(), true);
   const auto opened = SigningKey::from_encrypted_pem(encrypted, Secret::copy_of(bytes_of("password")));
   EXPECT_EQ(opened.error().code(), Code::malformed);
-  // As it is read back from its bytes.
+  // As parsed from its bytes.
   const Owned<BIO, BIO_free> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   const Owned<EVP_PKEY, EVP_PKEY_free> read(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
   ASSERT_NE(read, nullptr);

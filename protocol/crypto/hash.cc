@@ -11,10 +11,10 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::size_t kBlockSize = 64;  // of SHA-256
+constexpr std::size_t kBlockSize = 64;  // SHA-256's
 using DigestContext = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 
-// An incremental SHA-256. OpenSSL fails here only for want of memory, which ends the process.
+// An incremental SHA-256. OpenSSL fails here only if memory runs out, which ends the process.
 class Hasher {
  public:
   Hasher() : context_(EVP_MD_CTX_new()) {
@@ -39,7 +39,7 @@ class Hasher {
 };
 
 void hmac(const EVP_MD* md, ByteView key, ByteView data, std::uint8_t* out) {
-  // HMAC() takes a null key for "as before", so that an empty key needs an address.
+  // To HMAC() a null key means "as before", so an empty key needs an address.
   static constexpr std::uint8_t kNoKey = 0;
   const std::uint8_t* const k = key.empty() ? &kNoKey : key.data();
   invariant(HMAC(md, k, static_cast<int>(key.size()), data.data(), data.size(), out, nullptr) != nullptr);
@@ -122,7 +122,7 @@ Secret expand_message_xmd(ByteView msg, ByteView dst, std::size_t size) {
       .finish(b0.fill().first<32>());
 
   Secret out(size);
-  Secret input(32);  // b_0 ⊕ b_(i−1), where the first b_(i−1) is taken as zero
+  Secret input(32);  // b_0 ⊕ b_(i−1); the first b_(i−1) is zero
   Secret block(32);
   for (std::size_t done = 0, i = 1; done < size; ++i) {
     for (std::size_t k = 0; k < 32; ++k) input.fill()[k] = b0.reveal()[k] ^ block.reveal()[k];

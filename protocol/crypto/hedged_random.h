@@ -5,13 +5,13 @@
 
 namespace coprotect::protocol {
 
-// Random bytes that stay secret if the generator repeats itself, as it does in a virtual machine that was put
-// back to a snapshot (SPEC.md §3.3). They are a stream under a key that is made of 32 fresh bytes, of a
-// secret that the caller has anyway, and of what the bytes are for. The same three give the same bytes; with
-// the same fresh bytes and secret, another purpose gives unrelated ones.
+// Random bytes that stay secret even if the generator repeats itself, as it does in a virtual machine
+// restored to a snapshot (SPEC.md §3.3). They are a key stream. Its key is derived from 32 fresh bytes, a
+// secret that the caller already holds, and the purpose. The same three inputs give the same bytes. With the
+// same fresh bytes and secret, another purpose gives unrelated bytes.
 class HedgedRandom final : public Random {
  public:
-  // `purpose` names what the bytes are for, down to the message that they make.
+  // `purpose` names the use of the bytes, down to the message that they produce.
   HedgedRandom(Random& fresh, const Secret& secret, ByteView purpose);
 
   void fill(std::span<std::uint8_t> out) override;
@@ -19,7 +19,7 @@ class HedgedRandom final : public Random {
  private:
   Secret key_;
   Secret block_;
-  std::size_t used_;  // of the block
+  std::size_t used_;  // bytes used of block_
   std::uint64_t next_block_ = 0;
 };
 

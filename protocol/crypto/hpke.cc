@@ -92,7 +92,7 @@ Result<HpkePrivateKey> HpkePrivateKey::from_scalar(ByteView scalar) {
 HpkePrivateKey HpkePrivateKey::derive(ByteView ikm) {
   const Bytes suite = hpke::kem_suite_id();
   const Secret prk = hpke::labeled_extract(suite, {}, "dkp_prk", ikm);
-  // Each candidate is too large with a chance of 2^−32.
+  // A candidate is too large with probability 2^−32.
   for (unsigned counter = 0; counter < 256; ++counter) {
     const auto count = static_cast<std::uint8_t>(counter);
     auto key = from_scalar(
@@ -112,7 +112,7 @@ Result<Secret> HpkePrivateKey::open(ByteView sealed, ByteView info, ByteView aad
     return Error(Code::altered, "sealed text begins with no valid key");
   }
   const hpke::Keys keys = hpke::key_schedule(shared->reveal(), info, hpke::kAes256Gcm);
-  // The sequence number of a single-shot message is 0, so that its nonce is base_nonce.
+  // A single-shot message has sequence number 0, so its nonce is base_nonce.
   return aead_open(keys.key.reveal(), keys.base_nonce.reveal(), aad, sealed.subspan(enc.size()));
 }
 

@@ -16,15 +16,14 @@ class HpkePrivateKey {
   static HpkePrivateKey generate(Random& random);
   // scalar: 32 bytes, big-endian, 1..n−1.
   static Result<HpkePrivateKey> from_scalar(ByteView scalar);
-  // DeriveKeyPair of RFC 9180 §7.1.3: the same key for the same input, which has at least 32 bytes of
-  // entropy.
+  // DeriveKeyPair of RFC 9180 §7.1.3. The same input, of at least 32 bytes of entropy, gives the same key.
   static HpkePrivateKey derive(ByteView ikm);
 
   const HpkePublicKey& public_key() const { return public_key_; }
   const Secret& scalar() const { return scalar_; }
 
-  // Opens enc (65) ‖ ciphertext ‖ tag (16). Fails with Code::altered if it was not sealed to this key with
-  // this info and aad.
+  // Opens enc (65) ‖ ciphertext ‖ tag (16). Code::altered if it was not sealed to this key with this info and
+  // aad.
   Result<Secret> open(ByteView sealed, ByteView info, ByteView aad) const;
 
  private:
@@ -37,10 +36,10 @@ class HpkePrivateKey {
 // Whether the bytes are an uncompressed point on P-256 other than infinity.
 bool is_hpke_public_key(ByteView bytes);
 
-// enc (65) ‖ ciphertext ‖ tag (16). Fails with Code::malformed if `to` is not a valid key.
+// enc (65) ‖ ciphertext ‖ tag (16). Code::malformed if `to` is not a valid key.
 Result<Bytes> hpke_seal(const HpkePublicKey& to, ByteView info, ByteView aad, ByteView plaintext,
                         Random& random);
-// The same with an ephemeral key that the caller never uses for anything else.
+// Like hpke_seal(), with an ephemeral key that the caller uses only once.
 Result<Bytes> hpke_seal_with(const HpkePrivateKey& ephemeral, const HpkePublicKey& to, ByteView info,
                              ByteView aad, ByteView plaintext);
 

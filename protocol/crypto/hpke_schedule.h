@@ -5,14 +5,14 @@
 
 #include "protocol/crypto/hpke.h"
 
-// The parts of hpke.h that RFC 9180's vectors give values for.
+// The steps of hpke.h for which RFC 9180's vectors give values.
 namespace coprotect::protocol::hpke {
 
 constexpr std::uint16_t kAes128Gcm = 0x0001;
 constexpr std::uint16_t kAes256Gcm = 0x0002;
 
-// DHKEM(P-256, HKDF-SHA256), §4.1: the shared secret of the two parties' keys, where `scalar` is one's own
-// and `peer` the other's public key. Nothing if peer is not a valid point.
+// DHKEM(P-256, HKDF-SHA256), §4.1: the two parties' shared secret. `scalar` is the caller's private key,
+// `peer` the other party's public key. Nothing if peer is not a valid point.
 std::optional<Secret> kem_shared_secret(ByteView scalar, ByteView peer, const HpkePublicKey& enc,
                                         const HpkePublicKey& recipient);
 

@@ -2,9 +2,9 @@
 
 namespace coprotect::protocol {
 
-// Whether errors that OpenSSL left in this thread's queue are the machine's: no memory, no descriptor, a part
-// of the library that cannot be initialised. Then what failed says nothing of its input, and must not be
-// taken for a signature that does not hold. Empties the queue; it must have been empty before the operation.
+// Whether the errors in this thread's OpenSSL queue come from the machine: no memory, no descriptor, a part
+// of the library that cannot be initialised. If so, the failure says nothing about the input, and the caller
+// must not report an invalid signature. Empties the queue, which must have been empty before the operation.
 bool machine_failed();
 
 }  // namespace coprotect::protocol

@@ -1,5 +1,4 @@
-// What the machine lacks is never taken for something that is wrong with a signature, a point or a
-// passphrase.
+// A shortage of the machine is never reported as an invalid signature, point or passphrase.
 
 #include "protocol/crypto/machine_failure.h"
 
@@ -19,7 +18,7 @@
 namespace coprotect::protocol {
 namespace {
 
-// Allocations of OpenSSL that still succeed; below 0: all do.
+// The number of OpenSSL allocations that still succeed; below 0: all.
 int allocations_left = -1;
 
 bool none_left() {
@@ -42,8 +41,8 @@ const bool replaced = CRYPTO_set_mem_functions(allocate, reallocate, release) ==
 
 enum Outcome { right = 0, unavailable = 1, wrong = 2 };
 
-// Runs in children, of which the n-th gets n allocations, until one gets all that it needs. A child may end
-// with the right result, say that it could not find out, or abort.
+// Runs in children. The n-th child gets n allocations, until one gets all it needs. A child may end with the
+// right result, report that it could not find out, or abort.
 void expect_never_wrong(const std::function<Outcome()>& operation) {
   ASSERT_TRUE(replaced);
   ASSERT_EQ(operation(), right);
@@ -91,7 +90,7 @@ TEST_F(WithoutMemory, NoPointIsCalledInvalid) {
 }  // namespace
 }  // namespace coprotect::protocol
 
-// Not the usual main(): children that are forked have no arena, so OpenSSL's memory is not in it here.
+// Not the usual main(): forked children have no arena, so OpenSSL's memory is not in it here.
 int main(int argc, char** argv) {
   if (!coprotect::locked_memory::install_arena_only()) return 1;
   testing::InitGoogleTest(&argc, argv);

@@ -15,7 +15,7 @@ namespace {
 using Number = Owned<BIGNUM, BN_clear_free>;
 using Point = Owned<EC_POINT, EC_POINT_clear_free>;
 
-// Of the group: SP 800-186 §3.2.1.3.
+// The group's order: SP 800-186 §3.2.1.3.
 constexpr ByteArray<kScalarSize> kOrder = {0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff,
                                            0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17,
                                            0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51};
@@ -26,8 +26,8 @@ const EC_GROUP* group() {
   return group;
 }
 
-// A secret scalar. BN_bin2bn skips leading zero bytes in a time that tells how many there are, so it gets a
-// leading one, which is taken off again.
+// A secret scalar. The running time of BN_bin2bn reveals how many leading zero bytes it skips. So a leading
+// one is added, and removed afterwards.
 Number number(ByteView bytes) {
   Secret marked(1 + bytes.size());
   marked.fill().front() = 1;
@@ -45,18 +45,19 @@ Point new_point() {
 }
 
 Point decode(ByteView encoded) {
-  // EC_POINT_oct2point also takes the hybrid form and infinity, both of other lengths or tags than these.
+  // EC_POINT_oct2point also accepts the hybrid form and infinity. Both have other lengths or tags than these.
   const bool compressed = encoded.size() == 33 && (encoded[0] == 2 || encoded[0] == 3);
   const bool uncompressed = encoded.size() == 65 && encoded[0] == 4;
   if (!compressed && !uncompressed) return nullptr;
   Point point = new_point();
   ERR_clear_error();
   if (EC_POINT_oct2point(group(), point.get(), encoded.data(), encoded.size(), nullptr) == 1) return point;
-  invariant(!machine_failed());  // or a valid point would be taken for none
+  invariant(!machine_failed());  // otherwise a valid point could be reported as invalid
   return nullptr;
 }
 
-// Not EC_POINT_point2oct, whose time depends on leading zero bytes: a public key is a secret until it leaves.
+// Not EC_POINT_point2oct, whose time depends on leading zero bytes: a public key is secret until it is
+// published.
 UncompressedPoint encode(const Point& point) {
   const Number x(BN_new());
   const Number y(BN_new());
@@ -78,12 +79,12 @@ const BIGNUM* order() {
 bool is_scalar(ByteView bytes) {
   if (bytes.size() != kScalarSize) return false;
   unsigned any = 0;
-  unsigned borrow = 0;  // of bytes − order, which borrows exactly if bytes < order
+  unsigned borrow = 0;  // of bytes − order; 1 if and only if bytes < order
   for (std::size_t i = kScalarSize; i-- > 0;) {
     any |= bytes[i];
     borrow = (unsigned{bytes[i]} - kOrder[i] - borrow) >> 31;
   }
-  // A scalar out of range is refused, or drawn again; one in range is any of them.
+  // A scalar out of range is rejected or drawn again. One in range could be any of them.
   return (declassified(any != 0) & declassified(borrow)) != 0;
 }
 

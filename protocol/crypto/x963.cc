@@ -29,7 +29,7 @@ const char* name_of(X963Hash hash) {
   return "";
 }
 
-// OpenSSL's parameters take pointers to non-const, which it does not write to.
+// OpenSSL's parameters take pointers to non-const. It does not write through them.
 OSSL_PARAM octets(const char* key, ByteView value) {
   return OSSL_PARAM_construct_octet_string(key, const_cast<std::uint8_t*>(value.data()), value.size());
 }
@@ -43,7 +43,7 @@ Secret x963_kdf(X963Hash hash, const Secret& z, ByteView shared_info, std::size_
   const std::array params = {
       OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, const_cast<char*>(name_of(hash)), 0),
       octets(OSSL_KDF_PARAM_KEY, z.reveal()),
-      // Without bytes there would be no pointer, which OpenSSL refuses.
+      // An empty span would give a null pointer, which OpenSSL rejects.
       octets(OSSL_KDF_PARAM_INFO, shared_info.empty() ? bytes_of("").first(0) : shared_info),
       OSSL_PARAM_construct_end(),
   };

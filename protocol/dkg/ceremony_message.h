@@ -21,14 +21,14 @@ struct CeremonyMessage {
   static CeremonyMessage sign(Round round, const Sid& sid, std::uint8_t sender, Bytes body,
                               const SigningKey& key);
   // Parses one message and checks it against the ceremony: sid, sender in range, expected round, sender's
-  // signature. Errors name the sender by its party name.
+  // signature. Errors give the sender's party name.
   static Result<CeremonyMessage> parse(ByteView encoded, Round expected, const Parameters& parameters);
 };
-// What a round-4 signature is made over; a bundle's reader recomputes it.
+// The digest that a signature of this round covers. A bundle's reader computes it again for round 4.
 Digest ceremony_signing_digest(Round round, const Sid& sid, std::uint8_t sender, ByteView body);
 
-// Every party's message of one round, in party order whatever order they came in. Refuses a missing one and a
-// second one with another body from the same sender, by name.
+// Every party's message of one round, sorted in party order. The error names the party whose message is
+// missing, or that sent a second message with another body.
 Result<std::vector<CeremonyMessage>> collect_round(std::span<const Bytes> encoded, Round round,
                                                    const Parameters& parameters);
 

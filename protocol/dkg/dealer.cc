@@ -18,7 +18,7 @@ Bytes deal_info(const Sid& sid) {
   return std::move(w).take();
 }
 
-// What a sealed share is bound to, beside the ceremony.
+// What a sealed share is bound to, besides the ceremony.
 Bytes deal_aad(std::uint8_t sender, std::uint8_t index, const Party& holder) {
   Writer w;
   w.u8(sender).u8(index).bytes(holder.identity_key.bytes());
@@ -37,11 +37,11 @@ std::vector<Bytes> bodies_of(std::vector<CeremonyMessage> messages) {
   return bodies;
 }
 
-// What a round-3 body has: a sealed share for each index that is not the sender's own, and the recovery
-// party's part from every sender.
+// The contents of a round-3 body: a sealed share for each index that is not the sender's, and every sender's
+// part for the recovery party.
 struct DealBody {
   std::map<std::uint8_t, ByteView> sealed;
-  Digest part_hash{};  // zeros without a recovery party
+  Digest part_hash{};  // zeros if there is no recovery party
   ByteView sealed_part{};
 };
 
@@ -78,7 +78,7 @@ Result<DealBody> read_deal(ByteView body, const Parameters& parameters, std::siz
 }  // namespace
 
 struct Dealer::State {
-  // What must not outlive the ceremony.
+  // Must not outlive the ceremony.
   struct Secrets {
     SigningKey identity;
     HpkePrivateKey ceremony_key;
@@ -101,7 +101,7 @@ struct Dealer::State {
     return CeremonyMessage::sign(round, parameters.sid(), self, std::move(body), secrets->identity).encode();
   }
 
-  // Runs one step, if it is its turn. The ceremony is over unless the step succeeds.
+  // Runs one step if it is its turn. The ceremony is over unless the step succeeds.
   template <typename F>
   auto take_step(Step turn, Step next, F run) -> decltype(run()) {
     if (step != turn) return Error(Code::conflict, "key generation: not the turn of this round");
@@ -112,7 +112,7 @@ struct Dealer::State {
     return result;
   }
 
-  // Every party's bodies of a round, this dealer's as it sent it.
+  // All parties' bodies of a round. This dealer's own must be as it was sent.
   Result<std::vector<Bytes>> collect(std::span<const Bytes> encoded, Round round, ByteView own) const {
     auto messages = collect_round(encoded, round, parameters);
     if (!messages) return std::move(messages).error();
@@ -140,7 +140,7 @@ Result<Bytes> Dealer::State::seal_own_part(const RecoveryStatement& statement, c
   return std::move(w).take();
 }
 
-// An agent's own comes to it sealed like the others'.
+// An agent's own part reaches it sealed, like the others'.
 Result<RecoveryParts> Dealer::State::open_parts(const std::vector<DealBody>& deals) const {
   std::map<std::uint8_t, RecoveryPart> parts;
   std::uint8_t index = 0;
@@ -229,7 +229,7 @@ Result<Dealer> Dealer::start(Parameters parameters, std::size_t self, const Sign
   auto own_identity = SigningKey::from_scalar(identity.scalar().reveal());
   if (!own_identity) return std::move(own_identity).error();
   const Group& group = parameters.group();
-  // Everything else that is drawn is hedged with a_0 (SPEC.md §3.3).
+  // All other randomness is hedged with a_0 (SPEC.md §3.3).
   Scalar constant = Scalar::random(group.scalars(), random);
   HedgedRandom hedged(random, constant.bytes(), random_purpose(parameters.sid()));
   auto polynomial = Polynomial::sharing(group, std::move(constant), parameters->t, hedged);

@@ -9,15 +9,15 @@
 
 namespace coprotect::protocol {
 
-// One party's side of a key generation (SPEC.md §5): message in, message or error out, no I/O. Every dealer
-// of the default layout (two agents and the provisioning tool) runs this same machine. The calls come in the
-// order of the rounds; one out of order is Code::conflict. Messages are encoded CeremonyMessages, the
-// dealer's own among them. After an error the ceremony is over.
+// One party's side of a key generation (SPEC.md §5). Message in, message or error out; no I/O. Every dealer
+// of the default layout (two agents and the provisioning tool) runs this state machine. The calls follow the
+// order of the rounds; a call out of order is Code::conflict. Messages are encoded CeremonyMessages and
+// include the dealer's own. After an error the ceremony is over.
 class Dealer {
  public:
-  // `self` is the dealer's position in the parties; its keys must be the ones in the parameters
-  // (Code::malformed).
-  // The identity key is copied and goes with the other secrets when the ceremony is over.
+  // `self` is the dealer's position among the parties. Code::malformed unless its keys are the ones in the
+  // parameters. The identity key is copied; the copy is wiped with the other secrets when the ceremony is
+  // over.
   static Result<Dealer> start(Parameters parameters, std::size_t self, const SigningKey& identity,
                               HpkePrivateKey ceremony_key, Random& random);
   Dealer(Dealer&&) noexcept;
@@ -26,18 +26,18 @@ class Dealer {
 
   // Round 1.
   Bytes commit();
-  // Takes every party's round 1, gives round 2.
+  // Takes every party's round-1 message. Returns round 2.
   Result<Bytes> reveal(std::span<const Bytes> commits);
-  // Takes every party's round 2, gives round 3.
+  // Takes every party's round-2 message. Returns round 3.
   Result<Bytes> deal(std::span<const Bytes> reveals);
 
   struct Outcome {
     PublicTranscript transcript;
-    std::map<std::uint8_t, Scalar> shares;  // by the dealer's own indices; none of the recovery party's
-    std::optional<RecoveryParts> parts;     // checked; for agents, if there is a recovery party
+    std::map<std::uint8_t, Scalar> shares;  // by the dealer's own indices; never the recovery party's
+    std::optional<RecoveryParts> parts;     // checked; for agents only, if there is a recovery party
   };
-  // Takes every party's round 3. The dealer holds nothing secret afterwards; the caller makes the outcome
-  // durable and then signs round 4 with confirm().
+  // Takes every party's round-3 message. The dealer then holds no secret. The caller makes the outcome
+  // durable, then signs round 4 with confirm().
   Result<Outcome> receive(std::span<const Bytes> deals);
 
   const Parameters& parameters() const;

@@ -1,5 +1,4 @@
-// Whole key generations, and what a dealer says to messages that come at the wrong time or from the wrong
-// party.
+// Complete key generations, and a dealer's errors for messages at the wrong time or from the wrong party.
 
 #include "protocol/dkg/dealer.h"
 
@@ -93,7 +92,7 @@ TEST_P(DealerTest, AllPartiesSeeOneKey) {
   }
 }
 
-// a_0 repeats, and with it what is public of it; all else is another for another ceremony.
+// a_0 repeats, and so do its public values. Everything else differs in another ceremony.
 TEST_P(DealerTest, AStuckGeneratorRepeatsNoPolynomial) {
   StuckRandom stuck;
   const auto reveal_of = [&](const TestCeremony& ceremony) {
@@ -122,7 +121,7 @@ class Rounds : public testing::Test {
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code(), Code::conflict);
   }
-  // What a dealer that awaits round 1 says to a set of messages.
+  // The error of a dealer that expects round 1, for a set of messages.
   Error refusal(const std::vector<Bytes>& commits) {
     Dealer dealer = ceremony.dealer(0);
     std::vector<Bytes> all{dealer.commit()};

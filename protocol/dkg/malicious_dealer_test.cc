@@ -1,5 +1,5 @@
-// What an honest dealer, "cloud", says to a party "recovery" that does not follow SPEC.md §5.2. Every refusal
-// names it.
+// The answers of an honest dealer, "cloud", to a party "recovery" that does not follow SPEC.md §5.2. Every
+// error names that party.
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ class MaliciousDealer : public testing::TestWithParam<SuiteId> {
   const Group& group() const { return ceremony.parameters.group(); }
   std::uint8_t t() const { return ceremony.parameters->t; }
 
-  // What the victim says to the forger's reveal, committed to with the given round-1 body.
+  // The victim's answer to the forger's reveal, with the given round-1 body as its commitment.
   Result<Bytes> answer_to_reveal(const Bytes& commit_body, const Bytes& reveal_body) {
     commits = {victim.commit(), honest.commit(), forger.message(Round::commit, commit_body)};
     reveals = {must(victim.reveal(commits)), must(honest.reveal(commits)),
@@ -27,7 +27,7 @@ class MaliciousDealer : public testing::TestWithParam<SuiteId> {
   void expect_reveal_refused(const Bytes& reveal_body, Code code, const std::string& cause) {
     expect_blamed(answer_to_reveal(forger.commit_body(reveal_body), reveal_body), code, cause);
   }
-  // The same for a round-3 body, after good rounds 1 and 2.
+  // The same for a round-3 body, after valid rounds 1 and 2.
   void expect_deal_refused(const Bytes& deal_body, Code code, const std::string& cause) {
     const Bytes reveal = forger.reveal_body();
     const Bytes own = must(answer_to_reveal(forger.commit_body(reveal), reveal));
@@ -35,7 +35,7 @@ class MaliciousDealer : public testing::TestWithParam<SuiteId> {
     expect_blamed(victim.receive(std::vector<Bytes>{own, other, forger.message(Round::deal, deal_body)}),
                   code, cause);
   }
-  // Sealed to the victim's key, as the forger deals to index 1, with what it says of ceremony and holder.
+  // Sealed to the victim's key, as the forger deals to index 1, for the given ceremony and holder.
   Bytes seal_to_first(const Sid& sid, std::size_t holder, ByteView value) const {
     const std::vector<Party>& parties = ceremony.parameters->parties;
     Writer info;
@@ -105,13 +105,13 @@ TEST_P(MaliciousDealer, OneCommitmentTooFewBehindTheRightCount) {
 
 class BadCommitment : public MaliciousDealer {
  protected:
-  // Puts the bytes in the place of A_k.
+  // Replaces A_k with these bytes.
   void expect_refused_as(std::size_t k, const Bytes& bytes) {
     Bytes reveal = forger.reveal_body();
     put(element(reveal, k), bytes);
     expect_reveal_refused(reveal, Code::malformed, "A_" + std::to_string(k));
   }
-  // The nearest thing to an encoding of the identity: 1 in a MODP group, zeros on a curve.
+  // The closest thing to an encoding of the identity: 1 in a MODP group, zeros on a curve.
   Bytes identity() const {
     Bytes bytes(group().element_size());
     if (GetParam() != SuiteId::p256) bytes.back() = 1;
@@ -180,7 +180,7 @@ TEST_P(MaliciousDealer, ProofWithAnUndecodableNonce) {
   put(element(reveal, t()), Bytes(group().element_size(), 0xff));
   expect_reveal_refused(reveal, Code::malformed, "proof of possession");
 }
-// Suppose that the commitments leaked: the forger chooses A_0 so that the joint key is its own, but then it
+// Suppose that the commitments leaked. The forger chooses A_0 so that the joint key is its own, but then it
 // does not know a_0.
 TEST_P(MaliciousDealer, RogueKeyWithoutItsLogarithm) {
   Forger accomplice(ceremony, 1);
@@ -257,7 +257,7 @@ TEST_P(MaliciousDealer, SealsAShareForAnotherCeremony) {
   body.bytes(forger.part_entry(forger.part(forger.share(3))));
   expect_deal_refused(std::move(body).take(), Code::bad_proof, "share for index 1 cannot be opened");
 }
-// The same key, but what is sealed says that it is another party's.
+// The same key, but the sealed value names another party.
 TEST_P(MaliciousDealer, SealsAShareInAnotherPartysName) {
   const Bytes sealed = seal_to_first(ceremony.parameters.sid(), 1, forger.share(1).bytes().reveal());
   Writer body;
@@ -330,11 +330,11 @@ TEST_P(MaliciousDealer, CountsWrongly) {
   expect_deal_refused(forger.deal_body(2, {1, 2, 3}), Code::malformed, "additional shares");
 }
 
-// Equivocation: each honest party sees a good ceremony, but not the same one. No bundle comes of it.
+// Equivocation: each honest party sees a valid ceremony, but not the same one. No bundle results.
 
 class Equivocation : public MaliciousDealer {
  protected:
-  // Runs the ceremony of one honest party with what the forger shows it; the other's messages are relayed
+  // Runs the ceremony of one honest party with the forger's messages for it. The other's messages are relayed
   // unchanged.
   void expect_no_bundle(const Dealer::Outcome& a, const Dealer::Outcome& b) {
     EXPECT_NE(a.transcript.key_id(), b.transcript.key_id());

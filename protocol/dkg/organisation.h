@@ -7,27 +7,27 @@
 
 namespace coprotect::protocol {
 
-// What an organisation says of one of its parties: that it runs the agent, or that it keeps the recovery
-// code.
+// What an organisation certifies about one of its parties: that it runs the agent, or that it keeps the
+// recovery code.
 enum class OrganisationKind : std::uint8_t { agent = 1, recovery = 2 };
 
-// An organisation's signature over the key of one of its parties (SPEC.md §5.1): the identity key of an
-// agent, or the recovery key that the organisation's code opens. An organisation is a P-256 key: a company's
-// is its client CA's, a provider's is its own. Parties of one organisation count as one when people judge who
-// can use a key. Valid if it exists: the signature holds.
+// An organisation's signature over the key of one of its parties (SPEC.md §5.1): an agent's identity key, or
+// the recovery key that the organisation's code opens. An organisation is a P-256 key. A company uses its
+// client CA's key, a provider its own. People who judge who can use a key count the parties of one
+// organisation as one. An object exists only if its signature is valid.
 class OrganisationCertificate {
  public:
   // Code::malformed unless `name` is 1 to 64 printable ASCII characters.
   static Result<OrganisationCertificate> issue(OrganisationKind kind, std::string name,
                                                const SigningKey& organisation, const VerifyKey& certified);
-  // Of a recovery key. Code::malformed, too, if that is not a point on P-256.
+  // For a recovery key. Code::malformed also if that is not a point on P-256.
   static Result<OrganisationCertificate> issue_recovery(std::string name, const SigningKey& organisation,
                                                         const HpkePublicKey& recovery_key);
-  // Code::malformed for another form, Code::unauthenticated if the signature does not hold.
+  // Code::malformed for a malformed encoding, Code::unauthenticated if the signature is invalid.
   static Result<OrganisationCertificate> parse(ByteView encoded);
 
   OrganisationKind kind() const { return kind_; }
-  // What the organisation calls itself. A claim: two organisations may have one name.
+  // The name that the organisation claims. Two organisations may claim the same name.
   const std::string& name() const { return name_; }
   const PublicKeyBytes& organisation_key() const { return organisation_key_; }
   const PublicKeyBytes& certified_key() const { return certified_key_; }
@@ -52,9 +52,9 @@ class OrganisationCertificate {
   Bytes encoded_;
 };
 
-// What people compare and tools print, whole: SHA-256 of the organisation's key.
+// SHA-256 of the organisation's key. People compare it and tools print it, always in full.
 Digest organisation_fingerprint(const PublicKeyBytes& organisation_key);
-// The same point as an ECDSA key (SEC 1 §2.3.3): how a certificate names a recovery key.
+// The same point as an ECDSA key (SEC 1 §2.3.3). A certificate names a recovery key in this form.
 PublicKeyBytes compressed_point(const HpkePublicKey& key);
 bool valid_organisation_name(std::string_view name);
 

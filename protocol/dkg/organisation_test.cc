@@ -44,7 +44,7 @@ TEST_F(OrganisationTest, NoByteCanBeChangedAddedOrLeftOut) {
   EXPECT_EQ(refusal(longer), Code::malformed);
 }
 
-// A certificate of one agent put under another agent's name, and one that another organisation signed.
+// A certificate of one agent under another agent's name, and one that another organisation signed.
 TEST_F(OrganisationTest, IsForOneAgentByOneOrganisation) {
   constexpr std::size_t kOrganisationKey = 4 + 1 + 1 + 2 + 13;
   const SigningKey other = SigningKey::generate(system_random());

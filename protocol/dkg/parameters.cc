@@ -29,7 +29,7 @@ bool self_signed(const Certificate& certificate) {
   return X509_verify(certificate.x509(), certificate.key().evp()) == 1;
 }
 
-// With CA:TRUE, and with keyCertSign if it says what its key is for.
+// CA:TRUE, and keyCertSign if there is a key usage.
 bool is_authority(const Certificate& certificate) {
   return X509_check_ca(certificate.x509()) == 1;
 }
@@ -53,7 +53,7 @@ Status check_identity_certificate(const Party& party) {
   return Done{};
 }
 
-// An agent certified as somebody's recovery party, or the reverse, would be counted wrongly.
+// An agent certified as a recovery party, or the reverse, would be counted wrongly.
 Status check_organisation(const Party& party) {
   const OrganisationCertificate& organisation = party.organisation;
   const auto kind = party.is_agent() ? OrganisationKind::agent : OrganisationKind::recovery;
@@ -80,7 +80,7 @@ Status check_party(const Party& party) {
   return Done{};
 }
 
-// Every index 1..n belongs to exactly one party.
+// Every index 1..n must belong to exactly one party.
 Status check_indices(const Parameters::Fields& fields) {
   std::set<std::uint8_t> seen;
   for (const Party& party : fields.parties) {
@@ -110,7 +110,8 @@ Status check_distinct(const std::vector<Party>& parties) {
   return Done{};
 }
 
-// Whose recovery code it is says who holds the recovery key, so that nobody puts another one under the name.
+// The organisation certifies the recovery key, so that no other party can insert its own under the
+// organisation's name.
 Status check_recovery_key(const Parameters::Fields& fields) {
   for (const Party& party : fields.parties) {
     if (party.is_agent()) continue;
@@ -155,7 +156,7 @@ Status check(const Parameters::Fields& fields) {
     if (fields.recovery_key != party.ceremony_key)
       return malformed_parameters(party_label(party) + ": its ceremony key is not the recovery key");
   }
-  // Nobody deals to it, and a handover would call one that it puts there a new code.
+  // No party would deal to it, and a handover that adds a recovery party would call its code a new one.
   if (fields.recovery_key && !recovery_party)
     return malformed_parameters("a recovery key without a recovery party");
   return check_recovery_key(fields);
@@ -212,7 +213,7 @@ Result<Party> read_party(Reader& r) {
       .nonce = *nonce,
       .identity_key = *std::move(key),
       .ceremony_key = *ceremony_key,
-      .mode = static_cast<KeeperMode>(*mode),  // make() refuses unknown ones
+      .mode = static_cast<KeeperMode>(*mode),  // make() rejects unknown values
       .url = *std::move(url),
       .identity_certificate = std::move(certificate),
       .organisation = *std::move(organisation),
@@ -269,7 +270,7 @@ Result<Parameters> Parameters::parse(ByteView encoded) {
 
   auto made = make({
       .suite = *suite,
-      .purpose = static_cast<Purpose>(*purpose),  // make() refuses unknown ones
+      .purpose = static_cast<Purpose>(*purpose),  // make() rejects unknown values
       .t = *t,
       .n = *n,
       .tenant = *std::move(tenant),
@@ -277,7 +278,7 @@ Result<Parameters> Parameters::parse(ByteView encoded) {
       .client_ca = *std::move(client_ca),
       .recovery_key = *recovery_key,
   });
-  // All parties hash the same bytes, so only the form that make() writes is accepted.
+  // All parties hash the same bytes, so only make()'s encoding is accepted.
   if (made && !std::ranges::equal(made->encoded(), encoded))
     return malformed_parameters("not in canonical form");
   return made;

@@ -25,13 +25,14 @@ struct Party {
   KeeperMode mode;
   std::string url;                                  // empty if not an agent
   std::optional<Certificate> identity_certificate;  // present if and only if an agent
-  OrganisationCertificate organisation;             // whose agent, or whose recovery code, this is
+  OrganisationCertificate organisation;  // the organisation that runs the agent or keeps the recovery code
   bool is_agent() const { return mode != KeeperMode::not_an_agent; }
 };
-// How errors name a party: `party "cloud"`.
+// The party's name as errors print it: `party "cloud"`.
 std::string party_label(const Party& party);
 
-// R0 of SPEC.md §5.1: what all parties of a key generation agreed on before it. Valid if it exists.
+// R0 of SPEC.md §5.1: what all parties agreed on before a key generation. An object exists only if it is
+// valid.
 class Parameters {
  public:
   struct Fields {
@@ -52,15 +53,15 @@ class Parameters {
   const Group& group() const { return group_of(fields_.suite); }
   const Bytes& encoded() const { return encoded_; }
   const Sid& sid() const { return sid_; }
-  // Position of the party that holds an index, or has a name / an identity key.
+  // The position of the party with this index, name or identity key.
   std::size_t holder_of(std::uint8_t index) const;
   std::optional<std::size_t> position_of(std::string_view name) const;
   std::optional<std::size_t> position_of(const VerifyKey& identity_key) const;
-  // The position of the party that is not an agent: whoever opens the recovery blob. Its ceremony key is the
-  // recovery key, and it holds one index.
+  // The position of the party that is not an agent: the one that opens the recovery blob. Its ceremony key is
+  // the recovery key. It holds one index.
   std::optional<std::size_t> recovery_party() const;
-  // The key of the recovery administrator's certificate, which is the recovery party's identity key
-  // (SPEC.md §5.1). Null without a recovery party: then the key has no recovery administrator.
+  // The key in the recovery administrator's certificate, which is the recovery party's identity key (SPEC.md
+  // §5.1). Null if there is no recovery party, and so no recovery administrator.
   const VerifyKey* recovery_administrator() const;
 
  private:

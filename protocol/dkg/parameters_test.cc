@@ -167,14 +167,14 @@ TEST_F(ParametersTest, IdentityCertificateIsSelfSignedByTheIdentityKey) {
   auto f = fields();
   f.parties[0].identity_certificate = f.parties[1].identity_certificate;
   expect_refused(f, "not self-signed by the identity key");
-  // The right key, but issued by somebody else.
+  // The right key, but another issuer.
   f.parties[0].identity_certificate =
       test::make_certificate("cloud", CertificateUse::authority, ceremony.identity_keys[0],
                              &*f.parties[1].identity_certificate, ceremony.identity_keys[1]);
   expect_refused(f, "not self-signed by the identity key");
 }
 
-// Every agent keeps those of all its keys at hand: one that is too long ended it.
+// Each agent keeps the certificates of all its keys at hand. One that was too long ended the agent.
 TEST_F(ParametersTest, CertificatesOfAuthoritiesAreShort) {
   const std::vector<std::string> names(40, "coprotect:acme:user:" + std::string(64, 'a'));
   const auto long_one = [&](const std::string& name, const SigningKey& key) {
@@ -189,7 +189,7 @@ TEST_F(ParametersTest, CertificatesOfAuthoritiesAreShort) {
   expect_refused(f, "client CA certificate is too long");
 }
 
-// One certificate put in another's place would move a party to another organisation.
+// With another party's certificate, a party would move to another organisation.
 TEST_F(ParametersTest, EachPartyIsCertifiedByItsOrganisation) {
   auto f = fields();
   f.parties[0].organisation = f.parties[1].organisation;
@@ -200,7 +200,8 @@ TEST_F(ParametersTest, EachPartyIsCertifiedByItsOrganisation) {
   f = fields();
   f.parties[2].organisation = certified(OrganisationKind::agent, f.parties[2].identity_key);
   expect_refused(f, "organisation certificate is of the wrong kind");
-  // The recovery party's is for the recovery key: nobody puts another key under the company's name.
+  // The recovery party's certificate is for the recovery key, so no other key can be put under the company's
+  // name.
   f = fields();
   f.recovery_key = HpkePrivateKey::generate(system_random()).public_key();
   expect_refused(f, "party \"recovery\": its ceremony key is not the recovery key");
@@ -209,7 +210,7 @@ TEST_F(ParametersTest, EachPartyIsCertifiedByItsOrganisation) {
   f = fields();
   f.parties[2].organisation = certified(OrganisationKind::recovery, f.parties[2].identity_key);
   expect_refused(f, "organisation certificate is for another recovery key");
-  // Its signature is checked where it is read.
+  // Its signature is checked when it is parsed.
   f = fields();
   const Bytes& whole = f.parties[0].organisation.encoded();
   Bytes forged = ceremony.parameters.encoded();
@@ -229,7 +230,7 @@ TEST_F(ParametersTest, ClientCaIsSelfSigned) {
   expect_refused(f, "client CA certificate is not self-signed");
 }
 
-// A key under such a CA would come into being, and no client could ever use it.
+// Otherwise a key could be made under a CA whose clients could never use it.
 TEST_F(ParametersTest, CertificatesThatSignOthersAreAuthorities) {
   auto f = fields();
   f.client_ca = test::make_certificate("acme client CA", CertificateUse::client, ceremony.client_ca_key,

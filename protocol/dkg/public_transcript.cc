@@ -6,7 +6,7 @@
 namespace coprotect::protocol {
 namespace {
 
-// H("CPV1-KEYID"; …) over a number of parts that only the parties' count fixes.
+// H("CPV1-KEYID"; …). The number of parts depends only on the number of parties.
 KeyId key_id_of(const Parameters& parameters, const std::vector<PublicTranscript::PartyRounds>& rounds) {
   Writer w;
   w.lp("CPV1-KEYID").lp(sha256(parameters.encoded()));
@@ -16,7 +16,7 @@ KeyId key_id_of(const Parameters& parameters, const std::vector<PublicTranscript
   return sha256(w.view());
 }
 
-// g^{f(x)} for the sum f of all parties' polynomials, from the commitments to it.
+// Commitments to f, the sum of all parties' polynomials.
 std::vector<Element> sum_of_commitments(const Group& group, const std::vector<Reveal>& reveals) {
   std::vector<Element> sum = reveals.front().commitments;
   for (std::size_t i = 1; i < reveals.size(); ++i) {

@@ -16,27 +16,27 @@ struct Reveal {
   Scalar pop_z;
   ByteArray<32> rho;
 
-  // Code::malformed unless exactly t commitments, members other than the identity, and a scalar.
+  // Code::malformed unless there are exactly t commitments, elements other than the identity, and a scalar.
   static Result<Reveal> parse(ByteView body, const Parameters& parameters);
   Bytes encode() const;
 };
-// What a party reveals of its polynomial: commitments, a proof that it knows a_0, a fresh ρ.
+// What a party reveals about its polynomial: commitments, a proof that it knows a_0, a fresh ρ.
 Reveal make_reveal(const Parameters& parameters, std::uint8_t sender, const Polynomial& polynomial,
                    Random& random);
 // The round-1 body that a reveal opens.
 Digest commitment_of(const Sid& sid, std::uint8_t sender, const Reveal& reveal);
-// Code::bad_proof unless the sender knows the logarithm of its A_0 and proved it for this ceremony.
+// Code::bad_proof unless the sender proved, for this ceremony, that it knows the logarithm of its A_0.
 Status check_possession(const Parameters& parameters, std::uint8_t sender, const Reveal& reveal);
-// What the part of one sender is about; the parameters have a recovery party.
+// The statement of one sender's recovery part. The parameters must have a recovery party.
 RecoveryStatement recovery_statement(const Parameters& parameters, std::uint8_t sender,
                                      std::vector<Element> commitments);
-// Opens every party's round 2 and checks it against its round 1 and the others' (SPEC.md §5.2); in party
-// order.
+// Opens every party's round 2 and checks it against that party's round 1 and against the other parties
+// (SPEC.md §5.2). In party order.
 Result<std::vector<Reveal>> open_reveals(const Parameters& parameters, std::span<const Bytes> commit_bodies,
                                          std::span<const Bytes> reveal_bodies);
 
-// The public outcome of rounds 1 to 3: everything of a key that is not secret. Made by each party at the end
-// of round 3 and again by every reader of a bundle.
+// The public outcome of rounds 1 to 3: everything about a key that is not secret. Each party makes it at the
+// end of round 3, and every reader of a bundle makes it again.
 class PublicTranscript {
  public:
   struct PartyRounds {
@@ -44,9 +44,9 @@ class PublicTranscript {
     Bytes reveal_body;
     Digest deal_hash;  // SHA-256 of the round-3 body
   };
-  // Checks commitments, proofs of possession, distinct A_0, identities; computes h, h_j and key_id. `rounds`
-  // in party order. `parts_hash` is that of the recovery parts, zeros if there is no recovery party. Errors
-  // name the party.
+  // Checks commitments, proofs of possession, distinct A_0 and identities. Computes h, h_j and key_id.
+  // `rounds` is in party order. `parts_hash` is RecoveryParts::hash(), or zeros if there is no recovery
+  // party. Errors name the party.
   static Result<PublicTranscript> make(Parameters parameters, std::vector<PartyRounds> rounds,
                                        const Digest& parts_hash);
 
@@ -56,7 +56,7 @@ class PublicTranscript {
   const Element& public_share(std::uint8_t index) const { return public_shares_[index - 1u]; }
   const KeyId& key_id() const { return key_id_; }
   const Digest& parts_hash() const { return parts_hash_; }
-  // The body of round 4: what a party confirms.
+  // The body of round 4, which a party signs to confirm the transcript.
   Bytes confirm_body() const;
   // The key in epoch 0.
   Sharing sharing() const;

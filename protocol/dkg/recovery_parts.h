@@ -6,24 +6,24 @@
 
 namespace coprotect::protocol {
 
-// The parts of all dealers of a ceremony for its recovery party (SPEC.md §8.6). Agents keep them, and nobody
-// else: the recovery private key opens them.
+// The parts that all dealers of a ceremony made for its recovery party (SPEC.md §8.6). Only agents keep them.
+// The recovery private key opens them.
 class RecoveryParts {
  public:
-  // By dealer: its position in a key generation, its index in a handover.
+  // Parts by dealer: by its position in a key generation, by its index in a handover.
   static RecoveryParts of(const Sid& sid, std::uint8_t index, std::map<std::uint8_t, RecoveryPart> parts);
   static Result<RecoveryParts> parse(const Group& group, ByteView encoded);
 
   const Sid& sid() const { return sid_; }
   std::uint8_t index() const { return index_; }
   const Bytes& encoded() const { return encoded_; }
-  // What bundles and versions name.
+  // The hash that bundles and versions contain.
   Digest hash() const;
 
-  // Code::altered unless they are the parts that the key's newest ceremony names; Code::bad_proof, naming the
-  // dealer, if one cannot be opened with the recovery key.
+  // Code::altered unless they are the parts that the key's newest ceremony names. Code::bad_proof, naming the
+  // dealer, if the recovery key cannot open one of them.
   Status check(const Sharing& sharing, Random& random) const;
-  // The recovery share of that epoch. Code::altered unless it is the one behind the epoch's public share.
+  // The recovery share of that epoch. Code::altered unless it matches the epoch's public share.
   Result<Scalar> open(const HpkePrivateKey& key, const Sharing& sharing) const;
 
  private:
@@ -35,10 +35,10 @@ class RecoveryParts {
   Bytes encoded_;
 };
 
-// The same hash from those of the parts.
+// The same hash, computed from the hashes of the parts.
 Digest recovery_parts_hash(const Sid& sid, std::uint8_t index, const std::map<std::uint8_t, Digest>& parts);
 
-// Σ λ_i·v_i: what values that were dealt make together in a handover (SPEC.md §13).
+// Σ λ_i·v_i: combines dealt values into the new share in a handover (SPEC.md §13).
 Result<Scalar> combine_dealt_values(const Group& group, const std::map<std::uint8_t, Scalar>& by_dealer);
 
 }  // namespace coprotect::protocol

@@ -13,14 +13,14 @@ Bytes encode_commitments(const std::vector<Element>& commitments) {
   return std::move(w).take();
 }
 
-// c of the proof of possession.
+// The challenge c of the proof of possession.
 Digest possession_challenge(const Sid& sid, std::uint8_t sender, const std::vector<Element>& commitments,
                             const Element& r) {
   return tagged_hash("CPV1-POP",
                      {sid, ByteView(&sender, 1), sha256(encode_commitments(commitments)), r.encode()});
 }
 
-// κ, hedged as in SPEC.md §3.2: a stuck generator alone does not repeat it for another statement.
+// κ, hedged as in SPEC.md §3.2: a stuck generator does not repeat it for another statement.
 Scalar possession_nonce(const Group& group, const Scalar& a0, const Sid& sid, ByteView commitments,
                         Random& random) {
   ByteArray<32> fresh;

@@ -32,7 +32,7 @@ Secret aead_key(const Secret& key) {
   return hkdf_sha256({}, key.reveal(), bytes_of("CPV1-PARTS"), kAeadKeySize);
 }
 
-// Each key seals one part.
+// Constant, because each key seals only one part.
 constexpr ByteArray<kAeadNonceSize> kNonce{};
 
 }  // namespace

@@ -5,16 +5,16 @@
 
 namespace coprotect::protocol {
 
-// A recovery part on its way through the tool (SPEC.md §8.6): under one key, which is sealed to every agent.
-// With the recovery key, and no agent, it opens nothing.
+// A recovery part in transit through the tool (SPEC.md §8.6). It is encrypted under one key, which is sealed
+// to every agent. The recovery key alone, without an agent, does not open it.
 Result<Bytes> seal_part(const Parameters& parameters, const RecoveryStatement& statement,
                         const RecoveryPart& part, Random& random);
-// As the agent at this position reads it. Code::bad_proof, naming the dealer, if it does not open or is not
-// the part with this hash; what it proves is left to RecoveryPart::check().
+// Opens the part as the agent at this position. Code::bad_proof, naming the dealer, if it does not open or
+// does not have this hash. The caller must then call RecoveryPart::check().
 Result<RecoveryPart> open_part(const Parameters& parameters, const RecoveryStatement& statement,
                                ByteView sealed, const Digest& part_hash, std::size_t self,
                                const HpkePrivateKey& ceremony_key);
-// Whether it has a sealed key for each agent.
+// Whether it contains a sealed key for each agent.
 bool is_sealed_part(const Parameters& parameters, ByteView sealed);
 
 }  // namespace coprotect::protocol

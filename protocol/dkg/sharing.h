@@ -9,19 +9,19 @@
 
 namespace coprotect::protocol {
 
-// What the dealers of a ceremony gave the recovery party, as far as it is public (SPEC.md §8.6).
+// The public part of what the dealers of a ceremony gave the recovery party (SPEC.md §8.6).
 struct RecoveryDealing {
   std::uint8_t index;  // of the recovery party
   Digest parts_hash;
-  std::vector<RecoveryStatement> statements;  // of each dealer's part, ascending
+  std::vector<RecoveryStatement> statements;  // one for each dealer's part, ascending
 };
 
-// How a key is shared in one epoch: the public outcome of the ceremony that made its shares, a key generation
-// or a handover. Whoever has one got it from a checked transcript.
+// How a key is shared in one epoch: the public outcome of the key generation or handover that made its
+// shares. Every Sharing comes from a checked transcript.
 struct Sharing {
   KeyId key_id;
   std::uint32_t epoch;
-  Sid sid;                                                 // of the ceremony
+  Sid sid;                                                 // the ceremony's
   Parameters parameters;                                   // who holds which index, and t
   Element h;                                               // the public key, the same in every epoch
   std::vector<Element> public_shares;                      // h_1 … h_n

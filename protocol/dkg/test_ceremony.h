@@ -30,16 +30,16 @@ inline Certificate make_authority(const std::string& name, const SigningKey& key
   return make_certificate(name, CertificateUse::authority, key, nullptr, key, {}, now_ms);
 }
 
-// Who takes part and holds which indices.
+// The parties, with their indices.
 struct Layout {
   std::uint8_t t;
   std::vector<std::pair<std::string, std::vector<std::uint8_t>>> parties;
   Purpose purpose = Purpose::envelope;
-  // For agents that are to be reached: where they are, and when.
+  // For agents that a test connects to: their addresses, and the time.
   std::map<std::string, std::string> urls = {};
   std::int64_t now_ms = kNow;
-  // Whose party is whose, by the organisation's name. Others are the company's, but for "cloud" and
-  // "cloud-…", which are "provider".
+  // Each party's organisation, by the organisation's name. All others belong to the company, except "cloud"
+  // and "cloud-…", which belong to "provider".
   std::map<std::string, std::string> organisations = {};
   std::string organisation_of(const std::string& name) const {
     const auto organisation = organisations.find(name);
@@ -55,7 +55,7 @@ inline Layout default_layout() {
   return {2, {{"cloud", {1}}, {"company", {2}}, {"recovery", {3}}}};
 }
 
-// Organisations by name, each with its key; the company's is the client CA's.
+// Organisations by name, each with its key. The company's key is the client CA's.
 using Organisations = std::map<std::string, SigningKey>;
 inline const SigningKey& organisation_key(Organisations& organisations, const std::string& name) {
   auto known = organisations.find(name);
@@ -74,12 +74,12 @@ inline OrganisationCertificate certify(Organisations& organisations, const std::
       organisation, organisation_key(organisations, organisation), recovery_key));
 }
 
-// A key generation with all its parties in one place. `recovery` is not an agent, every other party is.
+// A key generation with all its parties in one place. `recovery` is not an agent; every other party is.
 class TestCeremony {
  public:
   explicit TestCeremony(SuiteId suite, const Layout& layout = default_layout())
       : client_ca_key(SigningKey::generate(system_random())), parameters(make(suite, layout, nullptr)) {}
-  // Another key of the same company: parties that the first one has keep their identity.
+  // Another key of the same company. Parties of the first key keep their identity.
   TestCeremony(const TestCeremony& first, const Layout& layout)
       : client_ca_key(copy(first.client_ca_key)), parameters(make(first.parameters->suite, layout, &first)) {}
 
@@ -92,10 +92,10 @@ class TestCeremony {
   struct Run {
     std::vector<Dealer::Outcome> outcomes;  // by party
     std::vector<Bytes> confirms;
-    std::map<std::uint8_t, Scalar> shares;  // everybody's
+    std::map<std::uint8_t, Scalar> shares;  // of all parties
     Bundle bundle;
   };
-  // Everybody does what it should.
+  // Every party follows the protocol.
   Run run() const {
     std::vector<Dealer> dealers;
     for (std::size_t i = 0; i < identity_keys.size(); ++i) dealers.push_back(dealer(i));
@@ -114,7 +114,7 @@ class TestCeremony {
       for (const auto& [index, share] : outcomes[i].shares) shares.emplace(index, share.clone());
     }
     Bundle bundle = must(Bundle::assemble(outcomes.front().transcript, confirms));
-    // The recovery party's, as whoever has its key finds it at any agent.
+    // The recovery party's share, from the parts at any agent.
     for (const Dealer::Outcome& outcome : outcomes) {
       if (!outcome.parts) continue;
       shares.emplace(outcome.parts->index(),

@@ -9,7 +9,7 @@
 
 namespace coprotect::protocol::test {
 
-// A party that keeps to SPEC.md §5.2 only as far as a test wants: it knows its polynomial and writes its
+// A party that follows SPEC.md §5.2 only as far as a test wants. It knows its polynomial and writes its
 // messages by hand.
 class Forger {
  public:
@@ -20,7 +20,7 @@ class Forger {
     }
   }
 
-  // The whole round-2 body, with a good proof made for the given ceremony and sender.
+  // The whole round-2 body, with a valid proof for the given ceremony and sender.
   Bytes reveal_body(const Sid& sid, std::uint8_t sender) const {
     Writer vector;
     for (const Scalar& a : coefficients) vector.bytes(group_->generator_power_secret(a).encode());
@@ -35,7 +35,7 @@ class Forger {
   }
   Bytes reveal_body() const { return reveal_body(ceremony_->parameters.sid(), position_); }
 
-  // The round-1 body that a round-2 body opens, whatever stands in it.
+  // The round-1 body for this round-2 body, whatever that contains.
   Bytes commit_body(ByteView reveal) const {
     const ByteView opened = reveal.subspan(1, reveal.size() - 33);
     const Digest commitment =
@@ -52,7 +52,7 @@ class Forger {
     }
     return value;
   }
-  // The share as a deal carries it, sealed for the index's holder unless another party is named.
+  // The share as in a deal, sealed to the index's holder unless another party is named.
   Bytes sealed_share(std::uint8_t index, const Scalar& value,
                      std::optional<std::size_t> to = std::nullopt) const {
     const Parameters& parameters = ceremony_->parameters;
@@ -64,7 +64,7 @@ class Forger {
     return must(
         hpke_seal(holder.ceremony_key, info.view(), aad.view(), value.bytes().reveal(), system_random()));
   }
-  // A round-3 body with good shares for the given indices, and a count of its own.
+  // A round-3 body with valid shares for the given indices, and an arbitrary count.
   Bytes deal_body(std::uint8_t count, const std::vector<std::uint8_t>& indices) const {
     Writer body;
     body.u8(count);

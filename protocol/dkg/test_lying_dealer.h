@@ -10,12 +10,12 @@
 
 namespace coprotect::protocol::test {
 
-// A party of a key generation that keeps to the protocol, and then says something else: the tool, or whoever
-// has an agent's identity key.
+// A party of a key generation that follows the protocol first and then lies: the tool, or a thief of an
+// agent's identity key.
 class LyingDealer {
  public:
-  // `reveal` and `deal` are its own messages of rounds 2 and 3 as they should be; the latter may be empty
-  // before there is one. `parameters` and `identity` outlive it.
+  // `reveal` and `deal` are its correct messages of rounds 2 and 3. `deal` may be empty until it exists.
+  // `parameters` and `identity` must outlive it.
   LyingDealer(const Parameters& parameters, std::uint8_t position, const SigningKey& identity, Bytes reveal,
               Bytes deal)
       : parameters_(parameters),
@@ -25,7 +25,7 @@ class LyingDealer {
         deal_(std::move(deal)) {}
 
   const Group& group() const { return parameters_.group(); }
-  // What its recovery part is about.
+  // The statement of its recovery part.
   RecoveryStatement statement() const {
     const auto body = body_of(reveal_, Round::reveal);
     std::vector<Element> commitments;
@@ -36,7 +36,7 @@ class LyingDealer {
     return recovery_statement(parameters_, position_, std::move(commitments));
   }
 
-  // The reveal with another commitment A_1 than it committed to.
+  // The reveal with an A_1 to which it did not commit.
   Bytes with_other_commitment() const {
     Bytes body = body_of(reveal_, Round::reveal);
     const Element other = group().generator_power_secret(Scalar::random(group().scalars(), system_random()));
@@ -44,7 +44,7 @@ class LyingDealer {
     std::ranges::copy(other.encode(), body.begin() + static_cast<std::ptrdiff_t>(1 + size));
     return signed_again(Round::reveal, std::move(body));
   }
-  // The deal with values for the agents that are not on its polynomial.
+  // The deal with values for agents that are not on its polynomial.
   Bytes with_wrong_shares() const {
     return changed([&](Writer& w, std::uint8_t index, bool recovery) {
       if (recovery) return false;
@@ -52,7 +52,7 @@ class LyingDealer {
       return true;
     });
   }
-  // The deal with this recovery part in the place of its own.
+  // The deal with this recovery part instead of its own.
   Bytes with_part(const RecoveryPart& part) const {
     return changed([&](Writer& w, std::uint8_t index, bool recovery) {
       if (!recovery) return false;
@@ -78,7 +78,7 @@ class LyingDealer {
     return must(
         hpke_seal(holder.ceremony_key, info.view(), aad.view(), value.bytes().reveal(), system_random()));
   }
-  // Its own deal, but for the entries that `change` writes.
+  // Its own deal, except for the entries that `change` writes.
   template <typename Change>
   Bytes changed(Change change) const {
     const auto body = body_of(deal_, Round::deal);

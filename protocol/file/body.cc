@@ -94,7 +94,7 @@ void ChunkCipher::seal(std::uint64_t index, ByteView in, std::span<std::uint8_t>
   state_->set_nonce(index);
   EVP_CIPHER_CTX* const context = state_->context.get();
   int written = 0;
-  // OpenSSL takes a null input for the end, so an empty chunk has no update.
+  // To OpenSSL a null input means the end, so an empty chunk has no update.
   if (!in.empty()) {
     invariant(EVP_CipherUpdate(context, out.data(), &written, in.data(), size_of(in)) == 1 &&
               written == size_of(in));
@@ -119,7 +119,7 @@ Status ChunkCipher::open(std::uint64_t index, ByteView in, std::span<std::uint8_
   }
   std::uint8_t nothing[kTagSize];
   if (EVP_CipherFinal_ex(context, nothing, &written) != 1) {
-    // Nobody is to work on what was not authenticated.
+    // Unauthenticated output must not be used.
     std::fill(out.begin(), out.end(), std::uint8_t{0});
     return Error(Code::altered, "body is altered in chunk " + std::to_string(index));
   }
@@ -131,7 +131,7 @@ Result<std::uint64_t> plaintext_size(std::uint64_t sealed_body) {
   const std::uint64_t chunks = sealed_body - kBodyPrefixSize;
   const std::uint64_t full = chunks / kSealedChunkSize;
   const std::uint64_t last = chunks % kSealedChunkSize;
-  // Without a last, short chunk, or with a part of its tag, the end is missing.
+  // Without a short last chunk, or with part of its tag missing, the body is truncated.
   if (last < kTagSize || full >= kMaxChunks) return Error(Code::altered, "body is cut");
   return full * kChunkSize + last - kTagSize;
 }

@@ -145,7 +145,7 @@ TEST(Body, RefusesWhatIsAppended) {
       other.resize(body.size() + more, 0x5a);
       EXPECT_TRUE(is_altered(open(file_key(1), Digest{2}, other))) << size << " + " << more;
     }
-    Bytes twice = body;  // a second, well-sealed end
+    Bytes twice = body;  // a second, validly sealed end
     twice.insert(twice.end(), body.begin() + kBodyPrefixSize, body.end());
     EXPECT_TRUE(is_altered(open(file_key(1), Digest{2}, twice)));
   }

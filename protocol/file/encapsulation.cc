@@ -18,7 +18,7 @@ Error malformed_encapsulation() {
 
 Encapsulated encapsulate(const PublicKey& key, const KeyId& key_id, Random& random) {
   const auto made = Header::create(key, key_id, {}, random);
-  invariant(static_cast<bool>(made));  // no policy is not too long
+  invariant(static_cast<bool>(made));  // an empty policy is not too long
   const auto& [header, file_key] = *made;
   Writer out;
   out.literal(kEncapsulationMagic).u8(kVersion).bytes(header.encoded());

@@ -4,7 +4,7 @@
 
 namespace coprotect::protocol {
 
-// A fresh secret for whoever may use an envelope key, without a file around it (SPEC.md §9.5).
+// A fresh secret for holders of access to an envelope key, without a file (SPEC.md §9.5).
 constexpr std::size_t kEncapsulatedSecretSize = 32;
 
 struct Encapsulated {
@@ -13,10 +13,10 @@ struct Encapsulated {
 };
 Encapsulated encapsulate(const PublicKey& key, const KeyId& key_id, Random& random);
 
-// The header in an encapsulation, whose one stanza is `key_id`'s. Code::malformed if the bytes are no
-// encapsulation, Code::not_found if it is another key's.
+// The header in an encapsulation. Its one stanza is for `key_id`. Code::malformed if the bytes are not an
+// encapsulation, Code::not_found if it is for another key.
 Result<Header> parse_encapsulation(ByteView encoded, const KeyId& key_id);
-// S from the file key that Header::unlock() gives.
+// S from the file key that Header::unlock() returns.
 Secret encapsulated_secret(const Secret& file_key);
 
 }  // namespace coprotect::protocol

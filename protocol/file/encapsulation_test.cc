@@ -10,7 +10,7 @@ namespace {
 
 constexpr KeyId kKeyId = {0x6b, 0x65, 0x79};
 
-// t = 1: the one share is the key.
+// With t = 1, the only share is the key.
 class EncapsulationTest : public testing::TestWithParam<SuiteId> {
  protected:
   Result<Secret> open(ByteView encoded) const {

@@ -180,7 +180,7 @@ Result<const Stanza*> Header::stanza_for(const KeyId& key_id) const {
 
 Result<Secret> Header::unlock(const Element& m) const {
   const WipesDeadStack message;
-  // An identity has no encoding, and no honest file one.
+  // The identity has no encoding, and no honest file yields it.
   if (m.group().suite() != core_.suite || m.is_identity()) return Error(Code::altered, "header is altered");
   Secret file_key = derive_file_key(m, core_, core_hash_);
   const ByteView covered = ByteView(encoded_).first(encoded_.size() - kMacSize);

@@ -4,7 +4,7 @@
 
 namespace coprotect::protocol {
 
-// What header.cc and rewrap.cc write headers with (SPEC.md §9.1).
+// header.cc and rewrap.cc write headers with these functions (SPEC.md §9.1).
 
 constexpr std::uint8_t kMaxStanzas = 16;
 

@@ -14,7 +14,7 @@ namespace {
 constexpr KeyId kKeyId = {0x6b, 0x65, 0x79};
 constexpr std::string_view kPolicy = R"({"version":1})";
 
-// A joint key whose secret the test knows: t = 1, so the one share is the key.
+// A joint key whose secret the test knows: with t = 1, the only share is the key.
 struct TestKey {
   explicit TestKey(SuiteId suite)
       : group(group_of(suite)),
@@ -90,7 +90,7 @@ TEST_P(HeaderTest, IsRewrappedForAnotherKey) {
   ASSERT_EQ(added->stanzas().size(), 2u);
   EXPECT_EQ(added->stanzas().front().key_id, other_id);
   EXPECT_TRUE(added->unlock(*key_.decrypt(**added->stanza_for(kKeyId))));
-  // What is there for the key already is taken over.
+  // The existing stanza for the key is kept.
   const auto again = rewrap(*added, m, other.public_key, other_id, true, system_random());
   ASSERT_TRUE(again);
   EXPECT_EQ(copy(again->encoded()), copy(added->encoded()));
@@ -133,7 +133,7 @@ TEST_P(HeaderTest, RefusesEveryTruncation) {
   }
 }
 
-// Whatever byte is changed, the header is refused when it is read, or when it is unlocked with the right m.
+// Whichever byte changes, the header is rejected when it is parsed, or when it is unlocked with the right m.
 TEST_P(HeaderTest, RefusesEveryFlippedByte) {
   const auto [made, file_key] = key_.header();
   const auto m = key_.decrypt(made.stanzas().front());
@@ -152,7 +152,7 @@ TEST_P(HeaderTest, RefusesEveryFlippedByte) {
   }
 }
 
-// An agent is sent the core and the capsule alone: neither may be moved to another file or key.
+// An agent receives only the core and the capsule. Neither can be moved to another file or key.
 TEST_P(HeaderTest, BindsTheStanzaToCoreAndKey) {
   const auto [a, a_key] = key_.header();
   const auto [b, b_key] = key_.header();
@@ -186,7 +186,7 @@ TEST_P(HeaderTest, SaysThatAFileIsForAnotherKey) {
   EXPECT_EQ(stanza.error().code(), Code::not_found);
 }
 
-// Headers put together by hand, in the default suite.
+// Headers assembled by hand, in the default suite.
 class HandmadeHeader : public testing::Test {
  protected:
   const TestKey key_{SuiteId::p256};
@@ -231,7 +231,7 @@ TEST_F(HandmadeHeader, RefusesTwoStanzasForOneKey) {
   EXPECT_EQ(refusal(with_stanzas(2, {stanza_, stanza_})), "header: two stanzas for one key");
 }
 
-// FILE.md §4.1: what a later version adds must not break a reader of today.
+// FILE.md §4.1: additions by a later version must not break today's readers.
 TEST_F(HandmadeHeader, IgnoresUnknownTypesBesideAKnownOne) {
   const Bytes newer = {0x00, 0x02, 0x00, 0x03, 'n', 'e', 'w'};
   const Bytes grease = {0x3a, 0x3a, 0x00, 0x00};
@@ -262,8 +262,8 @@ TEST_F(HandmadeHeader, IsNotLongerThanAReaderLooks) {
   EXPECT_EQ(refusal(with_stanzas(3, {stanza_, longest, longest})), "header: over 131072 bytes");
 }
 
-// The HMAC covers them: nobody without the file key adds, drops or changes one. Who has the key takes them
-// along.
+// The HMAC covers them: without the file key they cannot be added, dropped or changed. A rewrap, which has
+// the key, keeps them.
 TEST_F(HandmadeHeader, CoversAndKeepsUnknownStanzas) {
   const auto m = *key_.decrypt(made_.first.stanzas().front());
   const Bytes newer = {0x00, 0x02, 0x00, 0x03, 'n', 'e', 'w'};

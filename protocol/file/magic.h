@@ -4,7 +4,7 @@
 
 namespace coprotect::protocol {
 
-// What each encrypted file begins with, whatever its name is (FILE.md §1).
+// Each encrypted file begins with this, whatever its name (FILE.md §1).
 inline constexpr std::string_view kHeaderMagic("CPV1\r\n\x1a\0", 8);
 
 }  // namespace coprotect::protocol

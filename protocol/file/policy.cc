@@ -19,7 +19,7 @@ bool consists_of(std::string_view text, std::string_view punctuation, bool upper
   });
 }
 
-// Whether the text is coprotect:<tenant>:<kind>:<name> (SPEC.md §7.1), and what its kind is.
+// The kind in the text if it is coprotect:<tenant>:<kind>:<name> (SPEC.md §7.1).
 std::optional<std::string_view> kind_of_uri(std::string_view uri) {
   constexpr std::string_view kScheme = "coprotect:";
   if (!uri.starts_with(kScheme)) return std::nullopt;
@@ -56,7 +56,7 @@ Result<std::set<Action>> action_set(const std::optional<std::vector<std::string>
   std::set<Action> actions;
   for (const std::string& name : *names) {
     const auto action = action_by_name(name);
-    // Recovery is judged by the server's policy, never by a file's.
+    // The server's policy decides about recovery, never a file's.
     if (!action || *action == Action::recover) {
       return Error(Code::malformed, "policy member \"actions\": no such action: " + name);
     }
@@ -147,7 +147,7 @@ Result<Bytes> Policy::write(const Draft& draft) {
   if (draft.not_before) json["not_before"] = *draft.not_before;
   if (draft.not_after) json["not_after"] = *draft.not_after;
 
-  // Bad UTF-8 becomes a replacement character, which parse() then refuses in every place.
+  // Invalid UTF-8 becomes a replacement character, which parse() then rejects everywhere.
   const std::string text = json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   const auto policy = parse(bytes_of(text));
   if (!policy) return policy.error();

@@ -15,7 +15,7 @@ enum class Action : std::uint8_t { view = 1, edit = 2, print = 3, recover = 4 };
 std::string_view action_name(Action action);
 Result<Action> action_by_name(std::string_view name);
 
-// Who asks, as the certificate says: the full identity URI and the full URIs of its groups.
+// The requester as the certificate names it: the full identity URI and the full URIs of its groups.
 struct Subject {
   std::string uri;
   std::vector<std::string> groups;
@@ -30,8 +30,8 @@ struct SubjectSet {
 // A file's policy (SPEC.md §9.4).
 class Policy {
  public:
-  // Strict: refuses (Code::malformed) duplicate or unknown members, floats, depth, bad UTF-8, bad times,
-  // sizes over the limits; the message names the member. Zero bytes are the absent policy.
+  // Strict. Code::malformed for duplicate or unknown members, floats, deep nesting, invalid UTF-8, invalid
+  // times and sizes over the limits; the message names the member. Zero bytes are the absent policy.
   static Result<Policy> parse(ByteView json);
 
   struct Draft {
@@ -41,12 +41,11 @@ class Policy {
     std::optional<std::string> not_before;
     std::optional<std::string> not_after;
   };
-  // The JSON of a draft, for `encrypt --allow-user`; parse() accepts it or the draft is refused
-  // (Code::malformed).
+  // The JSON of a draft, for `encrypt --allow-user`. Code::malformed if parse() would not accept it.
   static Result<Bytes> write(const Draft& draft);
 
-  // Whether the subject may do this at this time (milliseconds since 1970). Code::denied otherwise, saying
-  // why. Action recover always may: the server's policy judges that.
+  // Whether the subject may do this at this time (milliseconds since 1970). Otherwise Code::denied, with the
+  // reason. Action recover is always allowed here: the server's policy decides about it.
   Status check(const Subject& subject, Action action, std::int64_t now_ms) const;
 
   bool absent() const { return absent_; }

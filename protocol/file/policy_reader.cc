@@ -10,9 +10,9 @@ constexpr std::size_t kMaxPolicyJson = 65'535;
 constexpr std::size_t kMaxStringSize = 255;
 constexpr std::size_t kMaxEntries = 1024;
 
-// Takes the parser's events one by one: the parser's own tree would keep the last of two members of one name.
-// A policy has three levels (the object, allow and deny, their arrays), so anything deeper ends here, long
-// before the limit of four.
+// Handles the parser's events one by one: the parser's own tree would keep the last of two members with the
+// same name. A policy has three levels (the object, allow and deny, their arrays). Anything deeper is
+// rejected here, before the limit of four.
 class MemberReader final : public nlohmann::json_sax<nlohmann::json> {
  public:
   PolicyMembers members;
@@ -109,17 +109,17 @@ class MemberReader final : public nlohmann::json_sax<nlohmann::json> {
   bool inside_ = false;
   std::string member_;
   std::set<std::string> seen_;
-  PolicyMembers::Subjects* subjects_ = nullptr;  // the allow or deny that is being read
+  PolicyMembers::Subjects* subjects_ = nullptr;  // the allow or deny being read
   std::string subjects_name_;
   std::set<std::string> seen_subjects_;
-  std::vector<std::string>* array_ = nullptr;  // the array that is being read
+  std::vector<std::string>* array_ = nullptr;  // the array being read
 };
 
 }  // namespace
 
 Result<PolicyMembers> read_policy_members(ByteView json) {
   if (json.size() > kMaxPolicyJson) return Error(Code::malformed, "policy is over 65535 bytes");
-  // The parser would skip a byte order mark, and take a zero byte for the end.
+  // The parser would skip a byte order mark, and treat a zero byte as the end.
   if (json.empty() || json[0] == 0xef) return Error(Code::malformed, "policy is not an object");
   if (std::find(json.begin(), json.end(), 0) != json.end()) {
     return Error(Code::malformed, "policy has a zero byte");

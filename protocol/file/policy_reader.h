@@ -10,8 +10,8 @@
 
 namespace coprotect::protocol {
 
-// The members of a policy as they are written, each of the right kind and size; what the texts mean is still
-// to be judged.
+// The members of a policy as written, each with the right type and size. The caller still checks what the
+// texts mean.
 struct PolicyMembers {
   struct Subjects {
     std::optional<std::vector<std::string>> users;
@@ -25,8 +25,8 @@ struct PolicyMembers {
   std::optional<std::string> not_after;
 };
 
-// Reads the JSON of SPEC.md §9.4. Code::malformed for anything that is not exactly of that form, naming the
-// member.
+// Reads the JSON of SPEC.md §9.4. Code::malformed, naming the member, for anything that is not exactly of
+// that form.
 Result<PolicyMembers> read_policy_members(ByteView json);
 
 }  // namespace coprotect::protocol

@@ -17,7 +17,7 @@ Policy accepted(std::string_view json) {
   return *std::move(policy);
 }
 
-// The message of a refusal, "" if there is none.
+// The error's message, or "" if there is none.
 std::string refusal(std::string_view json) {
   const auto policy = Policy::parse(bytes_of(json));
   if (policy) return "";

@@ -4,10 +4,10 @@
 
 namespace coprotect::protocol {
 
-// The header with its m wrapped for another key (SPEC.md §9.6), whose stanza comes first; the others stay if
-// `keep_others`, those of unknown types too. The body under it is the same. A stanza for the key that is
-// there already is kept as it is. Code::altered if m does not unlock the header; Code::conflict if the key is
-// of another suite than the file, or there are 16 stanzas.
+// The header with its m wrapped for another key (SPEC.md §9.6). The new stanza comes first. The
+// others stay if `keep_others`, including those of unknown types. The body does not change. If the header
+// already has a stanza for the key, that stanza is kept as it is. Code::altered if m does not unlock the
+// header. Code::conflict if the key's suite is not the file's, or there are already 16 stanzas.
 Result<Header> rewrap(const Header& header, const Element& m, const PublicKey& key, const KeyId& key_id,
                       bool keep_others, Random& random);
 

@@ -7,7 +7,7 @@
 namespace coprotect::protocol {
 namespace {
 
-// The number written by the digits at this place; nothing if one is not a digit.
+// The number in the digits at this position. Nothing if one is not a digit.
 std::optional<unsigned> digits(std::string_view text, std::size_t at, std::size_t count) {
   unsigned value = 0;
   for (const char c : text.substr(at, count)) {

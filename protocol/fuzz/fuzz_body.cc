@@ -1,4 +1,4 @@
-// Bodies: nothing that a stranger made opens, and what was sealed opens.
+// Bodies: no untrusted body opens, and every sealed body opens.
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@ using namespace coprotect;
 
 namespace {
 
-// Opens all chunks as a reader would.
+// Opens all chunks as a reader does.
 Status open_all(const protocol::BodyKey& key, ByteView chunks) {
   const auto size = protocol::plaintext_size(protocol::kBodyPrefixSize + chunks.size());
   if (!size) return size.error();

@@ -1,5 +1,5 @@
-// Parameters and bundles: what is read is in canonical form, and a changed bundle is refused or another
-// key's.
+// Parameters and bundles: accepted input is in canonical form, and a changed bundle is rejected or describes
+// another key.
 
 #include "protocol/dkg/test_ceremony.h"
 #include "protocol/fuzz/patched.h"

@@ -1,5 +1,5 @@
-// Messages of a key generation, unsigned as a stranger sends them and signed as a malicious party does, to
-// the dealer itself.
+// Messages of a key generation to the dealer: unsigned, as from an outsider, and signed, as from a malicious
+// party.
 
 #include "protocol/dkg/test_ceremony.h"
 #include "protocol/fuzz/patched.h"
@@ -9,7 +9,7 @@ using namespace coprotect::protocol;
 
 namespace {
 
-// Two parties; the fuzzer is the second, which signs whatever it wants to say.
+// Two parties. The fuzzer is the second one, which signs anything.
 class Fixture {
  public:
   Bytes signed_by_second(Round round, Bytes body) const {
@@ -20,7 +20,7 @@ class Fixture {
   Bytes body_of(const Bytes& message, Round round) const {
     return must(CeremonyMessage::parse(message, round, ceremony.parameters)).body;
   }
-  // The second party's bodies of rounds 1 to 3 are good but for the changes to one of them.
+  // The second party's bodies of rounds 1 to 3 are valid, except for the changes to one of them.
   void run(Round changed, ByteView changes) const {
     Dealer first = ceremony.dealer(0);
     Dealer second = ceremony.dealer(1);

@@ -1,4 +1,4 @@
-// Decoders of group elements and scalars. The first byte chooses the suite, the rest is the encoding.
+// Decoders of group elements and scalars. The first byte selects the suite, the rest is the encoding.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Group& group = group_of(kAllSuites[data[0] % kAllSuites.size()]);
   const ByteView encoded(data + 1, size - 1);
 
-  // What is accepted is canonical, a member, and usable.
+  // An accepted element is canonical, a member, and usable.
   if (const auto element = group.parse(encoded)) {
     const Bytes again = element->encode();
     invariant(!element->is_identity() &&
@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     invariant((*scalar - *scalar).is_zero());
     invariant(scalar->is_zero() || *scalar * scalar->inverse() == Scalar::from_u64(group.scalars(), 1));
   }
-  // Any bytes hash and reduce to something valid.
+  // Any bytes hash and reduce to a valid value.
   if (const auto hashed = group.hash_to_element(encoded, "CPV1-FUZZ"))
     invariant(bool{group.parse(hashed->encode())});
   invariant(bool{Scalar::parse(group.scalars(), Scalar::reduce(group.scalars(), encoded).bytes().reveal())});

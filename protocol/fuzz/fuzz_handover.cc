@@ -1,5 +1,5 @@
-// A handover's messages: a changed plan, deal or chain is refused, parts give the recovery share or nothing,
-// and what is read is written back as it was.
+// A handover's messages: a changed plan, deal or chain is rejected, parts yield the recovery share or
+// nothing, and accepted input encodes to the same bytes.
 
 #include "protocol/fuzz/patched.h"
 #include "protocol/handover/test_handover.h"
@@ -13,7 +13,7 @@ bool same(const Bytes& a, ByteView b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end());
 }
 
-// A refresh of a 2-of-3 key with everything that its parties make of it.
+// A refresh of a 2-of-3 key, with everything that its parties make.
 class Fixture {
  public:
   void read_plan(ByteView encoded) const {
@@ -23,7 +23,7 @@ class Fixture {
     (void)read->refreshes(before.sharing());
     (void)read->follows(before.sharing(), before.newest_hash());
   }
-  // An offer that was altered is not the one of its party any more.
+  // An altered offer is no longer valid for its party.
   void read_offer(ByteView encoded) const {
     const auto read = HandoverOffer::parse(encoded);
     if (!read) return;
@@ -33,7 +33,7 @@ class Fixture {
     changed[0] = *read;
     invariant(unchanged == static_cast<bool>(check_offers(plan(), before.sharing(), changed)));
   }
-  // A deal that was altered is refused, or somebody finds what is wrong with it and names the dealer.
+  // An altered deal is rejected, or a receiver finds the error and names the dealer.
   void read_deal(ByteView encoded) const {
     const auto read = Deal::parse(encoded, plan());
     if (!read) return;
@@ -43,7 +43,7 @@ class Fixture {
     (void)read->open.check(plan(), before.sharing());
     (void)open_dealt_value(plan(), *read, 1, refresh.ceremony_keys[0]);
   }
-  // As read_deal(), of a dealer that proves whatever it has sealed.
+  // Like read_deal(), for a dealer that proves whatever it has sealed.
   void read_sealed(Bytes sealed) const {
     Deal changed = must(Deal::parse(deals[0].encode(), plan()));
     changed.open.sealed_hash = sha256(sealed);

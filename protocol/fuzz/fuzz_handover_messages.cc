@@ -1,5 +1,5 @@
-// What tool and agents tell each other around a handover: the first byte chooses a message; what is read is
-// written back as it was.
+// Messages between tool and agents during a handover. The first byte selects the message. Accepted input
+// encodes to the same bytes.
 
 #include "protocol/fuzz/read_back.h"
 #include "protocol/message/handover.h"

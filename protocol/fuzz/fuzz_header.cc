@@ -1,4 +1,4 @@
-// Headers, cores and encapsulations: what is read is written back as it was.
+// Headers, cores and encapsulations: accepted input encodes to the same bytes.
 
 #include <algorithm>
 

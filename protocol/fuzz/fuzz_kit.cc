@@ -3,7 +3,7 @@
 
 #include "protocol/recovery/kit.h"
 
-// A kit that is accepted encodes to the bytes that it came from.
+// An accepted kit encodes to its original bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const coprotect::ByteView bytes(data, size);
   const auto kit = coprotect::protocol::RecoveryKit::parse(bytes);

@@ -1,4 +1,4 @@
-// The small messages: the first byte chooses one; what is read is written back as it was.
+// The small messages. The first byte selects one. Accepted input encodes to the same bytes.
 
 #include "protocol/crypto/hash.h"
 #include "protocol/dkg/test_ceremony.h"
@@ -31,7 +31,7 @@ void read_invitation(ByteView payload) {
   invariant(!invitation || text_of(invitation->encode().reveal()) == line);
 }
 
-// Where the sender's key stands, which is given the place of whatever stands there, so that it can sign.
+// The position of the sender's key. The fuzzer's key replaces it, so that it can sign.
 constexpr std::size_t kSender = 5;
 
 template <typename Message>
@@ -50,7 +50,7 @@ void read_of_peer(ByteView input, std::string_view tag) {
   invariant(std::equal(signed_message.begin(), signed_message.end() - 64, again.begin(), again.end() - 64));
 }
 
-// A list is read as it came, and with a good signature put behind it.
+// Reads a list as it is, and with a valid signature appended.
 template <typename List>
 void read_signed_list(ByteView input, std::string_view tag) {
   static const SigningKey key = SigningKey::generate(system_random());

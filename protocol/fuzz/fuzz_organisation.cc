@@ -1,4 +1,4 @@
-// An organisation certificate as it came, and with a good signature in the place of what it ends with.
+// An organisation certificate as it is, and with a valid signature in place of its end.
 
 #include "protocol/base/random.h"
 #include "protocol/crypto/hash.h"
@@ -19,7 +19,7 @@ void read(ByteView input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const SigningKey key = SigningKey::generate(system_random());
   read({data, size});
-  // Both keys stand before the signature: the fuzzer need not guess the one that signs.
+  // Both keys are before the signature. The fuzzer need not guess the signing key.
   constexpr std::size_t kKeys = 2 * std::tuple_size_v<PublicKeyBytes>;
   if (size < kKeys) return 0;
   Bytes statement(data, data + size);

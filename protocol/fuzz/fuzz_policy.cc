@@ -1,4 +1,4 @@
-// Policies: reading ends, and what was read can be judged.
+// Policies: parsing terminates, and an accepted policy can be checked.
 
 #include "protocol/file/policy.h"
 

@@ -3,7 +3,7 @@
 
 #include "protocol/recovery/blob.h"
 
-// A blob that is accepted keeps the bytes that it came from.
+// An accepted blob keeps its original bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const coprotect::ByteView bytes(data, size);
   const auto blob = coprotect::protocol::RecoveryBlob::parse(bytes);

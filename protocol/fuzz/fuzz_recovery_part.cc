@@ -1,4 +1,4 @@
-// A recovery part: a changed one is refused, and what is read is written back as it was.
+// A recovery part: a changed one is rejected, and accepted input encodes to the same bytes.
 
 #include "protocol/crypto/hash.h"
 #include "protocol/fuzz/patched.h"
@@ -43,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const Fixture modp(SuiteId::ffdhe2048);
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);
-  const Fixture& fixture = data[0] % 16 == 1 ? modp : curve;  // one check of MODP takes as long as ten
+  const Fixture& fixture = data[0] % 16 == 1 ? modp : curve;  // one MODP check takes as long as ten
   fixture.read(data[0] % 2 == 0 ? fuzz::patched(fixture.encoded, input) : Bytes(input.begin(), input.end()));
   return 0;
 }

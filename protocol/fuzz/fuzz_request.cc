@@ -1,5 +1,5 @@
-// Requests and replies: what is read is written back as it was; bodies are also read without a signature
-// before them.
+// Requests and replies: accepted input encodes to the same bytes. Bodies are also parsed without the
+// signature around them.
 
 #include "protocol/fuzz/patched.h"
 #include "protocol/message/reply.h"

@@ -7,8 +7,8 @@
 
 namespace coprotect::fuzz {
 
-// A good message with the fuzzer's changes: each is an offset, a kind and bytes. So a target reaches what
-// lies behind certificates and hashes from an empty corpus.
+// A valid message with the fuzzer's changes applied. Each change is an offset, a kind and bytes. So even with
+// an empty corpus a target reaches code behind certificates and hashes.
 inline Bytes patched(Bytes good, ByteView changes) {
   Reader r(changes);
   while (!r.empty() && !good.empty()) {

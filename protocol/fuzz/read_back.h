@@ -7,14 +7,14 @@
 
 namespace coprotect::protocol::fuzz {
 
-// What is read is written back as it was.
+// A message that parses must encode to the same bytes.
 template <typename Message>
 void read(ByteView input) {
   const auto message = Message::parse(input);
   invariant(!message || message->encode() == Bytes(input.begin(), input.end()));
 }
 
-// Messages with a MAC are written again with another, so that only what stands before it is compared.
+// The same for messages with a MAC. encode() writes another MAC, so only the bytes before it are compared.
 template <typename Message, typename... Rest>
 void read_with_mac(ByteView input, Rest... rest) {
   const auto message = Message::parse(input);

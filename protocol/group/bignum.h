@@ -12,8 +12,8 @@
 
 namespace coprotect::protocol {
 
-// OpenSSL's integers for the sources of this folder. Their functions fail only for want of memory or through
-// a defect of ours, so a failure ends the process.
+// OpenSSL's integers for the sources of this folder. Their functions fail only when memory runs out or
+// through a defect of ours, so a failure ends the process.
 
 using Bignum = Owned<BIGNUM, BN_clear_free>;
 using BignumContext = Owned<BN_CTX, BN_CTX_free>;
@@ -27,7 +27,8 @@ inline Bignum new_bignum() {
   invariant(n != nullptr);
   return n;
 }
-// One for each call and not one for each thread: a context that lives on would keep copies of secret values.
+// A new context for each call, not one for each thread: a long-lived context would keep copies of secret
+// values.
 inline BignumContext new_context() {
   BignumContext context(BN_CTX_new());
   invariant(context != nullptr);
@@ -39,8 +40,8 @@ inline Bignum bignum(ByteView bytes) {
   invariant(n != nullptr);
   return n;
 }
-// The same of a secret. BN_bin2bn skips leading zero bytes in a time that tells how many there are, and such
-// bits of many nonces give a share away. So it gets a leading one, which is taken off again.
+// OS2IP for a secret. The running time of BN_bin2bn reveals how many leading zero bytes it skips, and such
+// leaks from many nonces give a share away. So a leading one is added, and removed afterwards.
 inline Bignum secret_bignum(ByteView bytes) {
   Secret marked(1 + bytes.size());
   marked.fill().front() = 1;

@@ -20,7 +20,7 @@ Secret Element::encode_secret() const {
 }
 
 bool Element::is_identity() const {
-  // An honest element is the identity with a chance of 1/q, so that this tells nothing of it.
+  // An honest element is the identity with probability 1/q, so this reveals nothing about it.
   return declassified(group_->is_identity(*this));
 }
 
@@ -35,7 +35,7 @@ Scalar Group::hash_to_scalar(ByteView msg, std::string_view dst) const {
 }
 
 const Group& group_of(SuiteId suite) {
-  // Never destroyed: elements in other static objects may outlive any order of destruction.
+  // Never destroyed: elements in other static objects may be destroyed later.
   switch (suite) {
     case SuiteId::p256: {
       static const Group& group = *make_p256_group().release();

@@ -63,7 +63,7 @@ TEST_P(GroupTest, ParsesWhatItEncodes) {
   const auto y = group().parse(x.encode());
   ASSERT_TRUE(y);
   EXPECT_TRUE(x == *y);
-  // A parsed element keeps its encoding; what is computed from it has its own.
+  // A parsed element keeps its encoding. Results computed from it have their own.
   EXPECT_EQ(Element(*y).encode(), x.encode());
   EXPECT_EQ(group().fixed_base(*y)->base().encode(), x.encode());
   EXPECT_EQ(group().invert(*y).encode(), group().invert(x).encode());
@@ -106,7 +106,7 @@ TEST_P(GroupTest, HasAnIdentityThatProductsMayHit) {
   EXPECT_TRUE(group().power_public(x, Bytes{}).is_identity());
   const auto r = public_bytes(of(5));
   EXPECT_TRUE(group().generator().power_times_power(r, one, r) == group().power_public(g(), r));
-  // g^5 · (g^5)^−1, as a forger could choose it.
+  // g^5 · (g^5)^−1, which a forger could choose.
   const Element g5 = group().generator_power_secret(of(5));
   EXPECT_TRUE(group().generator().power_times_inverse_power(r, g5, Bytes{1}).is_identity());
 }
@@ -146,7 +146,7 @@ TEST_P(GroupTest, FixedBasesAgreeBeforeAndAfterTheirTable) {
 }
 
 TEST_P(GroupTest, TakesChallengesOfAnyValue) {
-  // In p256 a challenge may be the order or more.
+  // In p256 a challenge can equal or exceed the order.
   const Bytes top(32, 0xff);
   const Element x = random_element();
   const Element expected = group().power_secret(x, Scalar::reduce(group().scalars(), top));

@@ -11,7 +11,7 @@ namespace coprotect::protocol {
 
 static_assert(GMP_NUMB_BITS == 64);
 
-// Limbs in locked memory, the least significant first.
+// Limbs in locked memory, least significant first.
 class Limbs {
  public:
   explicit Limbs(std::size_t count) : memory_(count * kBytes), count_(count) {}

@@ -16,7 +16,7 @@
 namespace coprotect::protocol {
 namespace {
 
-// The prime of a group that OpenSSL knows by the name of RFC 7919, which is also the suite's.
+// The prime of a group that OpenSSL knows by its RFC 7919 name, which is also the suite's name.
 Bignum prime_of(SuiteId suite) {
   std::string name(suite_name(suite));
   OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name.data(), 0),
@@ -72,7 +72,7 @@ class ModpFixedBase final : public FixedBase {
 
  private:
   Element product(ByteView f, const BIGNUM* x, ByteView e) const {
-    // The table costs about one power of the base, so it is made for the first.
+    // The table costs about one power of the base, so it is made at the first use.
     std::call_once(once_, [this] { comb_.emplace(modulus_, number_of(base_), exponent_bits_); });
     const Power power = {.base = x, .exponent = e};
     return make_element(base_.group(), product_of_powers(modulus_, CombPower{.comb = &*comb_, .exponent = f},
@@ -127,7 +127,7 @@ class ModpGroup final : public Group {
   }
   Element invert(const Element& a) const override { return element(modulus_.inverse(number_of(a))); }
   Element multiply_secret(const Element& a, const Element& b) const override { return multiply(a, b); }
-  // The inversion takes variable time, but sees only a uniform number: a/b = a·r/(b·r).
+  // The inversion takes variable time, but its input is only a uniform number: a/b = a·r/(b·r).
   Element divide_secret(const Element& a, const Element& b) const override {
     const Element r = random_message(system_random());
     Bytes blinded(element_size());
@@ -141,7 +141,7 @@ class ModpGroup final : public Group {
     return element(power(number_of(base), x));
   }
   Element generator_power_secret(const Scalar& x) const override {
-    // The tables cost about one power, so they are made for the first.
+    // The tables cost about one power, so they are made at the first use.
     std::call_once(comb_once_, [this] {
       Bytes base(field_.size());
       Bytes prime(field_.size());
@@ -173,8 +173,8 @@ class ModpGroup final : public Group {
     return element(std::move(x));
   }
   Element random_message(Random& random) const override {
-    // The prime begins with 64 one bits, so a uniform string of its length is outside 2..p−2 with a chance of
-    // 2^−64; it means a broken generator.
+    // The prime begins with 64 one bits, so a uniform string of its length is outside 2..p−2 with probability
+    // 2^−64. That means a broken generator.
     Secret bytes(element_size());
     random.fill(bytes.fill());
     invariant(in_range(bytes.reveal()));
@@ -192,7 +192,7 @@ class ModpGroup final : public Group {
  private:
   Element element(Bignum number) const { return make_element(*this, std::move(number)); }
 
-  // 1 < x < p−1, in constant time but for the answer, which ends the process if it is no.
+  // 1 < x < p−1, in constant time except for the verdict: "no" ends the process.
   bool in_range(ByteView x) const {
     unsigned above_one = 0;
     unsigned borrow = 0;  // of x − (p−1); p is odd
@@ -209,8 +209,8 @@ class ModpGroup final : public Group {
     return BN_cmp(x, BN_value_one()) > 0 && BN_cmp(x, last.get()) < 0;
   }
 
-  // The time of BN_mod_exp_mont_consttime depends on the exponent's length in words. q + x has always that of
-  // p, and base^q = 1.
+  // The time of BN_mod_exp_mont_consttime depends on the exponent's length in words. q + x always has the
+  // length of p, and base^q = 1.
   Bignum power(const BIGNUM* base, const Scalar& x) const {
     Secret exponent(field_.size());
     unsigned carry = 0;

@@ -7,9 +7,9 @@
 namespace coprotect::protocol {
 namespace {
 
-constexpr std::size_t kWindow = 4;  // bits of an exponent that one multiplication takes in
+constexpr std::size_t kWindow = 4;  // exponent bits per multiplication
 
-// The bits [at, at+count) of a big-endian integer, count ≤ 8. Those beyond it are zero.
+// The bits [at, at+count) of a big-endian integer, count ≤ 8. Bits beyond it are zero.
 unsigned bits_of(ByteView exponent, std::size_t at, std::size_t count) {
   unsigned value = 0;
   for (std::size_t i = count; i-- > 0;) {
@@ -65,7 +65,7 @@ void Modulus::multiply_montgomery(BIGNUM* target, const BIGNUM* a, const BIGNUM*
 
 Bignum Modulus::multiply(const BIGNUM* a, const BIGNUM* b) const {
   const BignumContext context = new_context();
-  // The factor 2^k of one operand is taken away by the multiplication.
+  // The multiplication removes one operand's factor 2^k.
   Bignum r = to_montgomery(a, context.get());
   multiply_montgomery(r.get(), r.get(), b, context.get());
   return r;
@@ -127,8 +127,8 @@ Bignum product_of_powers(const Modulus& modulus, std::optional<CombPower> fixed,
     steps = std::max(steps, bit_length(power.exponent));
   }
 
-  // Null for one, whose Montgomery form has fewer words than p: OpenSSL would multiply by it in another way,
-  // which takes variable time.
+  // Null means one. The Montgomery form of one has fewer words than p, so OpenSSL would multiply by it in a
+  // different way, which takes variable time.
   Bignum product;
   const auto multiply_by = [&](const BIGNUM* factor) {
     if (product == nullptr) {

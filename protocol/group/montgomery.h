@@ -8,23 +8,23 @@
 
 namespace coprotect::protocol {
 
-// Arithmetic mod an odd number. Values called "Montgomery" are multiplied by 2^k mod the modulus, as
-// OpenSSL's fast multiplication wants them. Safe from several threads.
+// Arithmetic mod an odd number. "Montgomery" values are multiplied by 2^k mod the modulus, as OpenSSL's fast
+// multiplication requires. Safe from several threads.
 class Modulus {
  public:
   explicit Modulus(Bignum p);
 
   const BIGNUM* value() const { return p_.get(); }
-  // OpenSSL only reads it, but takes it without const.
+  // Not const because OpenSSL's functions take it so. They only read it.
   BN_MONT_CTX* montgomery() const { return montgomery_.get(); }
 
   Bignum to_montgomery(const BIGNUM* x, BN_CTX* context) const;
   Bignum from_montgomery(const BIGNUM* x, BN_CTX* context) const;
-  // target = a·b, all Montgomery; target may be a or b.
+  // target = a·b, all Montgomery. target may be a or b.
   void multiply_montgomery(BIGNUM* target, const BIGNUM* a, const BIGNUM* b, BN_CTX* context) const;
-  // a·b of ordinary values.
+  // a·b for ordinary values.
   Bignum multiply(const BIGNUM* a, const BIGNUM* b) const;
-  // 1/x. Variable time. Aborts if there is none.
+  // 1/x. Variable time. Aborts if x has no inverse.
   Bignum inverse(const BIGNUM* x) const;
 
  private:
@@ -33,14 +33,14 @@ class Modulus {
 };
 
 // Precomputed powers of one base for exponents of up to `bits` bits (C. H. Lim and P. J. Lee, "More Flexible
-// Exponentiation with Precomputation", CRYPTO '94, with one block): the exponent is cut into kTeeth rows, and
-// one table entry serves a column. Raising takes an eighth of the usual squarings.
+// Exponentiation with Precomputation", CRYPTO '94, with one block). The exponent is split into kTeeth rows,
+// and each column needs one table entry. An exponentiation takes an eighth of the usual squarings.
 class Comb {
  public:
   Comb(const Modulus& modulus, const BIGNUM* base, std::size_t bits);
 
   std::size_t columns() const { return columns_; }
-  // The factor of an exponent's column, Montgomery; null where the column is zero.
+  // The factor for one column of an exponent, Montgomery. Null if the column is zero.
   const BIGNUM* factor(ByteView exponent, std::size_t column) const;
 
  private:
@@ -57,7 +57,7 @@ struct CombPower {
   const Comb* comb;
   ByteView exponent;  // of no more bits than the comb was made for
 };
-// The product of all the powers, which share their squarings. Variable time: for public exponents.
+// The product of all powers, which share their squarings. Variable time: for public exponents.
 Bignum product_of_powers(const Modulus& modulus, std::optional<CombPower> fixed,
                          std::span<const Power> powers);
 

@@ -13,8 +13,8 @@
 #include "protocol/group/bignum.h"
 #include "protocol/group/p256_hash.h"
 
-// OpenSSL 3.0 deprecates EC_GROUP_precompute_mult and EC_POINTs_mul without a substitute. The first makes the
-// tables that raise a fixed base as fast as the generator, the second shares the doublings of a product of
+// OpenSSL 3.0 deprecates EC_GROUP_precompute_mult and EC_POINTs_mul without a replacement. The first makes
+// tables with which a fixed base is as fast as the generator. The second shares the doublings of a product of
 // powers.
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t kElementSize = 33;
 constexpr std::size_t kWideSize = 48;
-// A table takes as long as 600 uses of it save, so that a program which checks one file should not make it.
+// Making a table takes as long as 600 uses of it save. A program that checks one file should not make it.
 constexpr int kUsesBeforeTable = 64;
 
 using EcGroup = Owned<EC_GROUP, EC_GROUP_free>;
@@ -48,8 +48,8 @@ struct PointRep final : ElementRep {
 
   const EC_GROUP* curve;
   EcPoint point;
-  // Kept for parsed points and fixed bases, which are hashed again and again: making it takes an inversion, a
-  // tenth of a multiplication. Not for others.
+  // Kept for parsed points and fixed bases, which are hashed repeatedly: making it takes an inversion, a
+  // tenth of a multiplication. Not kept for others.
   std::optional<Encoding> encoding;
 };
 
@@ -73,7 +73,7 @@ Element make_element(const Group& group, const EC_GROUP* curve, EcPoint point) {
   return {group, std::make_unique<PointRep>(curve, std::move(point))};
 }
 
-// A public element whose encoding is known.
+// A public element with a known encoding.
 Element make_element(const Group& group, const EC_GROUP* curve, const EC_POINT* point, ByteView encoding) {
   EcPoint duplicate(EC_POINT_dup(point, curve));
   invariant(duplicate != nullptr);
@@ -92,7 +92,7 @@ EcPoint double_power(const EC_GROUP* table, const BIGNUM* f, const EC_POINT* x, 
 
 class P256FixedBase final : public FixedBase {
  public:
-  // `curve` is the ordinary curve; its own generator needs no further table.
+  // `curve` is the ordinary curve. Its own generator needs no other table.
   P256FixedBase(const EC_GROUP* curve, Element base)
       : curve_(curve), base_(std::move(base)), plain_(EC_GROUP_dup(curve)), fast_(nullptr) {
     invariant(plain_ != nullptr);
@@ -130,7 +130,7 @@ class P256FixedBase final : public FixedBase {
   const EC_GROUP* table() const {
     if (const EC_GROUP* const fast = fast_.load(std::memory_order_acquire)) return fast;
     if (uses_.fetch_add(1) != kUsesBeforeTable) return plain_.get();
-    // Exactly one caller comes here; the others go on without the table until it is published.
+    // Exactly one caller comes here. The others continue without the table until it is published.
     table_.reset(EC_GROUP_dup(plain_.get()));
     invariant(table_ != nullptr);
     const BignumContext context = new_context();
@@ -161,7 +161,7 @@ class P256Group final : public Group {
   std::size_t wide_size() const override { return kWideSize; }
 
   Result<Element> parse(ByteView encoded) const override {
-    // OpenSSL would also take the uncompressed and hybrid forms, and one byte for infinity.
+    // OpenSSL would also accept the uncompressed and hybrid forms, and one byte for infinity.
     if (encoded.size() != kElementSize) return Error(Code::malformed, "element: wrong length");
     EcPoint point = new_point(curve_.get());
     const BignumContext context = new_context();
@@ -192,7 +192,7 @@ class P256Group final : public Group {
     return element(std::move(inverse));
   }
 
-  // EC_POINT_add takes variable time, EC_POINTs_mul constant time in the points.
+  // EC_POINT_add takes variable time. EC_POINTs_mul takes constant time in the points.
   Element multiply_secret(const Element& a, const Element& b) const override {
     return product(a, BN_value_one(), b, BN_value_one());
   }
@@ -202,7 +202,7 @@ class P256Group final : public Group {
     return product(a, BN_value_one(), b, minus_one.get());
   }
 
-  // With one scalar EC_POINT_mul takes constant time, for the generator as for another point.
+  // With one scalar EC_POINT_mul takes constant time, for the generator and for other points.
   Element power_secret(const Element& base, const Scalar& x) const override {
     return power(point_of(base), secret_bignum(x.bytes().reveal()));
   }

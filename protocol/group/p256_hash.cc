@@ -40,7 +40,7 @@ class Field {
     ensure(BN_mod_sub(r.get(), p_.get(), x, p_.get(), context()));
     return r;
   }
-  // 1/x, and 0 for 0: inv0 of RFC 9380 §4.
+  // 1/x, or 0 for 0: inv0 of RFC 9380 §4.
   Bignum inverse(const BIGNUM* x) {
     if (BN_is_zero(x)) return copy(x);
     Bignum r(BN_mod_inverse(nullptr, x, p_.get(), context()));
@@ -53,7 +53,7 @@ class Field {
     const Bignum factor = add(x_squared.get(), a());
     return add(multiply(factor.get(), x).get(), b());
   }
-  // A square root if there is one: p = 3 mod 4, so x^((p+1)/4) (RFC 9380 appendix I.1). Null otherwise.
+  // A square root if there is one, else null. p = 3 mod 4, so it is x^((p+1)/4) (RFC 9380 appendix I.1).
   Bignum square_root(const BIGNUM* x) {
     Bignum exponent = copy(p_.get());
     ensure(BN_add_word(exponent.get(), 1));

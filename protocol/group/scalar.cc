@@ -5,8 +5,8 @@
 #include "protocol/base/declassify.h"
 #include "protocol/group/limbs.h"
 
-// The mpn_sec_* and mpn_cnd_* functions of GMP take the same time and touch the same memory for all values of
-// the same size (GMP manual, "Low-level functions for cryptography"). Their scratch space is ours, in locked
+// GMP's mpn_sec_* and mpn_cnd_* functions take the same time and access the same memory for all values of the
+// same size (GMP manual, "Low-level functions for cryptography"). We provide their scratch space in locked
 // memory.
 
 namespace coprotect::protocol {
@@ -16,7 +16,7 @@ mp_size_t gmp_size(std::size_t n) {
   return static_cast<mp_size_t>(n);
 }
 
-// value mod q, which is left in the low limbs of value.
+// Leaves value mod q in the low limbs of value.
 void reduce_in_place(Limbs& value, const ScalarField& field) {
   const mp_size_t n = gmp_size(value.count());
   const mp_size_t qn = gmp_size(field.limbs().size());
@@ -38,16 +38,15 @@ Result<Scalar> Scalar::parse(const ScalarField& field, ByteView encoded) {
   const mp_size_t n = gmp_size(field.limbs().size());
   Limbs difference(value.count());
   std::copy_n(value.data(), value.count(), difference.data());
-  // value − q borrows exactly if value < q.
-  // A scalar out of range is refused, which its sender sees.
+  // value − q borrows if and only if value < q. A scalar out of range is rejected, and its sender sees that.
   if (declassified(mpn_cnd_sub_n(1, difference.data(), difference.data(), field.limbs().data(), n)) == 0)
     return Error(Code::malformed, "scalar: not less than the group's order");
   return Scalar(field, Secret::copy_of(encoded));
 }
 
 Scalar Scalar::random(const ScalarField& field, Random& random) {
-  // 128 bits more than q, so that the reduction's bias is below 2^−128. Zero has the same chance as any
-  // value, so that it means a broken generator.
+  // 128 bits more than q, so that the reduction's bias is below 2^−128. Zero is as likely as any other value,
+  // so it means a broken generator.
   Secret wide(field.size() + 16);
   random.fill(wide.fill());
   Scalar scalar = reduce(field, wide.reveal());
@@ -79,7 +78,7 @@ Scalar operator+(const Scalar& a, const Scalar& b) {
   const Limbs addend(b.bytes_.reveal(), field.limbs().size());
   const mp_limb_t carry = mpn_cnd_add_n(1, sum.data(), sum.data(), addend.data(), n);
   const mp_limb_t borrow = mpn_cnd_sub_n(1, sum.data(), sum.data(), field.limbs().data(), n);
-  // The sum was less than q exactly if the subtraction borrowed more than the addition carried.
+  // The sum was less than q if and only if the subtraction borrowed more than the addition carried.
   mpn_cnd_add_n(borrow & (carry ^ 1), sum.data(), sum.data(), field.limbs().data(), n);
   return Scalar(field, sum.to_bytes(field.size()));
 }
@@ -116,7 +115,7 @@ Scalar Scalar::inverse() const {
   Limbs inverse(count);
   Limbs scratch(static_cast<std::size_t>(mpn_sec_invert_itch(n)));
   const auto bits = static_cast<mp_bitcnt_t>(2 * count * GMP_NUMB_BITS);
-  // Zero alone has no inverse, and ends the process.
+  // Only zero has no inverse. It ends the process.
   invariant(declassified(mpn_sec_invert(inverse.data(), value.data(), field_->limbs().data(), n, bits,
                                         scratch.data())) == 1);
   return Scalar(*field_, inverse.to_bytes(field_->size()));

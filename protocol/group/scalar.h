@@ -12,7 +12,7 @@
 
 namespace coprotect::protocol {
 
-// The integers mod a prime q. One object for each group, referred to by its scalars.
+// The integers mod a prime q. Each group has one object, and its scalars refer to it.
 class ScalarField {
  public:
   explicit ScalarField(ByteView modulus);  // big-endian, no leading zero byte
@@ -27,11 +27,11 @@ class ScalarField {
   std::vector<mp_limb_t> limbs_;
 };
 
-// An integer mod q in locked memory. Arithmetic takes constant time in the values. Scalars of one operation
-// must be of one field.
+// An integer mod q in locked memory. Arithmetic takes constant time in the values. The scalars of one
+// operation must belong to one field.
 class Scalar {
  public:
-  // Refuses (Code::malformed) a wrong width or a value ≥ q. Zero is allowed.
+  // Code::malformed for a wrong width or a value ≥ q. Zero is allowed.
   static Result<Scalar> parse(const ScalarField& field, ByteView encoded);
   // Uniform in 1..q−1.
   static Scalar random(const ScalarField& field, Random& random);

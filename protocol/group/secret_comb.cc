@@ -12,7 +12,7 @@ SecretComb::SecretComb(ByteView modulus, ByteView base) : modulus_((modulus.size
             base.size() == modulus.size());
   const Limbs modulus_limbs(modulus, modulus_.size());
   std::copy_n(modulus_limbs.data(), modulus_.size(), modulus_.data());
-  mp_limb_t inverse = 1;  // Newton's iteration doubles the bits that are right
+  mp_limb_t inverse = 1;  // Newton's iteration doubles the number of correct bits
   for (int i = 0; i < 6; ++i) inverse *= 2 - modulus_[0] * inverse;
   negative_inverse_ = ~inverse + 1;
 
@@ -33,8 +33,8 @@ SecretComb::SecretComb(ByteView modulus, ByteView base) : modulus_((modulus.size
   const Limbs base_limbs(base, n);
   std::vector<mp_limb_t> tooth = to_montgomery({base_limbs.data(), base_limbs.data() + n});
 
-  // Bit c of block b in row t has the weight t·kBlocks·columns + b·columns + c. So the entry of one bit t of
-  // block b is base^(2^(…)) of the column 0; all other entries are products of two.
+  // Bit c of block b in row t has the weight t·kBlocks·columns + b·columns + c. So the entry of block b with
+  // only bit t set is base^(2^(…)) for column 0. All other entries are products of two.
   table_.resize(kBlocks * kEntries * n);
   Limbs scratch(scratch_limbs());
   const auto entry = [&](std::size_t block, std::size_t index) {
@@ -68,12 +68,12 @@ void SecretComb::reduce(mp_limb_t* value, mp_limb_t* product) const {
   const mp_size_t n = size();
   for (mp_size_t i = 0; i < n; ++i) {
     const mp_limb_t factor = product[i] * negative_inverse_;
-    // The limb becomes zero, so that its place can keep what is carried to limb i + n.
+    // The limb becomes zero, so it can store the carry to limb i + n.
     product[i] = mpn_addmul_1(product + i, modulus_.data(), n, factor);
   }
   const mp_limb_t carry = mpn_add_n(value, product + n, product, n);
   const mp_limb_t borrow = mpn_cnd_sub_n(1, value, value, modulus_.data(), n);
-  // The sum was less than the modulus exactly if the subtraction borrowed more than the addition carried.
+  // The sum was less than the modulus if and only if the subtraction borrowed more than the addition carried.
   mpn_cnd_add_n(borrow & (carry ^ 1), value, value, modulus_.data(), n);
 }
 
@@ -91,7 +91,7 @@ Secret SecretComb::power(ByteView exponent) const {
   const std::size_t n = modulus_.size();
   invariant(exponent.size() <= 8 * n);
   const Limbs bits(exponent, n);
-  // The comb reaches a little beyond the exponent.
+  // The comb extends slightly beyond the exponent.
   const auto bit = [&](std::size_t at) { return at < 64 * n ? bits.data()[at / 64] >> (at % 64) & 1 : 0; };
 
   Limbs scratch(scratch_limbs());
@@ -108,7 +108,7 @@ Secret SecretComb::power(ByteView exponent) const {
       multiply(value.data(), factor.data(), scratch.data());
     }
   }
-  // Out of Montgomery's form.
+  // Converts from Montgomery form.
   Limbs wide(2 * n);
   std::copy_n(value.data(), n, wide.data());
   reduce(value.data(), wide.data());

@@ -9,15 +9,16 @@
 
 namespace coprotect::protocol {
 
-// Raises one public base to secret exponents mod an odd number, in constant time, several times faster than a
-// general exponentiation (C. H. Lim and P. J. Lee, "More Flexible Exponentiation with Precomputation", CRYPTO
-// '94). The exponent's bits stand in kTeeth rows; each column picks a factor from a table, and kBlocks tables
-// share the squarings. Every exponent goes through the same operations on the same addresses: a factor is
-// selected by reading the whole table, and multiplication and reduction are GMP's basic ones, whose time
-// depends on sizes alone. Safe from several threads.
+// Raises one public base to secret exponents mod an odd number. It takes constant time, and is several times
+// faster than a general exponentiation (C. H. Lim and P. J. Lee, "More Flexible Exponentiation with
+// Precomputation", CRYPTO '94). The exponent's bits are arranged in kTeeth rows. Each column selects a factor
+// from a table, and kBlocks tables share the squarings. Every exponent causes the same operations on the same
+// addresses: a selection reads the whole table, and multiplication and reduction are GMP's basic ones, whose
+// time depends on sizes only. Safe from several threads.
 class SecretComb {
  public:
-  // All numbers big-endian and of the modulus's width; base < modulus, exponents of up to that width.
+  // All numbers are big-endian and have the modulus's width. base < modulus; an exponent has at most that
+  // width.
   SecretComb(ByteView modulus, ByteView base);
 
   // base^exponent mod modulus.
@@ -37,7 +38,7 @@ class SecretComb {
   std::vector<mp_limb_t> modulus_;
   mp_limb_t negative_inverse_ = 0;  // −1/modulus mod 2^64
   std::vector<mp_limb_t> one_;      // Montgomery, as is the table
-  std::size_t columns_;             // of a block
+  std::size_t columns_;             // in a block
   std::vector<mp_limb_t> table_;    // kBlocks × kEntries factors
 };
 

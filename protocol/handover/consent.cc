@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kConsent = "CPHC\x01";
 constexpr std::string_view kPending = "CPPP\x01";
 constexpr std::string_view kApproval = "CPPA\x01";
-// Clocks of two agents differ.
+// Two agents' clocks differ.
 constexpr std::int64_t kClockMs = std::int64_t{5} * 60 * 1000;
 
 Error malformed(std::string_view what) {

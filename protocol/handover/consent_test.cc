@@ -30,7 +30,7 @@ class ConsentTest : public testing::Test {
     EXPECT_EQ(status.error().code(), code) << status.error().message();
     EXPECT_NE(status.error().message().find(part), std::string::npos) << status.error().message();
   }
-  // Two plans of one epoch with a new holder each; and another agent that does not deal.
+  // Two plans of one epoch, each with a new holder, and another agent that does not deal.
   const test::Layout three{2, {{"cloud", {1}}, {"company", {2}}, {"third", {3}}, {"recovery", {4}}}};
   test::TestKey key = test::TestKey::generate(SuiteId::p256, three);
   const test::Layout one{2, {{"cloud", {1}}, {"company", {2}}, {"evil", {3}}, {"recovery", {4}}}};
@@ -71,7 +71,7 @@ TEST_F(ConsentTest, AllDealersToThisVeryPlan) {
   EXPECT_EQ(why(check(plan_a.plan, {of("company", plan_a.plan), of("cloud", plan_a.plan)})), "ok");
   refused(plan_a.plan, {}, Code::denied, "cloud agent has not consented to this plan");
   refused(plan_a.plan, {of("cloud", plan_a.plan)}, Code::denied, "company agent has not consented");
-  // Two operators who consented to two plans: neither plan has both consents.
+  // Two operators consented to two plans. Neither plan has both consents.
   refused(plan_a.plan, {of("cloud", plan_a.plan), of("company", plan_b.plan)}, Code::denied,
           "company agent consented to another plan");
   refused(plan_b.plan, {of("cloud", plan_a.plan), of("company", plan_b.plan)}, Code::denied,
@@ -97,7 +97,7 @@ TEST_F(ConsentTest, ForADayAtMost) {
   EXPECT_TRUE(check(plan_a.plan, both(kNow + kMaxConsentMs)));
 }
 
-// The recovery share deals without an agent. An agent that keeps a share without dealing consents, too; one
+// The recovery share deals without an agent. An agent that keeps a share without dealing also consents. One
 // that leaves without dealing is not asked.
 TEST_F(ConsentTest, WhoDealsOrKeepsAShareIsAsked) {
   const test::TestHandover with_recovery{key, one, {1, 4}};

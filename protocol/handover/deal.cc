@@ -53,7 +53,7 @@ Result<DealtPart> make_part(const HandoverPlan& plan, const RecoveryStatement& s
   return DealtPart{.hash = sha256(part->encoded()), .sealed = *std::move(sealed)};
 }
 
-// Sets the hashes of the public deal, whose index and commitments are there.
+// Sets the hashes of the public deal, whose index and commitments are already set.
 Result<Bytes> seal_values(const HandoverPlan& plan, PublicDeal& open, const Polynomial& polynomial,
                           Random& random) {
   const std::uint8_t dealer = open.index;

@@ -16,7 +16,7 @@ using test::TestKey;
 
 class HandoverTest : public testing::TestWithParam<SuiteId> {
  protected:
-  // Whether each set of t shares makes the key, and none smaller does.
+  // Checks that each set of t shares makes the key, and no smaller set does.
   void expect_every_quorum() const {
     const std::uint8_t n = key.bundle.parameters()->n;
     const std::uint8_t t = key.bundle.parameters()->t;
@@ -132,7 +132,7 @@ TEST_P(HandoverTest, StatementsAreOfTheirKindAndCeremony) {
   EXPECT_FALSE(verify_void(refresh.identity("company").public_key(), sid, void_handover(sid, cloud)));
 }
 
-// What SPEC.md §8.6 says of theft, with every secret that there is.
+// The claims of SPEC.md §8.6 about theft, with every secret.
 TEST_P(HandoverTest, ARefreshUndoesTheTheftOfAShareButNotOfShareAndParts) {
   TestHandover first(key, default_layout(), {1, 2});
   const auto deals = first.deal();
@@ -147,7 +147,7 @@ TEST_P(HandoverTest, ARefreshUndoesTheTheftOfAShareButNotOfShareAndParts) {
   TestHandover(key, default_layout(), {1, 2}).run();
   TestHandover(key, default_layout(), {1, 2}).run();
 
-  // Kit and code come into the thief's hands now: with them, what an agent gives in this epoch.
+  // Now the thief gets kit and code: with them, whatever an agent gives out in this epoch.
   const Group& group = key.bundle.group();
   const auto opens_with = [&](const Scalar& one, const Scalar& three) {
     const std::vector<std::uint8_t> quorum{1, 3};
@@ -159,13 +159,13 @@ TEST_P(HandoverTest, ARefreshUndoesTheTheftOfAShareButNotOfShareAndParts) {
   const auto parts = must(RecoveryParts::parse(group, stolen_parts));
   EXPECT_TRUE(opens_with(stolen_share, must(parts.open(key.recovery_key, then))));  // share and parts
 
-  // A new code: the new kit opens neither what was stolen, nor anything with it.
+  // After a new code, the new kit opens nothing stolen before, alone or together with it.
   TestHandover(key, default_layout(), {1, 2}, true).run();
   EXPECT_FALSE(parts.open(key.recovery_key, then));
   EXPECT_FALSE(opens_with(stolen_share, key.shares.at(3)));
 }
 
-// Kit and code, and everything that is public or goes through the tool.
+// Kit and code, and everything that is public or passes through the tool.
 TEST_P(HandoverTest, WithoutAnAgentTheRecoveryKeyOpensNothing) {
   TestHandover refresh(key, default_layout(), {1, 2});
   const auto deals = refresh.deal();
@@ -180,7 +180,7 @@ TEST_P(HandoverTest, WithoutAnAgentTheRecoveryKeyOpensNothing) {
       EXPECT_TRUE(open_part(refresh.plan->parameters, statement, sealed, deal.open.part_hash, agent,
                             refresh.ceremony_keys[agent]));
     }
-    // Each agent's key is its own.
+    // Each agent has its own key.
     EXPECT_FALSE(open_part(refresh.plan->parameters, statement, sealed, deal.open.part_hash, 1,
                            refresh.ceremony_keys[0]));
     const auto part = must(open_dealt_part(refresh.plan, deal, 0, refresh.ceremony_keys[0], system_random()));

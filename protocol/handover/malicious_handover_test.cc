@@ -1,4 +1,4 @@
-// Parties of a handover that do something else than they should: each is refused, and named.
+// Parties of a handover that violate the protocol. Each is rejected and named.
 
 #include <gtest/gtest.h>
 
@@ -41,7 +41,7 @@ class MaliciousHandoverTest : public testing::TestWithParam<SuiteId> {
     return fits ? "" : fits.error().message();
   }
 
-  // What honest parties do, once for each suite.
+  // The messages of honest parties, made once for each suite.
   struct Honest {
     explicit Honest(SuiteId suite) : key(TestKey::shared(suite)) {}
     TestKey key;
@@ -73,7 +73,7 @@ TEST_P(MaliciousHandoverTest, ADealOfAnotherConstantIsRefused) {
   EXPECT_EQ(why(deals), "dealer of index 2: deals something else than its share of this epoch");
 }
 
-// Dealers who choose their polynomials together could make a key that calls itself 2 of 3 and that each
+// Dealers that choose their polynomials together could make a key that claims to be 2 of 3, but that each
 // share opens alone. λ of dealers 1 and 2 are 2 and −1.
 TEST_P(MaliciousHandoverTest, SharesOfALowerThresholdAreRefused) {
   const Group& group = key.bundle.group();
@@ -110,7 +110,7 @@ TEST_P(MaliciousHandoverTest, ADealOfAnotherPlanIsRefused) {
 }
 
 TEST_P(MaliciousHandoverTest, OneWhoKnowsNoShareCannotConsentForAnother) {
-  // The commitments of the honest one, with a proof by somebody else.
+  // The honest dealer's commitments, with a proof by another party.
   Deal forged = must(make_deal(handover.plan, 2, key.shares.at(3), system_random()));
   forged.open.commitments.front() = key.bundle.public_share(2);
   deals[1] = std::move(forged);
@@ -197,7 +197,7 @@ TEST_P(MaliciousHandoverTest, RecoveryPartsOfAnotherEpochAreRefused) {
   }
 }
 
-// There are 16 indices at most, so neither the recovery party nor a dealer has a greater one.
+// There are at most 16 indices, so neither the recovery party nor a dealer can have a greater one.
 TEST_P(MaliciousHandoverTest, RecoveryPartsAreOfIndicesThatThereAre) {
   const auto made = must(handover.transcript(deals));
   const Bytes encoded = must(handover.parts(made, deals)).encoded();
@@ -222,7 +222,7 @@ TEST_P(MaliciousHandoverTest, RecoveryPartsAreOfIndicesThatThereAre) {
   EXPECT_FALSE(accepted(kFirstDealer, 17, true));
 }
 
-// A dealer commits to what it should, and gives the recovery party something else.
+// A dealer commits to the right value, and gives the recovery party another one.
 TEST_P(MaliciousHandoverTest, WhatTheRecoveryPartyCannotOpenIsRefusedByEveryAgent) {
   const RecoveryStatement statement = dealt_statement(handover.plan, deals[0].open);
   const Scalar other = Scalar::random(key.bundle.group().scalars(), system_random());
@@ -302,7 +302,7 @@ TEST_P(MaliciousHandoverTest, WhatNoHandoverMayChange) {
               p.client_ca = test::make_authority("another", SigningKey::generate(system_random()));
             }),
             "handover plan: it changes the key's client CA");
-  // A new code is no refresh, but may follow.
+  // A new code is not a refresh, but may follow.
   const auto renew_code = [&](auto& p) {
     const auto other = HpkePrivateKey::generate(system_random()).public_key();
     p.recovery_key = other;
@@ -323,8 +323,8 @@ TEST_P(MaliciousHandoverTest, WhatNoHandoverMayChange) {
             "handover plan: it changes the key's recovery administrator without a new code");
 }
 
-// A tool that gives each agent another recovery blob needs another plan for each, and deals of one plan hold
-// for no other.
+// A tool that gives each agent another recovery blob needs another plan for each, and deals for one plan are
+// invalid for any other.
 TEST_P(MaliciousHandoverTest, AgentsThatWereGivenDifferentBlobsConfirmNoVersion) {
   const auto other = must(changed([](auto& fields) { fields.blob_hash[0] ^= 1; }));
   EXPECT_NE(other.sid(), handover.plan.sid());

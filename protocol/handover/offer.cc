@@ -33,7 +33,7 @@ Digest challenge(const Digest& offer_hash, const HeldShare& held, const Element&
                                           ByteView(&held.index, 1), held.public_share.encode(), r.encode()});
 }
 
-// What the proof of a recovery share is over, in the place of an offer's hash.
+// What the proof of a recovery share covers, instead of an offer's hash.
 Digest recovery_statement(const HandoverPlan& plan) {
   return tagged_hash("CPV1-RECOVERY-DEALS", {plan.sid()});
 }
@@ -52,7 +52,7 @@ std::optional<std::vector<ShareProof>> read_proofs(Reader& r) {
   return proofs;
 }
 
-// The shares that the holder of an identity key has in an epoch.
+// The indices that an identity key's holder has in an epoch.
 std::vector<std::uint8_t> held_by(const VerifyKey& identity_key, const Sharing& now) {
   const auto position = now.parameters.position_of(identity_key);
   if (!position) return {};

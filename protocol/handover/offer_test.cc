@@ -1,4 +1,4 @@
-// Offers: who made the key that a plan names for a party, and whether it holds that party's shares.
+// Offers prove who made the key that a plan names for a party, and whether that party holds its shares.
 
 #include "protocol/handover/offer.h"
 
@@ -72,7 +72,7 @@ TEST_P(OfferTest, IsSignedByThePartysIdentityKey) {
   EXPECT_EQ(why(offers), "party \"company\": its identity key did not sign its offer");
 }
 
-// Who stole an identity key, and has no share, offers nothing.
+// A thief of an identity key without a share cannot make a valid offer.
 TEST_P(OfferTest, ProvesEachShareThatThePartyHolds) {
   const std::string not_these =
       "party \"company\": its offer does not prove exactly the shares of epoch 0 that it holds";
@@ -133,7 +133,7 @@ TEST_P(OfferTest, WhoJoinsProvesNothing) {
             "party \"newcompany\": its offer does not prove exactly the shares of epoch 0 that it holds");
 }
 
-// A refresh gives nobody a share who has none, so it is the present parameters to the byte.
+// A refresh gives no new party a share, so it has the present parameters to the byte.
 TEST_P(OfferTest, ARefreshChangesNothingButTheCeremonysKeys) {
   const auto refreshes = [&](void (*change)(Parameters::Fields&),
                              std::vector<std::uint8_t> dealers = {1, 2}) {
@@ -175,11 +175,11 @@ TEST_P(OfferTest, ARefreshChangesNothingButTheCeremonysKeys) {
         "acme", SigningKey::generate(system_random()), *f.recovery_key));
   }));
   EXPECT_FALSE(refreshes([](Fields& f) { f.parties.pop_back(), f.n = 2, f.recovery_key.reset(); }));
-  // The recovery party deals nothing in one.
+  // The recovery party does not deal in a refresh.
   EXPECT_FALSE(refreshes([](Fields&) {}, {1, 3}));
 }
 
-// The certificate of the same identity key, made again, changes whom clients and other agents trust in TLS.
+// A new certificate for the same identity key changes whom clients and other agents trust in TLS.
 TEST_P(OfferTest, ARefreshKeepsEachIdentityCertificate) {
   HandoverPlan::Fields fields = refresh.plan.fields();
   Parameters::Fields parameters = fields.parameters.fields();

@@ -87,8 +87,8 @@ Status HandoverPlan::follows(const Sharing& now, const Digest& newest_hash) cons
   return Done{};
 }
 
-// A code comes with its kit: neither is renewed without the other. Otherwise somebody who changes holders
-// could take the recovery administrator's place, or keep it past a new code.
+// A code belongs to its kit: neither is renewed without the other. Otherwise an attacker who changes holders
+// could replace the recovery administrator, or keep that position past a new code.
 Status HandoverPlan::check_recovery_administrator(const Sharing& now) const {
   const VerifyKey* const before = now.parameters.recovery_administrator();
   const VerifyKey* const after = fields_.parameters.recovery_administrator();
@@ -110,7 +110,7 @@ bool HandoverPlan::refreshes(const Sharing& now) const {
     return index <= now.parameters->n && from[now.parameters.holder_of(index)].is_agent();
   };
   if (!std::ranges::all_of(fields_.dealers, deals_by_agent)) return false;
-  // With the keys of this ceremony put back, it must be the same to the byte.
+  // With the old keys instead of this ceremony's, it must be identical to the byte.
   for (std::size_t i = 0; i < from.size(); ++i) {
     to.parties[i].nonce = from[i].nonce;
     if (to.parties[i].is_agent()) to.parties[i].ceremony_key = from[i].ceremony_key;

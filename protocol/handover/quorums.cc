@@ -22,8 +22,8 @@ bool can_use(const OrganisationQuorum& quorum, const PartShares& epoch) {
 }
 
 // Finds minimal quorums, and stops when it has more than kMaxQuorums. Parts are added in descending order of
-// their shares: a set that reaches t with a part needs that part, which holds least, so that it is minimal.
-// What cannot reach t any more is left, so that every branch that is followed finds a quorum.
+// their shares. So a set that reaches t with its last part, which holds fewest, needs every part, and is
+// minimal. Branches that cannot reach t are abandoned, so every branch followed finds a quorum.
 class MinimalQuorums {
  public:
   explicit MinimalQuorums(const PartShares& epoch) : t_(epoch.t) {
@@ -53,7 +53,7 @@ class MinimalQuorums {
   }
   std::size_t t_;
   std::vector<Part> parts_;
-  std::vector<std::size_t> left_;  // what this part and those after it hold
+  std::vector<std::size_t> left_;  // shares of this part and those after it
   std::vector<OrganisationPart> chosen_;
   std::set<OrganisationQuorum> found_;
 };
@@ -66,7 +66,7 @@ std::string grouped(ByteView digest) {
   return text;
 }
 
-// Names are claims of their organisations: what stands in quotes ends where it seems to.
+// Organisations choose their names. Escaping makes sure that a quoted name ends where it seems to.
 std::string quoted(std::string_view name) {
   std::string text = "\"";
   for (const char c : name) {
@@ -76,7 +76,7 @@ std::string quoted(std::string_view name) {
   return text + '"';
 }
 
-// The organisations of two epochs: those of the present one, in its order, then those that are unknown.
+// The organisations of two epochs: those of the present one in its order, then the unknown ones.
 class Organisations {
  public:
   Organisations(const Parameters& now, const Parameters& next) : company_(now->client_ca.key().bytes()) {
@@ -84,7 +84,7 @@ class Organisations {
     for (const Party& party : next->parties) add(party, false);
   }
 
-  // `agent of provider`, or with the fingerprint if the name alone does not say who is meant.
+  // `agent of provider`, with the fingerprint if the name alone is ambiguous.
   std::string phrase(const OrganisationPart& part) const {
     const auto found = std::ranges::find(entries_, part.organisation, &Entry::key);
     const Entry entry = found != entries_.end() ? *found : Entry{part.organisation, "", false};
@@ -102,7 +102,7 @@ class Organisations {
     return quorum.size() == 1 ? text + " alone" : text;
   }
 
-  // `[1]`, how the lines refer to it.
+  // `[1]`: how lines refer to it.
   std::string mark(const PublicKeyBytes& key) const { return "[" + std::to_string(position(key) + 1) + "]"; }
   std::string lines() const {
     std::string text = "organisations:\n";
@@ -141,7 +141,8 @@ std::string indices_of(const Party& party) {
   return text;
 }
 
-// What a party of the next epoch is to the present one. Only who holds a share now can prove that it does.
+// How a party of the next epoch relates to the present one. Only a present shareholder can prove that it
+// holds a share.
 std::string standing(const Party& party, const Parameters& next, const Sharing& now) {
   const auto known = now.parameters.position_of(party.identity_key);
   if (!party.is_agent())
@@ -183,14 +184,14 @@ bool has_recovery(const Parameters& parameters) {
   return std::ranges::any_of(parameters->parties, [](const Party& party) { return !party.is_agent(); });
 }
 
-// Whether the key is lost with one of its holders.
+// Whether the loss of one holder loses the key.
 bool is_fragile(const Parameters& parameters) {
   return std::ranges::any_of(parameters->parties, [&](const Party& party) {
     return parameters->n - party.indices.size() < parameters->t;
   });
 }
 
-// What a plan takes away: it gains nobody anything, but may lose the key.
+// The dangers that a plan adds. They give no organisation more access, but the key may be lost.
 std::vector<std::string> new_dangers(const Parameters& now, const Parameters& next) {
   std::vector<std::string> dangers;
   if (has_recovery(now) && !has_recovery(next)) dangers.emplace_back("no recovery code");
@@ -266,7 +267,7 @@ std::string allowance(const Parameters& now, const Parameters& next) {
 
 namespace {
 
-// `to` says to which epoch; the dealers are indices of the present one.
+// `to` names the next epoch. The dealers are indices of the present one.
 std::string describe(const Sharing& now, const Parameters& next, const std::string& to,
                      const std::vector<std::uint8_t>& dealers, const QuorumChange& change) {
   const Organisations organisations(now.parameters, next);

@@ -17,7 +17,7 @@ OrganisationPart part(std::uint8_t organisation, OrganisationKind kind = Organis
   return made;
 }
 
-// All layouts with as many parts as asked for, of 0 to `most` shares each, and every threshold.
+// All layouts with this number of parts, of 0 to `most` shares each, and every threshold.
 std::vector<PartShares> layouts(std::size_t parts, std::size_t most) {
   std::vector<PartShares> all;
   std::vector<std::size_t> counts(parts);
@@ -36,7 +36,7 @@ std::vector<PartShares> layouts(std::size_t parts, std::size_t most) {
   }
 }
 
-// By the definition: every set of t indices, as the parts that hold them, and of those the minimal ones.
+// By the definition: every set of t indices as the parts that hold them, and the minimal ones among these.
 std::set<OrganisationQuorum> by_definition(const PartShares& layout) {
   std::vector<OrganisationPart> holder;
   for (const auto& [held_by, count] : layout.shares) holder.insert(holder.end(), count, held_by);
@@ -67,7 +67,8 @@ TEST(Quorums, AreThoseOfTheDefinitionInEveryLayout) {
       EXPECT_EQ(minimal_quorums(layout), by_definition(layout)) << parts << " t=" << layout.t;
 }
 
-// Whoever can use the key after a change and could not before holds a gained quorum, and nobody else does.
+// A set of parts that can use the key after a change, but could not before, contains a gained quorum, and
+// only such a set does.
 TEST(Quorums, GainedAndLostSayWhoCanUseTheKeyNow) {
   constexpr std::size_t kParts = 3;
   const auto all = layouts(kParts, 2);
@@ -102,14 +103,14 @@ TEST(Quorums, AnAgentAndARecoveryCodeOfOneOrganisationAreTwoParts) {
   EXPECT_EQ(minimal_quorums(layout).size(), 3u);
 }
 
-// So many parts of one share each.
+// This many parts with one share each.
 PartShares equal_parts(std::uint8_t parts, std::size_t t) {
   PartShares layout{.shares = {}, .t = t};
   for (std::uint8_t i = 0; i < parts; ++i) layout.shares.emplace(part(i), 1);
   return layout;
 }
 
-// 16 organisations and t = 8 have 12870. Nobody is made to count or to read them.
+// 16 organisations and t = 8 have 12870. They are neither counted nor shown in full.
 TEST(Quorums, AreNotCountedFurtherThanPeopleRead) {
   for (const std::size_t parts : {8u, 9u, 16u, 255u}) {
     const PartShares many = equal_parts(static_cast<std::uint8_t>(parts), parts / 2);
@@ -148,7 +149,7 @@ TEST_F(PlanInWords, RefreshNewCodeAndReplacedAgentsOfOneOrganisationAreNoNews) {
   EXPECT_EQ(allowed(test::TestHandover(key, test::default_layout(), {1, 2}, true)), "");
   const test::Layout replaced{2, {{"cloud-b", {1}}, {"company", {2}}, {"recovery", {3}}}};
   EXPECT_EQ(allowed(test::TestHandover(key, replaced, {1, 2})), "");
-  // More shares for everybody, of which as many more are needed.
+  // More shares for every party, and a threshold raised by as many.
   const test::Layout doubled{
       3, {{"cloud", {1}}, {"company", {2}}, {"cloud-b", {3}}, {"company-b", {4}}, {"recovery", {5}}}};
   EXPECT_EQ(allowed(test::TestHandover(key, doubled, {1, 2})), "");
@@ -165,7 +166,7 @@ TEST_F(PlanInWords, TheProviderAloneIsNews) {
   EXPECT_FALSE(contains(text, "UNKNOWN")) << text;
 }
 
-// The same agents, but cloud-b shows the certificate of an organisation that nobody has seen.
+// The same agents, but cloud-b presents the certificate of an unknown organisation.
 TEST_F(PlanInWords, AnUnknownOrganisationIsNamedByItsWholeFingerprint) {
   test::Layout layout{2, {{"cloud", {1}}, {"cloud-b", {2}}, {"company", {3}}, {"recovery", {4}}}};
   layout.organisations = {{"cloud-b", "company "}};  // it calls itself almost what another one is called
@@ -193,7 +194,7 @@ TEST_F(PlanInWords, ItSaysWhoLeavesWhoMovesAndThatTheCodeIsNew) {
   for (const char c : text) EXPECT_TRUE(c == '\n' || (c >= ' ' && c <= '~'));
 }
 
-// What a plan takes away is no new quorum, but has to be meant, too.
+// A loss that a plan causes is not a new quorum, but has to be confirmed, too.
 TEST_F(PlanInWords, TheLossOfRecoveryOrOfReserveIsNews) {
   const test::Layout without_recovery{2, {{"cloud", {1}}, {"company", {2}}, {"company-b", {3}}}};
   const test::TestHandover first(key, without_recovery, {1, 2});
@@ -206,7 +207,7 @@ TEST_F(PlanInWords, TheLossOfRecoveryOrOfReserveIsNews) {
   EXPECT_TRUE(contains(text, "these can use the key today, and cannot then")) << text;
 }
 
-// So many strangers, each an organisation of its own.
+// This many unknown parties, each with its own organisation.
 test::Layout strangers(std::uint8_t count, std::uint8_t t) {
   test::Layout layout{t, {}};
   for (std::uint8_t i = 1; i <= count; ++i) {
@@ -223,7 +224,7 @@ TEST_F(PlanInWords, MoreThanAPersonReadsIsRefused) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Code::denied);
   EXPECT_TRUE(contains(refused.error().message(), "more than 64 quorums")) << refused.error().message();
-  // 55 quorums, which take more bytes than people read.
+  // 55 quorums, whose text is longer than the limit.
   const test::TestHandover wordy(key, strangers(11, 9), {1, 2});
   const auto too_long = plan_in_words(now(), wordy.plan);
   ASSERT_FALSE(too_long);
@@ -234,7 +235,7 @@ TEST_F(PlanInWords, MoreThanAPersonReadsIsRefused) {
   EXPECT_EQ(must(plan_in_words(now(), readable.plan)).news, allowed(readable));
 }
 
-// A name cannot end the quotes and go on as if the tool spoke.
+// A name must not end its quotes and continue as the tool's text.
 TEST_F(PlanInWords, NamesStayInTheirQuotes) {
   test::Layout layout{2, {{"cloud-b", {1}}, {"company", {2}}, {"recovery", {3}}}};
   layout.organisations = {{"cloud-b", "x\", the company: its client CA\\"}};

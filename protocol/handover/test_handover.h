@@ -10,9 +10,9 @@
 
 namespace coprotect::protocol::test {
 
-// A key with the secrets of all its parties in one place, to hand over and to be handed over.
+// A key with the secrets of all its parties in one place, before and after handovers.
 struct TestKey {
-  // Everybody's identity key by party name.
+  // Every party's identity key by party name.
   std::map<std::string, SigningKey> identities;
   std::map<std::uint8_t, Scalar> shares;
   HpkePrivateKey recovery_key;
@@ -22,7 +22,7 @@ struct TestKey {
   Bytes parts = {};           // of epoch 0, as agents keep them
   Digest blob_hash{9, 9, 9};  // of what agents keep beside them
 
-  // One key for all tests of this process that need no key of their own.
+  // One key for all tests of this process that do not need their own.
   static TestKey shared(SuiteId suite) {
     static std::map<SuiteId, TestKey> keys;
     const auto found = keys.find(suite);
@@ -68,7 +68,7 @@ struct TestKey {
   }
 };
 
-// A deal that carries `sealed`, with a new proof of the dealer's share for it: what a hostile dealer can say.
+// A deal that carries `sealed`, with a new proof of the dealer's share for it. A hostile dealer can make one.
 inline Deal proved_again(const HandoverPlan& plan, Deal deal, Bytes sealed, const Scalar& share) {
   deal.sealed = std::move(sealed);
   deal.open.sealed_hash = sha256(deal.sealed);
@@ -83,7 +83,7 @@ inline Deal proved_again(const HandoverPlan& plan, Deal deal, Bytes sealed, cons
   deal.open.proof_z = nonce + Scalar::reduce(group.scalars(), c) * share;
   return deal;
 }
-// The sealed values of a deal, with another one for an index.
+// The sealed values of a deal, with another value for one index.
 inline Bytes sealed_with(const HandoverPlan& plan, const Deal& deal, std::uint8_t other, ByteView value) {
   Writer sealed;
   for (unsigned j = 1; j <= plan->parameters->n; ++j) {
@@ -93,7 +93,7 @@ inline Bytes sealed_with(const HandoverPlan& plan, const Deal& deal, std::uint8_
   return std::move(sealed).take();
 }
 
-// A deal with another recovery part than its dealer made.
+// A deal with a recovery part that its dealer did not make.
 inline Deal with_part(const HandoverPlan& plan, const Deal& honest, const Scalar& share,
                       const RecoveryPart& part) {
   Deal deal = must(Deal::parse(honest.encode(), plan));
@@ -115,16 +115,16 @@ inline Deal with_value(const HandoverPlan& plan, const Deal& honest, const Scala
   return proved_again(plan, std::move(deal), std::move(sealed), share);
 }
 
-// One handover with all its parties in one place, step by step, so that a test may interfere.
+// One handover with all its parties in one place, step by step, so that a test can interfere.
 class TestHandover {
  public:
-  // Parties that the key has already keep their identity; others are new. With `new_recovery` the recovery
-  // share comes under a new recovery key.
+  // Existing parties of the key keep their identity keys; others get new ones. With `new_recovery` the
+  // recovery share is sealed to a new recovery key.
   TestHandover(TestKey& key, const Layout& layout, std::vector<std::uint8_t> dealers,
                bool new_recovery = false)
       : key_(key), plan(make_plan(layout, std::move(dealers), new_recovery)) {}
 
-  // What the agents of the plan offered.
+  // The offers of the plan's agents.
   std::vector<HandoverOffer> offers() const {
     const Sharing& now = key_.bundle.sharing();
     std::vector<HandoverOffer> made;
@@ -162,7 +162,7 @@ class TestHandover {
     for (const Deal& d : deals) open.push_back(must(PublicDeal::parse(d.open.encode(), plan)));
     return HandoverTranscript::make(key_.bundle.sharing(), key_.bundle.newest_hash(), plan, std::move(open));
   }
-  // What the holder of an index of the new epoch gets.
+  // What the holder of an index of the new epoch receives.
   Result<Scalar> receive(const HandoverTranscript& made, const std::vector<Deal>& deals,
                          std::uint8_t index) const {
     const std::size_t holder = plan->parameters.holder_of(index);
@@ -186,7 +186,7 @@ class TestHandover {
       signatures.push_back(confirm_handover(made, identity(plan->parameters->parties[signer].name)));
     return signatures;
   }
-  // Everybody does what it should; the key is in the new epoch afterwards.
+  // Every party follows the protocol. Afterwards the key is in the new epoch.
   void run() {
     const auto deals = deal();
     const auto made = must(transcript(deals));
@@ -198,7 +198,7 @@ class TestHandover {
     if (new_recovery_key) key_.recovery_key = std::move(*new_recovery_key);
   }
   const SigningKey& identity(const std::string& name) const { return key_.identities.at(name); }
-  // Its epoch is this much later, as after handovers that came to nothing. Before anything is dealt.
+  // Makes the plan's epoch this much later, as after failed handovers. Call it before anything is dealt.
   void skip(std::uint32_t epochs) {
     auto fields = plan.fields();
     fields.epoch += epochs;
@@ -270,7 +270,7 @@ class TestHandover {
   HandoverPlan plan;
 };
 
-// m from any quorum: the sum of shares weighted is the key, so h^1 comes out.
+// Whether the quorum combines to the key: the weighted sum of its shares is the key, so g to that power is h.
 inline bool makes_the_key(const TestKey& key, std::span<const std::uint8_t> quorum) {
   const Group& group = key.bundle.group();
   Scalar sum = Scalar::from_u64(group.scalars(), 0);

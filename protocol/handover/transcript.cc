@@ -17,8 +17,8 @@ Error malformed_handover(std::string_view what) {
   return {Code::malformed, "handover: " + std::string(what)};
 }
 
-// λ_i of a dealer, as an exponent of an element or of its inverse, whichever is shorter: dealers 1 and 2 have
-// 2 and −1, and a chain is read in a fraction of the time.
+// A dealer's λ_i as an exponent of an element or of its inverse, whichever is shorter. For dealers 1 and 2
+// these are 2 and −1, so a chain is read in a fraction of the time.
 struct Weight {
   bool negative;
   Bytes exponent;
@@ -35,7 +35,7 @@ Result<Weight> weight_of(const HandoverPlan& plan, std::uint8_t dealer) {
   return Weight{.negative = shorter, .exponent = Bytes(exponent.begin(), exponent.end())};
 }
 
-// C_k = ∏_i A_{i,k}^{λ_i}: commitments to the polynomial that the new shares are values of.
+// C_k = ∏_i A_{i,k}^{λ_i}: commitments to the polynomial of the new shares.
 Result<std::vector<Element>> combined_commitments(const HandoverPlan& plan,
                                                   const std::vector<PublicDeal>& deals) {
   const Group& group = plan.group();
@@ -63,7 +63,7 @@ Result<Sharing> new_sharing(const Sharing& now, const HandoverPlan& plan,
                             const std::vector<PublicDeal>& deals) {
   const auto combined = combined_commitments(plan, deals);
   if (!combined) return combined.error();
-  // Follows from A_0 = h_i of each dealer; checked all the same, because files hang on it.
+  // This follows from A_0 = h_i for each dealer. It is still checked, because files depend on it.
   if (combined->front() != now.h) return Error(Code::bad_proof, "handover: it changes the public key");
   if (combined->back().is_identity())
     return Error(Code::bad_proof, "handover: the new shares are of a lower threshold");
@@ -96,14 +96,14 @@ Bytes encode_body(const HandoverPlan& plan, const std::vector<PublicDeal>& deals
   return std::move(w).take();
 }
 
-// What stands before the signatures, taken off the front.
+// Reads everything before the signatures.
 Result<HandoverTranscript> read_body(Reader& r, const Sharing& now, const Digest& newest_hash) {
   const bool known = r.literal(kHandoverMagic);
   const auto encoded_plan = r.lp4();
   if (!known || !encoded_plan) return malformed_handover("not one of version 1");
   auto plan = HandoverPlan::parse(*encoded_plan);
   if (!plan) return std::move(plan).error();
-  // Before elements are read in the suite that it names.
+  // Checked before elements are parsed in the suite that the plan names.
   if (auto fits = plan->follows(now, newest_hash); !fits) return std::move(fits).error();
   std::vector<PublicDeal> deals;
   for (std::size_t i = 0; i < (*plan)->dealers.size(); ++i) {

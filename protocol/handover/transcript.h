@@ -5,24 +5,24 @@
 
 namespace coprotect::protocol {
 
-// The public outcome of a handover: the plan and every dealer's public part. Made by each party before it
-// prepares, and again by every reader of a bundle.
+// The public outcome of a handover: the plan and every dealer's public part. Each party makes it before it
+// prepares, and every reader of a bundle makes it again.
 class HandoverTranscript {
  public:
-  // `deals` in the plan's order of dealers. Checks that the plan follows `now`, and every deal; computes the
-  // new public shares.
+  // `deals` are in the plan's order of dealers. Checks that the plan follows `now`, and checks every deal.
+  // Computes the new public shares.
   static Result<HandoverTranscript> make(const Sharing& now, const Digest& newest_hash, HandoverPlan plan,
                                          std::vector<PublicDeal> deals);
-  // From body(), which is also what a version begins with.
+  // Parses body(), with which a version begins.
   static Result<HandoverTranscript> parse(ByteView body, const Sharing& now, const Digest& newest_hash);
 
   // The key in the new epoch.
   const Sharing& sharing() const { return sharing_; }
   const HandoverPlan& plan() const { return plan_; }
   const Bytes& body() const { return body_; }
-  // SHA-256 of it: what the version after this one names, whoever's signatures this one has.
+  // SHA-256 of body(). The next version names it. It does not depend on who signed this one.
   Digest hash() const;
-  // Positions of the parties whose confirmations make a version of it: all agents of the new epoch, and the
+  // Positions of the parties whose confirmations complete a version: all agents of the new epoch, and the
   // recovery party if it gets a new key.
   std::vector<std::size_t> signers() const;
 
@@ -45,18 +45,18 @@ struct HandoverVersion {
 
   // Code::unauthenticated names a party that did not sign.
   static Result<HandoverVersion> parse(ByteView encoded, const Sharing& now, const Digest& newest_hash);
-  // The plan of an encoded version, of which nothing else is checked.
+  // The plan in an encoded version. Checks nothing else.
   static Result<HandoverPlan> plan_of(ByteView encoded);
-  // The encoding, from the signers' confirmations in their order.
+  // Encodes a version. The confirmations are in the order of signers().
   static Bytes encode(const HandoverTranscript& transcript, std::span<const Signature> confirmations);
 };
 
-// The recovery parts, as each agent of the new epoch keeps them; every one is checked. `self` is the agent's
+// The recovery parts as each agent of the new epoch keeps them. Checks every one. `self` is the agent's
 // position. Code::bad_proof names the dealer.
 Result<RecoveryParts> receive_parts(const HandoverTranscript& transcript, std::span<const Deal> deals,
                                     std::size_t self, const HpkePrivateKey& key, Random& random);
-// The share of one of its indices that an agent of the new epoch got. `deals` are the transcript's, whole.
-// Code::bad_proof names the dealer.
+// The share that an agent of the new epoch received for one of its indices. `deals` are the transcript's,
+// complete. Code::bad_proof names the dealer.
 Result<Scalar> receive_share(const HandoverTranscript& transcript, std::span<const Deal> deals,
                              std::uint8_t index, const HpkePrivateKey& key);
 

@@ -7,8 +7,8 @@
 
 namespace coprotect::protocol {
 
-// Whether every agent of the bundle's epoch says that it uses its share of it (SPEC.md §13.3). Code::conflict
-// names one that does not.
+// Checks that every agent of the bundle's epoch acknowledged that it uses its share of that epoch (SPEC.md
+// §13.3). Code::conflict names an agent that did not.
 Status check_acknowledged(const Bundle& bundle, std::span<const Statement> acknowledgements);
 
 }  // namespace coprotect::protocol

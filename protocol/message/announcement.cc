@@ -35,7 +35,7 @@ std::optional<Layout::Holder> read_holder(Reader& r) {
   return holder;
 }
 
-// Every index 1..n belongs to one holder, whose indices ascend.
+// Every index 1..n belongs to exactly one holder, whose indices ascend.
 bool shares_out_all_indices(const Layout& layout) {
   std::set<std::uint8_t> seen;
   for (const Layout::Holder& holder : layout.holders) {
@@ -65,8 +65,8 @@ std::vector<const Layout::Holder*> recovery_holders(const Layout& layout) {
   return found;
 }
 
-// Whether parameters of that form exist (SPEC.md §5.1). Otherwise agents would tell people of holders whom
-// no plan can have.
+// Whether parameters of that form exist (SPEC.md §5.1). Otherwise agents would report holders that no plan
+// can have.
 bool is_of_parameters(const Layout& layout) {
   if (!shares_out_all_indices(layout) || !holders_are_distinct(layout)) return false;
   std::size_t n = 0;

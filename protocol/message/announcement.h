@@ -8,11 +8,11 @@
 
 namespace coprotect::protocol {
 
-// What is announced of a handover before it is carried out (SPEC.md §13.6). Every parse gives
-// Code::malformed for what is not of the form.
+// The announcement of a handover before it is carried out (SPEC.md §13.6). Every parse returns
+// Code::malformed for a malformed message.
 
-// Who is to hold a key: what is announced before, and compared when it is done. Names no key that is made
-// anew for each try.
+// Who is to hold a key. It is announced, and compared when the handover is carried out. It contains no key
+// that is generated again for each attempt.
 struct Layout {
   struct Holder {
     std::string name;
@@ -31,10 +31,10 @@ struct Layout {
   friend bool operator==(const Layout&, const Layout&) = default;
 };
 
-// What a recovery administrator announces: who is to hold the key, and under which recovery key.
+// A recovery administrator's announcement: who is to hold the key, and under which recovery key.
 struct Announcement {
   Layout layout;
-  std::optional<HpkePublicKey> recovery_key;  // R0's
+  std::optional<HpkePublicKey> recovery_key;  // the one in R0
 
   static Announcement of(const Parameters& parameters);
   Bytes encode() const;
@@ -42,18 +42,18 @@ struct Announcement {
   friend bool operator==(const Announcement&, const Announcement&) = default;
 };
 
-// What an agent knows of an announced handover. Several wait side by side, one of each announcer's key, and
-// only that key carries its own out.
+// What an agent stores about an announced handover. An agent keeps several, one for each announcer's key.
+// Only that key can carry out its own.
 struct HandoverNotice {
   Announcement what;
   Digest announcer;    // SHA-256 of the SubjectPublicKeyInfo of the certificate that announced it
-  std::string client;  // of that certificate: a URI
+  std::string client;  // the URI of that certificate
   std::int64_t not_before_ms;
-  // For how long the agent still has to run before it is carried out, whatever the wall clock says.
+  // How long the agent must still run before the handover may be carried out, whatever the wall clock says.
   std::int64_t running_left_ms;
   bool vetoed;
 
-  // What a veto names.
+  // A veto names this hash.
   Digest hash() const;
   Bytes encode() const;
   static Result<HandoverNotice> parse(ByteView encoded);

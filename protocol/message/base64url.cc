@@ -43,7 +43,7 @@ std::optional<Secret> base64url_decode(ByteView text) {
       bytes.fill()[written++] = static_cast<std::uint8_t>(bits >> bit_count);
     }
   }
-  // The bits that fill up the last symbol are zero.
+  // The unused bits of the last symbol must be zero.
   if ((bits & ((1u << bit_count) - 1)) != 0) return std::nullopt;
   return bytes;
 }

@@ -9,11 +9,11 @@
 
 namespace coprotect::protocol {
 
-// A client's signed request on its way along the chain of the parties that it is addressed to (SPEC.md §7.6).
-// Only the request inside is signed: the rest is a hint of whoever passes it on, and can make an agent do
+// A client's signed request on its way along the chain of parties to which it is addressed (SPEC.md §7.6).
+// Only the request inside is signed. The other fields are hints from the forwarder. They can make an agent do
 // less, never more.
 struct ForwardMessage {
-  Bytes request;  // the client's own bytes
+  Bytes request;  // the client's signed bytes
   std::vector<PublicKeyBytes>
       visited;              // identity keys of parties that need not be asked any more; at most 16
   std::uint32_t budget_ms;  // how long the sender will wait for the answer
@@ -22,9 +22,9 @@ struct ForwardMessage {
   static Result<ForwardMessage> parse(ByteView encoded);
 };
 
-// What comes back through a chain: for each party that was asked or should have been, its sealed reply, or
-// why there is none in the words of an agent on the way. Only what stands in a sealed reply is authentic:
-// every agent on the way, and every front, could have changed the rest.
+// The reply of a chain: for each party that was asked or should have been, its sealed reply, or an
+// intermediate agent's reason for its absence. Only the contents of a sealed reply are authentic. Every agent
+// and every front on the way could have changed the rest.
 struct ChainReply {
   struct Entry {
     PublicKeyBytes party;

@@ -17,7 +17,7 @@ PublicKeyBytes party(std::uint8_t n) {
   return must(SigningKey::from_scalar(scalar)).public_key().bytes();
 }
 
-// Of the width of a key, and no point: x = 1 is the abscissa of none.
+// As long as a key, but not a point: x = 1 is on no point.
 PublicKeyBytes no_point() {
   PublicKeyBytes key{2};
   key.back() = 1;

@@ -16,7 +16,7 @@ struct ClientList {
   std::map<Digest, std::string> clients;  // SHA-256(SubjectPublicKeyInfo) → identity URI; at most kMaxClients
 
   Bytes sign(const SigningKey& ca_key) const;
-  // Checks form and signature under the CA's key.
+  // Checks the form, and the signature under the CA's key.
   static Result<ClientList> parse(ByteView encoded, const Certificate& ca);
 };
 

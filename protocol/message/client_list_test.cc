@@ -11,7 +11,7 @@ namespace {
 
 class ClientListTest : public testing::Test {
  protected:
-  // A list with a good signature over whatever stands in it.
+  // A list with a valid signature, whatever its contents.
   Bytes signed_list(const std::vector<std::pair<Digest, std::string>>& clients,
                     std::string_view tenant = "acme", std::uint16_t more = 0) const {
     Writer w;
@@ -73,7 +73,7 @@ TEST_F(ClientListTest, ClientsAscend) {
                  "client list: clients are not in order");
 }
 
-// A signed list that enrols what no certificate can be: each entry is one that an agent would have in force.
+// A signed list with clients that no certificate can name. An agent would put each entry into force.
 TEST_F(ClientListTest, ClientsAreIdentitiesOfTheTenant) {
   for (const char* const bad :
        {"coprotect:other:user:alice", "coprotect:acme:group:finance", "coprotect:acme:root:alice",

@@ -11,7 +11,7 @@
 
 namespace coprotect::protocol {
 
-// Fields of SPEC.md §1 that several messages have.
+// Fields of SPEC.md §1 that several messages share.
 
 inline std::optional<std::int64_t> read_time(Reader& r) {
   const auto value = r.u64();

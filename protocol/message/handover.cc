@@ -58,7 +58,7 @@ bool ends_with_mac(const Secret& secret, std::string_view tag, ByteView encoded)
   return equal_in_constant_time(invitation_mac(secret, tag, covered), encoded.last(kInvitationMacSize));
 }
 
-// What several parties have said about something: lp4(that) ‖ their statements.
+// Several parties' statements about a content: lp4(content) ‖ statements.
 Bytes encode_with_statements(std::string_view magic, ByteView about,
                              const std::vector<Statement>& statements) {
   Writer w;
@@ -77,7 +77,7 @@ std::optional<std::pair<Bytes, std::vector<Statement>>> parse_with_statements(st
   return std::pair(to_bytes(*about), *std::move(statements));
 }
 
-// A time, or that there is none.
+// A flag, and the time if there is one.
 void write_optional_time(Writer& w, const std::optional<std::int64_t>& time_ms) {
   w.u8(time_ms ? 1 : 0);
   if (time_ms) write_time(w, *time_ms);

@@ -11,9 +11,10 @@
 
 namespace coprotect::protocol {
 
-// What provisioning tool and agents tell each other around a handover (SPEC.md §13.6). An agent that holds
-// the key is asked by signed requests, operation 5, whose body is a step and its payload; one that joins, by
-// its invitation. Encoders beside decoders; every parse gives Code::malformed for what is not of the form.
+// The messages between provisioning tool and agents during a handover (SPEC.md §13.6). An agent that holds
+// the key receives signed requests, operation 5, whose body is a step and its payload. An agent that joins is
+// addressed through its invitation. Encoders are beside decoders. Every parse returns Code::malformed for a
+// malformed message.
 
 enum class HandoverStep : std::uint8_t {
   status = 1,    // empty → HandoverStatus
@@ -25,15 +26,15 @@ enum class HandoverStep : std::uint8_t {
   retire = 7,    // RetireRequest → empty
   abort = 8,     // AbortRequest → Signature, the void statement
   veto = 9,      // HandoverNotice::hash() → empty
-  consent = 10,  // DealRequest without consents → Consent; empty, if the agent has no say in the plan
+  consent = 10,  // DealRequest without consents → Consent; empty if it need not consent
 };
 std::string_view step_name(HandoverStep step);
 
 struct DealRequest {
   Bytes plan;
   std::vector<HandoverOffer> offers;  // of each agent of the plan, in its order
-  std::vector<Bytes> consents;        // of all agents that deal, if it is no refresh (consent.h)
-  Bytes recovery_proof = {};          // prove_recovery_share() (offer.h), of an announced plan; else empty
+  std::vector<Bytes> consents;        // of all consenting_agents(), unless it is a refresh (consent.h)
+  Bytes recovery_proof = {};          // prove_recovery_share() (offer.h), for an announced plan; else empty
 
   Bytes encode() const;
   static Result<DealRequest> parse(ByteView encoded);
@@ -53,7 +54,7 @@ struct Statement {
   PublicKeyBytes party;
   Signature signature;
 };
-// As a list: count u8 (0..16), for each: party 33 ‖ signature 64. Code::malformed.
+// Encoding of a list: count u8 (0..16), for each: party 33 ‖ signature 64. Code::malformed.
 Bytes encode_statements(const std::vector<Statement>& statements);
 Result<std::vector<Statement>> parse_statements(ByteView encoded);
 
@@ -73,7 +74,7 @@ struct AbortRequest {
   static Result<AbortRequest> parse(ByteView encoded);
 };
 
-// What an agent that joins needs to know; MAC with its invitation's secret.
+// Tells an agent that joins what it needs to know. MAC with its invitation's secret.
 struct JoinMessage {
   InvitationId invitation;
   Bytes bundle;  // that the plan follows
@@ -88,8 +89,8 @@ struct JoinMessage {
 };
 bool verify_join_mac(const Secret& secret, ByteView encoded);
 
-// What makes an agent that was to join say that it never will; MAC with its invitation's secret. Asked of an
-// agent by the plan, so that it knows which of its offers are over.
+// Makes an agent that was to join state that it never will. MAC with its invitation's secret. The message
+// contains the plan, so that the agent knows which of its offers have ended.
 struct VoidMessage {
   InvitationId invitation;
   Bytes plan;
@@ -100,32 +101,32 @@ struct VoidMessage {
 };
 bool verify_void_mac(const Secret& secret, ByteView encoded);
 
-// How far an agent is with a key.
+// An agent's progress with a key.
 struct HandoverStatus {
-  // A handover that was confirmed here and may still be completed or aborted.
+  // A handover that this agent confirmed and that can still be completed or aborted.
   struct Prepared {
     Bytes transcript;  // HandoverTranscript::body()
     Signature confirmation;
   };
-  // What the agent says of what else it keeps for the key. Texts say what is wrong, and are empty if nothing
-  // is.
+  // What the agent reports about the other data that it keeps for the key. Each text describes a problem, and
+  // is empty if there is none.
   struct Condition {
     std::optional<std::int64_t> parts_verified_ms =
         {};                                           // when it last verified the recovery parts on its disk
     std::optional<std::int64_t> code_opened_ms = {};  // when it last saw the recovery code open them
     std::string recovery = {};
-    std::string contacts = {};  // whom it could not tell of an event
+    std::string contacts = {};  // contacts that it could not notify of an event
     bool erasure_held = false;  // by its operator
-    // Whether its shares of the key, which is destroyed, are erased: nothing brings them back. Then no hold
-    // counts any more.
+    // The key is destroyed and this agent's shares of it are erased. Nothing can restore them. A hold has no
+    // effect any more.
     bool erased = false;
     std::string erasure = {};
   };
-  std::uint32_t epoch;    // that is active here
-  std::uint32_t decided;  // the newest epoch of which another handover cannot be confirmed here any more
-  bool unacknowledged;    // the epoch before is still kept, because not all are known to have this one
+  std::uint32_t epoch;    // the active one at this agent
+  std::uint32_t decided;  // the newest epoch for which this agent can confirm no other handover
+  bool unacknowledged;    // keeps the epoch before too, as some agents may not have this one yet
   Bytes bundle;           // of the active epoch
-  std::vector<Statement> acknowledgements;  // of it, by all its agents, once this agent saw them; else none
+  std::vector<Statement> acknowledgements;  // of it, by all its agents, once this agent saw them; else empty
   std::optional<Prepared> prepared;
   std::vector<HandoverNotice> announced;
   Condition condition = {};
@@ -134,10 +135,10 @@ struct HandoverStatus {
   static Result<HandoverStatus> parse(ByteView encoded);
 };
 
-// The most that a text of a condition has.
+// The maximum length of a condition's text.
 constexpr std::size_t kMaxConditionText = 1024;
 
-// A signature as an answer's only content.
+// A reply that contains only a signature.
 Bytes encode_signature(const Signature& signature);
 Result<Signature> parse_signature(ByteView encoded);
 

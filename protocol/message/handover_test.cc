@@ -13,7 +13,7 @@ namespace {
 using test::expect_strict;
 
 const InvitationId kInvitation{1, 2, 3, 4, 5, 6, 7, 8};
-// 33 bytes that are no point: x = 1 is the abscissa of none.
+// 33 bytes that are not a point: x = 1 is on no point.
 const PublicKeyBytes kNoPoint = [] {
   PublicKeyBytes key{2};
   key.back() = 1;
@@ -27,7 +27,7 @@ PublicKeyBytes point(std::uint8_t number) {
   return must(SigningKey::from_scalar(scalar)).public_key().bytes();
 }
 
-// Read as strictly as the others, and written back as it was.
+// Parsed as strictly as the others, and encoded to the same bytes.
 template <typename Message>
 void expect_read_back(const Message& message) {
   const Bytes encoded = message.encode();
@@ -37,7 +37,7 @@ void expect_read_back(const Message& message) {
 
 class HandoverMessageTest : public testing::Test {
  protected:
-  // No byte of a message with a MAC can be changed, and no other secret makes the same MAC.
+  // No byte of a message with a MAC can change, and no other secret makes the same MAC.
   template <typename Verify>
   void expect_covered(Verify verify, const Bytes& encoded) const {
     EXPECT_TRUE(verify(secret, encoded));
@@ -112,7 +112,7 @@ TEST_F(HandoverMessageTest, Layout) {
   }
 }
 
-// Agents record it and tell people of it, so it is one that parameters of a key can have.
+// Agents record a layout and report it to people, so it must be one that a key's parameters can have.
 TEST_F(HandoverMessageTest, LayoutThatNoParametersHave) {
   using Change = void (*)(Layout&);
   const auto add = [](Layout& l, std::vector<std::uint8_t> indices, std::uint8_t number) {
@@ -197,7 +197,7 @@ TEST_F(HandoverMessageTest, Notice) {
   EXPECT_FALSE(HandoverNotice::parse(off_the_curve.encode()));
 }
 
-// What a veto names is what is announced and by whom, whenever it may begin.
+// A veto names what is announced and by whom, independent of when it may begin.
 TEST_F(HandoverMessageTest, NoticeHash) {
   const Digest hash = notice().hash();
   HandoverNotice same = notice();
@@ -240,7 +240,7 @@ TEST_F(HandoverMessageTest, Offer) {
   EXPECT_FALSE(HandoverOffer::parse(many));
 }
 
-// Everything that an offer says, but its signature and its proofs, is under both.
+// Signature and proofs cover everything in an offer except themselves.
 TEST_F(HandoverMessageTest, OfferHash) {
   const Bytes encoded = offer().encode();
   const std::size_t signed_size = 5 + 32 + 32 + 32 + 65 + 1 + 16;

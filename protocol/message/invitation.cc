@@ -27,7 +27,7 @@ std::string_view trimmed(std::string_view line) {
   return line.substr(first, line.find_last_not_of(kSpace) - first + 1);
 }
 
-// The payload, once its checksum holds.
+// The payload, if its checksum is right.
 std::optional<Secret> read_payload(std::string_view symbols) {
   const auto decoded = base64url_decode(bytes_of(symbols));
   if (!decoded || decoded->size() < kChecksumSize) return std::nullopt;
@@ -39,7 +39,7 @@ std::optional<Secret> read_payload(std::string_view symbols) {
   return Secret::copy_of(payload);
 }
 
-// Whether the certificate is one that the agent issued for this invitation.
+// Whether the agent issued the certificate for this invitation.
 bool belongs_to(const Certificate& client, const InvitationId& id, const Certificate& identity) {
   const auto uris = client.uris();
   return X509_verify(client.x509(), identity.key().evp()) == 1 &&

@@ -11,24 +11,25 @@ namespace coprotect::protocol {
 
 using InvitationId = ByteArray<8>;
 
-// What an agent's operator gives to the company's administrator, as one line (SPEC.md §5.3).
+// One line that an agent's operator gives to the company's administrator (SPEC.md §5.3).
 struct Invitation {
   std::string role;
   std::string url;
   Certificate identity_certificate;
-  // Whose agent it is. Without it the agent is the company's: the tool certifies it with the client CA.
+  // The organisation that runs the agent. If absent, the agent is the company's, and the tool certifies it
+  // with the client CA.
   std::optional<OrganisationCertificate> organisation;
   InvitationId id;
   Secret secret;  // 16 bytes
   std::int64_t expires_ms;
-  std::string tenant;  // the only one that it is for; empty: any
+  std::string tenant;  // the only tenant for which it is valid; empty: any
   Certificate client_certificate;
   SigningKey client_key;
 
-  // The line, without a newline. Secret: it holds the shared secret and a private key.
+  // The line, without a newline. It is secret: it contains the shared secret and a private key.
   Secret encode() const;
-  // Accepts surrounding white space. Code::malformed says whether the checksum failed (mistyped, cut) or the
-  // content.
+  // Accepts surrounding white space. Code::malformed says whether the checksum failed (mistyped or truncated)
+  // or the content is invalid.
   static Result<Invitation> parse(ByteView line);
 };
 

@@ -129,7 +129,7 @@ TEST_F(InvitationTest, RefusesContentThatIsNotOfItsForm) {
   invitation = make();
   invitation.secret = Secret(15);
   EXPECT_NE(refusal(line(invitation)), "accepted");
-  // A good checksum over a payload of version 2, and over none.
+  // A valid checksum over a payload of version 2, and over an empty one.
   for (const Bytes& payload : {Bytes{2}, Bytes{}}) {
     SecretWriter content;
     content.bytes(payload).bytes(ByteView(sha256(payload)).first(4));
@@ -171,7 +171,7 @@ TEST_F(InvitationTest, CarriesTheOrganisationOfItsAgent) {
   EXPECT_EQ(refusal(line(invitation)), foreign);
 }
 
-// One that the organisation did not sign is not of another form: its signature does not hold (SPEC.md §5.1).
+// If the organisation did not sign it, the form is valid, but the signature is not (SPEC.md §5.1).
 TEST_F(InvitationTest, RefusesAnOrganisationThatDidNotSign) {
   Invitation invitation = make();
   invitation.organisation = must(OrganisationCertificate::issue(

@@ -15,7 +15,7 @@ class KeyListTest : public testing::Test {
     KeyId key_id;
     std::uint8_t use;
   };
-  // A list with a good signature over whatever stands in it.
+  // A list with a valid signature, whatever its contents.
   Bytes signed_list(const std::vector<RawEntry>& keys, std::string_view tenant = "acme",
                     std::uint16_t more = 0) const {
     Writer w;

@@ -6,7 +6,7 @@
 namespace coprotect::protocol {
 namespace {
 
-// The list names its tenant.
+// The tenant is not included because the list names it.
 Digest receipt(ListKind kind, ByteView list) {
   return tagged_hash("CPV1-LIST-TAKEN", {ByteArray<1>{static_cast<std::uint8_t>(kind)}, sha256(list)});
 }

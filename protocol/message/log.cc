@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint8_t kEntryVersion = 1;
 constexpr std::string_view kHead = "CPLH\x01";
-constexpr std::size_t kMaxLines = 1000;  // a request's limit
+constexpr std::size_t kMaxLines = 1000;  // the limit of one request
 
 Error not_an_entry() {
   return {Code::malformed, "not a log entry of version 1"};

@@ -14,14 +14,14 @@ enum class EntryKind : std::uint8_t {
   ceremony = 4,
   client_list = 5,
   key_list = 6,
-  store = 7  // what happened to the store itself; of no tenant, and told to all
+  store = 7  // an event of the store itself; it has no tenant, and every tenant may read it
 };
 std::string_view entry_kind_name(EntryKind kind);
 
-// In the place of the tenant of an entry of kind store.
+// Takes the place of the tenant in an entry of kind store.
 constexpr std::string_view kNoTenant = "-";
 
-// What an entry is about: an Operation by its number, or one of these (SPEC.md §7.3).
+// What an entry records: an Operation by its number, or one of these (SPEC.md §7.3).
 enum class Recorded : std::uint8_t {
   nothing = 0,
   read_bundle = 16,
@@ -35,12 +35,12 @@ enum class Recorded : std::uint8_t {
   release_erasure = 24,
   cut_log = 25
 };
-// "partial-decrypt", "put-client-list"; "?" for a number that is none.
+// "partial-decrypt", "put-client-list"; "?" for an unknown number.
 std::string_view recorded_name(std::uint8_t operation);
 
 // One line of an agent's log (SPEC.md §7.3).
 struct LogEntry {
-  // What a request of operation 5 asked for. Zeros for what was not read of it.
+  // What a request of operation 5 asked for. Fields that could not be read are zeros.
   struct Step {
     std::uint8_t step;
     Digest sid;      // of the plan that the payload names
@@ -48,7 +48,7 @@ struct LogEntry {
     friend bool operator==(const Step&, const Step&) = default;
   };
   struct Item {
-    Digest c1_hash;  // SHA-256 of the encoded c1, or of the encoded value that was derived with
+    Digest c1_hash;  // SHA-256 of the encoded c1, or of the encoded peer value of a derivation
     ItemStatus status;
   };
   std::uint64_t seq;
@@ -83,19 +83,19 @@ struct LogHead {
   static LogHead sign(std::uint64_t seq, std::int64_t time_ms, const Digest& chain,
                       const SigningKey& identity);
   Bytes encode() const;
-  // Parses and checks the signature under the key that it names.
+  // Parses it and checks the signature under the key that it names.
   static Result<LogHead> parse(ByteView encoded);
 };
 
-// The plaintext of a log reply. An entry of another tenant is given as its hash only.
+// The plaintext of a log reply. It contains only the hash of another tenant's entry.
 struct LogReply {
   struct Line {
     Bytes entry;  // encoded, or empty
     Digest hash;
   };
   Bytes head;       // encoded LogHead of the whole log
-  Bytes cut{};      // encoded LogCut (log_cut.h) if the log begins after `from`, or else empty
-  Digest before{};  // the chain up to the first entry that was asked for
+  Bytes cut{};      // encoded LogCut (log_cut.h) if the log begins after `from`; else empty
+  Digest before{};  // the chain up to the first requested entry
   std::vector<Line> lines;
 
   Bytes encode() const;

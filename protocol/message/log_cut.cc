@@ -103,7 +103,7 @@ Result<std::optional<LogEntry>> LogWalk::take(const LogReply::Line& line) {
   }
   auto entry = LogEntry::parse(line.entry);
   if (!entry) return Error(Code::altered, here + ": " + entry.error().message());
-  // What is known by its hash may have been damaged, and one of kind store.
+  // An entry known only by its hash may have been damaged, and may be of kind store.
   const bool says_lost = (entry->kind == EntryKind::store || after_hash_) && entry->seq >= next;
   if (entry->seq != next && !says_lost) return Error(Code::altered, here + " has another number");
   after_hash_ = false;

@@ -27,7 +27,7 @@ LogReply::Line line_of(const LogEntry& entry) {
   return {entry.encode(), sha256(entry.encode())};
 }
 
-// Entries 4..6 of a log, the second of another tenant.
+// Entries 4..6 of a log. The second belongs to another tenant.
 class Archive : public testing::Test {
  protected:
   Archive() {
@@ -88,7 +88,7 @@ TEST(LogCut, IsSignedByTheKeyThatItNames) {
   Bytes longer = encoded;
   longer.push_back(0);
   EXPECT_FALSE(LogCut::parse(longer));
-  // A head's signature is none of a cut.
+  // A head's signature is not valid for a cut.
   LogCut forged = *parsed;
   forged.signature = LogHead::sign(9, 1'800'000'000'000, {1}, key).signature;
   EXPECT_EQ(LogCut::parse(forged.encode()).error().code(), Code::unauthenticated);
@@ -151,7 +151,7 @@ TEST_F(Archive, OfAnotherAgentOrWithoutAnEntryIsRefused) {
 
 TEST_F(Archive, LeavesOutOnlyNumbersThatAnEntrySaysAreLost) {
   lines[2] = line_of(an_entry(8));
-  EXPECT_TRUE(read(encode(3, 8, key)));  // the entry before it, known by its hash, may be the one that says so
+  EXPECT_TRUE(read(encode(3, 8, key)));  // the entry before, known by its hash, may record the loss
   lines[1] = line_of(an_entry(5));
   EXPECT_FALSE(read(encode(3, 8, key)));
   LogEntry lost = an_entry(8);

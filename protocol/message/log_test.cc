@@ -72,7 +72,7 @@ TEST(LogEntry, EveryOtherLengthIsRefused) {
   EXPECT_FALSE(LogEntry::parse(encoded));
 }
 
-// One field at a time is given a value that its form does not allow.
+// Sets one field at a time to an invalid value.
 TEST(LogEntry, FieldsHaveTheirForm) {
   const auto expect_refused = [](auto change) {
     LogEntry entry = make_entry();
@@ -113,7 +113,7 @@ TEST(LogEntry, ClientAndActionMayBeMissing) {
   EXPECT_TRUE(LogEntry::parse(entry.encode()));
 }
 
-// Bytes that move across a field boundary make another entry.
+// Moving bytes across a field boundary makes another entry.
 TEST(LogEntry, FieldsDoNotRunTogether) {
   LogEntry entry = make_entry();
   entry.reason = "ab";

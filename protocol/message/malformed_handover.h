@@ -7,7 +7,8 @@
 
 namespace coprotect::protocol {
 
-// A message around a handover (SPEC.md §13.6) that is not of its form; `what` says which, with its article.
+// The error for a malformed message of a handover (SPEC.md §13.6). `what` names the message, with its
+// article.
 inline Error malformed_handover(std::string_view what) {
   return {Code::malformed, "handover: not " + std::string(what) + " of version 1"};
 }

@@ -8,14 +8,14 @@
 namespace coprotect::protocol {
 
 // The messages between provisioning tool and agent around the rounds of a key generation (SPEC.md §5.3). Each
-// parse checks the form; verify_* checks the MAC. Encoders beside decoders.
+// parse checks the form. verify_* checks the MAC. Encoders are beside decoders.
 
 struct OpenMessage {
   InvitationId invitation;
   std::string tenant;
   Purpose purpose;
   SuiteId suite;
-  KeyId key_id;        // which the agent is to join in a handover; zeros: a key generation
+  KeyId key_id;        // the key that the agent is to join in a handover; zeros: a key generation
   Digest newest_hash;  // of the bundle that the handover follows; zeros likewise
   ByteArray<16> nonce;
   Digest mac;
@@ -24,7 +24,7 @@ struct OpenMessage {
   static Result<OpenMessage> parse(ByteView encoded);
 };
 
-// An offer to whoever holds the invitation: the MAC covers the open message, too.
+// An offer to the holder of the invitation. The MAC also covers the open message.
 struct OfferMessage {
   HandoverOffer offer;
   Digest mac;
@@ -63,7 +63,7 @@ enum class CeremonyState : std::uint8_t { none = 0, running = 1, prepared = 2, a
 struct StatusMessage {
   CeremonyState state;
   Sid sid;
-  Bytes bundle;  // if active; the plan, if a handover has prepared the key
+  Bytes bundle;  // if active; the plan if a handover has prepared the key
   Bytes blob;    // if active
 
   Bytes encode() const;

@@ -13,7 +13,7 @@ const InvitationId kInvited{1, 2, 3, 4, 5, 6, 7, 8};
 
 class OnboardingTest : public testing::Test {
  protected:
-  // No byte of a message with a MAC can be changed, and no other secret makes the same MAC.
+  // No byte of a message with a MAC can change, and no other secret makes the same MAC.
   void expect_covered(MacTag tag, const Bytes& encoded) const {
     EXPECT_TRUE(verify_mac(secret, tag, encoded));
     EXPECT_FALSE(verify_mac(Secret(16), tag, encoded));

@@ -90,7 +90,7 @@ Result<PeerState> read_state(Reader& r, const PublicKeyBytes& identity) {
   return state;
 }
 
-// Whether the rest is this key's signature of all that was read before.
+// Checks that the rest is this key's signature over everything read before.
 Status read_signature(Reader& r, ByteView encoded, const PublicKeyBytes& identity,
                       Digest (*digest)(ByteView)) {
   const ByteView signed_bytes = encoded.first(encoded.size() - r.size());

@@ -67,7 +67,7 @@ TEST(PeerQuestion, IsRefusedIfCutOrChanged) {
   EXPECT_FALSE(PeerQuestion::parse(encoded));
 }
 
-// What is signed, but not of its form.
+// A valid signature over malformed content.
 TEST(PeerQuestion, HoldsNoHeadOfAnother) {
   PeerQuestion foreign = question();
   foreign.state.head = LogHead::sign(7, 1, Digest{3}, company());
@@ -89,7 +89,7 @@ TEST(PeerQuestion, RefusesFieldsThatAreNotOfTheirForm) {
   refused([](PeerQuestion& q) { q.asked.fill(0); });
 }
 
-// Which of the two things is wrong: the form comes first.
+// If both are wrong, the form is reported first.
 TEST(PeerQuestion, IsMalformedIfAKeyIsNoPoint) {
   for (PublicKeyBytes PeerQuestion::*key : {&PeerQuestion::asker, &PeerQuestion::asked}) {
     PeerQuestion changed = question();

@@ -9,13 +9,13 @@
 
 namespace coprotect::protocol {
 
-// Why an agent does not do what it was asked, in its own words (SPEC.md §7.2, §7.6).
+// Why an agent refuses a request, in its own words (SPEC.md §7.2, §7.6).
 struct Refusal {
   Code code;
   std::string detail;       // UTF-8, at most kMaxRefusalDetail bytes
-  ByteArray<8> request_id;  // under which the agent has it in its log
+  ByteArray<8> request_id;  // of the agent's log entry
 
-  // The error's message as printable() gives it, without its end if it is too long.
+  // The error's message as printable() returns it, truncated if it is too long.
   static Refusal of(const Error& error, const ByteArray<8>& request_id);
   // code (text) ‖ detail (text) ‖ request_id.
   Bytes encode() const;

@@ -68,11 +68,11 @@ constexpr std::uint8_t kReplyAnswered = 0;
 constexpr std::uint8_t kReplyRefused = 1;
 constexpr std::size_t kSignatureSize = 64;
 
-// Not this party's answer to this request (SPEC.md §7.2).
+// The reply is not this party's answer to this request (SPEC.md §7.2).
 Error bad_reply(std::string_view what) {
   return {Code::bad_proof, "reply: " + std::string(what)};
 }
-// What the party signed, but of no form.
+// The party's signature is valid, but the content is malformed.
 Error malformed_reply(std::string_view what) {
   return {Code::malformed, "reply: " + std::string(what)};
 }

@@ -25,7 +25,7 @@ struct PartialReply {
   struct Item {
     ItemStatus status;
     std::optional<Element> value;  // present if and only if done
-    std::string detail;            // why not, otherwise
+    std::string detail;            // otherwise, the reason
   };
   std::uint8_t index;
   std::uint32_t epoch;
@@ -37,11 +37,11 @@ struct PartialReply {
 Secret encode_partial_replies(const std::vector<PartialReply>& replies);
 Result<std::vector<PartialReply>> parse_partial_replies(ByteView encoded, const Group& group);
 
-// What a sealed reply says: the answer to the operation, or why there is none.
+// The content of a sealed reply: the operation's result, or a refusal.
 using ReplyContent = std::variant<Secret, Refusal>;
 
-// A reply as it travels: the answering party, and what it signed and sealed to the request's reply key
-// (SPEC.md §7.2). A refusal looks like an answer to everybody but the client.
+// A reply in transit: the answering party, and what it signed and sealed to the request's reply key (SPEC.md
+// §7.2). Only the client can tell a refusal from an answer.
 struct SealedReply {
   PublicKeyBytes party;
   Bytes sealed;
@@ -55,8 +55,8 @@ struct SealedReply {
   static Result<SealedReply> refuse(const SigningKey& identity, const Refusal& refusal,
                                     const HpkePublicKey& reply_key, const Digest& request_hash,
                                     Random& random);
-  // Code::bad_proof unless `identity` signed it for exactly this request; Code::malformed if what it signed
-  // is of no form.
+  // Code::bad_proof unless `identity` signed it for exactly this request. Code::malformed if the signed
+  // content is malformed.
   Result<ReplyContent> open(const VerifyKey& identity, const HpkePrivateKey& reply_key,
                             const Digest& request_hash) const;
 };

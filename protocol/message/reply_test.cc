@@ -118,8 +118,8 @@ TEST_P(PartialReplyTest, ValuesAreMembersAndTheResponseIsCanonical) {
 
 class SealedReplyTest : public testing::Test {
  protected:
-  // What a reply that was made by hand says: "answer …", "refused: code: detail", or why it does not open,
-  // with the code if that is not bad-proof.
+  // The content of a hand-made reply: "answer …", "refused: code: detail", or why it does not open, with the
+  // code if that is not bad-proof.
   std::string opened(const SealedReply& sealed) const { return opened(sealed, reply_key, request_hash); }
   std::string opened(const SealedReply& sealed, const HpkePrivateKey& key, const Digest& hash) const {
     const auto content = sealed.open(identity.public_key(), key, hash);
@@ -132,7 +132,7 @@ class SealedReplyTest : public testing::Test {
     const auto& said = std::get<Refusal>(*content);
     return "refused: " + std::string(code_name(said.code)) + ": " + said.detail;
   }
-  // Sealed to the client by somebody who need not know the identity key.
+  // Sealed to the client by a party that need not know the identity key.
   SealedReply sealed_by_hand(ByteView plaintext) const {
     Writer info;
     info.literal("CPV1-REPLY").bytes(request_hash);
@@ -174,7 +174,8 @@ TEST_F(SealedReplyTest, DoesNotOpenForAnotherRequestPartyOrKey) {
   }
 }
 
-// Whoever sees a request can seal to its reply key, in anybody's name: only the signature says who answers.
+// An attacker who sees a request can seal to its reply key, in any party's name. Only the signature shows who
+// answers.
 TEST_F(SealedReplyTest, NobodyElseCanAnswerOrRefuse) {
   using namespace std::string_literals;
   const SigningKey stranger = SigningKey::generate(system_random());
@@ -186,10 +187,10 @@ TEST_F(SealedReplyTest, NobodyElseCanAnswerOrRefuse) {
               std::string::npos);
     EXPECT_EQ(opened(sealed_by_hand(signed_by(stranger, plaintext, request_hash))),
               "reply: the party did not sign it");
-    // The party's own words to another request.
+    // The party's own answer to another request.
     EXPECT_EQ(opened(sealed_by_hand(signed_by(identity, plaintext, Digest{2}))),
               "reply: the party did not sign it");
-    // Without a signature, as they were in no released version.
+    // Without a signature. No released version sent such replies.
     EXPECT_NE(opened(sealed_by_hand(bytes_of(plaintext))).find("reply: "), std::string::npos);
   }
 }

@@ -18,7 +18,7 @@ Error malformed_request(std::string_view what) {
   return {Code::malformed, "request: " + std::string(what)};
 }
 
-// A field that is cut off or not of its form.
+// A truncated or malformed field.
 Error wrong_field(std::string_view name, std::string_view why) {
   return malformed_request("field \"" + std::string(name) + "\": " + std::string(why));
 }
@@ -75,7 +75,7 @@ Result<Capsule> read_capsule(const Group& group, ByteView c1, ByteView u_bar, co
                  .f = *std::move(read_f)};
 }
 
-// Its parts have the widths of the key's suite, so that the next item is found whatever stands in this one.
+// Its parts have the widths of the key's suite, so the next item is found whatever this one contains.
 Result<PartialItem> read_request_item(Reader& r, const Group& group) {
   const auto core = r.lp4();
   const auto stanza_type = r.u16();
@@ -115,7 +115,7 @@ Result<LogBody> read_log(ByteView bytes) {
   return LogBody{.from = *from, .limit = *limit};
 }
 
-// An element that does not decode ends it here: nothing but a member of the group ever meets a share.
+// An element that does not decode ends parsing: a share is applied only to members of the group.
 Result<DeriveBody> read_derive(ByteView bytes, const Group& group) {
   Reader r(bytes);
   const auto count = r.u16();
@@ -273,7 +273,7 @@ Bytes SignedRequest::sign(const Request& request, const std::vector<Certificate>
   return std::move(all).take();
 }
 
-// The first field that is cut off or not of its form is the one that is named.
+// The error names the first truncated or malformed field.
 Result<SignedRequest::Envelope> SignedRequest::parse_envelope(ByteView encoded) {
   if (encoded.size() > kMaxRequestSize) return malformed_request("longer than 8 MiB");
   Reader r(encoded);
@@ -312,8 +312,8 @@ Result<SignedRequest::Envelope> SignedRequest::parse_envelope(ByteView encoded) 
   if (!chain->front().key().verify(request_digest(head, *body, certificates), *signature)) {
     return Error(Code::unauthenticated, "request: not signed with the key of its first certificate");
   }
-  // GCC 12 destroys an aggregate that is braced within another one twice, if a later member of that throws,
-  // as for want of memory. So it has a name here, and nothing throws after it.
+  // GCC 12 destroys an aggregate that is braced within another one twice, if a later member of the outer one
+  // throws, e.g. when memory runs out. So it has a name here, and nothing throws after it.
   Bytes content = to_bytes(*body);
   Request request{.tenant = *std::move(tenant),
                   .key_id = *key_id,

@@ -15,7 +15,7 @@ Result<SignedRequest> parse(ByteView encoded, SuiteId suite) {
   return (*std::move(envelope)).open(suite);
 }
 
-// Of big-endian numbers: 2a + 1, which fits; a − b for b < a.
+// Arithmetic on big-endian numbers: 2a + 1, which fits; a − b for b < a.
 Bytes twice_plus_one(ByteView a) {
   Bytes sum(a.begin(), a.end());
   unsigned carry = 1;
@@ -43,19 +43,19 @@ class RequestTest : public testing::TestWithParam<SuiteId> {
     EXPECT_EQ(parsed.error().code(), code) << parsed.error().message();
     EXPECT_NE(parsed.error().message().find(cause), std::string::npos) << parsed.error().message();
   }
-  // Signs the request after the change, and expects a refusal.
+  // Signs the request after the change, and expects an error.
   template <typename F>
   void expect_change_refused(F change, const std::string& cause) const {
     Request request = client.request();
     change(request);
     expect_refused(parse(client.sign(request), GetParam()), Code::malformed, cause);
   }
-  // A request with the given body bytes and a good signature, whatever stands in it.
+  // A request with the given body bytes and a valid signature.
   Bytes with_body(Operation operation, ByteView body) const {
     Request request = client.request({});
     request.body = LogBody{.from = 1, .limit = 1};
     const Bytes encoded = client.sign(request);
-    // The log's body is u64 ‖ u16 behind a u32 length and stands before the certificates and the signature.
+    // The log's body is u64 ‖ u16 after a u32 length. Certificates and signature follow it.
     const std::size_t tail = 1 + 2 + client.certificate.der().size() + 64;
     const std::size_t head = encoded.size() - tail - 14;
     Writer w;
@@ -144,7 +144,7 @@ TEST_P(RequestTest, EveryOtherLengthIsRefused) {
   EXPECT_FALSE(parse(encoded, GetParam()));
 }
 
-// Every length of the body too, under a good signature.
+// Every length of the body, with a valid signature.
 TEST_P(RequestTest, EveryOtherLengthOfTheBodyIsRefused) {
   Bytes body = must(SignedRequest::parse_envelope(client.sign(client.request()))).body;
   ASSERT_TRUE(parse(with_body(Operation::partial_decrypt, body), GetParam()));
@@ -218,7 +218,7 @@ TEST_P(RequestTest, FieldsHaveTheirForm) {
   EXPECT_TRUE(parse(client.sign(longest), GetParam()));
 }
 
-// Every field, cut off: the message names it.
+// Truncates every field. The message names it.
 TEST_P(RequestTest, NamesTheFieldThatIsCutOff) {
   const Bytes encoded = client.sign(client.request());
   std::size_t at = 6;
@@ -242,7 +242,7 @@ TEST_P(RequestTest, NamesTheFieldThatIsCutOff) {
   EXPECT_EQ(at, encoded.size());
 }
 
-// A damaged item does not hide the others: who asks for it is told, of each.
+// A damaged item does not hide the others: the client learns the status of each.
 TEST_P(RequestTest, ReadsTheOtherItemsOfABatch) {
   std::vector<PartialItem> items;
   for (int i = 0; i < 3; ++i) items.push_back(client.item());

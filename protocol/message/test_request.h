@@ -6,7 +6,7 @@
 
 namespace coprotect::protocol::test {
 
-// A client, a key whose logarithm nobody needs, and the requests that the one makes about the other.
+// A client, a key whose logarithm no test needs, and the client's requests about that key.
 class TestClient {
  public:
   explicit TestClient(SuiteId id) : suite(id) {}

@@ -6,7 +6,7 @@
 
 namespace coprotect::protocol::test {
 
-// A message that Message reads, but in no shorter form and with nothing after it.
+// Checks that Message parses this encoding, but no shorter one and none with bytes after it.
 template <typename Message>
 void refuses_other_lengths(const Bytes& encoded) {
   ASSERT_TRUE(Message::parse(encoded));
@@ -17,7 +17,7 @@ void refuses_other_lengths(const Bytes& encoded) {
   EXPECT_FALSE(Message::parse(longer));
 }
 
-// The same, and no other version, which stands after four letters.
+// The same, and also rejects another version. The version follows four letters.
 template <typename Message>
 void expect_strict(const Bytes& encoded) {
   refuses_other_lengths<Message>(encoded);

@@ -7,16 +7,16 @@
 
 namespace coprotect::protocol {
 
-// The Argon2id output that opens a blob and a kit made with it.
+// The Argon2id output that opens a blob and the kit made with it.
 struct RecoveryKey {
   Secret key;  // 32 bytes
 };
 
 // The recovery private key, sealed under a generated code (SPEC.md §8.2). It opens recovery parts, which
-// agents keep; the blob itself holds no share.
+// agents keep. The blob itself contains no share.
 class RecoveryBlob {
  public:
-  // Refuses (Code::malformed) anything not of the form, costs over the limits, a recovery key that is none.
+  // Code::malformed for a malformed blob, a cost over the limits or an invalid recovery key.
   static Result<RecoveryBlob> parse(ByteView encoded);
 
   // What a blob is bound to.
@@ -25,11 +25,11 @@ class RecoveryBlob {
     SuiteId suite;
     HpkePublicKey recovery_key;
   };
-  // `input` is what read_code() gives. Draws salt and nonce; runs Argon2id with kCodeCost.
+  // `input` is the result of read_code(). Draws salt and nonce. Runs Argon2id with kCodeCost.
   static Result<std::pair<RecoveryBlob, RecoveryKey>> seal(const Secret& input, const KeyId& key_id,
                                                            SuiteId suite, const HpkePrivateKey& hpke,
                                                            Random& random);
-  // As seal(), with the given cost, salt and nonce: for vectors and tests.
+  // Like seal(), with the given cost, salt and nonce. For vectors and tests.
   static Result<std::pair<RecoveryBlob, RecoveryKey>> seal_with(const Argon2Cost& cost,
                                                                 const ByteArray<16>& salt,
                                                                 const ByteArray<12>& nonce,
@@ -40,8 +40,8 @@ class RecoveryBlob {
     HpkePrivateKey hpke;
     RecoveryKey recovery_key;
   };
-  // Runs Argon2id. Code::wrong_code if the input is not the one it was sealed under, Code::altered if the
-  // key inside is not the private half of the binding's.
+  // Runs Argon2id. Code::wrong_code if the blob was sealed under another input. Code::altered if the key
+  // inside is not the private half of the binding's recovery key.
   Result<Opened> open(const Secret& input) const;
 
   const Binding& binding() const { return binding_; }

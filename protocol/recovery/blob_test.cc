@@ -35,7 +35,7 @@ TEST_P(Blob, OpensToWhatWasSealed) {
   EXPECT_TRUE(equal_in_constant_time(opened->recovery_key.key, sealed->second.key));
 }
 
-// Whoever makes a blob may seal another key in it than the one that it names.
+// The maker of a blob can seal another key in it than the one that it names.
 TEST_P(Blob, OpensToTheRecoveryKeyThatItNamesOnly) {
   const std::size_t sealed_at = cost_at + 4 + 4 + 1 + 16 + 12;
   const auto output = argon2id(t.input.reveal(), ByteArray<16>{4, 5, 6}, kQuickCost);
@@ -61,7 +61,7 @@ TEST_P(Blob, RefusesAnotherCode) {
 
 TEST_P(Blob, RefusesEveryAlteredByte) {
   for (std::size_t at = 0; at < encoded.size(); ++at) {
-    // A changed cost is a sound one, but may be slow: it is tried below.
+    // A changed cost may be valid but slow. Costs are tested below.
     if (at >= cost_at && at < cost_at + 9) continue;
     Bytes altered = encoded;
     altered[at] ^= 1;
@@ -134,7 +134,7 @@ TEST_P(Blob, OfADraftThatKnewPasswordsIsRefused) {
 }
 
 TEST_P(Blob, OfAnotherKeyDoesNotOpenAsThisOne) {
-  // The sealed part of one key under the clear part of another, with the same code.
+  // The sealed part of one key with the clear part of another, under the same code.
   const TestBlob other(GetParam());
   Bytes spliced = other.seal()->first.encoded();
   std::copy(encoded.begin() + static_cast<std::ptrdiff_t>(cost_at), encoded.end(),

@@ -14,14 +14,14 @@ constexpr std::size_t kDataSymbols = 4;  // in a group, before its check symbol
 constexpr std::size_t kGroupSymbols = kDataSymbols + 1;
 constexpr std::size_t kWrittenSize = kGroups * (kGroupSymbols + 1) - 1;
 
-// A code is a secret, so that its symbols decide no branch and no address. Of what is typed, a reader may
-// know where separators stand, and which group is mistyped: an error says so.
+// A code is secret, so its symbols decide no branch and no address. An observer may learn where separators
+// are in the typed code, and which group is mistyped, because an error says so.
 
-// 1 if a = b, else 0, of values below 2^31.
+// 1 if a = b, else 0, for values below 2^31.
 constexpr unsigned is_equal(unsigned a, unsigned b) {
   return ((a ^ b) - 1) >> 31;
 }
-// 1 if a < b, of values below 2^31.
+// 1 if a < b, else 0, for values below 2^31.
 constexpr unsigned is_less(unsigned a, unsigned b) {
   return (a - b) >> 31;
 }
@@ -40,7 +40,7 @@ unsigned check_value(std::size_t group, ByteView data) {
   return position ^ sum;
 }
 
-// The symbol of a value below 32.
+// The symbol for a value below 32.
 std::uint8_t symbol_of(unsigned value) {
   unsigned symbol = 0;
   for (unsigned i = 0; i < kAlphabet.size(); ++i)
@@ -48,7 +48,7 @@ std::uint8_t symbol_of(unsigned value) {
   return static_cast<std::uint8_t>(symbol);
 }
 
-// The value of a symbol as people write it.
+// The value of a typed symbol.
 std::optional<std::uint8_t> value_of(std::uint8_t typed) {
   unsigned c = typed;
   c -= (1 - is_less(c, 'a')) * is_less(c, 'z' + 1) * ('a' - 'A');
@@ -90,7 +90,7 @@ Secret generate_code(Random& random) {
 }
 
 Result<Secret> read_code(ByteView typed) {
-  // Of a file whose lines end in CR LF.
+  // From a file with CR LF line endings.
   if (!typed.empty() && declassified(is_equal(typed.back(), '\r')) != 0)
     typed = typed.first(typed.size() - 1);
   Secret data(kGroups * kDataSymbols);

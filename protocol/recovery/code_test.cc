@@ -15,7 +15,7 @@ std::string generated() {
   return std::string(text_of(generate_code(system_random()).reveal()));
 }
 
-// The message with which a typed code is refused, or nothing if it is accepted.
+// The error's message for a typed code, or nothing if it is accepted.
 std::string refusal(const std::string& typed) {
   const auto read = read_code(bytes_of(typed));
   if (read) return {};

@@ -57,7 +57,7 @@ TEST_P(Kit, RefusesEveryAlteredByteOfWhatItSealed) {
   const Bytes encoded = kit.encode();
   const std::size_t blob_at = 5 + 4 + 300 + 4;
   for (std::size_t at = 0; at < encoded.size(); ++at) {
-    // The bundle is checked by its own signatures.
+    // The bundle's own signatures protect it.
     if (at >= 9 && at < 309) continue;
     Bytes altered = encoded;
     altered[at] ^= 1;

@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kPartMagic = "CPRV\x01";
 constexpr std::size_t kWeightSize = 16;
 
-// Whether parts of this group carry the R_k. An exponentiation of a MODP group takes longer than reading an
+// Whether parts in this group contain the R_k. In a MODP group an exponentiation takes longer than reading an
 // element.
 bool carries_elements(const Group& group) {
   return group.suite() != SuiteId::p256;
@@ -26,7 +26,7 @@ std::uint8_t number_of_round(std::size_t round) {
   return static_cast<std::uint8_t>(round + 1);
 }
 
-// What every round's seed is turned into.
+// The values derived from each round's seed.
 class Rounds {
  public:
   explicit Rounds(const RecoveryStatement& statement) : statement_(statement), hash_(statement.hash()) {
@@ -42,7 +42,7 @@ class Rounds {
     message.bytes(seed).bytes(hash_).u8(number_of_round(round));
     return statement_.group().hash_to_scalar(message.reveal(), "CPV1-PVE-R");
   }
-  // E_k. Code::malformed if the recovery key is no valid key.
+  // E_k. Code::malformed if the recovery key is invalid.
   Result<Bytes> seal(std::size_t round, ByteView seed) const {
     const std::uint8_t k = number_of_round(round);
     Digest ikm = tagged_hash("CPV1-PVE-EPH", {seed, hash_, ByteView(&k, 1)});
@@ -63,7 +63,7 @@ class Rounds {
   Bytes info_;
 };
 
-// e: the first 128 bits of a hash of the statement and what every round commits to.
+// e: the first 128 bits of a hash of the statement and every round's commitments.
 class ChallengeHash {
  public:
   void add(const Element& element, ByteView sealed_seed) {
@@ -85,9 +85,9 @@ Bytes public_bytes(const Scalar& scalar) {
   return {bytes.begin(), bytes.end()};
 }
 
-// ∏ R_k^{w_k} · F^{Σ w_k over closed rounds} = g^{Σ w_k·x_k}, with x_k the exponent that a round states: for
-// random w_k of 128 bits it holds with a chance of 2^−128 unless each R_k is g^{x_k}, or g^{x_k}/F where
-// closed. All elements are of the group of prime order: parse() saw to that.
+// ∏ R_k^{w_k} · F^{Σ w_k over closed rounds} = g^{Σ w_k·x_k}, with x_k the exponent that a round states. It
+// holds if each R_k is g^{x_k}, or g^{x_k}/F where closed. Otherwise, for random 128-bit w_k, it holds with
+// probability 2^−128. All elements are in the group of prime order, because parse() checked that.
 bool elements_fit(const std::vector<Element>& elements, const std::vector<Scalar>& exponents,
                   const std::vector<bool>& closed, const Element& value_commitment, Random& random) {
   const Group& group = value_commitment.group();
@@ -148,7 +148,7 @@ Result<RecoveryPart> RecoveryPart::make(const RecoveryStatement& statement, cons
   }
 
   RecoveryPart part(group, hash.finish(of.statement_hash()));
-  declassify(part.challenge_);  // it is given away, as what it hashes can be made of the part
+  declassify(part.challenge_);  // it is published: it can be computed from the part
   Writer w;
   w.literal(kPartMagic).bytes(part.challenge_);
   if (carries_elements(group))

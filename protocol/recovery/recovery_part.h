@@ -9,8 +9,8 @@
 
 namespace coprotect::protocol {
 
-// What a recovery part is about: one dealer's value for the recovery party's index, sealed to the recovery
-// key in one ceremony.
+// What a recovery part proves and is bound to: one dealer's value for the recovery party's index, sealed to
+// the recovery key in one ceremony.
 struct RecoveryStatement {
   Digest sid;
   std::uint8_t dealer;
@@ -23,23 +23,23 @@ struct RecoveryStatement {
   Digest hash() const;
 };
 
-// A dealer's value for the recovery party, encrypted to the recovery key so that everybody can check it
-// without being able to open it (SPEC.md §8.5): 128 rounds of cut and choose.
+// A dealer's value for the recovery party, encrypted to the recovery key so that anyone can check it without
+// being able to open it (SPEC.md §8.5): 128 rounds of cut and choose.
 class RecoveryPart {
  public:
   static constexpr std::size_t kRounds = 128;
 
-  // Code::malformed if the statement's recovery key is no valid key. The value must be the one that the
-  // statement's commitments fix. The seeds are hedged with the value: a repeating generator does not give it
-  // away.
+  // Code::malformed if the statement's recovery key is invalid. The value must be the one that the
+  // statement's commitments fix. The seeds are hedged with the value, so that a repeating generator does not
+  // reveal it.
   static Result<RecoveryPart> make(const RecoveryStatement& statement, const Scalar& value, Random& random);
   static Result<RecoveryPart> parse(const Group& group, ByteView encoded);
   const Bytes& encoded() const { return encoded_; }
 
-  // Code::bad_proof, naming the dealer, unless the part can be opened with the statement's recovery key.
-  // `random` draws the weights of the batch check; nobody else must know them beforehand.
+  // Code::bad_proof, naming the dealer, unless the statement's recovery key can open the part. `random` draws
+  // the weights of the batch check, which nobody else may know beforehand.
   Status check(const RecoveryStatement& statement, Random& random) const;
-  // The value. Code::bad_proof if no round gives it: the key is another one, or the part was never checked.
+  // The value. Code::bad_proof if no round yields it: the key is another one, or the part was never checked.
   Result<Scalar> open(const RecoveryStatement& statement, const HpkePrivateKey& key) const;
 
  private:
@@ -56,7 +56,7 @@ class RecoveryPart {
 
   const Group* group_;
   Challenge challenge_;
-  // R_1 … R_128 where making them again takes long, i.e. in the MODP suites; else empty.
+  // R_1 … R_128 where recomputing them is slow, i.e. in the MODP suites. Otherwise empty.
   std::vector<Element> elements_;
   std::vector<std::variant<Seed, Closed>> rounds_;
   Bytes encoded_;

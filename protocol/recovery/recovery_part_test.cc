@@ -11,7 +11,7 @@
 namespace coprotect::protocol {
 namespace {
 
-// A generator that gives the same bytes over and over, as one does that was put back by a snapshot.
+// A generator that returns the same bytes again and again, like one restored from a snapshot.
 class StuckRandom final : public Random {
  public:
   void fill(std::span<std::uint8_t> out) override { std::ranges::fill(out, std::uint8_t{0x42}); }
@@ -27,7 +27,7 @@ class RecoveryPartTest : public testing::TestWithParam<SuiteId> {
     }
     return static_cast<bool>(checked);
   }
-  // A part with other bytes is refused when it is read or when it is checked.
+  // A part with other bytes is rejected when it is parsed or when it is checked.
   bool accepted(const Bytes& encoded) const {
     const auto part = RecoveryPart::parse(group, encoded);
     return part && holds(*part, statement);
@@ -35,7 +35,7 @@ class RecoveryPartTest : public testing::TestWithParam<SuiteId> {
   bool closed(const Bytes& encoded, std::size_t round) const {
     return (encoded[5 + round / 8] >> (7 - round % 8) & 1) != 0;
   }
-  // Where a round stands in an encoded part.
+  // The offset of a round in an encoded part.
   std::size_t offset(const Bytes& encoded, std::size_t round) const {
     std::size_t at = 5 + 16 + (group.suite() == SuiteId::p256 ? 0 : 128 * group.element_size());
     for (std::size_t k = 0; k < round; ++k) at += closed(encoded, k) ? group.scalar_size() + 113 : 32;
@@ -90,7 +90,7 @@ TEST_P(RecoveryPartTest, HoldsForNoOtherStatement) {
         s.commitments[1], group.invert(group.generator_power_secret(Scalar::from_u64(group.scalars(), 1))));
     EXPECT_TRUE(committed_value(s.commitments, 3) == committed_value(statement.commitments, 3));
   }));
-  // Of another suite.
+  // A statement of another suite.
   RecoveryStatement foreign = statement;
   const Group& other = group_of(GetParam() == SuiteId::p256 ? SuiteId::ffdhe2048 : SuiteId::p256);
   foreign.commitments = Polynomial::random(other, 2, system_random()).commitments();
@@ -100,7 +100,7 @@ TEST_P(RecoveryPartTest, HoldsForNoOtherStatement) {
 
 TEST_P(RecoveryPartTest, RefusesAnyChangedByte) {
   const Bytes encoded = made().encoded();
-  // A byte of the magic, the challenge, of elements, and of each field of each round; in the slow suites of
+  // A byte of the magic, the challenge, the elements, and each field of each round; for the slow suites, of
   // some rounds.
   std::vector<std::size_t> places = {0, 4, 5, 13, 20};
   if (GetParam() != SuiteId::p256)
@@ -132,8 +132,8 @@ TEST_P(RecoveryPartTest, RefusesAnotherLength) {
   EXPECT_FALSE(RecoveryPart::parse(group, encoded));
 }
 
-// Round by round, what a dealer may put in. It knows the format and makes the challenge honestly over what it
-// committed to.
+// Makes a dealer's possible cheats, round by round. It knows the format, and computes the challenge honestly
+// over its commitments.
 class HostileDealer {
  public:
   HostileDealer(const Group& group, const RecoveryStatement& statement, const Scalar& value)
@@ -203,8 +203,8 @@ TEST_P(RecoveryPartTest, RefusesAnotherValue) {
   EXPECT_FALSE(accepted(dealer.encode(dealer.challenge())));
 }
 
-// One round that cannot be opened is found if the challenge opens it. If not, the part is good all the same:
-// the others open.
+// One round that cannot be opened is found if the challenge opens it. Otherwise the part is still valid,
+// because the other rounds open.
 TEST_P(RecoveryPartTest, OneBadRoundIsFoundOrDoesNotMatter) {
   for (int i = 0; i < 4; ++i) {
     HostileDealer dealer(group, statement, value);
@@ -218,7 +218,7 @@ TEST_P(RecoveryPartTest, OneBadRoundIsFoundOrDoesNotMatter) {
   }
 }
 
-// Sealed to another key in every round: whatever is opened does not come out again.
+// Every round is sealed to another key, so an opened round cannot be reproduced.
 TEST_P(RecoveryPartTest, RefusesSeedsThatAreSealedToAnotherKey) {
   RecoveryStatement other = statement;
   other.recovery_key = HpkePrivateKey::generate(system_random()).public_key();
@@ -228,8 +228,8 @@ TEST_P(RecoveryPartTest, RefusesSeedsThatAreSealedToAnotherKey) {
   EXPECT_FALSE(accepted(dealer.encode(dealer.challenge())));
 }
 
-// The dealer guesses the challenge, makes every round that it expects to show good and every other one bad:
-// its part is what a successful cheat would look like, and differs from a good one in the challenge alone.
+// The dealer guesses the challenge. It makes every round that it expects to be shown valid, and every other
+// one invalid. Its part looks like a successful cheat, and differs from a valid one only in the challenge.
 TEST_P(RecoveryPartTest, RefusesAllShownGoodAndAllClosedBadUnlessTheChallengeWasGuessed) {
   HostileDealer dealer(group, statement, value);
   ByteArray<16> guessed;
@@ -241,12 +241,12 @@ TEST_P(RecoveryPartTest, RefusesAllShownGoodAndAllClosedBadUnlessTheChallengeWas
   ASSERT_TRUE(part);
   EXPECT_FALSE(holds(*part, statement));
   EXPECT_FALSE(part->open(statement, recovery));
-  // And with the challenge that follows from it.
+  // Also with the resulting challenge.
   EXPECT_FALSE(accepted(dealer.encode(dealer.challenge())));
 }
 
 TEST_P(RecoveryPartTest, RefusesElementsOutsideTheGroup) {
-  if (GetParam() == SuiteId::p256) return;  // carries none
+  if (GetParam() == SuiteId::p256) return;  // contains none
   const Bytes encoded = made().encoded();
   // p − R: of order 2q, where R is of order q.
   Bytes p(group.scalar_size());
@@ -273,14 +273,14 @@ TEST_P(RecoveryPartTest, RefusesElementsOutsideTheGroup) {
 }
 
 TEST_P(RecoveryPartTest, AValueThatIsTheSumMakesNoIdentity) {
-  // v_k = f(j) states R_k = 1, which no encoding has.
+  // v_k = f(j) means R_k = 1, which has no encoding.
   HostileDealer dealer(group, statement, value);
   for (auto& x : dealer.exponents) x = Scalar::from_u64(group.scalars(), 0);
   EXPECT_FALSE(accepted(dealer.encode(dealer.challenge())));
 }
 
-// A generator that repeats itself: the same statement gives the same part, another one unrelated seeds. With
-// equal seeds a round shown in one part and closed in the other would give the value away.
+// If the generator repeats itself, the same statement gives the same part, and another one gives unrelated
+// seeds. With equal seeds, a round shown in one part and closed in the other would reveal the value.
 TEST_P(RecoveryPartTest, ARepeatingGeneratorGivesNothingAway) {
   StuckRandom stuck;
   const auto first = *RecoveryPart::make(statement, value, stuck);

@@ -2,7 +2,7 @@
 
 #include "protocol/recovery/blob.h"
 
-// A recovery blob for tests, under an Argon2id cost that takes no time.
+// A recovery blob for tests, with an Argon2id cost that takes almost no time.
 namespace coprotect::protocol {
 
 constexpr Argon2Cost kQuickCost{.memory_kib = 8, .passes = 1, .lanes = 1};

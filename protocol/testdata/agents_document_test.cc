@@ -1,5 +1,4 @@
-// The test vectors in VECTORS.md of recovery, invitations, and what agents tell each other and
-// administrators.
+// The test vectors in VECTORS.md for recovery, invitations, and messages between agents and administrators.
 
 #include <gtest/gtest.h>
 
@@ -27,7 +26,7 @@ Block document_block(const std::string& name) {
   return testdata::read_document("VECTORS.md", name);
 }
 
-// One value of a block that another test reads in whole.
+// One value of a block that another test reads completely.
 Bytes value_of(const std::string& name, const std::string& value) {
   const Block block = document_block(name);
   block.all();
@@ -98,7 +97,7 @@ TEST(AgentsDocument, ABlobAndItsKitAreMadeOfTheCode) {
   EXPECT_TRUE(again->open_client_ca(recovery_key)->public_key() == client_ca->public_key());
 }
 
-// The line of the document's invitation.
+// The document's invitation as a line.
 Bytes invitation_line(const Block& block) {
   Bytes payload = block.hex("invitation");
   const Digest digest = sha256(payload);
@@ -129,7 +128,7 @@ TEST(AgentsDocument, AnInvitationIsALineAndASecretForMacs) {
   EXPECT_EQ(to_hex(invitation->client_certificate.der()), block.text("client_certificate"));
   EXPECT_EQ(to_hex(invitation->client_key.scalar().reveal()), block.text("client_key"));
 
-  // It is the first agent's of the document's key generation.
+  // It belongs to the first agent of the document's key generation.
   const auto bundle = Bundle::parse(value_of("bundle-p256", "bundle"));
   ASSERT_TRUE(bundle) << bundle.error().message();
   const Parameters& parameters = bundle->parameters();

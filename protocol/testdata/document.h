@@ -4,8 +4,8 @@
 
 namespace coprotect::testdata {
 
-// The block ```vector NAME of a document in protocol/, inputs and outputs alike (oracle/documents.py). A line
-// that begins with a blank continues the one before.
+// The block ```vector NAME of a document in protocol/, with inputs and outputs (oracle/documents.py). A line
+// that begins with a space continues the line before.
 inline Block read_document(const std::string& file, const std::string& name) {
   std::ifstream in(std::string(COPROTECT_SOURCE_DIR) + "/protocol/" + file);
   std::map<std::string, std::string> values;

@@ -1,4 +1,4 @@
-// The test vectors that stand in FILE.md: the document, our code and the oracle agree on them.
+// The test vectors in FILE.md. The document, our code and the oracle must agree on them.
 
 #include <gtest/gtest.h>
 
@@ -100,13 +100,13 @@ TEST_P(FileDocument, IsOpened) {
   EXPECT_EQ(to_hex(hkdf_expand_sha512(file_key->reveal(), info.view(), 76).reveal()), to_hex(keys));
 }
 
-// FILE.md §10.3, row for row: whether a reader gets to the plaintext.
+// FILE.md §10.3, row by row: whether a reader obtains the plaintext.
 class FileRefusals : public testing::Test {
  protected:
   const Block block_ = testdata::read_document("FILE.md", "file-p256");
   Bytes part(const std::string& name) const { return block_.hex(name); }
 
-  // Why `file` does not open with m; empty if it does.
+  // Why `file` does not open with m. Empty if it opens.
   static std::string refusal(const Bytes& file, const Element& m, const PublicKey& key) {
     const auto header = Header::parse(file);
     if (!header) return header.error().message();

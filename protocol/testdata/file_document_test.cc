@@ -215,7 +215,7 @@ TEST(FileVectors, AFileInAGroupOfIntegersIsOpened) {
   EXPECT_EQ(*opened_body(*file_key, header->core_hash(), body), block.hex("plaintext"));
 }
 
-// An answer of one item or two, as the document has it.
+// The document's answer with one item or two.
 class AnswerDocument : public testing::TestWithParam<std::string> {
  protected:
   bool batch() const { return GetParam() == "answers-p256"; }

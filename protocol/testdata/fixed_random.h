@@ -8,7 +8,7 @@
 
 namespace coprotect::protocol {
 
-// Gives the bytes that it was made with, in order; aborts when they are used up. For vectors.
+// Returns the bytes that it was constructed with, in order. Aborts when they run out. For vectors.
 class FixedRandom final : public Random {
  public:
   explicit FixedRandom(Bytes bytes) : bytes_(std::move(bytes)) {}
@@ -24,7 +24,7 @@ class FixedRandom final : public Random {
   std::size_t used_ = 0;
 };
 
-// Says the same again and again, as a generator does in a virtual machine that is put back to a snapshot.
+// Returns the same byte again and again, like a generator in a virtual machine restored to a snapshot.
 class StuckRandom final : public Random {
  public:
   explicit StuckRandom(std::uint8_t byte = 7) : byte_(byte) {}

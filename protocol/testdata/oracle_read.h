@@ -5,7 +5,7 @@
 #include "protocol/testdata/vectors.h"
 #include "protocol/threshold/partial.h"
 
-// How a test reads the values of oracle.vec.
+// Helpers with which tests read the values of oracle.vec.
 namespace coprotect::protocol {
 
 using testdata::Block;
@@ -44,7 +44,7 @@ inline DleqProof proof_of(const Group& group, const Block& block, const std::str
           *Scalar::parse(group.scalars(), ByteView(proof).subspan(32))};
 }
 
-// Of the types of oracle_read_messages.cc.
+// Block types of oracle_read_messages.cc.
 void check_request(const Block& block);
 void check_derive(const Block& block);
 void check_chain(const Block& block);

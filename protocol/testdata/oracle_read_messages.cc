@@ -115,7 +115,7 @@ void check_chain(const Block& block) {
   EXPECT_EQ(list->encode(), block.hex("List"));
 }
 
-// The same log, with its first entry in an archive.
+// The same log with its first entry in an archive.
 void check_cut(const Block& block) {
   const auto cut = LogCut::parse(block.hex("Cut"));
   ASSERT_TRUE(cut) << cut.error().message();

@@ -1,4 +1,4 @@
-// What the oracle made (oracle.vec), read and checked by our code.
+// The oracle's output (oracle.vec), parsed and checked by our code.
 
 #include <gtest/gtest.h>
 
@@ -179,8 +179,8 @@ void check_dkg(const Block& block) {
   EXPECT_TRUE(*share == scalar_of(group, block, "Share3"));
 }
 
-// One version of a block's bundle: what stands in the block with its number, and the bundle that it makes of
-// `now`.
+// One version of a block's bundle: the block's values with this number, and the bundle that the version makes
+// from `now`.
 Result<Bundle> check_version(const Block& block, const std::string& number, const Bundle& now,
                              ByteView encoded) {
   const auto version = HandoverVersion::parse(encoded, now.sharing(), now.newest_hash());

@@ -6,13 +6,13 @@
 #include "protocol/base/random.h"
 #include "protocol/threshold/partial.h"
 
-// How a test writes values for the oracle.
+// Helpers with which tests write values for the oracle.
 namespace coprotect::protocol {
 
 constexpr std::int64_t kNow = 1'767'225'600'000;
 constexpr std::int64_t kLater = kNow + 3'600'000;
 
-// Writes blocks of `Name = Value`. Secrets of the test go into it too: they protect nothing.
+// Writes blocks of `Name = Value`. That includes the test's secrets, which protect nothing.
 class Blocks {
  public:
   explicit Blocks(std::filesystem::path file) : out_(std::move(file)) {}
@@ -41,7 +41,7 @@ inline Digest random_digest() {
   return d;
 }
 
-// Of the types of oracle_write_messages.cc.
+// Block types of oracle_write_messages.cc.
 void write_request(Blocks& blocks, const Group& group);
 void write_derive(Blocks& blocks, const Group& group);
 void write_chain(Blocks& blocks, const Group& group);

@@ -88,7 +88,7 @@ void write_derive(Blocks& blocks, const Group& group) {
                         .body = DeriveBody{.peers = peers}};
   const Bytes encoded = SignedRequest::sign(request, chain, client);
   const Digest hash = sha256(encoded);
-  // As the peer has it: h and its own secret.
+  // As the peer computes it: from h and its own secret.
   const Element z = group.power_secret(group.generator_power_secret(polynomial.constant()), secret);
   const Bytes z_encoded = z.encode();
   const ByteView raw = ByteView(z_encoded).subspan(group.suite() == SuiteId::p256 ? 1 : 0);

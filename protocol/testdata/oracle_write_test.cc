@@ -1,4 +1,4 @@
-// What our code makes, checked by the oracle (oracle/verify_vectors.py).
+// Our code's output, checked by the oracle (oracle/verify_vectors.py).
 
 #include <gtest/gtest.h>
 
@@ -124,7 +124,7 @@ void write_recovery(Blocks& blocks, const Group& group) {
   const SigningKey administrator = SigningKey::generate(system_random());
   const Certificate certificate =
       self_signed("ada", CertificateUse::client, administrator, {"coprotect:acme:recovery:ada"});
-  // As in the kit of a company's first key, and in that of a further one.
+  // Present in the kit of a company's first key, absent in that of a further one.
   std::optional<SigningKey> client_ca;
   if (group.suite() == SuiteId::p256) client_ca = SigningKey::generate(system_random());
   const RecoveryKit kit = RecoveryKit::seal(Bytes{1, 2, 3}, blob, certificate.der(), administrator,
@@ -233,7 +233,7 @@ void write_dkg(Blocks& blocks, SuiteId suite) {
   blocks.hex("Dealt02", dealt.reveal()).end();
 }
 
-// Does the handover and writes what the oracle reads of it.
+// Runs the handover and writes what the oracle reads about it.
 void write_version(Blocks& blocks, const std::string& number, test::TestKey& key,
                    const test::TestHandover& handover) {
   const auto deals = handover.deal();

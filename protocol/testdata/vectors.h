@@ -12,9 +12,9 @@
 
 namespace coprotect::testdata {
 
-// One block of a .vec file: lines `Name = Value`, ended by an empty line; lines that begin with # are
-// comments. A test reads every attribute of a block; one that was not read fails the test when the block
-// goes, so that no vector is half used.
+// One block of a .vec file: lines `Name = Value`, ended by an empty line. Lines that begin with # are
+// comments. A test must read every attribute of a block. An unread attribute fails the test when the block is
+// destroyed, so that no vector is used only in part.
 class Block {
  public:
   Block(std::string where, std::map<std::string, std::string> values)
@@ -44,7 +44,7 @@ class Block {
     return bytes.value_or(Bytes{});
   }
   std::uint64_t number(const std::string& name) const { return std::stoull(text(name)); }
-  // Another test reads those that this one leaves out.
+  // Marks every attribute as read. Another test reads those that this one ignores.
   void all() const {
     for (const auto& [name, value] : values_) read_.insert(name);
   }

@@ -1,4 +1,5 @@
-// The test vectors in VECTORS.md that are whole messages: our code reads them, and computes what follows.
+// The test vectors in VECTORS.md that are complete messages. Our code parses them, and computes the derived
+// values.
 
 #include <gtest/gtest.h>
 
@@ -29,7 +30,7 @@ Block vectors(const std::string& name) {
   return testdata::read_document("VECTORS.md", name);
 }
 
-// What a message signs: a tag over SHA-256 of all before its signature.
+// What a message's signature covers: a tag over SHA-256 of everything before the signature.
 Digest signed_digest(std::string_view tag, ByteView message) {
   return tagged_hash(tag, {sha256(message.first(message.size() - std::tuple_size_v<Signature>))});
 }
@@ -55,7 +56,7 @@ TEST(VectorsDocument, ACapsuleIsMadeOfItsExponents) {
   EXPECT_TRUE(verify(key, c.capsule(), digest_of(block, "L")));
 }
 
-// The generation, and the one version after it.
+// The key generation, and the only version after it.
 std::pair<Bundle, Bytes> taken_apart(const Bytes& bundle) {
   Reader r(ByteView(bundle).subspan(5));
   auto generation = Bundle::parse(*r.lp4());
@@ -80,7 +81,7 @@ TEST(VectorsDocument, OffersAndConsentsAreOfThePlan) {
     const auto offer = HandoverOffer::parse(block.hex("offer " + i));
     ASSERT_TRUE(offer) << offer.error().message();
     EXPECT_EQ(offer->hash(), digest_of(block, "offer_hash " + i));
-    // R = g^z · h_i^−c, with the challenge that the document names.
+    // R = g^z · h_i^−c, with the document's challenge.
     const Bytes& proof = offer->proofs.front().proof;
     const Element r = *curve().parse(ByteView(proof).first(curve().element_size()));
     const Scalar z = *Scalar::parse(curve().scalars(), ByteView(proof).subspan(curve().element_size()));

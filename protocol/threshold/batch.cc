@@ -8,11 +8,11 @@
 namespace coprotect::protocol {
 namespace {
 
-// Bytes of a weight in a MODP suite, whose scalars are much longer. 256 bits leave a forger who tries other
-// statements a chance of 2^-256 each.
+// Bytes of a weight in a MODP suite, whose scalars are much longer. With 256 bits, each statement that a
+// forger tries succeeds with probability 2^-256.
 constexpr std::size_t kShortWeight = 32;
 
-// SHA-256 of the encodings, joined. In locked memory, because partial decryptions are secret.
+// SHA-256 of the concatenated encodings. In locked memory, because partial decryptions are secret.
 Digest hash_all(std::span<const Element> elements) {
   Transcript transcript(elements.size() * elements.front().group().element_size());
   for (const Element& element : elements) transcript.add(element.encode_secret().reveal());
@@ -21,7 +21,7 @@ Digest hash_all(std::span<const Element> elements) {
 
 Digest seed_of(const Digest& context, const Element& public_share, std::span<const Element> bases,
                std::span<const Element> values) {
-  // A hash of the k_i, which tells nothing of them: whoever checks the proof computes it too.
+  // A hash of the k_i reveals nothing about them: the verifier computes it too.
   return declassified(
       tagged_hash("CPV1-DLEQ-SEED", {context, public_share.encode(), hash_all(bases), hash_all(values)}));
 }
@@ -79,7 +79,7 @@ bool verify_batch(const Element& public_share, std::span<const Element> bases,
   const std::vector<Element> composites = {m, z};
   const std::vector<Bytes> exponents = {{s.begin(), s.end()}, {proof.c.begin(), proof.c.end()}};
   const Element b = group.product_of_powers_public(composites, exponents);
-  // A forger may reach the identity, which has no encoding.
+  // A forger may produce the identity, which has no encoding.
   for (const Element* const e : {&m, &z, &a, &b})
     if (e->is_identity()) return false;
   return batch_challenge(seed, public_share, m, z, a, b) == proof.c;

@@ -9,14 +9,14 @@
 namespace coprotect::protocol {
 namespace {
 
-// c of SPEC.md §3.2, one item.
+// c of SPEC.md §3.2, for one item.
 Challenge challenge(const Digest& context, const Element& public_share, const Element& c1, const Element& k,
                     const Element& a, const Element& b) {
   return tagged_hash("CPV1-DLEQ", {context, public_share.encode(), c1.encode(), k.encode_secret().reveal(),
                                    a.encode(), b.encode()});
 }
 
-// κ: if the generator repeats itself, the share and the statement still make it unpredictable and different
+// κ. If the generator repeats itself, the share and the statement still make it unpredictable and different
 // for each statement. Context, share and bases determine the rest of the statement.
 Scalar hedged_nonce(const Scalar& share, std::span<const Element> bases, const Digest& context,
                     Random& random) {
@@ -52,8 +52,8 @@ bool verify_one(const Element& public_share, const Element& c1, const Element& k
   return !a.is_identity() && !b.is_identity() && challenge(context, public_share, c1, k, a, b) == proof.c;
 }
 
-// ∏ k_i^{λ_i} as a fraction: λ is a small integer for most quorums, but often a negative one, which mod q is
-// long: those go below the line.
+// ∏ k_i^{λ_i} as a fraction. For most quorums λ is a small integer, but often negative and therefore long mod
+// q. Negative ones go into the denominator.
 struct Fraction {
   Element above;
   Element below;

@@ -17,7 +17,7 @@ struct DleqProof {
 
 // One index's partial decryptions of one or more items, with one proof for all of them.
 struct PartialSet {
-  std::vector<Element> values;  // k_i = c1^{s_i}; c1 is the peer's public value where a key derives
+  std::vector<Element> values;  // k_i = c1^{s_i}; for a key that derives, c1 is the peer's public value
   DleqProof proof;
 };
 
@@ -28,12 +28,12 @@ Digest partial_context(SuiteId suite, const Digest& key_id, std::uint32_t epoch,
 // Constant time in the share. `bases` are the c1's of verified capsules, at least one.
 PartialSet compute_partials(const Scalar& share, const Element& public_share, std::span<const Element> bases,
                             const Digest& context, Random& random);
-// The same for somebody who may go meanwhile: Code::unavailable then, and nothing of it is given out.
+// The same for a caller that may leave meanwhile. Then Code::unavailable, and no partial result is returned.
 Result<PartialSet> compute_partials(const Scalar& share, const Element& public_share,
                                     std::span<const Element> bases, const Digest& context, Random& random,
                                     const Interest& interest);
 
-// Code::bad_proof unless the set was computed with the share behind public_share for exactly these bases and
+// Code::bad_proof unless the set was computed with the share of public_share for exactly these bases and this
 // context.
 Status verify_partials(const Element& public_share, std::span<const Element> bases, const PartialSet& set,
                        const Digest& context);
@@ -42,10 +42,10 @@ struct IndexedPartial {
   std::uint8_t index;
   Element value;
 };
-// m = c2 / ∏ k_i^{λ_i} for a quorum of verified partials. Refuses (Code::malformed) bad sets of indices.
+// m = c2 / ∏ k_i^{λ_i} for a quorum of verified partials. Code::malformed for an invalid set of indices.
 Result<Element> combine(const Element& c2, std::span<const IndexedPartial> partials);
 
-// base^s = ∏ k_i^{λ_i}, for keys that derive. Refuses the same.
+// base^s = ∏ k_i^{λ_i}, for keys that derive. The same errors.
 Result<Element> combine(std::span<const IndexedPartial> partials);
 
 }  // namespace coprotect::protocol

@@ -69,7 +69,7 @@ TEST_P(PartialTest, EveryQuorumDecrypts) {
 }
 
 TEST_P(PartialTest, EveryQuorumDerives) {
-  // What somebody with the private key y of a value g^y knows without asking: h^y.
+  // What a party with the private key y of a value g^y knows without asking: h^y.
   const Scalar y = group.hash_to_scalar(context, "test");
   const std::vector<Element> peer = {group.generator_power_secret(y)};
   const Element expected = group.power_secret(key.h(), y);
@@ -175,7 +175,7 @@ TEST_P(PartialTest, RefusesTheIdentityAndOtherGroups) {
   refuses(public_share(1), c1, set, context);
 }
 
-// a and b become the identity for c = 0 and z = 0, and b also for a base chosen to that end.
+// a and b become the identity for c = 0 and z = 0. b also does for a base chosen for that.
 TEST_P(PartialTest, RefusesCommitmentsThatAreTheIdentity) {
   const PartialSet nothing = {.values = {other()},
                               .proof = {.c = {}, .z = Scalar::from_u64(group.scalars(), 0)}};
@@ -185,8 +185,8 @@ TEST_P(PartialTest, RefusesCommitmentsThatAreTheIdentity) {
   refuses(public_share(1), bases(2), two, context);
 }
 
-// With a hash that left out the base, or the public share, a forger would first fix a, b and k, and then
-// solve the equations for what was left out.
+// If the hash left out the base or the public share, a forger could first fix a, b and k, and then solve the
+// equations for the missing value.
 TEST_P(PartialTest, RefusesAShareForgedByChoosingTheBaseLast) {
   const Element h1 = public_share(1);
   const Element k = other(), b = other(), placeholder = other();
@@ -249,7 +249,7 @@ TEST_P(PartialTest, EndsBetweenTwoItems) {
   EXPECT_FALSE(message.starts_with("given up after 0 ")) << message;
 }
 
-// Two proofs with one nonce would give the share away: s = (z − z') / (c' − c).
+// Two proofs with one nonce would reveal the share: s = (z − z') / (c' − c).
 TEST_P(PartialTest, AStuckGeneratorDoesNotRepeatANonce) {
   StuckRandom stuck;
   const Scalar s = f.at(1);
@@ -268,7 +268,7 @@ TEST_P(PartialTest, AStuckGeneratorDoesNotRepeatANonce) {
   }
 }
 
-// Every weight depends on the whole statement: no item of a batch can be chosen after its weight is known.
+// Every weight depends on the whole statement, so no item of a batch can be chosen after its weight is known.
 TEST_P(PartialTest, EveryWeightChangesWithAnyPartOfTheStatement) {
   const auto c1 = bases(3);
   const auto k = compute(1, c1).values;
@@ -301,10 +301,10 @@ TEST_P(PartialTest, EveryWeightChangesWithAnyPartOfTheStatement) {
   EXPECT_EQ(different.size(), before.size());
 }
 
-// Wagner's attack on the real weights, of which it sees 12 bits: the forger lists wrong values k·g^e for each
-// item with the weights that they get while the other items are honest, and picks one of each list so that
-// the errors cancel. Where a weight is that of its own item alone, the product of the chosen batch is then
-// the right one, although all its values are wrong.
+// Wagner's attack on 12 bits of the real weights. For each item, the forger lists wrong values k·g^e with the
+// weights that they get while the other items are honest. It picks one from each list so that the errors
+// cancel. If each weight depended only on its own item, the product of the chosen batch would be right
+// although all its values are wrong.
 TEST_P(PartialTest, ValuesChosenOneByOneDoNotCancel) {
   constexpr std::size_t kItems = 4;
   constexpr std::int64_t kErrors = 40;
@@ -318,7 +318,7 @@ TEST_P(PartialTest, ValuesChosenOneByOneDoNotCancel) {
       weights.push_back(std::int64_t{w[w.size() - 2] & 0xf} << 8 | w[w.size() - 1]);
     return weights;
   };
-  // Errors of the first two items are g^e, of the last two g^-e.
+  // The errors of the first two items are g^e, those of the last two g^-e.
   std::vector<std::vector<Element>> wrong(kItems);
   std::vector<std::vector<std::int64_t>> weighted(kItems);
   for (std::size_t i = 0; i < kItems; ++i) {

@@ -35,7 +35,7 @@ std::vector<Element> Polynomial::commitments() const {
 Element committed_value(std::span<const Element> commitments, std::uint8_t index) {
   invariant(!commitments.empty() && index >= 1);
   const Group& group = commitments.front().group();
-  // Horner's rule in the exponent: every power is of one byte.
+  // Horner's rule in the exponent: every exponent is one byte.
   Element value = commitments.back();
   for (std::size_t k = commitments.size() - 1; k-- > 0;)
     value = group.multiply(group.power_public(value, ByteView(&index, 1)), commitments[k]);

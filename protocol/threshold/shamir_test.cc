@@ -72,7 +72,7 @@ TEST_P(ShamirTest, RefusesSetsOfIndicesThatAreNoQuorum) {
 TEST(Shamir, SharesOfRfc9591) {
   const Group& group = group_of(SuiteId::p256);
   for (const auto& vector : testdata::read_vectors("rfc9591_p256.vec")) {
-    // A scalar is drawn as 48 bytes, reduced: the vector's coefficients with 16 zero bytes before each.
+    // A scalar is drawn as 48 bytes and reduced: the vector's coefficients with 16 leading zero bytes each.
     Bytes random(16);
     const auto append = [&random](const Bytes& bytes) {
       random.insert(random.end(), bytes.begin(), bytes.end());

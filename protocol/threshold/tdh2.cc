@@ -21,7 +21,7 @@ Challenge challenge(const PublicKey& key, const Element& c1, const Element& u_ba
 }
 
 // A scalar of the encryption. If the generator repeats itself, the message and the label still make it
-// unpredictable and different for each: two proofs with one s would give r away, and with it m.
+// unpredictable and different for each. Two proofs with one s would reveal r, and with it m.
 Scalar hedged_scalar(const PublicKey& key, const Element& m, const Digest& label, std::string_view tag,
                      Random& random) {
   const Group& group = key.group();
@@ -75,7 +75,7 @@ Status verify(const PublicKey& key, const Capsule& capsule, const Digest& label)
   const ByteView f = capsule.f.bytes().reveal();
   const Element w = group.generator().power_times_inverse_power(f, capsule.c1, capsule.e);
   const Element w_bar = key.g_bar_powers().power_times_inverse_power(f, capsule.u_bar, capsule.e);
-  // Whoever knows r can choose f and e so that w is the identity, which has no encoding.
+  // A party that knows r can choose f and e so that w is the identity, which has no encoding.
   if (w.is_identity() || w_bar.is_identity() ||
       challenge(key, capsule.c1, capsule.u_bar, capsule.c2_hash, w, w_bar, label) != capsule.e)
     return Error(Code::bad_proof, "ciphertext: its proof does not hold");

@@ -8,11 +8,11 @@ namespace coprotect::protocol {
 
 using Challenge = ByteArray<32>;
 
-// The public half of a joint key, with what is precomputed for it. Immutable, safe from several threads,
-// cheap to move.
+// The public half of a joint key, with precomputed powers. Immutable, safe from several threads, cheap to
+// move.
 class PublicKey {
  public:
-  // Hashes ḡ out of h. Fails only where hash_to_element does.
+  // Hashes h to ḡ. Fails only if hash_to_element does.
   static Result<PublicKey> make(Element h);
 
   const Group& group() const { return h_->base().group(); }
@@ -27,8 +27,8 @@ class PublicKey {
   std::unique_ptr<FixedBase> g_bar_;
 };
 
-// What a party needs of a ciphertext to decrypt its part (SPEC.md §3.1): everything but c2, which only its
-// hash stands for.
+// The part of a ciphertext that a party needs for its partial decryption (SPEC.md §3.1): everything but c2,
+// of which it contains only the hash.
 struct Capsule {
   Element c1;
   Element u_bar;
@@ -50,8 +50,8 @@ struct Ciphertext {
 // TDH2 encryption of m under the label. Constant time in m and the randomness.
 Ciphertext encrypt(const PublicKey& key, const Element& m, const Digest& label, Random& random);
 
-// Checks that the capsule was made for this key and label by someone who knew r. Code::bad_proof otherwise.
-// To be called before a share is touched: without it a party is a decryption oracle.
+// Checks that the capsule was made for this key and label by a party that knew r. Otherwise Code::bad_proof.
+// Call it before using a share: without this check a party is a decryption oracle.
 Status verify(const PublicKey& key, const Capsule& capsule, const Digest& label);
 
 }  // namespace coprotect::protocol

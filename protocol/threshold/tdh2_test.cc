@@ -43,7 +43,7 @@ TEST_P(Tdh2Test, DecryptsWithTheWholeKey) {
 
 TEST_P(Tdh2Test, AcceptsWhatItMade) {
   EXPECT_TRUE(verify(key, capsule(), label(1)));
-  // As it comes from the wire.
+  // As received.
   const Capsule made = capsule();
   const Capsule parsed = {.c1 = *group.parse(made.c1.encode()),
                           .u_bar = *group.parse(made.u_bar.encode()),
@@ -82,7 +82,7 @@ TEST_P(Tdh2Test, RefusesAnotherLabelOrKey) {
   EXPECT_EQ(verify(another, capsule(), label(1)).error().code(), Code::bad_proof);
 }
 
-// Plain ElGamal is malleable: here c2·δ has another hash, and a ciphertext moved to another r needs a new
+// Plain ElGamal is malleable. Here c2·δ has another hash, and a ciphertext moved to another r needs a new
 // proof.
 TEST_P(Tdh2Test, RefusesRelatedCiphertexts) {
   Ciphertext related = {.c1 = ciphertext.c1,
@@ -105,7 +105,7 @@ TEST_P(Tdh2Test, RefusesLogarithmsThatDiffer) {
   EXPECT_EQ(verdict(c), Code::bad_proof);
 }
 
-// A sender who knows r can make both commitments of the proof the identity.
+// A sender that knows r can make both commitments of the proof the identity.
 TEST_P(Tdh2Test, RefusesCommitmentsThatAreTheIdentity) {
   const Scalar r = Scalar::random(group.scalars(), system_random());
   const Challenge e = label(9);
@@ -130,8 +130,7 @@ TEST_P(Tdh2Test, RefusesTheIdentityAndOtherGroups) {
 }
 
 TEST_P(Tdh2Test, ScalarsBeyondTheOrderDoNotParse) {
-  // f + q, which would satisfy the same equations. Where it has one byte more, its low bytes are another
-  // number.
+  // f + q, which satisfies the same equations. If it is one byte longer, its low bytes are another number.
   const ByteView q = group.scalars().modulus();
   const ByteView f = ciphertext.f.bytes().reveal();
   Bytes sum(f.begin(), f.end());
@@ -156,7 +155,7 @@ TEST_P(Tdh2Test, TheSecondGeneratorBelongsToTheKey) {
   EXPECT_TRUE(PublicKey::make(key.h())->g_bar() == key.g_bar());
 }
 
-// With one r and s under two labels, f − f' = r·(e − e') gives r, and m = c2·h^−r.
+// With one r and s under two labels, f − f' = r·(e − e') reveals r, and m = c2·h^−r.
 TEST_P(Tdh2Test, ARepeatingGeneratorGivesNothingAway) {
   Repeating stuck;
   const Ciphertext first = encrypt(key, m, label(1), stuck);

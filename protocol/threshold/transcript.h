@@ -6,8 +6,8 @@
 
 namespace coprotect::protocol {
 
-// What is hashed for a proof. In locked memory, because partial decryptions and nonces go into it. Aborts if
-// more is added than it was made for.
+// The input of a proof's hash. It is in locked memory because it contains partial decryptions and nonces.
+// Aborts if more is added than its capacity.
 class Transcript {
  public:
   explicit Transcript(std::size_t capacity) : memory_(capacity) {}

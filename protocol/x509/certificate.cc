@@ -17,13 +17,13 @@ namespace {
 using Bio = Owned<BIO, BIO_free>;
 using GeneralNames = Owned<GENERAL_NAMES, GENERAL_NAMES_free>;
 
-// The SubjectPublicKeyInfo of a P-256 key up to the bytes of its uncompressed point (RFC 5480): named curve,
-// no other form.
+// The SubjectPublicKeyInfo of a P-256 key up to its uncompressed point (RFC 5480): a named curve, and no
+// other form.
 constexpr ByteArray<26> kP256Info = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
                                      0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
                                      0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
 
-// Of a certificate that was read since ERR_clear_error().
+// For a certificate that was parsed after ERR_clear_error().
 Error malformed(std::string why) {
   if (machine_failed())
     return {Code::unavailable, "cannot read a certificate: no memory or descriptors left"};
@@ -42,7 +42,7 @@ Bytes encoded(const T* object) {
 }
 
 struct Names {
-  bool sound;          // no alternative names at all, or one readable extension
+  bool sound;          // no alternative names, or one readable extension
   GeneralNames names;  // null if there are none
 };
 
@@ -68,7 +68,7 @@ Result<Certificate> Certificate::parse_der(ByteView der) {
   const std::uint8_t* in = der.data();
   Owned<X509, X509_free> x509(d2i_X509(nullptr, &in, static_cast<long>(der.size())));
   if (x509 == nullptr) return malformed("not DER");
-  // OpenSSL reads BER too, and leaves what follows.
+  // OpenSSL also accepts BER, and ignores trailing bytes.
   const Bytes again = encoded<X509, i2d_X509>(x509.get());
   if (!std::equal(again.begin(), again.end(), der.begin(), der.end())) return malformed("not DER");
   if (X509_get_version(x509.get()) != X509_VERSION_3) return malformed("not of version 3");
@@ -79,7 +79,7 @@ Result<Certificate> Certificate::parse_der(ByteView der) {
   auto key = VerifyKey::from_evp(X509_get0_pubkey(x509.get()));
   if (!key) return malformed("key is not a P-256 key");
 
-  // Fills OpenSSL's cache of the extensions, which judges them.
+  // Fills OpenSSL's cache of the extensions, and checks them.
   X509_check_purpose(x509.get(), -1, 0);
   if ((X509_get_extension_flags(x509.get()) & EXFLAG_INVALID) != 0 || !alternative_names(x509.get()).sound)
     return malformed("unreadable extension");

@@ -26,7 +26,7 @@ class Certificate {
   const Bytes& der() const { return der_; }
   std::string pem() const;
   const VerifyKey& key() const { return key_; }
-  // SHA-256 of the SubjectPublicKeyInfo, what client lists hold.
+  // SHA-256 of the SubjectPublicKeyInfo. Client lists contain it.
   const Digest& key_hash() const { return key_hash_; }
   std::vector<std::string> uris() const;  // URI subject alternative names
   std::int64_t not_before_ms() const;
@@ -47,12 +47,12 @@ class Certificate {
   Digest key_hash_;
 };
 
-// Certificate::key_hash() of every certificate for this key: there is one encoding.
+// Certificate::key_hash() of every certificate for this key. It is unique because the key has one encoding.
 Digest key_hash_of(const VerifyKey& key);
 
 enum class Role { user, admin, recovery };
 
-// Who a client certificate says its holder is (SPEC.md §7.1).
+// The identity that a client certificate gives its holder (SPEC.md §7.1).
 struct ClientIdentity {
   std::string tenant;
   Role role;
@@ -60,18 +60,19 @@ struct ClientIdentity {
   std::vector<std::string> groups;  // full URIs
   Subject subject() const { return {uri, groups}; }
 };
-// Code::unauthenticated unless exactly one identity SAN and otherwise only groups, all of one tenant.
+// Code::unauthenticated unless there is exactly one identity SAN, all others are groups, and all are of one
+// tenant.
 Result<ClientIdentity> client_identity(const Certificate& certificate);
 
-// Whether it is one by which the holder of the client CA's key shows itself (SPEC.md §7.4): of role admin,
-// and good for two hours at most, so that it was signed a short time ago.
+// Whether the holder of the client CA's key identifies itself with this certificate (SPEC.md §7.4). Such a
+// certificate has role admin and is valid for at most two hours, so it was signed recently.
 bool is_of_session(const ClientIdentity& identity, const Certificate& certificate);
 
-// Whether the text is `coprotect:<tenant>:<role>:<name>` of this tenant.
+// Whether the text is `coprotect:<tenant>:<role>:<name>` for this tenant.
 bool is_client_uri(std::string_view text, std::string_view tenant);
 
-// Verifies the chain (signer's certificate first) to this CA alone, at this time, for clientAuth; at most one
-// intermediate per further entry. Code::unauthenticated with OpenSSL's reason otherwise.
+// Verifies the chain (signer's certificate first) to this CA only, at this time, for clientAuth, with at most
+// one intermediate per further entry. Otherwise Code::unauthenticated with OpenSSL's reason.
 Status verify_client_chain(std::span<const Certificate> chain, const Certificate& ca, std::int64_t now_ms);
 
 bool valid_tenant(std::string_view tenant);      // [a-z0-9-]{1,64}

@@ -66,7 +66,7 @@ TEST(Certificate, RefusesWhatIsNotOneWholeDerCertificate) {
 }
 
 TEST(Certificate, RefusesBer) {
-  // The outer length in one byte more than it needs.
+  // The outer length has one byte more than it needs.
   const TestCa ca;
   const Bytes& der = ca.certificate.der();
   ASSERT_EQ(der[1], 0x82);
@@ -86,7 +86,7 @@ TEST(Certificate, RefusesOtherKeys) {
   EXPECT_FALSE(Certificate::parse_der(self_signed(p384.get(), EVP_sha256())));
   EXPECT_FALSE(Certificate::parse_der(self_signed(ed25519.get(), nullptr)));
   EXPECT_FALSE(Certificate::parse_der(self_signed(rsa.get(), EVP_sha256())));
-  // The same curve, spelled out, and a compressed point: one key must have one hash.
+  // The same curve, spelled out, and a compressed point. One key must have one hash.
   ASSERT_EQ(EVP_PKEY_set_utf8_string_param(p256.get(), "point-format", "compressed"), 1);
   EXPECT_FALSE(Certificate::parse_der(self_signed(p256.get(), EVP_sha256())));
   const Owned<EVP_PKEY, EVP_PKEY_free> spelled(EVP_EC_gen("P-256"));

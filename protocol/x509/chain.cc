@@ -11,7 +11,7 @@ namespace {
 using Store = Owned<X509_STORE, X509_STORE_free>;
 using StoreContext = Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
 
-// The stack borrows its certificates.
+// The stack only borrows its certificates.
 void free_stack(STACK_OF(X509) * stack) {
   sk_X509_free(stack);
 }
@@ -25,7 +25,7 @@ Error refused_chain(const std::string& why) {
   return {Code::unauthenticated, "client certificate: " + why};
 }
 
-// The purpose below accepts a certificate without the extension.
+// The purpose check below accepts a certificate without the extension.
 bool names_client_auth(X509* leaf) {
   return (X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) != 0 &&
          (X509_get_extended_key_usage(leaf) & XKU_SSL_CLIENT) != 0;

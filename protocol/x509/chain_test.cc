@@ -43,7 +43,7 @@ TEST(ClientChain, RefusesAnotherCaEvenOfTheSameName) {
   for (const TestCa* const wrong : {&other, &twin}) {
     const Certificate leaf = wrong->issue(client_request(kAlice));
     EXPECT_TRUE(refused(leaf, ca.certificate));
-    // Nor does it help to send the other CA along.
+    // Sending the other CA along does not help either.
     const std::vector<Certificate> chain{leaf, wrong->certificate};
     EXPECT_TRUE(refused(chain, ca.certificate));
   }

@@ -13,7 +13,7 @@ bool is_lower(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
 }
 
-// Takes what stands before the next colon off the front.
+// Removes and returns everything before the next colon.
 std::string_view field(std::string_view& rest) {
   const std::size_t colon = rest.find(':');
   const std::string_view head = rest.substr(0, colon);
@@ -33,7 +33,7 @@ struct Uri {
   std::string_view kind;  // a role, or "group"
 };
 
-// coprotect:<tenant>:<role or group>:<name>, with nothing else allowed in any part.
+// coprotect:<tenant>:<role or group>:<name>, and nothing else in any part.
 std::optional<Uri> parse_uri(std::string_view text) {
   std::string_view rest = text;
   const bool scheme = field(rest) == "coprotect";

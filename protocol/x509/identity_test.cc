@@ -79,7 +79,7 @@ TEST(ClientIdentity, IgnoresTheCommonName) {
   EXPECT_FALSE(client_identity(ca.issue(request)));
 }
 
-// Only the client CA's key makes one, and the longer-lived ones of its administrators may be lost.
+// Only the client CA's key makes one. Longer-lived certificates of its administrators may have been stolen.
 TEST(ClientIdentity, OnlyAShortLivedAdministratorShowsTheAuthoritysKey) {
   const TestCa ca;
   constexpr std::int64_t kHourMs = 3'600'000;

@@ -24,7 +24,7 @@ using GeneralNames = Owned<GENERAL_NAMES, GENERAL_NAMES_free>;
 // Bits of keyUsage (RFC 5280 §4.2.1.3).
 constexpr int kDigitalSignature = 0;
 constexpr int kKeyCertSign = 5;
-// The end of the year 9999, after which X.509 has no times.
+// The end of the year 9999. X.509 has no later times.
 constexpr std::int64_t kLastTimeMs = 253'402'300'799'000;
 
 void add_extension(X509* x509, int nid, void* value, bool critical) {
@@ -122,7 +122,7 @@ Status add_names(X509* x509, const CertificateRequest& request) {
 void set_serial(X509* x509, Random& random) {
   ByteArray<16> serial;
   random.fill(serial);
-  serial[0] = static_cast<std::uint8_t>((serial[0] & 0x3f) | 0x40);  // positive, and always of one length
+  serial[0] = static_cast<std::uint8_t>((serial[0] & 0x3f) | 0x40);  // positive, with a fixed length
   const Number number(BN_bin2bn(serial.data(), serial.size(), nullptr));
   const Integer integer(BN_to_ASN1_INTEGER(number.get(), nullptr));
   invariant(integer != nullptr && X509_set_serialNumber(x509, integer.get()) == 1);
@@ -132,7 +132,7 @@ Status set_names(X509* x509, const std::string& common_name, const Certificate* 
   const bool plain = std::all_of(common_name.begin(), common_name.end(),
                                  [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
   X509_NAME* const subject = X509_get_subject_name(x509);
-  // OpenSSL refuses what is not UTF-8 or longer than 64 characters.
+  // OpenSSL rejects names that are not UTF-8 or are longer than 64 characters.
   if (common_name.empty() || !plain ||
       X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8,
                                  const_cast<std::uint8_t*>(bytes_of(common_name).data()),

@@ -12,7 +12,7 @@ enum class CertificateUse {
   authority,  // CA, path length 0, keyCertSign
   client,     // digitalSignature, clientAuth
   server,     // digitalSignature, serverAuth
-  agent,      // digitalSignature, serverAuth and clientAuth: an agent serves, and asks other agents
+  agent,      // digitalSignature, serverAuth and clientAuth: an agent serves, and also calls other agents
 };
 
 struct CertificateRequest {
@@ -24,9 +24,9 @@ struct CertificateRequest {
   std::int64_t not_after_ms;
 };
 
-// A certificate for `subject`, signed by `issuer_key` in the name of `issuer`; without an issuer self-signed,
-// in which case issuer_key must be the subject's. Serial numbers are random. Code::malformed for names that
-// cannot be encoded.
+// A certificate for `subject`, signed by `issuer_key` in the name of `issuer`. Without an issuer it is
+// self-signed, and issuer_key must be the subject's. Serial numbers are random. Code::malformed for names
+// that cannot be encoded.
 Result<Certificate> issue_certificate(const CertificateRequest& request, const VerifyKey& subject,
                                       const Certificate* issuer, const SigningKey& issuer_key,
                                       Random& random);

@@ -7,7 +7,7 @@
 
 #include "protocol/x509/issue.h"
 
-// Certificates for tests: sound ones, and ones that issue_certificate() would not make.
+// Certificates for tests: valid ones, and ones that issue_certificate() would not make.
 namespace coprotect::protocol {
 
 constexpr std::int64_t kNow = 1'800'000'000'000;
@@ -36,7 +36,7 @@ struct TestCa {
   Certificate issue(const CertificateRequest& request) const {
     return *issue_certificate(request, client_key.public_key(), &certificate, key, system_random());
   }
-  // As issue(), changed before it is signed again.
+  // Like issue(), but changed and then signed again.
   Certificate issue_changed(const CertificateRequest& request,
                             const std::function<void(X509*)>& change) const {
     const Certificate issued = issue(request);

@@ -15,7 +15,7 @@ struct HandoverArguments {
   KeyOptions key;
   ReshareOptions reshare;
   RestoreOptions restore;
-  std::string notice;  // that is vetoed
+  std::string notice;  // the one to veto
 };
 void add_handover_commands(CLI::App& app, HandoverArguments& to, Operator::Descriptors& descriptors);
 // Nothing if another command was given.

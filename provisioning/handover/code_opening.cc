@@ -22,7 +22,7 @@ Status report_opening(const OpenedKit& code, const protocol::Bundle& newest, con
   return Done{};
 }
 
-// As the newest list says that an agent has: the client CA signed it.
+// According to the newest list at an agent, which the client CA signed.
 bool is_disabled(const protocol::Bundle& newest, const client::Credentials& administrator) {
   const auto list =
       SignedLists(kKeyLists, newest, {administrator.certificate}, administrator.key).newest(std::nullopt);

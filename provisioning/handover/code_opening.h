@@ -7,23 +7,23 @@
 
 namespace coprotect::provisioning {
 
-// Opens, with a code that is in hand, the recovery parts of the newest epoch at every agent that has them,
-// and reports it to each agent where they opened: only that moves the date at which the agent saw the code
-// open (protocol/SPEC.md §12). The names of these agents; of any other it warns. If there are none, the error
-// has the first agent's code; but of a key that is disabled agents give nobody these parts, so there it only
-// warns, and there are no names. `administrator` signs the reports.
+// With a known code, opens the newest epoch's recovery parts at every agent that has them, and reports it to
+// each agent whose parts opened. Only such a report updates the date at which the agent saw the code open
+// (protocol/SPEC.md §12). Returns the names of these agents and warns of every other agent. If there are
+// none, the error has the first agent's code. Agents give out no parts of a disabled key, so for such a key
+// it only warns and returns no names. `administrator` signs the reports.
 Result<std::vector<std::string>> see_code_open(const OpenedKit& code, const protocol::Bundle& newest,
                                                const client::Credentials& administrator,
                                                const Operator& person, Random& random);
 
-// The same error, with what to do about a kit that is not put in its place.
+// The same error, with advice about a kit that was not installed.
 Error keep_both_kits(Error unopened);
 
-// For a run that finishes what an earlier one left, and has no code in hand.
+// For a run that finishes an earlier one and does not have the code.
 void warn_of_unseen_code(const Operator& person);
 
-// The two folders that put a new kit in its place (KeyFolder, OnboardingDirectory) do so through these.
-// `code` is null if it is not in hand.
+// The two folders that install a new kit (KeyFolder, OnboardingDirectory) use these. `code` is null if it is
+// not known.
 template <typename Folder>
 Status see_new_code_open(Folder& folder, const OpenedKit* code, const protocol::Bundle& newest,
                          const client::Credentials& administrator, const Operator& person, Random& random) {
@@ -36,7 +36,7 @@ Status see_new_code_open(Folder& folder, const OpenedKit* code, const protocol::
   if (auto noted = folder.note_unopened(); !noted) return noted;
   return keep_both_kits(opened.error());
 }
-// For the next run: asks for the code of the kit that is committed if it opened nothing the last time.
+// For the next run: asks for the committed kit's code if it opened nothing the last time.
 template <typename Folder>
 Result<std::optional<OpenedKit>> open_again(const Folder& folder, const protocol::RecoveryKit& kit,
                                             const Operator& person) {

@@ -15,8 +15,8 @@ using protocol::Party;
 
 constexpr std::chrono::seconds kJoinersListDeadline{30};
 
-// To an agent that has only now learnt of the tenant. An invitation is good for the ceremony alone: the
-// administrator brings the lists.
+// For an agent that has just learnt of the tenant. An invitation is only for the ceremony, so the
+// administrator sends the lists.
 Status give_lists(const Party& party, const protocol::Bundle& key, const TenantLists& lists) {
   if (lists.bearer == nullptr) return Done{};
   auto link = client::connect(party, *lists.bearer, kJoinersListDeadline);
@@ -86,8 +86,8 @@ Status complete_handover(const protocol::Bundle& newest, const Completion& compl
   }
   if (completion.keep)
     if (auto kept = completion.keep(retire); !kept) return kept;
-  // Who joined comes first. It has nothing to erase, and until it has seen the acknowledgements it takes back
-  // the epoch on one agent's word, when the others may have erased the epoch before.
+  // Agents that joined come first. They have nothing to erase. Until one has seen the acknowledgements, it
+  // undoes the epoch on one agent's word, though the others may have erased the epoch before.
   std::vector<HolderAgent*> staying;
   for (const auto& agent : joined) staying.push_back(agent.get());
   for (const NewHolder& agent : completion.agents)
@@ -95,7 +95,7 @@ Status complete_handover(const protocol::Bundle& newest, const Completion& compl
   return retire_all(retire, staying, completion.leaving, person);
 }
 
-// What one of them answers is no reason to keep the others from it.
+// One agent's answer must not keep the acknowledgements from the others.
 Status retire_all(const protocol::RetireRequest& request, std::span<HolderAgent* const> staying,
                   std::span<HolderAgent* const> leaving, const Operator& person) {
   person.progress("all erase the shares of the epoch before");
@@ -122,7 +122,7 @@ Status abort_handover(const HandoverPlan& plan, std::span<HolderAgent* const> ho
     else
       last = said.error();
   }
-  // Whoever confirmed waits for another's word.
+  // A party that confirmed waits for another's statement.
   std::vector<HolderAgent*> waiting(holders.begin(), holders.end());
   for (int round = 0; round < 2; ++round) {
     last.reset();

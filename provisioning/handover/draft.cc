@@ -36,8 +36,8 @@ Result<Party> agent_party(const protocol::Bundle& now, const HandoverOrder& orde
                .organisation = *std::move(organisation)};
 }
 
-// The recovery party keeps its organisation, also with a new code: the company's is the only one that the
-// tool can certify it with.
+// The recovery party keeps its organisation, even with a new code: the tool can certify it only for the
+// company.
 Result<Party> recovery_party(const protocol::Bundle& now, const HandoverOrder& order, std::uint8_t index,
                              const protocol::HpkePublicKey& ceremony_key) {
   const auto& present = now.parameters()->parties;
@@ -83,7 +83,7 @@ Result<Parameters> draft(const protocol::Bundle& now, const HandoverOrder& order
 }
 
 Status check_quorums(const protocol::Bundle& now, const Parameters& next, const std::string& allowed) {
-  // A refresh leaves them as they are; by anything else no agent deals if there are too many.
+  // A refresh does not change them. In any other case no agent deals if there are too many.
   const auto shares = protocol::PartShares::of(next);
   if (shares != protocol::PartShares::of(now.parameters()))
     if (auto few = protocol::check_quorum_count(shares); !few) return few;

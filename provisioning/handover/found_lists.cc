@@ -103,8 +103,8 @@ Result<ClientList> FoundLists::renewed(const ListChoice& choice, const protocol:
   });
   list.clients.insert_or_assign(administrator.key_hash(), identity->uri);
   list.clients.insert_or_assign(recovery.key_hash(), rescuer->uri);
-  // An agent that lies, or was put back, shows an older list than the newest that the company signed. What
-  // came after the one that is shown would count again if the next one had the next number.
+  // An agent that lies or was rolled back shows an older list than the company's newest. If the next list had
+  // the next number, lists that followed the shown one would become valid again.
   const auto serial = serial_past_all(kClientLists, list.serial, now_ms);
   if (!serial) return serial.error();
   list.serial = *serial;

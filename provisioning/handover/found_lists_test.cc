@@ -49,13 +49,13 @@ class FoundListsTest : public testing::Test {
   const Person rescuer_{tenant_, "recovery:recovery"};
 };
 
-// The cloud that is left may have forgotten, or say that it has, that a client was removed.
+// The remaining cloud agent may have forgotten, or claim to have forgotten, that a client was removed.
 TEST_F(FoundListsTest, BringNoClientBackUnlessItIsKept) {
   const ClientList few = renewed({.keep_clients = std::nullopt, .key_list = 3});
   ClientList expected{.tenant = "acme", .serial = 5'000, .time_ms = 5'000, .clients = {}};
   for (const Person* const person : {&admin_, &rescuer_, &other_rescuer_}) enrol(expected, *person);
   EXPECT_EQ(few.clients, expected.clients);
-  EXPECT_EQ(few.serial, 5'000u);  // lists between them, which are not shown, never count again
+  EXPECT_EQ(few.serial, 5'000u);  // lists in between, which are not shown, never become valid again
   EXPECT_EQ(few.time_ms, 5'000);
 
   for (const Person* const person : {&bob_, &other_admin_}) enrol(expected, *person);
@@ -96,7 +96,8 @@ TEST_F(FoundListsTest, AreShownWithWhatTheyBringBack) {
   EXPECT_EQ(shown.find(other_rescuer_.uri), std::string::npos) << shown;
 }
 
-// Whoever keeps a kit in a copy of the company's folder has what the company signed until then.
+// A user who keeps a kit in a copy of the company's folder also has the lists that the company signed until
+// then.
 TEST_F(FoundListsTest, AreTheOnesBesideTheKitIfThoseAreNewer) {
   const harness::Scratch scratch;
   const auto list = [&](std::uint64_t serial, const TestTenant& tenant) {

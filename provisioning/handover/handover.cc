@@ -15,8 +15,8 @@ namespace {
 using protocol::Party;
 using protocol::Signature;
 
-// How often the agents are asked whether their operators have approved: an offer is good for a minute of
-// silence, and every question is recorded.
+// How often the agents are asked whether their operators have approved. An offer expires after a minute of
+// silence, and every question is logged.
 constexpr std::chrono::seconds kEagerly{30};
 constexpr std::chrono::milliseconds kSoon{500};
 constexpr std::chrono::milliseconds kLater{20'000};
@@ -84,7 +84,7 @@ std::vector<NewHolder> Handover::asked() const {
   return asked;
 }
 
-// An agent that joins forgets an offer that nobody comes back to.
+// A joining agent forgets an offer for which no further call comes.
 void Handover::keep_joiners_waiting() {
   for (const NewHolder& agent : order_.agents)
     if (agent.holder == nullptr) static_cast<void>(agent.invited->status(random_));
@@ -108,11 +108,11 @@ Status Handover::ask_for_consents(const std::vector<NewHolder>& agents, std::set
   return Done{};
 }
 
-// Each agent shows the plan to its operator and waits. All are asked again and again: that keeps their offers
-// alive, and an operator may take back what it said.
+// Each agent shows the plan to its operator and waits. All are asked repeatedly: that keeps their offers
+// alive, and an operator may withdraw an approval.
 Status Handover::gather_consents() {
   const std::vector<NewHolder> agents = asked();
-  // An agent that leaves has made no offer for the plan, but begins with one.
+  // An agent that leaves has made no offer for the plan, but its first step is one.
   for (const NewHolder& agent : agents)
     if (!(*plan_)->parameters.position_of(agent.holder->party().identity_key))
       if (const auto offer = agent.holder->offer(); !offer) return offer.error();
@@ -133,7 +133,7 @@ Status Handover::gather_consents() {
   }
 }
 
-// What one agent deals, as far as everybody can check it: here it is still known who sent it.
+// Checks the public part of one agent's deals. Here the sender is still known.
 Status Handover::take_deals(HolderAgent& agent, const protocol::DealRequest& request) {
   const std::string who = agent.name() + " agent";
   const auto encoded = agent.deal(request);
@@ -200,8 +200,8 @@ Result<Signature> Handover::prepare_at(const NewHolder& agent) {
                                             .mac = {}});
 }
 
-// An agent that refuses a deal names its dealer by the index alone. What was dealt to it is sealed: nobody
-// else can tell which of the two is wrong.
+// An agent that rejects a deal names its dealer only by index. The deal is sealed to it, so no other party
+// can tell which of the two is wrong.
 std::string Handover::dealers_by_name() const {
   std::string names;
   for (const std::uint8_t index : (*plan_)->dealers) {
@@ -245,7 +245,7 @@ void Handover::abort() {
   for (const NewHolder& agent : asked()) holders.push_back(agent.holder);
   for (const NewHolder& agent : order_.agents)
     if (agent.holder == nullptr) invited.push_back(agent.invited);
-  // What stays prepared is settled by whoever runs next.
+  // The next run settles what stays prepared.
   if (auto aborted = abort_handover(*plan_, holders, invited); !aborted)
     operator_.warn("the handover could not be taken back everywhere: " + aborted.error().message());
 }

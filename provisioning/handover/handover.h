@@ -13,47 +13,47 @@
 
 namespace coprotect::provisioning {
 
-// An agent of the next epoch: one that holds a share now and stays, or one that joins by its invitation.
+// An agent of the next epoch: one that holds a share and stays, or one that joins by its invitation.
 struct NewHolder {
   HolderAgent* holder = nullptr;
   InvitedAgent* invited = nullptr;
   const std::string& name() const { return holder != nullptr ? holder->name() : invited->party(); }
 };
 
-// The recovery share, opened, as a dealer.
+// The opened recovery share, as a dealer.
 struct RecoveryDealer {
   std::uint8_t index;
   protocol::Scalar share;
 };
 
-// What a handover is to do. All that it refers to outlives it.
+// What a handover is to do. Everything that it refers to must outlive it.
 struct HandoverOrder {
   std::uint8_t t;
-  std::vector<NewHolder> agents;   // with indices 1, 2, …; the recovery share's comes after them
-  std::vector<NewHolder> dealers;  // who can deal, first who should; no more than needed do
-  std::optional<RecoveryDealer> recovery_dealer;  // if they are too few
-  NewRecovery* new_recovery = nullptr;            // a new recovery key and code; null: the old code stays
+  std::vector<NewHolder> agents;   // with indices 1, 2, …; the recovery share's index follows
+  std::vector<NewHolder> dealers;  // agents that can deal, preferred first; only as many as needed deal
+  std::optional<RecoveryDealer> recovery_dealer;  // if there are too few
+  NewRecovery* new_recovery = nullptr;            // new recovery key and code; null: the old code stays
   Bytes blob;                                     // the kit's recovery blob, if it was opened
-  // The client CA's: certifies agents of the company's that join, and a new recovery party.
+  // The client CA's key. It certifies agents of the company that join, and a new recovery party.
   const protocol::SigningKey* ca_key = nullptr;
   std::vector<std::string> our_agents = {};  // names of agents that join and are the company's own
   bool is_ours(const InvitedAgent& agent) const {
     return std::ranges::find(our_agents, agent.party()) != our_agents.end();
   }
-  // How long the operators of the agents that deal have to approve.
+  // How long the operators of dealing agents have to approve.
   std::chrono::seconds wait = std::chrono::hours(1);
 };
 
-// The handover of protocol/SPEC.md §13 as its tool runs it: who deals, who gets what, who confirms. The tool
-// relays every message and can read none of the shares of others.
+// The tool's side of the handover of protocol/SPEC.md §13: who deals, who receives what, who confirms. The
+// tool relays every message and can read no other party's shares.
 class Handover {
  public:
   Handover(protocol::Bundle now, HandoverOrder order, const Operator& person, Random& random);
 
-  // Everything before the commit point: afterwards all parties have confirmed the next epoch. On failure all
-  // are told to abort, as far as they can be reached.
+  // Everything before the commit point. Afterwards all parties have confirmed the next epoch. On failure, all
+  // reachable parties are told to abort.
   Status prepare();
-  // What prepare() made: the key with its next epoch. Whoever has it can activate the epoch.
+  // The result of prepare(): the key with its next epoch. Anyone who has it can activate the epoch.
   const protocol::Bundle& next() const { return *next_; }
 
  private:
@@ -76,7 +76,7 @@ class Handover {
                                    std::uint8_t index) const;
   Result<protocol::Party> recovery_party(std::uint8_t index);
   std::vector<std::uint8_t> choose_dealers() const;
-  // Those who are to know the plan: who deals, and who gets a share of those who hold one.
+  // The agents that must know the plan: those that deal, and present holders that get a share.
   std::vector<NewHolder> asked() const;
   const Bytes& next_blob() const {
     return order_.new_recovery != nullptr ? order_.new_recovery->blob().encoded() : blob_;
@@ -88,11 +88,11 @@ class Handover {
   HandoverOrder order_;
   const Operator& operator_;
   Random& random_;
-  Bytes blob_;                                   // the recovery blob in use; empty without a recovery party
+  Bytes blob_;                                   // empty if there is no recovery party
   std::vector<protocol::HandoverOffer> offers_;  // of order_.agents
   std::optional<protocol::HandoverPlan> plan_;
   std::vector<Bytes> consents_;  // of all agents that deal
-  Bytes recovery_proof_;         // that the recovery share deals, if it does
+  Bytes recovery_proof_;         // for the recovery share, if it deals
   std::vector<protocol::Deal> deals_;
   Bytes possession_;
   std::optional<protocol::Bundle> next_;

@@ -6,7 +6,7 @@
 #include "provisioning/organisation.h"
 #include "provisioning/report.h"
 
-// The first step of a handover: the plan, from what each agent offers.
+// The first step of a handover: makes the plan from each agent's offer.
 namespace coprotect::provisioning {
 namespace {
 
@@ -16,7 +16,7 @@ using protocol::Party;
 
 constexpr std::string_view kRecoveryName = "recovery";
 
-// As a plan names it.
+// The hash in a plan.
 Digest hash_of(const Bytes& blob) {
   return blob.empty() ? Digest{} : protocol::sha256(blob);
 }
@@ -88,7 +88,7 @@ std::vector<std::uint8_t> Handover::choose_dealers() const {
   for (const NewHolder& dealer : order_.dealers)
     indices.insert(indices.end(), dealer.holder->party().indices.begin(),
                    dealer.holder->party().indices.end());
-  // Where the recovery share deals, an announcement stands for the operators.
+  // If the recovery share deals, the announcement replaces the operators' approval.
   const std::size_t wanted = now_.parameters()->t - (order_.recovery_dealer ? 1u : 0u);
   if (indices.size() > wanted) indices.resize(wanted);
   if (order_.recovery_dealer) indices.push_back(order_.recovery_dealer->index);
@@ -96,9 +96,9 @@ std::vector<std::uint8_t> Handover::choose_dealers() const {
   return indices;
 }
 
-// Everybody who deals or stays refuses a plan that names another blob than its own, unless the code is new.
-// So who of them tells another one than the rest is found before anybody is asked. With a new code nobody
-// needs the old blob: it mends one that differs.
+// Every agent that deals or stays rejects a plan that names another blob than its own, unless the code is
+// new. So an agent that reports a different blob is found before any agent is asked. With a new code the old
+// blob is not needed, and the new one repairs a difference.
 Result<Bytes> Handover::blob_in_use() {
   if (!now_.parameters().recovery_party()) return Bytes{};
   const auto& named = now_.sharing().blob_hash;
@@ -128,8 +128,8 @@ Result<Bytes> Handover::blob_in_use() {
   return found;
 }
 
-// Greater than every epoch that an agent which is to take part has decided. Who takes no part has no say: it
-// may be replaced for what it says.
+// Greater than every epoch that a participating agent has decided. An agent that does not participate has no
+// influence: it may be replaced because of what it says.
 Result<std::uint32_t> Handover::choose_epoch() {
   std::vector<HolderAgent*> taking_part;
   std::vector<Decided> decided;
@@ -146,9 +146,9 @@ Result<std::uint32_t> Handover::choose_epoch() {
   return epoch;
 }
 
-// An agent goes a bounded number of epochs past the last that it decided. One that was left behind, because
-// handovers were aborted at others alone, is told of epochs between, which it voids. It is shown that another
-// agent did: otherwise it voids only so many in a day.
+// An agent skips only a limited number of epochs after the last that it decided. One that fell behind,
+// because handovers were aborted only at other agents, is told of epochs in between, which it voids. It is
+// shown that another agent decided them. Otherwise it voids only a limited number per day.
 Status Handover::bring_forward(HolderAgent& agent, std::uint32_t epoch, HolderAgent& furthest) {
   const Digest present_blob =
       now_.parameters().recovery_party() ? now_.sharing().blob_hash.value_or(hash_of(next_blob())) : Digest{};

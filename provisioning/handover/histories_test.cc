@@ -10,7 +10,7 @@ using protocol::Bundle;
 using protocol::test::TestHandover;
 using protocol::test::TestKey;
 
-// A key, a version of it that was taken back, and how it went on instead.
+// A key, a version of it that was undone, and the version with which it continued.
 class HistoriesTest : public testing::Test {
  protected:
   Bundle handed_over(TestKey& key) const {
@@ -28,7 +28,7 @@ class HistoriesTest : public testing::Test {
     EXPECT_NE(refused.error().message().find(words), std::string::npos) << refused.error().message();
   }
 
-  // The same another way.
+  // The same with another handover.
   static Bundle handed_over_by(TestKey key, std::uint32_t skipped) {
     TestHandover handover(key, protocol::test::default_layout(), {1, 2});
     handover.skip(skipped);
@@ -56,18 +56,18 @@ TEST_F(HistoriesTest, OfTwoThatDifferTheOneThatMoreAgentsShow) {
   expect_refused(before_, {{"a", now_}, {"evil", void_}}, "a and evil show different histories of key");
 }
 
-// An agent that lies about both can make all acknowledge both; whoever acknowledged the later one gave up the
-// earlier one before.
+// An agent that lies about both can make all acknowledge both. But an agent that acknowledged the later one
+// had given up the earlier one before.
 TEST_F(HistoriesTest, OfTwoThatAllAcknowledgedTheLaterOneCounts) {
   const Bundle earlier = handed_over_by(before_key_.clone(), 0),
                later = handed_over_by(before_key_.clone(), 1);
   EXPECT_EQ(newest(before_, {{"a", earlier, true}, {"b", later, true}}), later.encoded());
   EXPECT_EQ(newest(before_, {{"b", later, true}, {"a", earlier, true}, {"c", earlier}}), later.encoded());
-  // Without all acknowledgements of both it is as ever.
+  // Without all acknowledgements of both, the usual rule applies.
   expect_refused(before_, {{"a", earlier, true}, {"b", later, false}}, "show different histories of key");
   expect_refused(before_, {{"a", earlier, false}, {"b", later, true}}, "show different histories of key");
   EXPECT_EQ(newest(before_, {{"a", earlier, true}, {"evil", later}, {"c", earlier}}), earlier.encoded());
-  // Nor does it take anybody back behind what is known.
+  // It does not take a client back behind what it knows either.
   expect_refused(earlier, {{"a", earlier, true}, {"b", later, true}}, "b shows another history of key");
 }
 

@@ -6,11 +6,11 @@
 
 namespace coprotect::provisioning {
 
-// An agent that holds shares of a key, asked for the steps of a handover (protocol/SPEC.md §13.6), each a
-// call. A fault point stands before and after every message.
+// An agent that holds shares of a key. Each call is one step of a handover (protocol/SPEC.md §13.6). Fault
+// points are before and after every message.
 class HolderAgent {
  public:
-  // `credentials` outlives it.
+  // `credentials` must outlive it.
   HolderAgent(const protocol::Bundle& bundle, const protocol::Party& party,
               const client::Credentials& credentials, Random& random);
 
@@ -18,25 +18,25 @@ class HolderAgent {
   const std::string& name() const { return party_.name; }
 
   Result<protocol::HandoverStatus> status();
-  // The newest epoch that it decided, as of its last status; 0 before.
+  // The newest epoch that it decided, according to its last status. 0 before the first status.
   std::uint32_t decided() const { return decided_; }
   Result<protocol::HandoverNotice> announce(const protocol::Announcement& announcement);
   Status veto(const protocol::HandoverNotice& notice);
   Result<protocol::HandoverOffer> offer();
-  // The agent's consent to the plan, encoded; empty if it does not deal by it. Code::limited while its
-  // operator has not approved.
+  // The agent's encoded consent to the plan. Empty if it does not deal by it. Code::limited until its
+  // operator has approved.
   Result<Bytes> consent(const protocol::DealRequest& request);
-  // The encoded deals of the agent's shares that the plan names; none if it names none.
+  // The encoded deals of those of the agent's shares that the plan names. May be empty.
   Result<std::vector<Bytes>> deal(const protocol::DealRequest& request);
   Result<protocol::Signature> prepare(const protocol::PrepareRequest& request);
-  // The acknowledgement.
+  // Returns the acknowledgement.
   Result<protocol::Signature> activate(ByteView version);
   Status retire(const protocol::RetireRequest& request);
-  // That it never confirms the plan.
+  // Returns the statement that it never confirms the plan.
   Result<protocol::Signature> abort(const protocol::AbortRequest& request);
-  // The tenant's list as the agent has it, encoded.
+  // The agent's copy of the tenant's list, encoded.
   Result<Bytes> list(const ListKind& kind);
-  // The recovery blob; and the parts that go with it, for a recovery administrator alone (client/recovery.h).
+  // The recovery blob; for a recovery administrator also the parts that belong to it (client/recovery.h).
   Result<std::pair<Bytes, Bytes>> recovery_share();
 
  private:

@@ -12,8 +12,8 @@ namespace {
 using protocol::Bundle;
 using protocol::Party;
 
-// What a member shows as the key, if that can be so: Code::altered if its status contradicts itself, or is of
-// another key or branch than all that is known.
+// The bundle that a member shows. Code::altered if its status contradicts itself, or concerns another key or
+// branch than everything known.
 Result<Bundle> shown_by(const HolderGroup::Member& member, const Bundle& known) {
   auto bundle = Bundle::parse(member.status->bundle);
   const std::string shows = member.agent->name() + " agent shows ";
@@ -27,8 +27,8 @@ Result<Bundle> shown_by(const HolderGroup::Member& member, const Bundle& known) 
   return bundle;
 }
 
-// What the members show as the key. One whose status contradicts itself, or is of another key or branch than
-// all that is known, gets the reason in the place of its status.
+// The bundles that members show. A member whose status contradicts itself, or concerns another key or branch
+// than everything known, gets that error as its status.
 std::vector<AgentHistory> take_histories(const Bundle& known, std::vector<HolderGroup::Member>& members,
                                          std::string_view distrusted) {
   std::vector<AgentHistory> shown;
@@ -51,7 +51,7 @@ std::vector<AgentHistory> take_histories(const Bundle& known, std::vector<Holder
   return shown;
 }
 
-// What the distrusted one alone knows, or on a branch of its own, counts for nothing.
+// Ignores what only the distrusted agent shows, or what is on its own branch.
 void leave_alone(const Bundle& newest, std::vector<HolderGroup::Member>& members,
                  std::string_view distrusted) {
   for (HolderGroup::Member& member : members) {
@@ -67,7 +67,7 @@ void leave_alone(const Bundle& newest, std::vector<HolderGroup::Member>& members
 }  // namespace
 
 Result<Bundle> newest_history(const Bundle& known, const std::vector<AgentHistory>& shown) {
-  std::vector<const AgentHistory*> newest;  // that nobody's goes on from
+  std::vector<const AgentHistory*> newest;  // those from which no other continues
   for (const AgentHistory& one : shown) {
     if (known.extends(one.bundle)) continue;
     if (one.bundle.key_id() != known.key_id() || !one.bundle.extends(known))
@@ -119,7 +119,7 @@ Result<HolderGroup> HolderGroup::look(const Bundle& known, const client::Credent
     if (!newest) return std::move(newest).error();
     leave_alone(*newest, group.members_, distrusted);
     if (newest->epoch() == group.bundle_.epoch()) break;
-    // Asked again, as holders of the newer epoch; those who are none any more are remembered.
+    // Asks them again as holders of the newer epoch. Those that no longer hold shares are kept separately.
     for (Member& member : group.members_) {
       if (newest->parameters().position_of(member.agent->party().identity_key)) continue;
       member.holds_now = false;

@@ -1,4 +1,4 @@
-// What an agent says of itself, and what the tool makes of it.
+// An agent's status, and how the tool uses it.
 
 #include "provisioning/handover/holder_group.h"
 
@@ -41,7 +41,7 @@ class HolderGroupTest : public testing::Test {
   HolderGroup look(std::string_view lost = {}) {
     return must(HolderGroup::look(known(), credentials_, system_random(), lost));
   }
-  // Whether the company's agent counts as one that does not answer, for this reason.
+  // Checks that the company's agent counts as unreachable for this reason.
   void expect_unusable(const HandoverStatus& status, const std::string& why) {
     says("company", status);
     HolderGroup holders = look();
@@ -80,12 +80,12 @@ TEST_F(HolderGroupTest, WhatALostAgentAloneKnowsCountsForNothing) {
   HolderGroup holders = look("company");
   EXPECT_EQ(holders.bundle().epoch(), 0u);
   EXPECT_FALSE(holders.find("company")->status);
-  // Anybody else's counts.
+  // Another agent's status counts.
   agents_.agent("cloud").serves = agents_.agent("company").serves = {0, 1};
   EXPECT_EQ(look("cloud").bundle().epoch(), 1u);
 }
 
-// Otherwise the tool finishes the same handover again and again, and blames somebody else.
+// Otherwise the tool would finish the same handover again and again, and blame another agent.
 TEST_F(HolderGroupTest, WhoContradictsItselfIsNamed) {
   HandoverStatus status = honest();
   status.unacknowledged = true;
@@ -114,8 +114,8 @@ TEST_F(HolderGroupTest, WhoPreparedNothingThatCanBeIsNamed) {
   EXPECT_EQ(settled.error().message().rfind("company agent: ", 0), 0u) << settled.error().message();
 }
 
-// Of the epoch before, one holder is left once a provider that is gone was replaced: the agents' signatures
-// say that nothing takes the new one back.
+// After a lost provider was replaced, one holder of the epoch before is left. The agents' signatures show
+// that nothing undoes the new epoch.
 TEST_F(HolderGroupTest, AnEpochThatAllAcknowledgedIsConfirmedByAnybody) {
   const Bundle first = known();
   agents_.hand_over(agents_.other_layout());
@@ -137,8 +137,9 @@ TEST_F(HolderGroupTest, AnEpochThatAllAcknowledgedIsConfirmedByAnybody) {
   EXPECT_FALSE(look_from_first().confirmed());
 }
 
-// An agent that lied about two epochs left the company's in the earlier one, with all acknowledgements of it.
-// It shows those of the later one, or another does: the company's agent is shown them, and follows.
+// An agent that lied about two epochs left the company's agent in the earlier one, with all acknowledgements
+// of it. The lying agent or another one shows those of the later epoch. The company's agent is shown them,
+// and follows.
 TEST_F(HolderGroupTest, WhoIsInTheEarlierOfTwoAcknowledgedEpochsIsBroughtToTheLaterOne) {
   const Bundle first = known();
   HandoverStatus earlier = honest();
@@ -176,7 +177,7 @@ TEST_F(HolderGroupTest, WhoIsInTheEarlierOfTwoAcknowledgedEpochsIsBroughtToTheLa
   leftover.completed = 2;
   EXPECT_EQ(must(settle(settled, leftover, person_, system_random())), Settled::nothing_left);
 
-  // One that stays where it is is named, and shown them once only.
+  // An agent that stays where it is is named, and is shown them only once.
   says("company", earlier);
   HolderGroup torn = look_from_first();
   EXPECT_EQ(must(settle(torn, leftover, person_, system_random())), Settled::nothing_left);
@@ -185,8 +186,8 @@ TEST_F(HolderGroupTest, WhoIsInTheEarlierOfTwoAcknowledgedEpochsIsBroughtToTheLa
   EXPECT_NE(waits.error().message().find("company agent shows another history of key"), std::string::npos);
 }
 
-// Both agents of epoch 1, with all acknowledgements or without, and what the tool sends them. `refuses`: what
-// an agent answers to a step instead.
+// Both agents of epoch 1, with or without all acknowledgements, and what the tool sends them. `refuses`: an
+// agent's answer to a step instead.
 class JoinedTest : public HolderGroupTest {
  protected:
   JoinedTest() {
@@ -255,7 +256,7 @@ class JoinedTest : public HolderGroupTest {
   std::vector<std::string> sent_;
 };
 
-// Whoever was not shown them takes back the epoch on one agent's word.
+// An agent that was not shown them undoes the epoch on one agent's word.
 TEST_F(JoinedTest, WhoLacksTheAcknowledgementsIsShownThem) {
   HolderGroup holders = look_again();
   EXPECT_EQ(must(settled(holders)), Settled::completed);
@@ -266,7 +267,7 @@ TEST_F(JoinedTest, WhoLacksTheAcknowledgementsIsShownThem) {
   EXPECT_EQ(must(settled(after)), Settled::nothing_left);
   EXPECT_TRUE(sent_.empty());
 
-  // If the other agent shows them, it alone is asked.
+  // If the other agent shows them, only that one is asked.
   states_["company"].acknowledgements.clear();
   HolderGroup again = look_again();
   EXPECT_EQ(must(settled(again)), Settled::completed);
@@ -280,7 +281,7 @@ TEST_F(JoinedTest, NobodyGoesBackBecauseOneDoesNotSayItAgain) {
   EXPECT_FALSE(was_sent("company abort"));
 }
 
-// The folder finished the epoch, and the cloud's agent, from an old store or lying, is in the one before and
+// The folder finished the epoch. The cloud's agent, which lies or has an old store, is in the one before and
 // voids it.
 TEST_F(JoinedTest, OneThatIsBehindTakesNothingBackThatTheFolderFinished) {
   states_["cloud"] = in_epoch(0);
@@ -295,7 +296,7 @@ TEST_F(JoinedTest, OneThatIsBehindTakesNothingBackThatTheFolderFinished) {
   EXPECT_FALSE(was_sent("cloud abort"));
   EXPECT_FALSE(was_sent("company abort"));
 
-  // With what the folder kept, the others are shown it all the same.
+  // With what the folder stored, the others are still shown it.
   sent_.clear();
   HolderGroup recalled = look_again();
   recalled.recall(kept());
@@ -305,7 +306,7 @@ TEST_F(JoinedTest, OneThatIsBehindTakesNothingBackThatTheFolderFinished) {
   EXPECT_FALSE(was_sent("company abort"));
 }
 
-// It was prepared and nothing came after it, or it was taken back: both come back by what the folder kept.
+// It was only prepared, or it was undone. In both cases what the folder stored brings the agents back.
 TEST_F(JoinedTest, OneThatIsBehindIsBroughtBackByWhatTheFolderKept) {
   states_["cloud"] = in_epoch(0);
   refuses_.emplace(std::pair("company", protocol::HandoverStep::status),
@@ -320,7 +321,7 @@ TEST_F(JoinedTest, OneThatIsBehindIsBroughtBackByWhatTheFolderKept) {
   EXPECT_EQ(must(settled(after)), Settled::nothing_left);
 }
 
-// Who took the newest epoch back and has no other says that it does not know the key.
+// An agent that undid the newest epoch and has no other says that it does not know the key.
 TEST_F(JoinedTest, OneThatSaysNotFoundIsShownTheAcknowledgements) {
   states_["cloud"].acknowledgements = agents_.acknowledgements();
   refuses_.emplace(std::pair("company", protocol::HandoverStep::status),

@@ -23,7 +23,7 @@ Result<std::optional<RecoveryKit>> read_kit(const fs::path& file) {
   return std::optional(*std::move(kit));
 }
 
-// Each new code has a recovery party of its own, whose key its kit's certificate is for.
+// Each new code has its own recovery party. Its kit's certificate is for that party's key.
 Result<bool> is_kit_of(const RecoveryKit& kit, const Bundle& bundle) {
   const auto certificate = protocol::Certificate::parse_der(kit.certificate());
   if (!certificate) return Error(certificate.error()).in("recovery kit");
@@ -75,7 +75,7 @@ Status KeyFolder::renew(const Bundle& bundle) {
   bundle_ = bundle;
   auto present = kit();
   if (!present) return std::move(present).error();
-  // Of an older code it stays as it is: the newest bundle in it would make it look right.
+  // A kit of an older code stays unchanged: with the newest bundle it would look valid.
   const auto of_this_code = *present ? is_kit_of(**present, bundle) : Result<bool>(false);
   if (!of_this_code) return of_this_code.error();
   if (*of_this_code)

@@ -11,14 +11,14 @@
 
 namespace coprotect::provisioning {
 
-// Of the file that keeps what all agents acknowledged.
+// The name of the file that stores all agents' acknowledgements.
 inline std::string acknowledged_name(const std::string& key) {
   return key + ".acknowledged";
 }
 
-// One key in the folder that `onboard` made: its bundle, its kit and the administrator who asks for changes.
-// A handover renews them here. A new kit is first written to `.handover` inside, with the sheet that goes
-// with it: that write commits a handover in which this tool confirms.
+// One key in the folder that `onboard` made: its bundle, its kit and the administrator who requests changes.
+// A handover renews them here. A new kit is first written to `.handover` inside, with its sheet. In a
+// handover in which this tool confirms, that write is the commit.
 class KeyFolder {
  public:
   // `key` is a further key's name; empty for the first one. The caller holds the lock of the company's
@@ -32,17 +32,17 @@ class KeyFolder {
   const ClientDirectory& administrator() const { return administrator_; }
   // Nothing if the company keeps it elsewhere, as it should.
   Result<std::optional<protocol::RecoveryKit>> kit() const;
-  // Whether the kit, if it is here, is of another code than the agents hold the recovery share under.
+  // Whether the kit, if it is here, has another code than the one under which agents hold the recovery share.
   Result<bool> has_kit_of_another_code() const;
 
-  // Takes a newer bundle of the key, everywhere in the folder. May be repeated.
+  // Stores a newer bundle of the key everywhere in the folder. May be repeated.
   Status renew(const protocol::Bundle& bundle);
 
-  // What all agents of an epoch acknowledged, so that this folder can show it when no agent does. Of the
-  // newest epoch that was kept; nothing if there is none.
+  // All agents' acknowledgements of an epoch, for this folder to show when no agent does. Returns those of
+  // the newest stored epoch; nothing if there are none.
   Status keep_acknowledgements(const protocol::RetireRequest& acknowledged);
   Result<std::optional<protocol::RetireRequest>> acknowledgements() const;
-  // The first of these as a function; the folder outlives it.
+  // keep_acknowledgements() as a function. The folder must outlive it.
   KeepAcknowledgements keeps_acknowledgements() {
     return
         [this](const protocol::RetireRequest& acknowledged) { return keep_acknowledgements(acknowledged); };
@@ -50,23 +50,22 @@ class KeyFolder {
 
   // The commit point.
   Status commit(const protocol::RecoveryKit& kit, std::string_view sheet);
-  // What an earlier run committed and did not install.
+  // The kit that an earlier run committed but did not install.
   Result<std::optional<protocol::RecoveryKit>> committed() const;
-  // Keeps in mind, until install(), that the committed kit's code was tried and opened nothing at the agents.
+  // Records, until install(), that the committed kit's code was tried and opened nothing at the agents.
   Status note_unopened();
   bool unopened() const;
-  // Puts the committed kit and sheet in their place. May be repeated.
+  // Installs the committed kit and sheet. May be repeated.
   Status install();
-  // Puts what was committed aside, in a folder of its own beside the key's files, because the agents say that
-  // it was taken back: an agent that lies might show one day that it was not, and then this is the kit. Where
-  // it is now.
+  // Moves the committed kit to a separate folder beside the key's files, because agents say that the handover
+  // was undone. If one of them lied, this may turn out to be the valid kit. Returns its new place.
   Result<std::filesystem::path> set_aside();
-  // The certificate keys of the recovery administrators that the new code of this bundle's newest version
-  // puts out of office: that of the code before it, and those of kits that are put aside. By key, since
-  // another key's recovery administrator may have the same name.
+  // The certificate keys of the recovery administrators that this bundle's newest code replaces: that of the
+  // code before, and those of kits that were set aside. They are identified by key, because another key's
+  // recovery administrator may have the same name.
   Result<std::vector<Digest>> replaced_administrators(const protocol::Bundle& bundle) const;
-  // The other way round, if a kit that was put aside is that of this bundle and the present one is not: it is
-  // committed again. Whether there was one.
+  // The reverse of set_aside(): if a kit that was set aside belongs to this bundle and the present one does
+  // not, commits it again. Returns whether there was one.
   Result<bool> take_up(const protocol::Bundle& bundle);
 
  private:

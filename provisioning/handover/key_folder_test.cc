@@ -43,7 +43,7 @@ TEST_F(KeyFolderTest, AKitThatIsInItsPlaceIsNoKitThatWasTakenUp) {
   const auto own = folder.take_up(tenant_.bundle);
   ASSERT_TRUE(own);
   EXPECT_FALSE(*own);
-  // One that was put aside is, if the present one is of another code.
+  // A kit that was set aside is that one, if the present one has another code.
   ASSERT_TRUE(write_durable(folder_ / "acme.kit", tenant_.kit().encode(), kPrivateMode));
   ASSERT_TRUE(folder.commit(kit(), "the sheet"));
   ASSERT_TRUE(folder.set_aside());

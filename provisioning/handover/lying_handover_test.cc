@@ -1,4 +1,4 @@
-// What becomes of the company's folder, and of the other agents, when an agent lies or fails.
+// What happens to the company's folder, and to the other agents, when an agent lies or fails.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -85,7 +85,7 @@ class LyingHandover : public testing::Test {
   std::vector<std::string> asked_;
 };
 
-// A handover of somebody else's came in the place of the one that made the code: its kit opens nothing.
+// Another tool's handover replaced the one that made the code, so its kit opens nothing.
 TEST_F(LyingHandover, ACodeThatTheKeyWentOnWithoutIsPutAside) {
   KeyFolder folder = open();
   must(folder.commit(kit_of(agents_.fork()), "the sheet"));
@@ -108,7 +108,7 @@ TEST_F(LyingHandover, ACodeThatTheKeyWentOnFromStays) {
   EXPECT_FALSE(exists("taken-back-1"));
 }
 
-// Whoever has that name for another key stays.
+// A recovery administrator with that name for another key stays.
 TEST_F(LyingHandover, ANewCodeReplacesOneRecoveryAdministratorByItsKey) {
   KeyFolder folder = open();
   const auto administrator = [](const Bundle& bundle) {
@@ -154,7 +154,7 @@ TEST_F(LyingHandover, AVetoGoesOnToAllAgents) {
     EXPECT_NE(vetoed.error().message().find("no disk"), std::string::npos) << vetoed.error().message();
     EXPECT_EQ(asked_, (std::vector<std::string>{"cloud veto", "company veto"}));
   }
-  // One that does not even say what is announced may carry it out.
+  // An agent that does not even report what is announced may carry it out.
   fails_.clear();
   agents_.stop("cloud");
   asked_.clear();
@@ -162,8 +162,8 @@ TEST_F(LyingHandover, AVetoGoesOnToAllAgents) {
   EXPECT_EQ(asked_, std::vector<std::string>{"company veto"});
 }
 
-// It would keep itself from being replaced: it says that it has decided a far epoch, or answers its status
-// and never consents.
+// It would prevent its own replacement: it says that it has decided a far epoch, or answers its status and
+// never consents.
 TEST_F(LyingHandover, WhoLeavesDoesNotDealIfTheKitIsGiven) {
   agents_.agent("cloud").handover = [&](const protocol::HandoverBody&) -> Result<Bytes> {
     return status_.encode();

@@ -1,4 +1,4 @@
-// After a new code and a restore: agents that keep, or show, recovery parts which the code does not open.
+// After a new code and a restore: agents keep, or show, recovery parts that the code does not open.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -49,7 +49,7 @@ class LyingRecovery : public testing::TestWithParam<protocol::SuiteId> {
     status_.acknowledgements =
         bundle.epoch() > 0 ? agents_.acknowledgements(bundle) : decltype(status_.acknowledgements){};
   }
-  // Of the newest epoch, under a code of its own.
+  // A kit for the newest epoch, under its own code.
   protocol::RecoveryKit kit(const Secret& code) const {
     const Bundle& bundle = agents_.newest();
     const auto blob = must(protocol::RecoveryBlob::seal_with(
@@ -59,7 +59,7 @@ class LyingRecovery : public testing::TestWithParam<protocol::SuiteId> {
     return protocol::RecoveryKit::seal(bundle.encoded(), blob.first, rescuer.certificate.der(), rescuer.key,
                                        &agents_.client_ca_key(), blob.second, system_random());
   }
-  // Somebody who types the code, and the client CA's passphrase.
+  // An operator who types the code, and the client CA's passphrase.
   Operator person(const Secret& code) const {
     return Operator(
         {.show_code = {}, .code = pipe_of(text_of(code.reveal())), .ca_passphrase = pipe_of("a passphrase")});
@@ -93,7 +93,7 @@ class LyingRecovery : public testing::TestWithParam<protocol::SuiteId> {
     return std::string(text_of(must(client::read_small_file(folder_ / name, kMaxFile))));
   }
   bool exists(const std::string& name) const { return fs::exists(folder_ / name); }
-  // What an agent shows that has those of an older epoch, or altered ones.
+  // What an agent shows that has the parts of an older epoch, or altered ones.
   Bytes other_parts() const {
     Bytes parts = agents_.epoch(agents_.newest().epoch()).parts;
     parts[parts.size() / 2] ^= 1;
@@ -102,7 +102,7 @@ class LyingRecovery : public testing::TestWithParam<protocol::SuiteId> {
   void shows(const std::string& name, const std::optional<Bytes>& parts) {
     agents_.agent(name).parts = parts;
   }
-  // How many reports it got since, each with a proof that holds now.
+  // How many reports it received since then, each with a proof that is valid now.
   std::size_t reported(const std::string& name) {
     const auto reports = std::exchange(agents_.agent(name).reports, {});
     for (const auto& report : reports) {
@@ -160,7 +160,7 @@ TEST_P(LyingRecovery, ANewCodeTakesNoKitsPlaceBeforeItOpensSomething) {
   make_folder();
   const std::string first_kit = content("acme.kit");
   all_in(agents_.hand_over(agents_.first_layout(), true).bundle);
-  // As a run leaves it that found nothing to open.
+  // As after a run that found nothing to open.
   {
     auto left = must(KeyFolder::open(folder_, ""));
     must(left.commit(kit(code_), "the sheet"));
@@ -216,7 +216,7 @@ TEST_P(LyingRecovery, ARestoreLeavesNoKitBeforeItsCodeOpensSomething) {
   must(write_durable(scratch_ / "invitation", invitation.encode().reveal(), kPrivateMode));
   const auto kept_kit = kit(code_);
   must(write_durable(scratch_ / "safe.kit", kept_kit.encode(), kPrivateMode));
-  // As a run leaves it that died after the commit.
+  // As after a run that died after the commit.
   {
     auto directory = must(OnboardingDirectory::open(folder_, "acme"));
     must(directory.begin());

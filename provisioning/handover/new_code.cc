@@ -17,8 +17,8 @@ std::string recovery_uri(const KeyOptions& options, const std::string& tenant) {
   return "coprotect:" + tenant + ":recovery:" + (options.key.empty() ? "recovery" : options.key);
 }
 
-// Sees the new code open, takes the recovery administrator of the old one off the client list, and puts the
-// files in their place. Only after all agents use the new code's epoch. May be repeated.
+// Sees the new code open, removes the old code's recovery administrator from the client list, and installs
+// the files. Only after all agents use the new code's epoch. May be repeated.
 Status finish(const KeyOptions& options, KeyFolder& folder, Registry& registry, const OpenedKit* code,
               const Operator& person, std::int64_t now_ms, Random& random) {
   const auto kit = folder.committed();
@@ -65,7 +65,7 @@ Status new_code(const KeyOptions& options, const Operator& person, std::int64_t 
   if (!folder) return std::move(folder).error();
   auto holders = settled_holders(*folder, {}, person, random);
   if (!holders) return std::move(holders).error();
-  // As it is now: what was taken back meanwhile is put aside.
+  // The present state: what was undone meanwhile is set aside.
   auto committed = folder->committed();
   if (!committed) return std::move(committed).error();
   if (*committed) {
@@ -117,8 +117,8 @@ Status new_code(const KeyOptions& options, const Operator& person, std::int64_t 
   const auto kit = protocol::RecoveryKit::seal(handover.next().encoded(), recovery.blob(),
                                                administrator->certificate.der(), administrator->key, ca,
                                                recovery.recovery_key(), random);
-  // From the commit on, others may complete it, and in the new epoch agents accept nobody else. The recovery
-  // administrator of the present epoch stays enrolled beside it until finish().
+  // After the commit others may complete the handover, and in the new epoch agents accept only this recovery
+  // administrator. The present epoch's recovery administrator stays enrolled beside it until finish().
   if (auto enrolled = registry->enrol_recovery(kit, now_ms); !enrolled) return enrolled;
   if (auto done = folder->commit(kit, recovery_sheet(handover.next(), folder->name() + ".kit", now_ms));
       !done)

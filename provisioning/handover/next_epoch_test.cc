@@ -25,11 +25,11 @@ TEST(NextEpoch, IsOneThatNobodyHasDecided) {
   EXPECT_EQ(chosen(3, {{"cloud", 700}, {"company", 3}}), 701u);
 }
 
-// A stolen certificate takes all agents as far as it likes, and stops neither a new code nor a restore by it.
+// A stolen certificate can move all agents arbitrarily far, but that stops neither a new code nor a restore.
 TEST(NextEpoch, MayBeFarIfAllAgentsAre) {
   constexpr std::uint32_t kFar = 2'000'000'000;
   EXPECT_EQ(chosen(3, {{"cloud", kFar}, {"company", kFar - 5}}), kFar + 1);
-  EXPECT_EQ(chosen(3, {{"cloud", kFar}}), kFar + 1);  // the other one is lost
+  EXPECT_EQ(chosen(3, {{"cloud", kFar}}), kFar + 1);  // the other agent is lost
 }
 
 TEST(NextEpoch, DoesNotFollowOneAgentThatLies) {

@@ -55,12 +55,12 @@ Result<OpenedKit> OpenedKit::with(RecoveryKit kit, protocol::RecoveryBlob::Opene
 }
 
 Result<RecoveryDealer> OpenedKit::share_of(const protocol::Bundle& newest, HolderAgent& agent) const {
-  // Which code is the newest the key's history says, and no agent.
+  // The key's history, not an agent, decides which code is the newest.
   if (const auto& key = newest.parameters()->recovery_key; key && !(*key == blob.hpke.public_key()))
     return with_hint(Error(Code::wrong_code, "epoch " + std::to_string(newest.epoch()) +
                                                  " of the key has a newer recovery code than this kit"),
                      "use the newest kit and the code that was shown with it");
-  // Agents give recovery parts to the kit's administrator alone, whoever runs the handover.
+  // Agents give recovery parts only to the kit's administrator, regardless of who runs the handover.
   HolderAgent asked(newest, agent.party(), administrator, system_random());
   const auto kept = asked.recovery_share();
   if (!kept) return kept.error();

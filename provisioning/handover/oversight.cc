@@ -50,7 +50,7 @@ void print_recovery(const HolderAgent& agent, const Condition& condition) {
   print_problem(condition.recovery);
 }
 
-// As the agent signed it: a front that is in its place could say anything in health.
+// As signed by the agent. A front in its place could forge the health report.
 void print_condition(const HolderGroup::Member& member, const protocol::Bundle& newest) {
   if (!member.status) return;
   const Condition& condition = member.status->condition;
@@ -114,7 +114,7 @@ Status veto(const KeyOptions& options, const std::string& which, Random& random)
   if (which.empty() && names.size() > 1)
     return with_hint(Error(Code::conflict, std::to_string(names.size()) + " different changes are announced"),
                      "name the one to object to; coprotect-provision holders shows them");
-  // An agent that fails, or that somebody keeps from answering, hides the veto from no other.
+  // An agent that fails, or whose answers are blocked, must not keep the veto from the others.
   Failures failures;
   bool vetoed = false;
   for (HolderGroup::Member& member : holders->members()) {

@@ -18,7 +18,7 @@ bool is_of(const InvitedAgent& agent, const protocol::Party& party) {
   return agent.invitation().identity_certificate.key() == party.identity_key;
 }
 
-// Who comes in a present holder's place: an invited agent of its name, but with another identity.
+// The successor of a present holder: an invited agent with its name but another identity.
 InvitedAgent* successor_of(const protocol::Party& party, std::span<InvitedAgent> invited) {
   InvitedAgent* const agent = invitation_of(invited, party.name);
   return agent == nullptr || is_of(*agent, party) ? nullptr : agent;
@@ -37,8 +37,8 @@ bool held_once(const protocol::Bundle& now, const std::string& name) {
   return false;
 }
 
-// Names of --leave, each of an agent that holds the key, or did before an earlier run: of a mistyped one
-// nobody would leave.
+// Each name of --leave must belong to an agent that holds the key, or did before an earlier run. A mistyped
+// name would make no agent leave.
 Status check_leaving(const protocol::Bundle& now, const ReshareOptions& options) {
   for (const std::string& name : options.leave)
     if (!held_once(now, name))
@@ -56,7 +56,7 @@ std::string someone_replaced(const protocol::Bundle& now, const ReshareOptions& 
   return {};
 }
 
-// Who is invited holds a share already, nobody who is to leave does, and the threshold is right.
+// Every invited agent holds a share already, no leaving agent does, and the threshold is right.
 bool already_so(const protocol::Bundle& now, const ReshareOptions& options, std::span<InvitedAgent> invited,
                 std::uint8_t t) {
   const auto holds = [&](const InvitedAgent& agent) {
@@ -69,7 +69,7 @@ bool already_so(const protocol::Bundle& now, const ReshareOptions& options, std:
          std::ranges::all_of(now.parameters()->parties, stays);
 }
 
-// Those who are to hold a share, and those of the present holders who can deal, first who stays.
+// Chooses the agents that are to hold a share, and the present holders that can deal, staying ones first.
 Status choose_agents(const ReshareOptions& options, HolderGroup& holders, std::span<InvitedAgent> invited,
                      HandoverOrder& order) {
   const auto& parties = holders.bundle().parameters()->parties;
@@ -99,8 +99,8 @@ std::size_t shares_of(const std::vector<NewHolder>& dealers) {
   return shares;
 }
 
-// With the kit, who leaves does not deal: it would keep itself from being replaced, by what it says or does
-// not say, and it need not even say no. It does if too few others are left.
+// With the kit, a leaving agent does not deal: it could prevent its own replacement by what it answers, or by
+// silence. It deals if too few others are left.
 void leave_out_who_leaves(const protocol::Bundle& now, HandoverOrder& order) {
   const auto stays = [&](const NewHolder& dealer) {
     return std::ranges::any_of(order.agents,
@@ -114,7 +114,7 @@ void leave_out_who_leaves(const protocol::Bundle& now, HandoverOrder& order) {
   }
 }
 
-// `kit` gets the recovery kit, if its code has to be opened for it.
+// `kit` receives the recovery kit, if its code has to be opened.
 Result<HandoverOrder> make_order(const ReshareOptions& options, HolderGroup& holders,
                                  std::span<InvitedAgent> invited, std::optional<OpenedKit>& kit,
                                  const Operator& person) {

@@ -25,12 +25,12 @@ namespace {
 
 using protocol::Bundle;
 
-// Announces it everywhere. Code::limited, with the time, while somebody still waits for objections.
+// Announces it everywhere. Code::limited, with the time, while an agent still waits for vetoes.
 Status announce(HolderGroup& holders, const InvitedAgent& lost, const protocol::Parameters& next, bool wait,
                 const Operator& person) {
   const auto announcement = protocol::Announcement::of(next);
   std::int64_t not_before_ms = 0;
-  // One that fails does not keep the wait from beginning at the others.
+  // An agent that fails does not delay the others.
   Failures failures;
   for (HolderAgent* const agent : holders.reachable()) {
     if (agent->name() == lost.party()) continue;
@@ -41,7 +41,7 @@ Status announce(HolderGroup& holders, const InvitedAgent& lost, const protocol::
     }
     person.progress("announced at the " + agent->name() + " agent: it may begin at " +
                     utc_text(notice->not_before_ms));
-    // An agent counts for how long it ran, whatever its clock says.
+    // An agent counts its running time, whatever its clock says.
     not_before_ms = std::max({not_before_ms, notice->not_before_ms, now_ms() + notice->running_left_ms});
   }
   if (auto all = failures.status(); !all) return all;
@@ -56,7 +56,7 @@ Status announce(HolderGroup& holders, const InvitedAgent& lost, const protocol::
       "run the same command again then; meanwhile coprotect decrypt --recover opens what is urgent");
 }
 
-// Of what does not end the command yet.
+// For an error that does not end the command yet.
 void warn_with_hint(const Error& error, const Operator& person) {
   const std::string& text = error.message();
   const std::size_t end = text.find('\n');
@@ -64,15 +64,15 @@ void warn_with_hint(const Error& error, const Operator& person) {
   if (end != std::string::npos) person.progress("coprotect-provision: hint: " + text.substr(end + 1));
 }
 
-// Where the restored key comes to stand: in a new folder, or among the further keys of one that an earlier
-// restore left.
+// Where the restored key goes: into a new folder, or among the further keys of a folder that an earlier
+// restore made.
 struct Target {
   std::string name;                 // of its files
-  std::optional<Registry> company;  // of a further key: the folder with the client CA
+  std::optional<Registry> company;  // for a further key: the folder with the client CA
   OnboardingDirectory directory;
 };
 
-// As add-key calls the kit's administrator.
+// The name that add-key gives to the kit's administrator.
 Result<std::string> further_name(const RestoreOptions& options, const OpenedKit& kit) {
   const auto identity = protocol::client_identity(kit.administrator.certificate);
   if (!identity) return Error(identity.error()).in("recovery kit");
@@ -82,7 +82,7 @@ Result<std::string> further_name(const RestoreOptions& options, const OpenedKit&
   return name;
 }
 
-// Code::conflict if the folder has it already, or is another company's.
+// Code::conflict if the folder already has it, or belongs to another company.
 Status check_is_new(const Registry& company, const RestoreOptions& options, const std::string& name,
                     const OpenedKit& kit) {
   const std::string folder = "\"" + options.directory.string() + "\"";
@@ -116,7 +116,7 @@ Result<Target> open_target(const RestoreOptions& options, const OpenedKit& kit, 
   return Target{*std::move(name), std::optional(*std::move(company)), *std::move(directory)};
 }
 
-// A folder that is finished, or committed, says nothing of another key.
+// A finished or committed folder must not be used for another key.
 Status check_same_key(const OnboardingDirectory& directory, const OpenedKit& kit) {
   if (!directory.committed()) return Done{};
   const auto present = directory.kit();
@@ -130,7 +130,7 @@ Status check_same_key(const OnboardingDirectory& directory, const OpenedKit& kit
       "--dir in the place of --out restores a further key into the folder of the first");
 }
 
-// Nor is it of this handover if the new agent holds no share by it.
+// A folder whose bundle gives the invited agent no share is of another handover.
 Status check_holds(const OnboardingDirectory& directory, const Bundle& bundle, const InvitedAgent& invited) {
   if (bundle.parameters().position_of(invited.invitation().identity_certificate.key())) return Done{};
   return with_hint(Error(Code::conflict, "\"" + directory.final().string() +
@@ -139,7 +139,7 @@ Status check_holds(const OnboardingDirectory& directory, const Bundle& bundle, c
                    "move it away and run the command again");
 }
 
-// What the company's folder holds beside key and kit.
+// What the company's folder contains besides key and kit.
 struct People {
   const protocol::Certificate& ca;
   const protocol::SigningKey& ca_key;
@@ -156,7 +156,7 @@ Result<People> make_people(const RestoreOptions& options, const OpenedKit& kit,
   return People{ca, ca_key, *std::move(administrator), options.administrator};
 }
 
-// Writes what belongs to the key, but the kit.
+// Writes everything that belongs to the key except the kit.
 Status stage_key(const std::filesystem::path& folder, const std::string& name, const Bundle& next,
                  std::int64_t now_ms) {
   const std::string sheet = recovery_sheet(next, name + ".kit", now_ms);
@@ -189,7 +189,7 @@ Status stage_company(const std::filesystem::path& folder, const People& people, 
   return write_client_bundle(folder / "admin", next.tenant(), next.encoded());
 }
 
-// The new agent in the lost one's place. The order refers to `ca_key`.
+// Replaces the lost agent with the new one. The order refers to `ca_key`.
 HandoverOrder restored_order(const OpenedKit& kit, const protocol::SigningKey& ca_key, HolderGroup& holders,
                              InvitedAgent& invited) {
   const Bundle& now = holders.bundle();
@@ -199,7 +199,7 @@ HandoverOrder restored_order(const OpenedKit& kit, const protocol::SigningKey& c
                       .recovery_dealer = std::nullopt,
                       .blob = kit.kit.blob().encoded(),
                       .ca_key = &ca_key};
-  // Who takes the place of the company's own agent is the company's own.
+  // The successor of the company's own agent is the company's own.
   const HolderGroup::Member* const lost = holders.find(invited.party());
   if (lost != nullptr &&
       lost->agent->party().organisation.organisation_key() == now.parameters()->client_ca.key().bytes())
@@ -214,7 +214,7 @@ HandoverOrder restored_order(const OpenedKit& kit, const protocol::SigningKey& c
   return order;
 }
 
-// The handover that puts the new agent in the lost one's place, up to where all have confirmed it.
+// The handover that replaces the lost agent with the new one, up to all parties' confirmations.
 Result<Bundle> hand_over(const OpenedKit& kit, const protocol::SigningKey& ca_key, HolderGroup& holders,
                          InvitedAgent& invited, const Operator& person, Random& random) {
   const Bundle& now = holders.bundle();
@@ -233,7 +233,7 @@ Result<Bundle> hand_over(const OpenedKit& kit, const protocol::SigningKey& ca_ke
   return handover.next();
 }
 
-// Everything before the commit point, and the commit. `lists` is null for a further key.
+// Everything up to and including the commit. `lists` is null for a further key.
 Status make(const RestoreOptions& options, const OpenedKit& kit, const protocol::SigningKey& ca_key,
             const FoundLists* lists, HolderGroup& holders, std::span<InvitedAgent> invited, Target& target,
             const Operator& person, std::int64_t now_ms, Random& random) {
@@ -248,8 +248,7 @@ Status make(const RestoreOptions& options, const OpenedKit& kit, const protocol:
                             .parameters()
                             .position_of(invited.front().invitation().identity_certificate.key())
                             .has_value();
-  // Of a restore that came to its end all holders answer. Otherwise the invitation may be that of an agent
-  // that is left.
+  // After a completed restore all holders answer. Otherwise the invitation may be that of a remaining agent.
   if (restored)
     if (auto answer = holders.all_reachable(); !answer) return answer;
   auto next = restored ? Result<Bundle>(holders.bundle())
@@ -263,14 +262,14 @@ Status make(const RestoreOptions& options, const OpenedKit& kit, const protocol:
   if (auto staged = stage_company(staging, *people, *next, *lists, options, kit, *passphrase, now_ms, random);
       !staged)
     return staged;
-  // From here on this is the kit of the folder's first key: the next loss is undone with it alone.
+  // From here on this is the kit of the folder's first key: it alone recovers from the next loss.
   return target.directory.commit(protocol::RecoveryKit::seal(next->encoded(), kit.kit.blob(),
                                                              kit.kit.certificate(), kit.administrator.key,
                                                              &ca_key, kit.blob.recovery_key, random));
 }
 
-// Everything after the commit point, up to where the code is seen to open the new epoch's parts. May be
-// repeated. The key's newest bundle.
+// Everything after the commit point until the code is seen to open the new epoch's parts. May be repeated.
+// Returns the key's newest bundle.
 Result<Bundle> complete(const RestoreOptions& options, Target& target, const OpenedKit& kit,
                         std::span<InvitedAgent> invited, const Operator& person, Random& random) {
   OnboardingDirectory& directory = target.directory;
@@ -301,7 +300,7 @@ Result<Bundle> complete(const RestoreOptions& options, Target& target, const Ope
   const Leftover leftover{.committed = *bundle, .invited = invited, .lists = *std::move(lists), .keep = keep};
   const auto settled = settle(*holders, leftover, person, random);
   if (!settled) return settled.error();
-  // The key may also have gone on without it: then there is nothing to settle, and the folder is void.
+  // The key may also have continued without it. Then there is nothing to settle, and the folder is void.
   const bool completed = *settled == Settled::completed && bundle->extends(holders->bundle());
   if (!completed && !holders->bundle().extends(*bundle))
     return with_hint(Error(Code::conflict, "the handover was taken back meanwhile"),
@@ -316,9 +315,9 @@ Result<Bundle> complete(const RestoreOptions& options, Target& target, const Ope
   return holders->bundle().extends(*bundle) ? holders->bundle() : *bundle;
 }
 
-// It was only opened to deal, with the parts of the epoch before: whether it opens the new ones is what the
-// next loss depends on. The kit is put in its place only then. May be repeated. The agents whose parts
-// opened.
+// So far the code was only opened to deal, with the parts of the epoch before. The next loss depends on
+// whether it opens the new ones, so the kit is installed only after that. May be repeated. Returns the agents
+// whose parts opened.
 Result<std::vector<std::string>> finish(Target& target, const OpenedKit& kit, const Bundle& newest,
                                         const Operator& person, Random& random) {
   std::optional<ClientDirectory> restored;  // the first key's administrator
@@ -396,7 +395,7 @@ Status restore(const RestoreOptions& options, const Operator& person, std::int64
     if (auto allowed = check_quorums(holders->bundle(), *next, options.allow_quorum); !allowed)
       return allowed;
     const Status accepted = lists ? lists->check(options.lists) : Status(Done{});
-    // The time to object runs while people find out which lists are the newest.
+    // The waiting time runs while people find out which lists are the newest.
     const bool waits = options.wait && accepted;
     if (auto announced = announce(*holders, invited->front(), *next, waits, person); !announced) {
       if (!accepted) warn_with_hint(accepted.error(), person);

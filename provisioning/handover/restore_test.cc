@@ -9,7 +9,7 @@
 #include "provisioning/test_tenant.h"
 #include "swtpm-tests/harness/scratch.h"
 
-// What `restore` refuses before it asks an agent. Its way with agents is in swtpm-tests/lifecycle.
+// What `restore` rejects before it asks an agent. swtpm-tests/lifecycle tests it with agents.
 namespace coprotect::provisioning {
 namespace {
 
@@ -20,7 +20,7 @@ constexpr std::string_view kPassphrase = "the passphrase of the client CA";
 
 class RestoreTest : public testing::Test {
  protected:
-  // A kit with the name that its administrator has; with the client CA's key, as the first key's has it.
+  // A kit whose administrator has this name. It contains the client CA's key, like the first key's kit.
   RecoveryKit kit_of(const TestTenant& tenant, const std::string& name) const {
     auto blob = must(protocol::RecoveryBlob::seal_with(
         {8, 1, 1}, {1}, {2}, must(protocol::read_code(code_.reveal())), tenant.bundle.key_id(),
@@ -35,7 +35,7 @@ class RestoreTest : public testing::Test {
     must(write_durable(file, kit.encode(), kPrivateMode));
     return file;
   }
-  // A folder as a restore leaves it, as far as it is read.
+  // The parts of a restored folder that are read.
   void keep_company(const TestTenant& tenant) const {
     must(make_private_directory(folder_));
     must(write_durable(folder_ / "acme.bundle", tenant.bundle.encoded(), kPublicMode));
@@ -75,7 +75,7 @@ class RestoreTest : public testing::Test {
   const TestTenant other_;
 };
 
-// It would say that this key is restored, and have done nothing for it.
+// Otherwise it would report this key as restored without having done anything for it.
 TEST_F(RestoreTest, IntoTheFolderOfAnotherKeyIsAConflict) {
   const fs::path kit = keep(kit_of(other_, "rotation-1"), scratch_ / "kits" / "other.kit");
   for (const fs::path& present : {folder_ / ".onboarding" / "acme.kit", folder_ / "acme.kit"}) {

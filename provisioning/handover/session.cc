@@ -15,8 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// As often as one leftover can hide another, once more for acknowledgements that an agent lacks, and once
-// more without a distrusted agent.
+// One round for each leftover that can hide another, one more for acknowledgements that an agent lacks, and
+// one more without a distrusted agent.
 constexpr int kRounds = 6;
 
 Result<std::optional<protocol::Bundle>> committed_bundle(const KeyFolder& folder) {
@@ -28,8 +28,8 @@ Result<std::optional<protocol::Bundle>> committed_bundle(const KeyFolder& folder
   return std::optional(*std::move(bundle));
 }
 
-// A kit that a run committed is valid only if the key went on from its bundle. After another handover, or
-// once its own was taken back, it opens nothing.
+// A committed kit is valid only if the key continued from its bundle. After another handover, or after its
+// own was undone, it opens nothing.
 Status set_aside_if_void(KeyFolder& folder, const protocol::Bundle& committed, const protocol::Bundle& newest,
                          const Operator& person) {
   if (newest.extends(committed)) return Done{};
@@ -42,7 +42,7 @@ Status set_aside_if_void(KeyFolder& folder, const protocol::Bundle& committed, c
   return Done{};
 }
 
-// What an agent shows and the folder does not have yet: the handover may have been another tool's.
+// Stores acknowledgements that an agent shows and the folder lacks: another tool may have run the handover.
 Status keep_newest(KeyFolder& folder, const HolderGroup& holders) {
   const auto* const all_said = holders.acknowledgements();
   if (all_said == nullptr) return Done{};
@@ -101,20 +101,20 @@ Result<HolderGroup> settled_holders(KeyFolder& folder, std::span<InvitedAgent> i
     }
     const auto settled = settle(*holders, leftover, person, random);
     if (!settled && lost.empty()) return settled.error();
-    // What a lost agent keeps from its end is superseded by what replaces the agent.
+    // What a lost agent prevents from completing is superseded by its replacement.
     if (!settled) person.warn(settled.error().message());
     if (settled && *settled != Settled::completed && leftover.committed)
       if (auto aside = set_aside_if_void(folder, *leftover.committed, holders->bundle(), person); !aside)
         return std::move(aside).error();
     if (settled && *settled == Settled::completed) completed = holders->bundle().epoch();
     if (settled && *settled != Settled::nothing_left) continue;
-    // Nor does it count what the agent shows: a version that others took back, it may be.
+    // What that agent shows does not count either: it may be a version that the others undid.
     if (const auto* const member = holders->find(lost);
         !settled && distrusted.empty() && member && member->status) {
       distrusted = lost;
       continue;
     }
-    // What is not settled may be taken back, and the folder would have no way back from it.
+    // What is not settled may still be undone, and the folder could not go back.
     if (settled && holders->confirmed()) {
       if (auto renewed = folder.renew(holders->bundle()); !renewed) return std::move(renewed).error();
       if (auto kept_now = keep_newest(folder, *holders); !kept_now) return std::move(kept_now).error();

@@ -8,31 +8,31 @@
 
 namespace coprotect::provisioning {
 
-// What every command on an existing key is given.
+// The options of every command on an existing key.
 struct KeyOptions {
-  std::filesystem::path directory;  // that onboard made
+  std::filesystem::path directory;  // the one that onboard made
   std::string key;                  // a further key's name; empty for the first one
-  bool plan_only = false;           // say what would change, and change nothing
+  bool plan_only = false;           // says what would change, and changes nothing
   unsigned wait_seconds = 3600;     // how long the agents' operators have to approve
-  // What the operator says of quorums that are news (draft.h).
+  // The sentence that allows new quorums (draft.h).
   std::string allow_quorum = {};
 };
 
-// Invitations by file, of whichever agents. Code::denied for one that has expired.
+// Reads invitations of any agents from files. Code::denied for one that has expired.
 Result<std::vector<InvitedAgent>> read_invitations(const std::vector<std::filesystem::path>& files,
                                                    std::int64_t now_ms);
-// Null if there is none of that party.
+// Null if that party has none.
 InvitedAgent* invitation_of(std::span<InvitedAgent> invited, std::string_view party);
 
-// The agents of the folder's key with nothing unfinished between them: what an earlier run left is completed
-// or taken back first, and the folder renewed. Code::unavailable names an agent that this waits for, unless
-// `lost` is its name.
+// The agents of the folder's key, with no unfinished handover between them. It first completes or undoes what
+// an earlier run left, and renews the folder. Code::unavailable names an agent that is needed for this but
+// missing, unless it is `lost`.
 Result<HolderGroup> settled_holders(KeyFolder& folder, std::span<InvitedAgent> invited,
                                     const Operator& person, Random& random, std::string_view lost = {});
 
-// Who holds the key, line by line.
+// Prints who holds the key, line by line.
 void print_holders(const protocol::Bundle& bundle);
-// What a handover would do, in words.
+// Prints what a handover would do, in words.
 void print_plan(const protocol::Bundle& now, const protocol::Parameters& next);
 
 }  // namespace coprotect::provisioning

@@ -13,8 +13,8 @@ using protocol::Bundle;
 using protocol::HandoverTranscript;
 using protocol::Party;
 
-// The parties of the newest epoch, each as it can be asked: by a signed request, or, if it only just joins,
-// by its invitation.
+// The parties of the newest epoch, each with the way to ask it: by signed requests, or, if it is just
+// joining, by its invitation.
 Result<Completion> completion_of(HolderGroup& holders, const Bundle& newest, const Leftover& leftover) {
   Completion completion{.agents = {}, .leaving = {}, .lists = leftover.lists, .keep = leftover.keep};
   for (HolderGroup::Member& member : holders.members())
@@ -41,7 +41,7 @@ Result<Completion> completion_of(HolderGroup& holders, const Bundle& newest, con
   return completion;
 }
 
-// The bundle of a handover that everybody confirmed, though nobody could tell them so.
+// The bundle of a handover that all confirmed, but of which they could not be told.
 std::optional<Bundle> assemble(HolderGroup& holders, const HandoverTranscript& transcript,
                                std::span<InvitedAgent> invited) {
   std::vector<protocol::Signature> confirmations;
@@ -85,19 +85,19 @@ bool is_behind(const HolderGroup::Member& member, const Bundle& newest) {
          (member.status->unacknowledged || (member.holds_now && member.status->epoch < newest.epoch()));
 }
 
-// Says that it holds no share of the newest epoch, of which it is a party.
+// A party of the newest epoch that says that it holds no share of it.
 bool is_without_key(const HolderGroup::Member& member) {
   return member.holds_now && !member.status && member.status.error().code() == Code::not_found;
 }
 
-// Is in the newest epoch, and takes a void of it as long as it was not shown that all acknowledged it.
+// It is in the newest epoch, but accepts a void of it until it is shown that all acknowledged it.
 bool lacks_acknowledgements(const HolderGroup::Member& member, const Bundle& newest) {
   return member.status && member.holds_now && member.status->epoch == newest.epoch() &&
          newest.versions() > 0 && !protocol::check_acknowledged(newest, member.status->acknowledgements);
 }
 
-// Some have erased the epoch before, so nobody's word takes this one back: the others are shown what they
-// saw.
+// Some have erased the epoch before, so no statement can undo this one. The others are shown the
+// acknowledgements.
 Result<Settled> finish_acknowledged(HolderGroup& holders,
                                     const std::vector<protocol::Statement>& acknowledgements,
                                     const Operator& person) {
@@ -108,10 +108,10 @@ Result<Settled> finish_acknowledged(HolderGroup& holders,
   std::vector<HolderAgent*> leaving;
   for (HolderGroup::Member& member : holders.members()) {
     if (member.status && !is_behind(member, newest) && !lacks_acknowledgements(member, newest)) continue;
-    // Who prepared it and no more takes it by this; who took it back, by the acknowledgements alone.
+    // This activates an agent that only prepared. An agent that undid it needs only the acknowledgements.
     if (member.status && member.holds_now && member.status->epoch < newest.epoch())
       static_cast<void>(member.agent->activate(newest.newest()));
-    // Who is on another branch, or has no such key, may stay so for good: that is no reason to fail here.
+    // An agent on another branch, or without the key, may stay so permanently. That is no failure here.
     const bool must = member.holds_now && !member.on_other_branch && !is_without_key(member);
     (must ? staying : leaving).push_back(member.agent.get());
   }
@@ -120,7 +120,7 @@ Result<Settled> finish_acknowledged(HolderGroup& holders,
   return Settled::completed;
 }
 
-// If one of the parties took it back meanwhile, all others have to.
+// If a party undid it meanwhile, all others have to.
 Result<Settled> complete(HolderGroup& holders, const Bundle& newest, const Leftover& leftover,
                          const Operator& person, Random& random) {
   const auto completion = completion_of(holders, newest, leftover);
@@ -142,8 +142,8 @@ Result<Settled> complete(HolderGroup& holders, const Bundle& newest, const Lefto
   return take_back(holders, *plan, leftover, person);
 }
 
-// All are in the newest epoch, and nobody can show that all acknowledged it: they say so again. Nobody takes
-// it back for what one answers now.
+// All are in the newest epoch, but no agent can show that all acknowledged it. They acknowledge it again. No
+// answer given now can undo it.
 Result<Settled> gather_acknowledgements(HolderGroup& holders, const Leftover& leftover,
                                         const Operator& person, Random& random) {
   const auto completion = completion_of(holders, holders.bundle(), leftover);
@@ -153,7 +153,7 @@ Result<Settled> gather_acknowledgements(HolderGroup& holders, const Leftover& le
   return Settled::completed;
 }
 
-// What those who join know: a newer epoch, which then is committed, or one that they prepared.
+// What joining agents know: a newer epoch, which then is committed, or one that they prepared.
 struct Joiners {
   std::optional<Bundle> newer;
   std::vector<std::pair<InvitedAgent*, protocol::HandoverPlan>> prepared;
@@ -180,7 +180,7 @@ Result<Joiners> ask_joiners(const Bundle& newest, std::span<InvitedAgent> invite
   return joiners;
 }
 
-// Whom nobody else followed.
+// Clears joining agents that no other party followed.
 Status clear_joiners(const Joiners& joiners) {
   Failures failures;
   for (const auto& [agent, plan] : joiners.prepared)
@@ -188,8 +188,8 @@ Status clear_joiners(const Joiners& joiners) {
   return failures.status();
 }
 
-// What somebody prepared; nothing if nobody did. Who shows something else as that does not hide what others
-// prepared: the error names it if it is the only one.
+// The transcript that a member prepared. Nothing if there is none. A member that shows an invalid one does
+// not hide the others': the error names it only if there is no valid one.
 Result<std::optional<HandoverTranscript>> find_prepared(HolderGroup& holders) {
   const Bundle& newest = holders.bundle();
   std::optional<Error> wrong;
@@ -232,7 +232,8 @@ Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Ope
     return complete(holders, newest, leftover, person, random);
   }
 
-  // An agent that lied about two epochs tore one away from the rest: it is shown which of them counts.
+  // An agent that lied about two epochs separated another agent from the rest. That agent is shown which
+  // epoch is valid.
   const auto torn = std::ranges::find_if(holders.members(), [](const HolderGroup::Member& member) {
     return member.holds_now && member.on_other_branch;
   });

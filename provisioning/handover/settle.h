@@ -4,28 +4,28 @@
 
 namespace coprotect::provisioning {
 
-// What is known of an earlier run that may have left a handover unfinished.
+// What is known about an earlier run that may have left a handover unfinished.
 struct Leftover {
-  // Of a tool that confirmed a new recovery share and died: the bundle that it committed.
+  // From a tool that confirmed a new recovery share and died: the bundle that it committed.
   std::optional<protocol::Bundle> committed;
-  // The invitations at hand, for agents that join.
+  // The available invitations, for agents that join.
   std::span<InvitedAgent> invited;
   TenantLists lists;
-  // The epoch that an earlier call completed, at everybody and with success. Code::conflict names an agent
-  // that still says otherwise.
+  // The epoch that an earlier call completed successfully at all agents. Code::conflict names an agent that
+  // still contradicts that.
   std::optional<std::uint32_t> completed = std::nullopt;
-  // The epoch of the folder's bundle: all agents finished it, as far as this tool knows. Nobody's void takes
-  // it back, nor what came before.
+  // The epoch of the folder's bundle. All agents finished it, as far as this tool knows. No void can undo it
+  // or an earlier one.
   std::optional<std::uint32_t> finished = std::nullopt;
   KeepAcknowledgements keep = {};
 };
 enum class Settled { nothing_left, completed, taken_back };
-// Finishes what an earlier run left, or takes it back: the newest epoch at all its holders, or the epoch
-// before at all. Says what it does. Afterwards look() again. Code::conflict or Code::unavailable names who is
-// waited for.
+// Completes or undoes what an earlier run left: afterwards either all holders of the newest epoch use it, or
+// all holders of the epoch before use that one. Prints what it does. Call look() again afterwards.
+// Code::conflict or Code::unavailable names a missing party.
 Result<Settled> settle(HolderGroup& holders, const Leftover& leftover, const Operator& person,
                        Random& random);
-// Takes back what is prepared somewhere, even if all have confirmed it, for a tool that has to begin anew.
+// Undoes whatever is prepared anywhere, even if all have confirmed it, for a tool that must start over.
 Status take_back_prepared(HolderGroup& holders, std::span<InvitedAgent> invited, const Operator& person,
                           Random& random);
 

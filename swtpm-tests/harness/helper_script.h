@@ -11,7 +11,7 @@
 
 namespace coprotect::harness {
 
-// A shell script in the place of coprotect-token, for tests. It gets the channel as descriptor 3 and no
+// A shell script that replaces coprotect-token in tests. It gets the channel as descriptor 3 and no
 // environment.
 inline std::filesystem::path helper_script(const Scratch& scratch, const std::string& name,
                                            const std::string& body) {

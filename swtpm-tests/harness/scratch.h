@@ -5,7 +5,7 @@
 
 namespace coprotect::harness {
 
-// A test's own folder (0700), removed when it goes. Its path is short enough for Unix sockets in it.
+// A test's own folder (0700). The destructor removes it. Its path is short enough for Unix sockets in it.
 class Scratch {
  public:
   Scratch();

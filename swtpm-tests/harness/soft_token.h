@@ -6,18 +6,18 @@
 
 namespace coprotect::harness {
 
-// PKCS#11 tokens in software (SoftHSM2) in a folder of their own, with a configuration of their own. A
-// program finds them if SOFTHSM2_CONF is configuration().
+// Software PKCS#11 tokens (SoftHSM2) with their own folder and configuration. A program finds them if
+// SOFTHSM2_CONF is configuration().
 class SoftToken {
  public:
-  // Makes `folder` and a first token in it, whose PIN is written to a file.
+  // Creates `folder` and a first token in it. Writes the token's PIN to a file.
   explicit SoftToken(std::filesystem::path folder, std::string label = "coprotect",
                      std::string pin = "271828");
 
   std::filesystem::path configuration() const { return folder_ / "softhsm2.conf"; }
   // Sets SOFTHSM2_CONF in this process.
   void use() const;
-  // Makes a further token beside the first, with the same PIN.
+  // Creates another token beside the first, with the same PIN.
   void add(const std::string& label) const;
 
   // "pkcs11:token=…?module-path=…&pin-source=file:…"
@@ -27,17 +27,17 @@ class SoftToken {
   std::string uri_without_pin() const;
   std::filesystem::path pin_file() const { return folder_ / "pin"; }
 
-  // The URI with another module in place of SoftHSM2's: one that is SoftHSM2 and counts logins.
+  // The URI with another module instead of SoftHSM2's: it wraps SoftHSM2 and counts logins.
   static std::string counting_logins(std::string uri);
-  // How often somebody logged in through that module.
+  // The number of logins through that module.
   std::size_t logins() const;
-  // From now on a login through that module takes longer by this, before it begins.
+  // From now on, each login through that module is delayed by this time.
   void slow_down_logins(std::chrono::milliseconds by = std::chrono::milliseconds(500)) const;
   void speed_up_logins() const;
-  // Whether such a login came to its end.
+  // Whether a delayed login has completed.
   bool slow_login_ended() const;
 
-  // Takes the tokens out, and puts them back.
+  // Removes the tokens, and puts them back.
   void remove() const;
   void restore() const;
 

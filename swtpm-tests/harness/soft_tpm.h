@@ -7,21 +7,20 @@
 
 namespace coprotect::harness {
 
-// A TPM 2.0 in software (swtpm) on Unix sockets in a folder of its own. It serves from the moment the
-// constructor returns.
+// A software TPM 2.0 (swtpm) on Unix sockets in its own folder. It serves once the constructor has returned.
 class SoftTpm {
  public:
-  // Makes `folder` and starts a new TPM there.
+  // Creates `folder` and starts a new TPM there.
   explicit SoftTpm(std::filesystem::path folder);
 
   // "tpm:swtpm:path=…"
   std::string uri() const { return "tpm:" + tcti(); }
   std::string tcti() const { return "swtpm:path=" + socket_path(); }
 
-  // Pulls the plug. What is persistent in the TPM stays for the next start().
+  // Cuts the power. The TPM's persistent state remains for the next start().
   void kill() { process_ = Daemon(); }
   void start();
-  // Stops it answering, without closing its sockets; and lets it go on.
+  // Makes it stop answering without closing its sockets; resume() makes it continue.
   void hang();
   void resume();
 

@@ -20,14 +20,14 @@ class Agent {
   Agent(std::string role, std::filesystem::path folder, std::string url)
       : role_(std::move(role)), folder_(std::move(folder)), url_(std::move(url)) {}
 
-  // With faults, the twin that can die at a fault point is started; fault_at is COPROTECT_FAULT_AT, 0 for
-  // never. With programs, the one in this folder is.
+  // With faults, starts the twin that can die at a fault point; fault_at is COPROTECT_FAULT_AT, 0 for never.
+  // With `programs`, starts the program in that folder.
   struct Options {
     bool with_faults = false;
     long fault_at = 0;
-    bool lists_points = false;  // in fault_log(), from its start on
+    bool lists_points = false;  // in fault_log(), from its start
     std::filesystem::path programs = {};
-    std::vector<std::string> arguments = {};  // further ones
+    std::vector<std::string> arguments = {};  // additional ones
   };
   bool start(const Options& options);
   bool start() { return start(Options{}); }
@@ -37,15 +37,15 @@ class Agent {
   bool running() { return !daemon_.ended(); }
 
   const std::filesystem::path& folder() const { return folder_; }
-  // What it writes, in its folder (hsm/agent_folder.h, which a harness does not include).
+  // Its writable state in its folder (hsm/agent_folder.h, which a harness does not include).
   std::filesystem::path state() const { return folder_ / "state"; }
   const std::string& url() const { return url_; }
   std::filesystem::path log() const { return folder_.string() + ".log"; }
-  // Where its sandbox lets it write.
+  // Its sandbox allows writing there.
   std::filesystem::path fault_log() const { return state() / "faults"; }
   std::filesystem::path config() const { return folder_ / "agent.toml"; }
   std::filesystem::path invitation() const { return folder_ / "invitation"; }
-  // NAME=VALUE that its token's library needs.
+  // NAME=VALUE for its token's library.
   std::vector<std::string> environment;
 
  private:
@@ -55,26 +55,26 @@ class Agent {
   Daemon daemon_;
 };
 
-// A whole system in a scratch folder: a software TPM for the cloud, a SoftHSM2 token for the company, both
-// agents on a loopback address of this test's own. Gone with the object.
+// A complete system in a scratch folder: a software TPM for the cloud, a SoftHSM2 token for the company, and
+// both agents on a loopback address of this test. The destructor removes it.
 class System {
  public:
   struct Options {
     std::string suite = "p256";
     std::string tenant = "acme";
     unsigned hold_seconds = 300;
-    bool started = true;  // both agents run; without that nothing is onboarded
+    bool started = true;  // both agents run; otherwise nothing is onboarded
     bool onboarded = true;
     bool derive_key = false;       // a further key, "derive", of the same suite
     unsigned peer_seconds = 3600;  // how often the agents ask each other what they remember
-    // What stands under [policy] in both agents' configuration.
+    // The contents of [policy] in both agents' configuration.
     std::string policy = "";
-    // What stands under [policy.derive] in both agents' configuration; empty: no such table.
+    // The contents of [policy.derive] in both agents' configuration; empty: no such table.
     std::string derive_policy = "tenants = [\"acme\"]\n";
-    // The same under [policy.handover].
+    // The same for [policy.handover].
     std::string handover_policy = {};
   };
-  // Fails the calling test and leaves an unusable object if a step fails.
+  // If a step fails, it fails the calling test and leaves an unusable object.
   explicit System(const Options& options);
 
   static std::string ca_passphrase();
@@ -85,28 +85,29 @@ class System {
   // coprotect-provision onboard, with the code retyped as shown (after `change`).
   Finished onboard(const std::filesystem::path& provision = program("coprotect-provision"),
                    std::vector<std::string> environment = {}, std::string (*change)(std::string) = nullptr);
-  // Fresh invitations of both agents, then coprotect-provision add-key NAME. The code is retyped as shown,
-  // and kept in codes().
+  // Makes fresh invitations of both agents, then runs coprotect-provision add-key NAME. The code is retyped
+  // as shown, and stored in codes().
   Finished add_key(const std::string& name, const std::vector<std::string>& options,
                    const std::filesystem::path& provision = program("coprotect-provision"),
                    const std::vector<std::string>& environment = {});
-  // The same with the invitations that are there.
+  // The same with the existing invitations.
   Finished add_key_again(const std::string& name, const std::vector<std::string>& options,
                          const std::filesystem::path& provision = program("coprotect-provision"),
                          const std::vector<std::string>& environment = {});
   // The same, with the code that an earlier run showed.
   Finished add_key_by_code(const std::string& name, const std::vector<std::string>& options);
   Finished invite(const Agent& agent) const;
-  // An agent that holds nothing yet, with a token of its own: a TPM or, if not, a SoftHSM2 token. Running.
-  // One named cloud… is the provider's, whose organisation certifies it, or stands for itself.
+  // A running agent that holds nothing yet, with its own token: a TPM or else a SoftHSM2 token. One whose
+  // name begins with "cloud" is the provider's: the provider's organisation certifies it, or it is its own
+  // organisation.
   Agent& add_agent(const std::string& role, const std::string& name, bool tpm, bool of_provider = true);
-  // coprotect-provision for a change of who holds the key, with the passphrase of the client CA on descriptor
-  // 9 and, if a code is to be shown and retyped, a new code(); otherwise the present one on descriptor 8.
-  // Meanwhile the operators of `approving` approve each plan that their agents show them.
+  // Runs coprotect-provision for a change of holders. The passphrase of the client CA is on descriptor 9. If
+  // a code is to be shown and retyped, it becomes the new code(); otherwise the present one is on descriptor
+  // 8. Meanwhile the operators of `approving` approve each plan that their agents show them.
   Finished hand_over(std::vector<std::string> args, bool new_code = false,
                      const std::filesystem::path& provision = program("coprotect-provision"),
                      const std::vector<std::string>& environment = {});
-  // coprotect-provision rotate --name NAME, with fresh invitations, or with those that are there.
+  // coprotect-provision rotate --name NAME, with fresh invitations or, for rotate_again(), the existing ones.
   Finished rotate(const std::string& name, const std::vector<std::string>& options = {},
                   const std::filesystem::path& provision = program("coprotect-provision"),
                   const std::vector<std::string>& environment = {});
@@ -118,8 +119,7 @@ class System {
                      const std::vector<std::string>& options = {},
                      const std::filesystem::path& provision = program("coprotect-provision"),
                      const std::vector<std::string>& environment = {}) const;
-  // A new client, whose configuration names the further keys that there are; returns the path of its
-  // configuration.
+  // A new client whose configuration names all further keys. Returns the path of its configuration.
   std::filesystem::path add_client(const std::string& name, const std::vector<std::string>& options = {});
   Finished remove_client(const std::string& name, const std::vector<std::string>& options = {}) const;
   // `coprotect ARGS…` as the client with this configuration.
@@ -128,7 +128,7 @@ class System {
   // `coprotect decrypt --recover --kit …` with the code.
   Finished recover(const std::vector<std::string>& args) const;
 
-  // The agents whose operators approve; all, if it says nothing.
+  // The agents whose operators approve. All, if absent.
   std::optional<std::vector<const Agent*>> approving;
 
   Agent& cloud() { return *cloud_; }
@@ -141,16 +141,16 @@ class System {
   std::filesystem::path bundle() const { return out() / (options_.tenant + ".bundle"); }
   std::filesystem::path kit() const { return out() / (options_.tenant + ".kit"); }
   const std::string& code() const { return code_; }
-  // What a command is told from now on: the code that the last new one was to replace.
+  // Sets the code that later commands use: the one that the last new code was to replace.
   void keep_code(const std::string& code) { code_ = code; }
-  // Of a further key.
+  // For a further key.
   std::filesystem::path kit(const std::string& key) const { return key_folder(key) / (key + ".kit"); }
   std::filesystem::path bundle(const std::string& key) const { return key_folder(key) / (key + ".bundle"); }
   const std::string& code(const std::string& key) const { return codes_.at(key); }
   const Options& options() const { return options_; }
 
  private:
-  // A command that makes a further key, with the invitations that are there.
+  // A command that makes a further key, with the existing invitations.
   Command key_command(const std::vector<std::string>& command_line, const std::vector<std::string>& options,
                       const std::filesystem::path& provision,
                       const std::vector<std::string>& environment) const;
@@ -169,7 +169,7 @@ class System {
   std::unique_ptr<SoftToken> token_;
   std::unique_ptr<Agent> cloud_;
   std::unique_ptr<Agent> company_;
-  // An agent made later, and its token.
+  // An agent made later, with its token.
   struct Further {
     std::unique_ptr<SoftTpm> tpm;
     std::unique_ptr<SoftToken> token;
@@ -181,11 +181,12 @@ class System {
   std::map<std::string, std::string> codes_;  // of further keys
 };
 
-// Of the fault points that a process passed, one to a line of its COPROTECT_FAULT_LOG, the numbers of those
-// at which its death differs from that at the point before: one "before" an action right "after" another does
-// not.
+// The numbers of the fault points at which a process's death has a different effect than at the point before.
+// The log is a process's COPROTECT_FAULT_LOG, one point per line. A "before" of one action directly follows
+// the "after" of another, so it makes no difference.
 std::vector<long> deaths_that_differ(const std::string& fault_log);
-// Tests try some of them, each day others, unless COPROTECT_EVERY_POINT is set. Of every step-th the first.
+// Tests try some points, others each day, unless COPROTECT_EVERY_POINT is set. todays_first() is the first of
+// every step-th point.
 bool every_point_is_wanted();
 std::size_t todays_first(std::size_t step);
 

@@ -12,11 +12,11 @@
 
 namespace coprotect::harness {
 
-// Somebody on the network between two programs: takes connections at one address and carries them to another.
-// Addresses are "127.x.y.z:port"; a port of 0 lets the kernel choose.
+// A man in the middle between two programs: accepts connections at one address and forwards them to another.
+// Addresses are "127.x.y.z:port"; with port 0 the kernel chooses.
 class TcpProxy {
  public:
-  // Gets each piece of a connection as it came, and returns what is sent on in its place, in order. Called
+  // Receives each piece of a connection, and returns the pieces to forward instead, in order. It is called
   // from several threads, one for each direction of a connection.
   using Meddle = std::function<std::vector<Bytes>(Bytes piece)>;
 
@@ -27,11 +27,11 @@ class TcpProxy {
 
   std::uint16_t port() const { return port_; }
   int connections() const { return connections_; }
-  // All that came, in both directions.
+  // Everything received, in both directions.
   Bytes recorded() const;
-  // Of the pieces that come from now on; at first they pass as they are.
+  // Applies to pieces from now on. At first they pass unchanged.
   void meddle(Meddle meddle);
-  // Ends what is open; new connections are taken.
+  // Closes open connections. New ones are still accepted.
   void cut();
 
  private:

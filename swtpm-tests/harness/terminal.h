@@ -7,7 +7,7 @@
 
 namespace coprotect::harness {
 
-// A program with a terminal of its own, somebody's hands at it and somebody's eyes on it.
+// A program with its own terminal, on which the test types and reads.
 class OnTerminal {
  public:
   explicit OnTerminal(const std::vector<std::string>& arguments);
@@ -15,20 +15,20 @@ class OnTerminal {
   OnTerminal& operator=(const OnTerminal&) = delete;
   ~OnTerminal();
 
-  // Waits until the terminal shows this; false if it has not after 60 s, or the program ended before.
+  // Waits until the terminal shows this. False if it does not within 60 s, or the program ends first.
   bool shows(std::string_view text);
   void type(std::string_view keys) const;
-  // Whether the terminal shows what is typed.
+  // Whether the terminal echoes input.
   bool echoes() const;
-  // Waits for the program's end; its exit code.
+  // Waits for the program's end. Returns its exit code.
   int end();
-  // All that was ever shown.
+  // Everything that was ever shown.
   const std::string& screen() const { return screen_; }
 
  private:
   bool look();
 
-  int terminal_;  // the hands' and eyes' side
+  int terminal_;  // the test's side
   int device_;    // the program's side, kept so that its settings outlive the program
   Daemon program_;
   std::string screen_;
