@@ -70,6 +70,14 @@ class Peers {
     std::string missing;
   };
   Remembering remember(std::uint64_t seq) const;
+  // For the operator: when each peer last answered this agent or asked it, since the start.
+  struct Contact {
+    std::string name;
+    std::string url;
+    protocol::VerifyKey identity;
+    std::optional<std::int64_t> heard_ms;
+  };
+  std::vector<Contact> contacts() const;
   // Whether this agent had newer lists of the tenant, as peers remember, than its store has.
   bool had_newer_lists(const std::string& tenant) const;
   // Called in each transaction that says in the log that the store was put back: what waits in it begins
@@ -123,6 +131,7 @@ class Peers {
   Stage stage_ = Stage::current;
   std::int64_t requests_from_ms_ = 0;
   std::map<protocol::PublicKeyBytes, Digest> known_;  // the question that a peer keeps, as far as is known
+  std::map<protocol::PublicKeyBytes, std::int64_t> heard_ms_;
   std::map<protocol::PublicKeyBytes, std::uint64_t>
       remembered_;  // the entry up to which it remembers this log
 };

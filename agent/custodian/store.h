@@ -64,6 +64,9 @@ class Store {
   // Makes the file (0600) if there is none. Code::conflict if another process has it, or a newer program made
   // it; Code::altered if its tables are not those that this program makes, or it is damaged.
   static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file);
+  // A copy in memory of what a store has now, brought up to date: for looking at. The file, which an agent
+  // may be writing to, is not changed; without one the copy is a new store. Errors as for open().
+  static Result<std::unique_ptr<Store>> copy(const std::filesystem::path& file);
   ~Store();
 
   // Code::unavailable, too, if the store was altered while it was open.
@@ -87,6 +90,7 @@ class Store {
   Status execute(const char* sql);
   Result<std::int64_t> integer_pragma(const char* sql);
   sqlite3_stmt* statement(const char* sql);
+  Status bring_up_to_date(const std::filesystem::path& file);
   Status check_pages();
   // Whether all is as it was, at the beginning of a transaction. Code::altered if it is not.
   Status check_unaltered();

@@ -51,6 +51,8 @@ class TestAgent {
   Status try_open();
   void open();
   void close() { custodian_.reset(); }
+  // Looked at from outside, as `coprotect-agent check` does.
+  Result<std::unique_ptr<Custodian>> inspect() const;
   Custodian& custodian() { return *custodian_; }
 
   // Answered under the TLS certificate `peer` (DER). A chained request goes on through `carry`; without it
@@ -107,6 +109,7 @@ class TestAgent {
   std::function<Result<Bytes>(const Chain&)> carry;
 
  private:
+  Settings settings() const;
   hsm::Keyring keyring() const;
   std::function<std::future<bool>(const Notification&)> notifying() const;
 
