@@ -31,12 +31,11 @@ class LimitReport {
   void front_ended();
   // Into the log, at the next sweep.
   void ask() { asked_ = true; }
+  std::vector<LimitUse> uses();
   // Once a second.
   void sweep();
 
  private:
-  std::vector<LimitUse> uses();
-
   std::mutex mutex_;  // guards the next three
   ipc::Limits limits_;
   ipc::Usage usage_;  // of the present front
