@@ -32,12 +32,11 @@ class LimitReport {
   void front_ended();
   // Requests a report in the log at the next sweep.
   void ask() { asked_ = true; }
+  std::vector<LimitUse> uses();
   // Call once a second.
   void sweep();
 
  private:
-  std::vector<LimitUse> uses();
-
   std::mutex mutex_;  // guards the next three
   ipc::Limits limits_;
   ipc::Usage usage_;  // of the present front

@@ -2,30 +2,24 @@
 // these programs from its own folder: coprotect-front, which serves the network; coprotect-relay, which asks
 // other agents; and coprotect-token, which talks to the token.
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-
 #include <CLI/CLI.hpp>
+#include <iostream>
 
+#include "agent/check.h"
 #include "agent/custodian_sandbox.h"
 #include "agent/front_process.h"
 #include "agent/log.h"
 #include "agent/notifier.h"
 #include "agent/service.h"
+#include "agent/start_checks.h"
 #include "agent/starter/starter.h"
-#include "agent/text_file.h"
-#include "hsm/agent_folder.h"
-#include "hsm/erasure_holds.h"
+#include "agent/status.h"
 #include "hsm/helper_process.h"
 #include "hsm/sealed_keeper.h"
 #include "protocol/base/arena.h"
-#include "protocol/base/fd.h"
-#include "protocol/base/secret_file.h"
 
 namespace coprotect::agent {
 namespace {
@@ -34,59 +28,18 @@ namespace {
 // the PIN. EX_NOPERM of sysexits.h.
 constexpr int kPinRefused = 77;
 
-Result<protocol::Certificate> read_certificate(const std::filesystem::path& file) {
-  const auto pem = read_text_file(file);
-  if (!pem) return pem.error();
-  auto certificate = protocol::Certificate::parse_pem(bytes_of(*pem));
-  if (!certificate) return std::move(certificate).error().in("\"" + file.string() + "\"");
-  return certificate;
-}
-
-// An empty file means that the agent belongs to the company itself: the client CA certifies it.
-Result<std::optional<protocol::OrganisationCertificate>> read_organisation(
-    const std::filesystem::path& file) {
-  const auto encoded = read_text_file(file);
-  if (!encoded) return encoded.error();
-  if (encoded->empty()) return std::optional<protocol::OrganisationCertificate>();
-  auto certificate = protocol::OrganisationCertificate::parse(bytes_of(*encoded));
-  if (!certificate) return std::move(certificate).error().in("\"" + file.string() + "\"");
-  return std::optional(*std::move(certificate));
-}
-
 Result<std::unique_ptr<custodian::Custodian>> open_custodian(const Config& config,
                                                              const std::filesystem::path& programs) {
-  auto certificate = read_certificate(config.folder / "identity.pem");
-  if (!certificate) return std::move(certificate).error();
-  auto organisation = read_organisation(config.folder / "organisation");
-  if (!organisation) return std::move(organisation).error();
-  const hsm::Token token({.uri = config.token,
-                          .helper = programs / "coprotect-token",
-                          .refused_pin = config.state() / hsm::kRefusedPinFile});
-  auto keyring = hsm::Keyring::open(token, config.folder / "keyring");
-  if (!keyring) return std::move(keyring).error().in("keyring");
-  if (!(keyring->identity().public_key() == certificate->key()))
-    return Error(Code::altered, "identity.pem is not the certificate of the keyring's identity");
-  if (*organisation && (*organisation)->certified_key() != certificate->key().bytes())
-    return Error(Code::altered, "the file \"organisation\" certifies another agent than identity.pem");
+  auto identity = read_identity(config.folder);
+  if (!identity) return std::move(identity).error();
+  const hsm::Token token = token_of(config, programs);
+  auto keyring = open_keyring(config, token, *identity);
+  if (!keyring) return std::move(keyring).error();
   auto keeper = hsm::make_sealed_keeper(token.named(keyring->token_name()),
                                         config.state() / hsm::kEpochKeysFile, config.hold);
-  return custodian::Custodian::open(
-      {.role = config.role,
-       .url = config.url,
-       .identity_certificate = std::move(*certificate),
-       .organisation = *std::move(organisation),
-       .folder = config.folder,
-       .allow_recover = config.policy.recover,
-       .requests = config.policy.requests,
-       .allow_sole_holder = config.policy.sole_holder,
-       .agents_of_new_keys = config.policy.agents_of_new_keys,
-       .handover = {.delay_ms = std::chrono::milliseconds(config.policy.handover.delay).count(),
-                    .announced = config.policy.handover.announced,
-                    .notify = notifier(config.policy.handover.notify)},
-       .derive = config.policy.derive,
-       .destroy_wait = config.policy.destroy_wait,
-       .peers_every = config.peers_every},
-      std::move(*keyring), std::move(keeper));
+  auto settings = settings_of(config, *std::move(identity));
+  settings.handover.notify = notifier(config.policy.handover.notify);
+  return custodian::Custodian::open(std::move(settings), *std::move(keyring), std::move(keeper));
 }
 
 // Accepts a restored store on the operator's word, when no other agent can be asked about it.
@@ -129,59 +82,91 @@ Status confine(const Config& config) {
   return Done{};
 }
 
-// A missing file is not an error here: the front reports it, and it may appear later.
-Status check_tls_key(const std::filesystem::path& file) {
-  const Fd key(open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  return key ? is_kept_secret(key.get(), file.native()) : Status(Done{});
-}
-
-// Checks the folder's permissions. A user who can write there decides what the agent is, and can remove or
-// restore what it wrote.
-Status check_folder(const std::filesystem::path& folder) {
-  struct stat about {};
-  if (stat(folder.c_str(), &about) != 0) {
-    if (errno == ENOENT) return Done{};
-    return Error(Code::unavailable, "cannot look at \"" + folder.string() + "\": " + std::strerror(errno));
-  }
-  if ((about.st_mode & (S_IWGRP | S_IWOTH)) == 0) return Done{};
-  return Error(Code::malformed, "others may write to the agent's folder \"" + folder.string() +
-                                    "\": chmod go-w it, and consider what they may have changed");
-}
-
-// Checks that this user owns the state: otherwise the agent's own user could not read, at the next start,
-// what this process writes there.
-Status check_user(const std::filesystem::path& state) {
-  struct stat about {};
-  if (stat(state.c_str(), &about) != 0 || about.st_uid == geteuid()) return Done{};
-  return Error(Code::denied, "\"" + state.string() + "\" belongs to the user with the number " +
-                                 std::to_string(about.st_uid) + ": start the agent as that user");
+Result<std::filesystem::path> programs_folder() {
+  std::error_code failure;
+  auto folder = std::filesystem::read_symlink("/proc/self/exe", failure).parent_path();
+  if (failure) return Error(Code::internal, "cannot find the agent's own folder: " + failure.message());
+  return folder;
 }
 
 Status run(const std::filesystem::path& config_file, bool restored_is_accepted) {
   const auto config = Config::load(config_file);
   if (!config) return config.error();
-  for (const auto& folder :
-       {config->folder, hsm::state_of(config->folder), config->folder / hsm::ErasureHolds::kFolder})
+  for (const auto& folder : own_folders(*config))
     if (auto own = check_folder(folder); !own) return own;
-  if (auto user = check_user(hsm::state_of(config->folder)); !user) return user;
+  if (auto user = check_user(config->state()); !user) return user;
   if (auto kept = check_tls_key(config->tls.key); !kept) return kept;
-  std::error_code failure;
-  const auto programs = std::filesystem::read_symlink("/proc/self/exe", failure).parent_path();
-  if (failure) return Error(Code::internal, "cannot find the agent's own folder: " + failure.message());
-  const auto starter = begin_starter(*config, programs);
+  const auto programs = programs_folder();
+  if (!programs) return programs.error();
+  const auto starter = begin_starter(*config, *programs);
   if (!starter) return starter.error();
   const auto signals = Service::take_signals();
   if (!signals) return signals.error();
   if (auto confined = confine(*config); !confined) return confined;
-  const auto custodian = open_custodian(*config, programs);
+  const auto custodian = open_custodian(*config, *programs);
   if (!custodian) return custodian.error();
   if (const std::string damage = (*custodian)->damage(); !damage.empty())
     log_warning("the log is " + damage + ". Until then no destroyed key's shares are erased");
   if (restored_is_accepted)
     if (auto accepted = accept_restored(**custodian); !accepted) return accepted;
   log_info("coprotect-agent " COPROTECT_VERSION " for \"" + config->role + "\" at " + config->url);
-  Service service(*config, programs, **custodian, **starter);
+  Service service(*config, *programs, **custodian, **starter);
   return service.run(*signals);
+}
+
+Status run_status(const std::filesystem::path& config_file, bool as_json, int& exit_code) {
+  const auto config = Config::load(config_file);
+  if (!config) return config.error();
+  const std::int64_t now_ms = custodian::system_clock_ms();
+  const AgentStatus status = status_of(*config, now_ms);
+  std::cout << (as_json ? status.json : status.text) << std::flush;
+  exit_code = exit_code_of(status, now_ms);
+  return std::cout ? Status(Done{}) : Error(Code::unavailable, "cannot write to stdout");
+}
+
+int run_check(const std::filesystem::path& config_file) {
+  const auto programs = programs_folder();
+  const auto found =
+      programs ? check(config_file, *programs, custodian::system_clock_ms())
+               : std::vector<Finding>{{true, "programs", programs.error().message(), "mount /proc"}};
+  bool any_fault = false;
+  for (const Finding& finding : found) {
+    any_fault |= finding.is_fault;
+    std::cout << finding.line() << '\n';
+  }
+  if (!any_fault) std::cout << "no fault found\n";
+  std::cout << std::flush;
+  return any_fault || !std::cout ? 1 : 0;
+}
+
+struct Options {
+  std::filesystem::path config_file;
+  bool restored_is_accepted = false;
+  bool as_json = false;
+};
+
+void add_config_option(CLI::App& command, Options& options) {
+  command.add_option("--config", options.config_file, "the agent's agent.toml");
+}
+
+void add_options(CLI::App& app, Options& options) {
+  add_config_option(app, options);
+  app.add_flag("--accept-restored", options.restored_is_accepted,
+               "serve a store that was restored from a backup although no other agent is left to be heard");
+  app.set_version_flag("--version", "coprotect-agent " COPROTECT_VERSION);
+  app.require_subcommand(0, 1);
+  CLI::App& status = *app.add_subcommand("status", "show what a running agent holds and how it is");
+  status.footer(
+      "Exit status: 0 if the agent runs, 3 if it does not, 1 if it runs and its report is old or "
+      "cannot be read.\nThe agent writes the report every 15 s.");
+  add_config_option(status, options);
+  status.add_flag("--json", options.as_json, "for programs");
+  CLI::App& check = *app.add_subcommand("check", "find what would keep an agent from starting or working");
+  check.footer(
+      "Each line: \"fault:\" or \"note:\", the object, the cause, and the step that mends it.\n"
+      "Exit status: 0 if there is no fault, 1 if there is one. Nothing is changed. Run it as the "
+      "agent's user.");
+  add_config_option(check, options);
 }
 
 int main_of(int argc, char** argv) {
@@ -192,22 +177,26 @@ int main_of(int argc, char** argv) {
     log_error(locked.error().message());
     return 1;
   }
-  if (*locked == locked_memory::Kind::mlocked)
-    log_warning("the kernel has no memfd_secret: shares are in locked memory that root can read");
-  std::filesystem::path config_file;
-  bool restored_is_accepted = false;
+  Options options;
   CLI::App app("one party's CoProtect agent");
-  app.add_option("--config", config_file, "the agent's agent.toml")->required();
-  app.add_flag("--accept-restored", restored_is_accepted,
-               "serve a store that was restored from a backup although no other agent is left to be heard");
-  app.set_version_flag("--version", "coprotect-agent " COPROTECT_VERSION);
+  add_options(app, options);
   try {
     app.parse(argc, argv);
+    if (options.config_file.empty()) throw CLI::RequiredError("--config");
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
-  const auto done = run(config_file, restored_is_accepted);
-  if (done) return 0;
+  if (app.got_subcommand("check")) return run_check(options.config_file);
+  int exit_code = 0;
+  Status done = Done{};
+  if (app.got_subcommand("status")) {
+    done = run_status(options.config_file, options.as_json, exit_code);
+  } else {
+    if (*locked == locked_memory::Kind::mlocked)
+      log_warning("the kernel has no memfd_secret: shares are in locked memory that root can read");
+    done = run(options.config_file, options.restored_is_accepted);
+  }
+  if (done) return exit_code;
   log_error(done.error().message());
   return done.error().code() == Code::wrong_code ? kPinRefused : 1;
 }

@@ -24,7 +24,7 @@
 #include "agent/log.h"
 #include "agent/relay_process.h"
 #include "agent/supervisor_notice.h"
-#include "protocol/base/secret_file.h"
+#include "agent/tls_files.h"
 
 namespace coprotect::agent {
 namespace {
@@ -156,6 +156,8 @@ Service::Service(const Config& config, std::filesystem::path programs, custodian
       long_(worker_count(), waiting_limits(config.limits), kLongNiceness),
       health_(1, waiting_limits(config.limits)),
       limit_report_(config.limits, LimitReport::usual_file(), [this] { return uses_of_own(); }),
+      status_report_(config.state() / kStatusFile,
+                     [this] { return custodian_.overview(limit_report_.uses()); }),
       ready_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       front_("coprotect-front", [this] { return make_front(); }),
       relay_("coprotect-relay", [this] { return make_relay(); }),
@@ -236,7 +238,7 @@ void Service::sweep_custodian(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
-  std::string erasure, token, cut;  // as last logged
+  std::string erasure, token, cut, status;  // as last logged
   while (!wake.wait_for(lock, stop, kSweep, [&] { return stop.stop_requested(); })) {
     try {
       custodian_.sweep();
@@ -244,6 +246,7 @@ void Service::sweep_custodian(const std::stop_token& stop) {
       log_news(erasure, "erasure", custodian_.not_erased(), log_warning);
       log_news(token, "token", custodian_.token_notice(), log_error);
       log_news(cut, "archive of the log", custodian_.not_cut(), log_warning);
+      log_news(status, "status", status_report_.sweep(), log_warning);
     } catch (const std::exception&) {
       log_error("no memory for what is done once a second");
     }
@@ -306,7 +309,8 @@ Result<std::unique_ptr<ChildProcess>> Service::make_relay() {
       exchanges_.answered(std::move(answer));
   });
   if (!relay) return relay;
-  if (auto sent = send_tls_files(*(*relay)->channel()); !sent) return std::move(sent).error().in("relay");
+  if (auto sent = send_tls_files(*(*relay)->channel(), config_.tls); !sent)
+    return std::move(sent).error().in("relay");
   if (auto pinged = (*relay)->ping(pings()); !pinged) return std::move(pinged).error().in("relay");
   chains_.use((*relay)->channel());
   exchanges_.use((*relay)->channel());
@@ -396,18 +400,6 @@ void Service::on_signal(int number) {
   if (!stopping_) stop();
 }
 
-Status Service::send_tls_files(ipc::Channel& channel) const {
-  const Fd certificate(open(config_.tls.certificate.c_str(), O_RDONLY | O_CLOEXEC));
-  const Fd key(open(config_.tls.key.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!certificate || !key)
-    return Error(Code::not_found,
-                 "cannot open the TLS certificate or its key: " + std::string(std::strerror(errno)));
-  if (auto kept = is_kept_secret(key.get(), config_.tls.key.native()); !kept) return kept;
-  const std::array files{certificate.get(), key.get()};
-  if (!channel.send(ipc::encode_reload(), files)) channel.shutdown();  // its end will be seen
-  return Done{};
-}
-
 void Service::reload_limits() {
   const auto config = Config::load(config_.file);
   if (!config) return log_error("the old limits stay: " + config.error().message());
@@ -438,14 +430,14 @@ void Service::reload() {
   reload_limits();
   // A front that is not running reads the certificate when it starts, and READY=1 follows then.
   if (front_.process() != nullptr) {
-    if (auto sent = send_tls_files(*front_.process()->channel()); !sent) {
+    if (auto sent = send_tls_files(*front_.process()->channel(), config_.tls); !sent) {
       log_error("the old certificate stays: " + sent.error().message());
       notify_supervisor("READY=1");
       return;
     }
   }
   if (relay_.process() == nullptr) return;  // the next relay reads the new one
-  if (auto sent = send_tls_files(*relay_.process()->channel()); !sent)
+  if (auto sent = send_tls_files(*relay_.process()->channel(), config_.tls); !sent)
     log_error("relay: " + sent.error().message());
 }
 

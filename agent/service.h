@@ -18,6 +18,7 @@
 #include "agent/kept_process.h"
 #include "agent/limit_report.h"
 #include "agent/starter/starter.h"
+#include "agent/status_report.h"
 #include "agent/workers.h"
 
 namespace coprotect::agent {
@@ -48,8 +49,6 @@ class Service {
   // Rereads [limits] of agent.toml. Keeps the previous limits if the file cannot be read or the front could
   // not enforce the new ones.
   void reload_limits();
-  // Sends the frame that carries the opened TLS certificate and key.
-  Status send_tls_files(ipc::Channel& channel) const;
   // Queues a call from the front, or refuses it.
   void take(std::shared_ptr<ipc::Channel> channel, ipc::Call call);
   std::optional<Status> turn(const Fd& signals);
@@ -87,6 +86,7 @@ class Service {
   std::shared_ptr<ipc::Channel> trust_channel_;
 
   LimitReport limit_report_;
+  StatusReport status_report_;
 
   Fd ready_event_;
   KeptProcess front_;

@@ -2,12 +2,12 @@
 
 #include <iostream>
 
+#include "protocol/base/in_groups.h"
 #include "provisioning/ceremony.h"
 #include "provisioning/clock.h"
 #include "provisioning/credential.h"
 #include "provisioning/further_keys.h"
 #include "provisioning/handover/code_opening.h"
-#include "provisioning/in_groups.h"
 #include "provisioning/invitations.h"
 #include "provisioning/onboarding_directory.h"
 #include "provisioning/recovery_sheet.h"

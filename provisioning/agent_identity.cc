@@ -4,9 +4,9 @@
 
 #include "hsm/agent_folder.h"
 #include "hsm/token_label.h"
+#include "protocol/base/in_groups.h"
 #include "protocol/crypto/hash.h"
 #include "provisioning/durable.h"
-#include "provisioning/in_groups.h"
 
 namespace coprotect::provisioning {
 namespace {

@@ -156,11 +156,6 @@ Result<std::set<protocol::KeyId>> known_keys(const fs::path& store) {
   return keys;
 }
 
-bool is_in_use(const fs::path& store) {
-  const Fd lock(open((store.string() + ".lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  return lock && flock(lock.get(), LOCK_SH | LOCK_NB) != 0;
-}
-
 Result<StoredLog> StoredLog::open(const fs::path& store) {
   auto database = open_store(store, SQLITE_OPEN_READONLY);
   if (!database) return std::move(database).error();

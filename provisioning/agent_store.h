@@ -5,6 +5,7 @@
 #include <functional>
 #include <set>
 
+#include "hsm/store_in_use.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 #include "protocol/file/header.h"
@@ -28,8 +29,7 @@ Result<bool> has_keys(const std::filesystem::path& store);
 // The keys for which it has a row, in any state. Empty if there is no store yet.
 Result<std::set<protocol::KeyId>> known_keys(const std::filesystem::path& store);
 
-// Whether an agent runs on a store. Creates and changes nothing.
-bool is_in_use(const std::filesystem::path& store);
+using hsm::is_in_use;
 
 // The log in a store to which its agent may be writing: one consistent state, for this object's lifetime.
 class StoredLog {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "protocol/base/in_groups.h"
 #include "protocol/crypto/hash.h"
-#include "provisioning/in_groups.h"
 #include "provisioning/organisation.h"
 
 namespace coprotect::provisioning {

@@ -2,10 +2,10 @@
 
 #include <iostream>
 
+#include "protocol/base/in_groups.h"
 #include "provisioning/client_directory.h"
 #include "provisioning/clock.h"
 #include "provisioning/handover/code_opening.h"
-#include "provisioning/in_groups.h"
 #include "provisioning/invitations.h"
 #include "provisioning/new_key.h"
 #include "provisioning/onboarding_directory.h"

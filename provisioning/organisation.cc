@@ -2,11 +2,11 @@
 
 #include <iostream>
 
+#include "protocol/base/in_groups.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/x509/issue.h"
 #include "provisioning/clock.h"
 #include "provisioning/durable.h"
-#include "provisioning/in_groups.h"
 #include "provisioning/report.h"
 
 namespace coprotect::provisioning {

@@ -2,8 +2,8 @@
 
 #include <sstream>
 
+#include "protocol/base/in_groups.h"
 #include "provisioning/clock.h"
-#include "provisioning/in_groups.h"
 
 namespace coprotect::provisioning {
 namespace {

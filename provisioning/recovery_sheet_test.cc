@@ -2,7 +2,7 @@
 
 #include <sstream>
 
-#include "provisioning/in_groups.h"
+#include "protocol/base/in_groups.h"
 #include "provisioning/test_tenant.h"
 
 namespace coprotect::provisioning {

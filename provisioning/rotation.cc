@@ -3,10 +3,10 @@
 #include <iostream>
 
 #include "protocol/base/fault.h"
+#include "protocol/base/in_groups.h"
 #include "provisioning/add_key.h"
 #include "provisioning/clock.h"
 #include "provisioning/further_keys.h"
-#include "provisioning/in_groups.h"
 #include "provisioning/invitations.h"
 #include "provisioning/key_states.h"
 #include "provisioning/report.h"

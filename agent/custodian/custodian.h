@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "agent/custodian/caps.h"
 #include "agent/custodian/ceremonies.h"
@@ -41,6 +42,11 @@ class Custodian {
   static Result<std::unique_ptr<Custodian>> open(Settings settings, hsm::Keyring keyring,
                                                  std::unique_ptr<hsm::ShareKeeper> keeper);
 
+  // The same of a copy of the store, for looking at: store, token and files stay as they are. It answers
+  // nobody, and must not be swept.
+  static Result<std::unique_ptr<Custodian>> inspect(Settings settings, hsm::Keyring keyring,
+                                                    std::unique_ptr<hsm::ShareKeeper> keeper);
+
   // If the caller disconnects or its time is over, a request that opens files or derives stops before its
   // next item.
   Answer answer(const ipc::Call& call, const Interest& caller = Interest());
@@ -68,6 +74,14 @@ class Custodian {
   // Which log entries are damaged, and how to repair them; empty if none are.
   std::string damage() const { return log_.damage(); }
 
+  // What the operator is shown, as JSON, with these uses of limits (custodian_overview.cc). No secret.
+  std::string overview(std::span<const LimitUse> limits);
+  // Whether something was sealed with the token, as far as the store knows.
+  Result<hsm::Sealed> sealed_before();
+  // The time of the log's newest entry; none while it is empty. Code::unavailable if the store cannot be
+  // used.
+  Result<std::optional<std::int64_t>> newest_entry_ms();
+
   // For tests that fill the disk.
   Store& store() { return *store_; }
 
@@ -76,7 +90,6 @@ class Custodian {
             std::unique_ptr<Store> store);
   Status load();
   Status begin_store();
-  Result<hsm::Sealed> sealed_before();
 
   // The outcome of a call that was judged.
   struct Outcome {
@@ -129,6 +142,8 @@ class Custodian {
   Result<Bytes> put_key_list(const ipc::Call& call, const Peer& peer);
   Bytes receipt(protocol::ListKind kind, ByteView list) const;
   Bytes health(const Peer& peer);
+  // Of the active keys that `shown` accepts.
+  Health::Facts facts(const std::function<bool(const Key&)>& shown);
   // Erases what is due.
   Status erase();
   // Checks whether keys whose last use failed work again.

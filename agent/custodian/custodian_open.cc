@@ -57,6 +57,23 @@ Result<std::unique_ptr<Custodian>> Custodian::open(Settings settings, hsm::Keyri
   return custodian;
 }
 
+Result<std::unique_ptr<Custodian>> Custodian::inspect(Settings settings, hsm::Keyring keyring,
+                                                      std::unique_ptr<hsm::ShareKeeper> keeper) {
+  auto store = Store::copy(settings.state() / "store.db");
+  if (!store) return std::move(store).error();
+  auto custodian = std::unique_ptr<Custodian>(
+      new Custodian(std::move(settings), std::move(keyring), std::move(keeper), *std::move(store)));
+  if (auto loaded = custodian->load(); !loaded) return std::move(loaded).error();
+  return custodian;
+}
+
+Result<std::optional<std::int64_t>> Custodian::newest_entry_ms() {
+  const auto transaction = store_->begin();  // which guards it
+  if (!transaction) return transaction.error();
+  const auto head = log_.head();
+  return head ? std::optional(head->time_ms) : std::nullopt;
+}
+
 // A row exists once its share was sealed, and remains, or is due for erasure, as long as the share does.
 Result<hsm::Sealed> Custodian::sealed_before() {
   if (!keys_.empty()) return hsm::Sealed::before;

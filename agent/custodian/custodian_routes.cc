@@ -188,6 +188,10 @@ Result<Bytes> Custodian::route(const ipc::Call& call, const Peer& peer) {
 }
 
 Bytes Custodian::health(const Peer& peer) {
+  return health_.report(facts([&](const Key& key) { return peer.may_read(key); }), settings_.now_ms());
+}
+
+Health::Facts Custodian::facts(const std::function<bool(const Key&)>& shown) {
   Health::Facts facts;
   const auto newest = peers_.check();
   if (!newest) facts.store = newest.error().message();
@@ -200,7 +204,7 @@ Bytes Custodian::health(const Peer& peer) {
   Oldest parts;
   Oldest code;
   for (const auto& key : keys_.all_active()) {
-    if (!peer.may_read(*key) || key->erased()) continue;
+    if (!shown(*key) || key->erased()) continue;
     ++facts.keys;
     drill.add(drills_.last_passed_ms(key->key_id()));
     const auto condition = conditions_.of(*key);
@@ -222,7 +226,7 @@ Bytes Custodian::health(const Peer& peer) {
   facts.last_drill_ms = drill.get();
   facts.parts_verified_ms = parts.get();
   facts.code_opened_ms = code.get();
-  return health_.report(facts, settings_.now_ms());
+  return facts;
 }
 
 Result<Bytes> Custodian::bundle(const ipc::Call& call, const Peer& peer) const {

@@ -1,5 +1,8 @@
 #include "agent/custodian/invitations.h"
 
+#include <algorithm>
+#include <system_error>
+
 #include "hsm/durable_file.h"
 #include "protocol/base/reader.h"
 
@@ -26,6 +29,20 @@ Result<OwnInvitation> Invitations::find(const protocol::InvitationId& id) const 
   if (!secret || !expires || (!tenant.empty() && !protocol::valid_tenant(tenant)))
     return Error(Code::altered, "invitation " + name + " is not one");
   return OwnInvitation{Secret::copy_of(*secret), static_cast<std::int64_t>(*expires), std::move(tenant)};
+}
+
+std::map<protocol::InvitationId, Result<OwnInvitation>> Invitations::all() const {
+  std::map<protocol::InvitationId, Result<OwnInvitation>> found;
+  std::error_code failure;
+  for (std::filesystem::directory_iterator entry(folder_, failure), end;
+       !failure && entry != end && found.size() < kMostListed; entry.increment(failure)) {
+    const auto named = from_hex(entry->path().filename().string());
+    protocol::InvitationId id{};
+    if (!named || named->size() != id.size()) continue;
+    std::ranges::copy(*named, id.begin());
+    found.emplace(id, find(id));
+  }
+  return found;
 }
 
 }  // namespace coprotect::agent::custodian

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 
 #include "hsm/keyring.h"
 #include "protocol/message/invitation.h"
@@ -23,6 +24,9 @@ class Invitations {
 
   // Code::not_found if none was issued under this id, Code::altered if its file was changed.
   Result<OwnInvitation> find(const protocol::InvitationId& id) const;
+  // Each file that is named by an id: the invitation, or why it cannot be read. At most kMostListed.
+  std::map<protocol::InvitationId, Result<OwnInvitation>> all() const;
+  static constexpr std::size_t kMostListed = 1'000;
 
  private:
   std::filesystem::path folder_;

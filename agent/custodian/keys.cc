@@ -288,6 +288,10 @@ std::vector<KeyPtr> Keys::all_published() const {
   return all([](KeyState state) { return state != KeyState::prepared; });
 }
 
+std::vector<KeyPtr> Keys::all_rows() const {
+  return all([](KeyState) { return true; });
+}
+
 bool Keys::empty() const {
   const std::shared_lock lock(mutex_);
   return keys_.empty();

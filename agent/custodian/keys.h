@@ -107,6 +107,8 @@ class Keys {
   std::vector<KeyPtr> all_with_shares() const;
   // All keys whose clients may connect: not those that are only prepared.
   std::vector<KeyPtr> all_published() const;
+  // In all epochs and states, ascending.
+  std::vector<KeyPtr> all_rows() const;
   bool empty() const;
   // Code::conflict if the tenant has an active key under another client CA.
   Status check_authority(const std::string& tenant, const protocol::Certificate& client_ca) const;

@@ -69,6 +69,7 @@ void LastUses::note(const protocol::KeyId& key_id, const std::optional<Error>& f
     entry = {.state = {.since_ms = now_ms, .failure = {}},
              .look_ms = now_ms + kFirstLookMs,
              .pause_ms = kFirstLookMs};
+  entry.state.last_ms = now_ms;
   entry.state.failure = failure ? told(*failure).message() : std::string();
 }
 

@@ -17,8 +17,9 @@ namespace coprotect::agent::custodian {
 class LastUses {
  public:
   struct State {
-    std::int64_t since_ms;  // since when it works or fails
-    std::string failure;    // empty: the last use worked; without paths
+    std::int64_t since_ms;     // since when it works or fails
+    std::string failure;       // empty: the last use worked; without paths
+    std::int64_t last_ms = 0;  // when the last use was
   };
 
   void note(const protocol::KeyId& key_id, const std::optional<Error>& failure, std::int64_t now_ms);

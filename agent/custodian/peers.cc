@@ -230,12 +230,27 @@ Result<PeerHeard> Peers::heard(const PeerQuestion& asked, ByteView encoded) {
     if (auto noted = note_quiet(); !noted) return std::move(noted).error();
   const std::lock_guard lock(mutex_);
   known_[asked.peer] = known;
+  heard_ms_[asked.peer] = settings_.now_ms();
   return heard;
 }
 
 void Peers::note_remembered(const protocol::PeerQuestion& question) {
   const std::lock_guard lock(mutex_);
   remembered_[question.asked] = question.state.head ? question.state.head->seq : 0;
+}
+
+std::vector<Peers::Contact> Peers::contacts() const {
+  std::vector<Contact> found;
+  const auto all = parties();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [identity, peer] : all) {
+    const auto heard = heard_ms_.find(identity);
+    found.push_back({.name = peer.party->name,
+                     .url = peer.party->url,
+                     .identity = peer.party->identity_key,
+                     .heard_ms = heard == heard_ms_.end() ? std::nullopt : std::optional(heard->second)});
+  }
+  return found;
 }
 
 Peers::Remembering Peers::remember(std::uint64_t seq) const {
@@ -390,6 +405,10 @@ Result<Bytes> Peers::answer(ByteView encoded, ByteView tls_certificate) {
   if (!shown || !protocol::verify_client_chain(std::span(&*shown, 1),
                                                *peer->second.party->identity_certificate, settings_.now_ms()))
     return Error(Code::denied, "the question did not come from the agent that signed it");
+  {
+    const std::lock_guard lock(mutex_);
+    heard_ms_[question->asker] = settings_.now_ms();
+  }
 
   auto transaction = store_.begin();
   if (!transaction) return std::move(transaction).error();

@@ -72,6 +72,14 @@ class Peers {
     std::string missing;
   };
   Remembering remember(std::uint64_t seq) const;
+  // For the operator: when each peer last answered this agent or asked it, since the start.
+  struct Contact {
+    std::string name;
+    std::string url;
+    protocol::VerifyKey identity;
+    std::optional<std::int64_t> heard_ms;
+  };
+  std::vector<Contact> contacts() const;
   // Whether peers remember that this agent had newer lists of the tenant than its store has.
   bool had_newer_lists(const std::string& tenant) const;
   // Called in each transaction that logs a rollback of the store: the waits in it begin again. Returns how
@@ -129,6 +137,7 @@ class Peers {
   Stage stage_ = Stage::current;
   std::int64_t requests_from_ms_ = 0;
   std::map<protocol::PublicKeyBytes, Digest> known_;  // the question that each peer stores, as far as known
+  std::map<protocol::PublicKeyBytes, std::int64_t> heard_ms_;
   std::map<protocol::PublicKeyBytes, std::uint64_t>
       remembered_;  // the last entry of this log that each remembers
 };

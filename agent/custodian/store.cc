@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <chrono>
+#include <cstring>
+#include <thread>
 
 #include "agent/custodian/schema.h"
 #include "protocol/file/utc_time.h"
@@ -18,7 +21,70 @@ constexpr const char* kSettings =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;";
 constexpr int kBusyTimeoutMs = 5'000;
 
+using Database = Owned<sqlite3, sqlite3_close_v2>;
+
+// Who asks whether an agent runs has the lock for a moment (hsm/store_in_use.h).
+bool lock_exclusively(int fd) {
+  constexpr int kTries = 20;
+  for (int tries = 1; flock(fd, LOCK_EX | LOCK_NB) != 0; ++tries) {
+    if (tries == kTries) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+// A name as a part of a URI (https://www.sqlite.org/uri.html).
+std::string escaped(const std::filesystem::path& file) {
+  std::string text;
+  for (const char c : file.string()) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || std::strchr("/._-", c) != nullptr)
+      text += c;
+    else
+      text += "%" + to_hex(bytes_of(std::string_view(&c, 1)));
+  }
+  return text;
+}
+
+// A WAL store that nobody uses has no journal, and SQLite would make one beside it to read it.
+Result<Database> open_for_reading(const std::filesystem::path& file) {
+  const bool at_rest = !std::filesystem::exists(file.string() + "-wal");
+  const std::string uri =
+      "file:" + escaped(std::filesystem::absolute(file)) + "?mode=ro" + (at_rest ? "&immutable=1" : "");
+  Database database;
+  const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  if (sqlite3_open_v2(uri.c_str(), out(database), flags, nullptr) != SQLITE_OK)
+    return Error(Code::unavailable, "cannot open store \"" + file.string() + "\"");
+  sqlite3_busy_timeout(database.get(), kBusyTimeoutMs);
+  if (auto hard = harden(database.get()); !hard) return std::move(hard).error();
+  return database;
+}
+
 }  // namespace
+
+Result<std::unique_ptr<Store>> Store::copy(const std::filesystem::path& file) {
+  Database database;
+  if (sqlite3_open_v2(":memory:", out(database), SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr) !=
+      SQLITE_OK)
+    return Error(Code::unavailable, "store: cannot open a database in memory");
+  struct stat about {};
+  const bool exists = lstat(file.c_str(), &about) == 0;
+  if (exists && !S_ISREG(about.st_mode))
+    return Error(Code::altered, "store \"" + file.string() + "\" is not a regular file");
+  if (exists) {
+    const auto source = open_for_reading(file);
+    if (!source) return source.error();
+    sqlite3_backup* const copying = sqlite3_backup_init(database.get(), "main", source->get(), "main");
+    const int copied = copying == nullptr ? SQLITE_ERROR : sqlite3_backup_step(copying, -1);
+    sqlite3_backup_finish(copying);
+    if (copied != SQLITE_DONE)
+      return Error(copied == SQLITE_NOTADB || copied == SQLITE_CORRUPT ? Code::altered : Code::unavailable,
+                   "cannot read store \"" + file.string() + "\": " + sqlite3_errstr(copied));
+  }
+  auto store = std::unique_ptr<Store>(new Store(-1, std::move(database)));
+  if (auto hard = harden(store->database_.get()); !hard) return std::move(hard).error();
+  if (auto sound = store->bring_up_to_date(file); !sound) return std::move(sound).error();
+  return store;
+}
 
 Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& file) {
   // The lock excludes a second agent, whose view of the log's end would differ. SQLite gives its files the
@@ -26,7 +92,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& file) {
   const std::string lock_name = file.string() + ".lock";
   const int lock = ::open(lock_name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (lock < 0) return Error(Code::unavailable, "cannot open \"" + lock_name + "\"");
-  if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_exclusively(lock)) {
     close(lock);
     return Error(Code::conflict, "store \"" + file.string() + "\": in use by another agent");
   }
@@ -41,17 +107,20 @@ Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& file) {
   sqlite3_busy_timeout(store->database_.get(), kBusyTimeoutMs);
   if (auto hard = harden(store->database_.get()); !hard) return std::move(hard).error();
   if (auto set = store->execute(kSettings); !set) return std::move(set).error();
-  if (auto current = bring_up_to_date(store->database_.get()); !current)
-    return std::move(current).error().in("\"" + file.string() + "\"");
-  if (auto sound = store->check_pages(); !sound)
-    return std::move(sound).error().in("\"" + file.string() + "\"");
+  if (auto sound = store->bring_up_to_date(file); !sound) return std::move(sound).error();
   return store;
+}
+
+Status Store::bring_up_to_date(const std::filesystem::path& file) {
+  auto sound = custodian::bring_up_to_date(database_.get());
+  if (sound) sound = check_pages();
+  return sound ? sound : Status(std::move(sound).error().in("\"" + file.string() + "\""));
 }
 
 Store::~Store() {
   statements_.clear();
   database_.reset();
-  close(lock_file_);
+  if (lock_file_ >= 0) close(lock_file_);
 }
 
 // Checks that the indices agree with their tables, and that no page belongs to two of them.
@@ -117,6 +186,7 @@ std::optional<std::vector<Store::FileId>> Store::file_ids() const {
 // SQLite continues with the files that it opened, wherever they are now. What it writes into a renamed or
 // removed file is lost.
 Status Store::check_files() {
+  if (lock_file_ < 0) return Done{};  // a copy in memory
   const Error moved(Code::altered, "store: its files were moved or replaced while the agent ran");
   const auto now = file_ids();
   if (!now) return moved;

@@ -65,6 +65,9 @@ class Store {
   // Creates the file (0600) if there is none. Code::conflict if another process has it open or a newer
   // program made it; Code::altered if its tables are not those that this program makes, or it is damaged.
   static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file);
+  // A copy in memory of what a store has now, brought up to date: for looking at. The file, which an agent
+  // may be writing to, is not changed; without one the copy is a new store. Errors as for open().
+  static Result<std::unique_ptr<Store>> copy(const std::filesystem::path& file);
   ~Store();
 
   // Code::unavailable also if the store was altered while it was open.
@@ -89,6 +92,7 @@ class Store {
   Status execute(const char* sql);
   Result<std::int64_t> integer_pragma(const char* sql);
   sqlite3_stmt* statement(const char* sql);
+  Status bring_up_to_date(const std::filesystem::path& file);
   Status check_pages();
   // Checks at the beginning of a transaction that nothing was altered. Code::altered otherwise.
   Status check_unaltered();

@@ -3,11 +3,11 @@
 #include <iostream>
 #include <set>
 
+#include "protocol/base/in_groups.h"
 #include "protocol/base/text.h"
 #include "protocol/crypto/hash.h"
 #include "protocol/handover/transcript.h"
 #include "provisioning/clock.h"
-#include "provisioning/in_groups.h"
 #include "provisioning/report.h"
 
 namespace coprotect::provisioning {

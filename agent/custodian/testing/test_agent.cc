@@ -145,26 +145,35 @@ std::function<std::future<bool>(const Notification&)> TestAgent::notifying() con
   };
 }
 
-Status TestAgent::try_open() {
-  Settings settings{
-      .role = role_,
-      .url = url(),
-      .identity_certificate = *identity_certificate_,
-      .organisation = organisation,
-      .folder = folder_,
-      .allow_recover = allow_recover,
-      .requests = requests,
-      .allow_sole_holder = allow_sole_holder,
-      .agents_of_new_keys = agents_of_new_keys,
-      .handover = {.delay_ms = handover_delay_ms, .announced = announced, .notify = notifying()},
-      .derive = derive,
-      .destroy_wait = destroy_wait,
-      .now_ms = [clock = clock_] { return clock->now_ms.load(); },
-      .steady_ms = [clock = clock_] { return clock->now_ms - clock->set_forward_ms; }};
+Settings TestAgent::settings() const {
+  return {.role = role_,
+          .url = url(),
+          .identity_certificate = *identity_certificate_,
+          .organisation = organisation,
+          .folder = folder_,
+          .allow_recover = allow_recover,
+          .requests = requests,
+          .allow_sole_holder = allow_sole_holder,
+          .agents_of_new_keys = agents_of_new_keys,
+          .handover = {.delay_ms = handover_delay_ms, .announced = announced, .notify = notifying()},
+          .derive = derive,
+          .destroy_wait = destroy_wait,
+          .now_ms = [clock = clock_] { return clock->now_ms.load(); },
+          .steady_ms = [clock = clock_] { return clock->now_ms - clock->set_forward_ms; }};
+}
+
+Result<std::unique_ptr<Custodian>> TestAgent::inspect() const {
   auto own = keyring();
   auto keeper = hsm::make_sealed_keeper(hsm::Token(token_).named(own.token_name()),
                                         state() / hsm::kEpochKeysFile, std::chrono::minutes(5));
-  auto opened = Custodian::open(std::move(settings), std::move(own),
+  return Custodian::inspect(settings(), std::move(own), std::move(keeper));
+}
+
+Status TestAgent::try_open() {
+  auto own = keyring();
+  auto keeper = hsm::make_sealed_keeper(hsm::Token(token_).named(own.token_name()),
+                                        state() / hsm::kEpochKeysFile, std::chrono::minutes(5));
+  auto opened = Custodian::open(settings(), std::move(own),
                                 std::make_unique<CountingKeeper>(std::move(keeper), computed_, on_use));
   if (!opened) return std::move(opened).error();
   custodian_ = *std::move(opened);

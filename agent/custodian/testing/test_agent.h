@@ -52,6 +52,8 @@ class TestAgent {
   Status try_open();
   void open();
   void close() { custodian_.reset(); }
+  // Looked at from outside, as `coprotect-agent check` does.
+  Result<std::unique_ptr<Custodian>> inspect() const;
   Custodian& custodian() { return *custodian_; }
 
   // Makes a call under the TLS certificate `peer` (DER). `carry` passes a chained request on; without it no
@@ -108,6 +110,7 @@ class TestAgent {
   std::function<Result<Bytes>(const Chain&)> carry;
 
  private:
+  Settings settings() const;
   hsm::Keyring keyring() const;
   std::function<std::future<bool>(const Notification&)> notifying() const;
 

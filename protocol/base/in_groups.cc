@@ -1,6 +1,6 @@
-#include "provisioning/in_groups.h"
+#include "protocol/base/in_groups.h"
 
-namespace coprotect::provisioning {
+namespace coprotect {
 
 std::string in_groups(ByteView digest, std::string_view indent) {
   constexpr std::size_t kGroup = 4;
@@ -18,4 +18,4 @@ std::string in_groups(ByteView digest, std::string_view indent) {
   return text;
 }
 
-}  // namespace coprotect::provisioning
+}  // namespace coprotect
