@@ -1,6 +1,6 @@
 // coprotect-agent: one party's agent. This process is the custodian; through coprotect-starter it starts
 // coprotect-front, which serves the network, coprotect-relay, which asks other agents, and coprotect-token,
-// which talks to the token, from beside its own executable.
+// which talks to the token (hsm/helper_folder.h says where they are).
 
 #include <fcntl.h>
 #include <signal.h>
@@ -21,6 +21,7 @@
 #include "agent/text_file.h"
 #include "hsm/agent_folder.h"
 #include "hsm/erasure_holds.h"
+#include "hsm/helper_folder.h"
 #include "hsm/helper_process.h"
 #include "hsm/sealed_keeper.h"
 #include "protocol/base/arena.h"
@@ -163,22 +164,21 @@ Status run(const std::filesystem::path& config_file, bool restored_is_accepted) 
     if (auto own = check_folder(folder); !own) return own;
   if (auto user = check_user(hsm::state_of(config->folder)); !user) return user;
   if (auto kept = check_tls_key(config->tls.key); !kept) return kept;
-  std::error_code failure;
-  const auto programs = std::filesystem::read_symlink("/proc/self/exe", failure).parent_path();
-  if (failure) return Error(Code::internal, "cannot find the agent's own folder: " + failure.message());
-  const auto starter = begin_starter(*config, programs);
+  const auto programs = hsm::helper_folder();
+  if (!programs) return programs.error();
+  const auto starter = begin_starter(*config, *programs);
   if (!starter) return starter.error();
   const auto signals = Service::take_signals();
   if (!signals) return signals.error();
   if (auto confined = confine(*config); !confined) return confined;
-  const auto custodian = open_custodian(*config, programs);
+  const auto custodian = open_custodian(*config, *programs);
   if (!custodian) return custodian.error();
   if (const std::string damage = (*custodian)->damage(); !damage.empty())
     log_warning("the log is " + damage + ". Until then no destroyed key's shares are erased");
   if (restored_is_accepted)
     if (auto accepted = accept_restored(**custodian); !accepted) return accepted;
   log_info("coprotect-agent " COPROTECT_VERSION " for \"" + config->role + "\" at " + config->url);
-  Service service(*config, programs, **custodian, **starter);
+  Service service(*config, *programs, **custodian, **starter);
   return service.run(*signals);
 }
 
