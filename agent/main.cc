@@ -1,6 +1,6 @@
 // coprotect-agent: one party's agent. This process is the custodian. Through coprotect-starter it starts
-// these programs from its own folder: coprotect-front, which serves the network; coprotect-relay, which asks
-// other agents; and coprotect-token, which talks to the token.
+// coprotect-front, which serves the network; coprotect-relay, which asks other agents; and coprotect-token,
+// which talks to the token (hsm/helper_folder.h says where they are).
 
 #include <signal.h>
 #include <unistd.h>
@@ -17,6 +17,7 @@
 #include "agent/start_checks.h"
 #include "agent/starter/starter.h"
 #include "agent/status.h"
+#include "hsm/helper_folder.h"
 #include "hsm/helper_process.h"
 #include "hsm/sealed_keeper.h"
 #include "protocol/base/arena.h"
@@ -82,13 +83,6 @@ Status confine(const Config& config) {
   return Done{};
 }
 
-Result<std::filesystem::path> programs_folder() {
-  std::error_code failure;
-  auto folder = std::filesystem::read_symlink("/proc/self/exe", failure).parent_path();
-  if (failure) return Error(Code::internal, "cannot find the agent's own folder: " + failure.message());
-  return folder;
-}
-
 Status run(const std::filesystem::path& config_file, bool restored_is_accepted) {
   const auto config = Config::load(config_file);
   if (!config) return config.error();
@@ -96,7 +90,7 @@ Status run(const std::filesystem::path& config_file, bool restored_is_accepted) 
     if (auto own = check_folder(folder); !own) return own;
   if (auto user = check_user(config->state()); !user) return user;
   if (auto kept = check_tls_key(config->tls.key); !kept) return kept;
-  const auto programs = programs_folder();
+  const auto programs = hsm::helper_folder();
   if (!programs) return programs.error();
   const auto starter = begin_starter(*config, *programs);
   if (!starter) return starter.error();
@@ -125,7 +119,7 @@ Status run_status(const std::filesystem::path& config_file, bool as_json, int& e
 }
 
 int run_check(const std::filesystem::path& config_file) {
-  const auto programs = programs_folder();
+  const auto programs = hsm::helper_folder();
   const auto found =
       programs ? check(config_file, *programs, custodian::system_clock_ms())
                : std::vector<Finding>{{true, "programs", programs.error().message(), "mount /proc"}};

@@ -18,17 +18,28 @@ function(coprotect_library name)
   target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE coprotect_warnings)
 endfunction()
 
-# coprotect_program(NAME SOURCES... [LINK LIBS...] [FAULTS] [SHORTAGES]): an executable; with FAULTS also its twin for the
+include(GNUInstallDirs)
+
+# Programs that only other programs of ours start.
+set(COPROTECT_HELPER_DIR ${CMAKE_INSTALL_LIBEXECDIR}/coprotect)
+set(COPROTECT_HELPER_FULL_DIR ${CMAKE_INSTALL_FULL_LIBEXECDIR}/coprotect)
+
+# coprotect_program(NAME SOURCES... [LINK LIBS...] [HELPER_OF PROGRAM] [FAULTS] [SHORTAGES]): an executable. Its component
+# of an installation is its own name, or that of the program it helps. With FAULTS also its twin for the
 # kill tests, in fault-bin, where fault_point() can kill, and with SHORTAGES what the system gives can be refused and its
 # clock be set.
 function(coprotect_program name)
-  cmake_parse_arguments(ARG "FAULTS;SHORTAGES" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "FAULTS;SHORTAGES" "HELPER_OF" "LINK" ${ARGN})
   add_library(${name}-main OBJECT ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name}-main PRIVATE ${ARG_LINK} coprotect_warnings)
   add_executable(${name} $<TARGET_OBJECTS:${name}-main>)
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
   add_dependencies(programs ${name})
-  install(TARGETS ${name} RUNTIME DESTINATION bin)
+  if(ARG_HELPER_OF)
+    install(TARGETS ${name} RUNTIME DESTINATION ${COPROTECT_HELPER_DIR} COMPONENT ${ARG_HELPER_OF})
+  else()
+    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT ${name})
+  endif()
   if(ARG_FAULTS AND BUILD_TESTING AND NOT COPROTECT_FUZZ)
     add_executable(${name}-fault $<TARGET_OBJECTS:${name}-main>)
     target_link_libraries(${name}-fault PRIVATE ${ARG_LINK} "$<LINK_LIBRARY:WHOLE_ARCHIVE,coprotect_fault_counted>")

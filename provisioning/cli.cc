@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "hsm/helper_folder.h"
 #include "provisioning/add_key.h"
 #include "provisioning/agent_invitation.h"
 #include "provisioning/agent_tls.h"
@@ -44,10 +45,9 @@ struct Arguments {
   fs::path log_directory;
 };
 
-// The token helper is in the executable's folder.
 fs::path token_helper() {
-  std::error_code ignored;
-  return fs::read_symlink("/proc/self/exe", ignored).parent_path() / "coprotect-token";
+  const auto folder = hsm::helper_folder();
+  return (folder ? *folder : fs::path()) / "coprotect-token";
 }
 
 void add_init_agent(CLI::App& app, Arguments& to) {
@@ -333,6 +333,7 @@ Exit run_command_line(int argc, const char* const* argv) {
       "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 4 agent unreachable, 5 altered, 6 not yet allowed, "
       "7 wrong code or "
       "passphrase");
+  app.set_version_flag("--version", "coprotect-provision " COPROTECT_VERSION);
   app.require_subcommand(0, 1);
   Arguments arguments;
   add_init_agent(app, arguments);

@@ -60,6 +60,7 @@ int run(int argc, char** argv) {
   Options options;
   CLI::App app(kAbout);
   app.footer(kExitCodes);
+  app.set_version_flag("--version", "coprotect " COPROTECT_VERSION);
   app.require_subcommand(0, 1);
 
   CLI::App& encrypt_command = *app.add_subcommand("encrypt", "encrypt files; nobody is asked");
