@@ -262,6 +262,12 @@ void Registry::warn_unless_of_folder(const protocol::KeyList& newest) {
 }
 
 Status Registry::publish(protocol::ClientList clients, std::int64_t now_ms) {
+  if (clients.clients.size() > protocol::ClientList::kMaxClients)
+    return with_hint(
+        Error(Code::conflict, "the client list has " + std::to_string(protocol::ClientList::kMaxClients) +
+                                  " clients, and no room for another"),
+        "remove clients first. If others signed the list, add-client with --as-in-folder signs this folder's "
+        "list over it");
   return sign_and_give(*clients_, std::move(clients), now_ms);
 }
 

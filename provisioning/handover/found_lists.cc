@@ -101,6 +101,13 @@ Result<ClientList> FoundLists::renewed(const ListChoice& choice, const protocol:
     const bool kept = choice.keep_clients || is_recovery(list, client.second);
     return !kept || client.second == identity->uri;
   });
+  // A list that leaves no room for these two is a thief's.
+  if (list.clients.size() + 2 > ClientList::kMaxClients) {
+    if (choice.keep_clients)
+      return with_hint(Error(Code::conflict, "the client list is full"),
+                       "without --keep-clients nobody on it stays enrolled");
+    list.clients.clear();
+  }
   list.clients.insert_or_assign(administrator.key_hash(), identity->uri);
   list.clients.insert_or_assign(recovery.key_hash(), rescuer->uri);
   // An agent that lies or was rolled back shows an older list than the company's newest. If the next list had
@@ -144,9 +151,11 @@ Status enrol_recovery(const OpenedKit& kit, const protocol::SigningKey& ca_key, 
   const protocol::Certificate& administrator = kit.administrator.certificate;
   const auto identity = protocol::client_identity(administrator);
   if (!identity) return Error(identity.error()).in("recovery kit");
-  std::string& uri = list->clients[administrator.key_hash()];
-  if (uri == identity->uri) return Done{};
-  uri = identity->uri;
+  const auto enrolled = list->clients.find(administrator.key_hash());
+  if (enrolled != list->clients.end() && enrolled->second == identity->uri) return Done{};
+  // A full list is a thief's. Nobody on it is needed for what follows.
+  if (list->clients.size() >= ClientList::kMaxClients) list->clients.clear();
+  list->clients.insert_or_assign(administrator.key_hash(), identity->uri);
   const auto serial = serial_after(kClientLists, list->serial);
   if (!serial) return serial.error();
   list->serial = *serial;

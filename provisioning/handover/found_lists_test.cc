@@ -62,6 +62,22 @@ TEST_F(FoundListsTest, BringNoClientBackUnlessItIsKept) {
   EXPECT_EQ(renewed({.keep_clients = 7, .key_list = 3}).clients, expected.clients);
 }
 
+// A thief of the client CA's key fills the list with recovery administrators, who otherwise stay on it.
+TEST_F(FoundListsTest, AreRenewedAlthoughSomebodyFilledThem) {
+  ClientList full{.tenant = "acme", .serial = 7, .time_ms = 1, .clients = {}};
+  while (full.clients.size() < ClientList::kMaxClients) {
+    const std::size_t number = full.clients.size();
+    full.clients.emplace(Digest{1, static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)},
+                         "coprotect:acme:recovery:another");
+  }
+  const FoundLists found(full, std::nullopt, {});
+  const auto renewed = [&](const ListChoice& choice) {
+    return found.renewed(choice, admin_.certificate, rescuer_.certificate, 5'000);
+  };
+  EXPECT_EQ(must(renewed({})).clients.size(), 2u);
+  EXPECT_EQ(renewed({.keep_clients = 7, .key_list = std::nullopt}).error().code(), Code::conflict);
+}
+
 TEST_F(FoundListsTest, CountOnlyIfTheirNumbersAreSaid) {
   const auto unsaid = lists().check({});
   ASSERT_FALSE(unsaid);
