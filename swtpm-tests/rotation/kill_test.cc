@@ -178,6 +178,9 @@ TEST_P(LifecycleKeyStateKill, OfTheToolOrAnAgentLeavesTheOldStateOrTheNew) {
       agent->stop();
       agent->start({.with_faults = true, .fault_at = static_cast<long>(at)});
       change_twice();
+      // Its connections end before it is reaped.
+      for (int tries = 0; tries < 100 && agent->running(); ++tries)
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
       EXPECT_FALSE(agent->running());
       ++killed;
       agent->kill();
