@@ -402,7 +402,10 @@ Status restore(const RestoreOptions& options, const Operator& person, std::int64
       return announced;
     }
     if (!accepted) return accepted;
-    if (auto clear = take_back_prepared(*holders, *invited, person, random); !clear) return clear;
+    // Agents accept a change of holders after a handover that a lost agent keeps from being undone, such as
+    // that of a restore whose new agent is lost too.
+    if (auto clear = take_back_prepared(*holders, *invited, person, random); !clear)
+      person.warn(clear.error().message());
     if (auto done = make(options, *kit, ca_key, lists ? &*lists : nullptr, *holders, *invited, *target,
                          person, now_ms, random);
         !done)

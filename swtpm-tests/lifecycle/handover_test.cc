@@ -326,5 +326,32 @@ TEST(AnnouncedRestore, NeedsNoOperatorsApprovalInThreeOfFive) {
   EXPECT_TRUE(file.recovers());
 }
 
+// The agent that is left has prepared the first one. Nobody can undo that without the lost agent's word.
+TEST(AnnouncedRestore, GoesOnAfterOneWhoseNewAgentIsLostToo) {
+  System system{{.suite = "p256", .handover_policy = kQuickPolicy}};
+  const KeptFile file{system};
+  const auto kit = system.folder() / "safe.kit";
+  std::filesystem::copy_file(system.kit(), kit);
+  system.company().stop();
+  std::filesystem::rename(system.out(), system.folder() / "lost");
+  const auto restore_with = [&](const Agent& fresh) {
+    return system.hand_over({"restore", "--kit", kit.string(), "--invitation", fresh.invitation().string(),
+                             "--out", system.out().string(), "--key-list", "0", "--wait"});
+  };
+  Agent& first = system.add_agent("company", "company-again", false);
+  first.stop();
+  ASSERT_TRUE(first.start({.with_faults = true, .fault_at = 1}));
+  EXPECT_NE(restore_with(first).exit_code, 0);
+  for (int tries = 0; tries < 100 && first.running(); ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  ASSERT_FALSE(first.running());
+  first.kill();
+  const Finished run = restore_with(system.add_agent("company", "company-once-more", false));
+  ASSERT_TRUE(done(run));
+  EXPECT_NE(run.err.find("waiting for the company agent"), std::string::npos) << run.err;
+  EXPECT_TRUE(file.opens(system.admin()));
+  EXPECT_TRUE(file.recovers());
+}
+
 }  // namespace
 }  // namespace coprotect::harness
