@@ -340,7 +340,7 @@ TEST(AnnouncedRestore, GoesOnAfterOneWhoseNewAgentIsLostToo) {
   };
   Agent& first = system.add_agent("company", "company-again", false);
   first.stop();
-  ASSERT_TRUE(first.start({.with_faults = true, .fault_at = 1}));
+  ASSERT_TRUE(first.start({.with_faults = true, .fault_at = 3}));  // after the cloud has prepared
   EXPECT_NE(restore_with(first).exit_code, 0);
   for (int tries = 0; tries < 100 && first.running(); ++tries)
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
