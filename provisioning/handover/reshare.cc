@@ -47,12 +47,21 @@ Status check_leaving(const protocol::Bundle& now, const ReshareOptions& options)
   return Done{};
 }
 
-// A holder that does not stay, and so may be lost.
+// A holder that does not stay, and so may be lost. Otherwise a name that no holder has: an earlier run may
+// have tried to bring in an agent of that name, which then got lost.
 std::string someone_replaced(const protocol::Bundle& now, const ReshareOptions& options,
                              std::span<InvitedAgent> invited) {
   for (const protocol::Party& party : now.parameters()->parties)
     if (party.is_agent() && (leaves(party, options) || successor_of(party, invited) != nullptr))
       return party.name;
+  const auto holds = [&](const std::string& name) {
+    return std::ranges::find(now.parameters()->parties, name, &protocol::Party::name) !=
+           now.parameters()->parties.end();
+  };
+  for (const std::string& name : options.leave)
+    if (!holds(name)) return name;
+  for (const InvitedAgent& agent : invited)
+    if (!holds(agent.party())) return agent.party();
   return {};
 }
 

@@ -35,8 +35,11 @@ Result<Completion> completion_of(HolderGroup& holders, const Bundle& newest, con
     else if (member != nullptr && !member->status)
       return waits_for(*member);
     else
-      return Error(Code::unavailable, "waiting for the " + party.name +
-                                          " agent, which only its invitation reaches: name it again");
+      return with_hint(
+          Error(Code::unavailable,
+                "waiting for the " + party.name + " agent, which only its invitation reaches"),
+          "reshare with that invitation finishes the handover; if the agent is lost, reshare --leave " +
+              party.name + " goes on without it");
   }
   return completion;
 }

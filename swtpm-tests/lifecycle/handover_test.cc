@@ -353,5 +353,36 @@ TEST(AnnouncedRestore, GoesOnAfterOneWhoseNewAgentIsLostToo) {
   EXPECT_TRUE(file.recovers());
 }
 
+// Whoever is to join can confirm, and then be silent for ever. Nobody can undo what it confirmed.
+TEST(Reshare, GoesOnWithoutAnAgentThatVanishedWhileItJoined) {
+  System system{
+      {.suite = "p256", .policy = "refreshes_per_key_per_day = 100\n", .handover_policy = kQuickPolicy}};
+  const KeptFile file{system};
+  const auto out = system.out().string();
+  int waited = 0;
+  for (long at = 1;; ++at) {
+    ASSERT_LT(at, 20);
+    SCOPED_TRACE("it dies at point " + std::to_string(at));
+    const std::string name = "site-" + std::to_string(at);
+    Agent& joining = system.add_agent(name, name, false);
+    joining.stop();
+    ASSERT_TRUE(joining.start({.with_faults = true, .fault_at = at}));
+    const Finished run = system.hand_over(
+        {"reshare", "--dir", out, "--our-agent", name, "--invitation", joining.invitation().string()});
+    if (run.exit_code == 0) break;
+    joining.kill();
+    const std::vector<std::string> refresh = {"refresh", "--dir", out};
+    if (system.hand_over(refresh).exit_code != 0) {
+      ++waited;
+      EXPECT_TRUE(done(system.hand_over({"reshare", "--dir", out, "--leave", name})));
+      EXPECT_TRUE(done(system.hand_over(refresh)));
+    }
+    EXPECT_TRUE(file.opens(system.admin()));
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(waited, 0);
+  EXPECT_TRUE(file.recovers());
+}
+
 }  // namespace
 }  // namespace coprotect::harness
