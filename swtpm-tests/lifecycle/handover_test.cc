@@ -353,38 +353,53 @@ TEST(AnnouncedRestore, GoesOnAfterOneWhoseNewAgentIsLostToo) {
   EXPECT_TRUE(file.recovers());
 }
 
-// Whoever is to join can confirm, and then be silent for ever. Nobody can undo what it confirmed.
+// An agent that is to join can vanish at any moment. If the others have confirmed by then, nobody can undo
+// what they did: another change of holders replaces it.
 TEST(Reshare, GoesOnWithoutAnAgentThatVanishedWhileItJoined) {
   System system{
       {.suite = "p256", .policy = "refreshes_per_key_per_day = 100\n", .handover_policy = kQuickPolicy}};
   const KeptFile file{system};
   const auto out = system.out().string();
-  int waited = 0;
+  // The words that allow the quorums with the new agent stand between quotes in the hint.
+  const auto with = [&](const Agent& joining) {
+    std::vector<std::string> args = {"reshare", "--dir", out, "--invitation", joining.invitation().string()};
+    const std::string hint = system.hand_over(args).err;
+    const std::size_t words = hint.find("--allow-quorum '") + 16;
+    args.insert(args.end(), {"--allow-quorum", hint.substr(words, hint.rfind('\'') - words)});
+    return args;
+  };
+  const auto leave = [&](const std::string& name) {
+    return system.hand_over({"reshare", "--dir", out, "--leave", name});
+  };
+  int active = 0;
+  int prepared = 0;
   for (long at = 1;; ++at) {
     ASSERT_LT(at, 20);
     SCOPED_TRACE("it dies at point " + std::to_string(at));
     const std::string name = "site-" + std::to_string(at);
     Agent& joining = system.add_agent(name, name, false);
-    std::vector<std::string> args = {"reshare", "--dir", out, "--invitation", joining.invitation().string()};
-    // The words that allow the quorums with the new agent stand between quotes in the hint.
-    const std::string hint = system.hand_over(args).err;
-    const std::size_t words = hint.find("--allow-quorum '") + 16;
-    args.insert(args.end(), {"--allow-quorum", hint.substr(words, hint.rfind('\'') - words)});
+    const auto args = with(joining);
     joining.stop();
     ASSERT_TRUE(joining.start({.with_faults = true, .fault_at = at}));
-    const Finished run = system.hand_over(args);
-    if (run.exit_code == 0) break;
+    if (system.hand_over(args).exit_code == 0) break;
     joining.kill();
     const std::vector<std::string> refresh = {"refresh", "--dir", out};
     if (system.hand_over(refresh).exit_code != 0) {
-      ++waited;
-      EXPECT_TRUE(done(system.hand_over({"reshare", "--dir", out, "--leave", name})));
+      const Finished left = leave(name);
+      ++(left.exit_code == 0 ? active : prepared);
+      if (left.exit_code != 0) {
+        const Agent& other =
+            system.add_agent("other-" + std::to_string(at), "other-" + std::to_string(at), false);
+        EXPECT_TRUE(done(system.hand_over(with(other)))) << left.err;
+        EXPECT_TRUE(done(leave("other-" + std::to_string(at))));
+      }
       EXPECT_TRUE(done(system.hand_over(refresh)));
     }
     EXPECT_TRUE(file.opens(system.admin()));
     if (HasFailure()) return;
   }
-  EXPECT_GT(waited, 0);
+  EXPECT_GT(active, 0);
+  EXPECT_GT(prepared, 0);
   EXPECT_TRUE(file.recovers());
 }
 
