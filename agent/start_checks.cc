@@ -59,7 +59,7 @@ Status check_user(const std::filesystem::path& state) {
 }
 
 Status check_tls_key(const std::filesystem::path& file) {
-  const Fd key(open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd key(open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   return key ? is_kept_secret(key.get(), file.native()) : Status(Done{});
 }
 

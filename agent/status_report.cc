@@ -26,7 +26,7 @@ bool write_whole(int fd, std::string_view content) {
 // soon: the disk can sleep.
 Status put_report(const std::filesystem::path& file, std::string_view content) {
   const std::string next = file.string() + ".new";
-  const Fd fd(open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const Fd fd(open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
   if (fd && write_whole(fd.get(), content) && rename(next.c_str(), file.c_str()) == 0) return Done{};
   return Error(Code::unavailable, "cannot write \"" + file.string() + "\": " + std::strerror(errno));
 }

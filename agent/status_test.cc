@@ -93,6 +93,19 @@ TEST_F(StatusTest, FollowsNoLinkInTheState) {
   EXPECT_EQ(status().text.find("of another"), std::string::npos);
 }
 
+// Root may look at an agent whose user was taken over.
+TEST_F(StatusTest, NeitherWaitsForAFifoNorReadsWithoutEnd) {
+  const auto certificate = folder_ / "tls.pem";
+  std::filesystem::remove(certificate);
+  ASSERT_EQ(mkfifo(certificate.c_str(), 0600), 0);
+  EXPECT_FALSE(status().text.empty());
+  for (const char* const target : {"/dev/zero", "/"}) {
+    std::filesystem::remove(certificate);
+    std::filesystem::create_symlink(target, certificate);
+    EXPECT_FALSE(status().text.empty()) << target;
+  }
+}
+
 TEST_F(StatusTest, ShowsNoPin) {
   EXPECT_EQ(status().text.find("12345678"), std::string::npos);
   EXPECT_EQ(status().json.find("12345678"), std::string::npos);

@@ -98,6 +98,19 @@ TEST_F(HandoverCaps, AClientVoidsSoManyPlansADayThatWereNotPrepared) {
   EXPECT_EQ(voids(pair.admin, 202), "ok");
 }
 
+// A refresh that crossed what agents and clients read would end the key, and erase the epoch before.
+TEST(BundleLength, GrowsNoFurtherThanEverybodyReads) {
+  const auto code = [](std::size_t bundle, bool refresh) {
+    const auto fits = Handovers::check_length(bundle, refresh);
+    return fits ? "ok" : code_name(fits.error().code());
+  };
+  EXPECT_EQ(code(std::size_t{4} << 20, true), "ok");
+  EXPECT_EQ(code((std::size_t{4} << 20) + 1, true), "limited");
+  EXPECT_EQ(code((std::size_t{4} << 20) + 1, false), "ok") << "a lost agent can still be replaced";
+  EXPECT_EQ(code(std::size_t{7} << 20, false), "ok");
+  EXPECT_EQ(code((std::size_t{7} << 20) + 1, false), "limited");
+}
+
 // Whoever has the client CA's key makes as many clients as he likes.
 TEST_F(HandoverCaps, ManyClientsVoidNoMoreOfOneKey) {
   to_the_beginning_of_a_day();

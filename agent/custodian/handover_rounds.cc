@@ -16,6 +16,9 @@ using protocol::HandoverPlan;
 // After this much silence another client may begin; and after this long since the first offer, any client.
 constexpr std::int64_t kStalledMs = 60'000;
 constexpr std::int64_t kLongestMs = 10 * 60'000;
+// Bytes of a bundle that another handover may follow.
+constexpr std::size_t kMaxRefreshed = std::size_t{4} << 20;
+constexpr std::size_t kMaxBundle = std::size_t{7} << 20;
 
 Error other_handover(std::string_view what) {
   return {Code::conflict, "another handover of this key " + std::string(what)};
@@ -74,6 +77,14 @@ Result<Bytes> Handovers::offer(const Caller& caller) {
   return own->offer.encode();
 }
 
+Status Handovers::check_length(std::size_t bundle, bool refresh) {
+  if (bundle <= (refresh ? kMaxRefreshed : kMaxBundle)) return Done{};
+  return Error(Code::limited,
+               "the key's bundle has " + std::to_string(bundle) + " bytes" +
+                   (refresh ? ", too many for another refresh" : ", too many for another handover") +
+                   ": make a new key with coprotect-provision rotate, and rewrap the files");
+}
+
 // Whether this agent may take part in the plan, whoever asks.
 Status Handovers::check_plan(const Key& key, const Running& running, const HandoverPlan& plan) const {
   if (auto fits = plan.follows(key.sharing, key.bundle->newest_hash()); !fits) return fits;
@@ -83,6 +94,7 @@ Status Handovers::check_plan(const Key& key, const Running& running, const Hando
     return Error(Code::denied,
                  "handover plan: it names another recovery blob than the one that this agent keeps");
   if (auto fits = check_undecided(key, plan.fields()); !fits) return fits;
+  if (auto fits = check_length(key.bundle->encoded().size(), plan.refreshes(key.sharing)); !fits) return fits;
   // A change of holders may follow a handover that a lost party keeps from finishing.
   if (plan.refreshes(key.sharing)) {
     if (const KeyPtr prepared = keys_.prepared(key.key_id()))

@@ -56,6 +56,9 @@ class Handovers {
   // Whether the client with this certificate key announced a change that may now be carried out. Takes no
   // lock of this object.
   bool may_begin_announced(const protocol::KeyId& key_id, const Digest& announcer, std::int64_t now_ms) const;
+  // Code::limited if the key's bundle is so long, in bytes, that it must grow no further. Agents and clients
+  // read at most 8 MiB. A change of holders may follow the last refresh.
+  static Status check_length(std::size_t bundle, bool refresh);
   // Drops abandoned handovers. Retries undelivered notifications.
   void sweep(std::int64_t now_ms);
 
