@@ -63,13 +63,15 @@ struct Verdict {
 };
 
 constexpr std::size_t kBatch = 512;
+constexpr std::size_t kDropped = kBatch / 8;
+constexpr std::size_t kLeast = 2 * kDropped;  // however short the time is
 constexpr std::size_t kCroppings = 20;
 
 // Times are cropped at percentiles, because interrupts cause the largest ones. Each limit is a separate test.
 Verdict measure(const Subject& subject, double seconds) {
   std::vector<std::pair<bool, double>> times;
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-  while (Clock::now() < end) {
+  while (Clock::now() < end || times.size() < kLeast) {
     std::vector<std::pair<bool, std::function<void()>>> batch;
     for (std::size_t i = 0; i < kBatch && (i < 32 || Clock::now() < end); ++i) {
       std::uint8_t coin = 0;
@@ -83,7 +85,7 @@ Verdict measure(const Subject& subject, double seconds) {
     }
   }
   // Drops the first measurements, which ran on cold caches.
-  times.erase(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(std::min(times.size(), kBatch / 8)));
+  times.erase(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(kDropped));
   std::vector<double> sorted;
   for (const auto& [fixed, time] : times) sorted.push_back(time);
   std::sort(sorted.begin(), sorted.end());
