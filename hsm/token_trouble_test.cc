@@ -69,7 +69,7 @@ TEST(TokenThatRefusedThePin, IsNotTriedAgainIfItSaidSoLate) {
   harness::write_file(pin_file, "314159\n");
   const Token token({.uri = SoftToken::counting_logins(device.uri_with_pin_file(pin_file)),
                      .helper = COPROTECT_TOKEN,
-                     .timeout = 2s,
+                     .timeout = 2000ms,
                      .refused_pin = scratch / "pin-refused",
                      .pauses = {.first = 10ms, .longest = 50ms}});
   const std::size_t before = device.logins();
