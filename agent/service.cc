@@ -129,17 +129,6 @@ FairWorkers::Turn turn_of(const ipc::Call& call) {
   return {.tenant = call.authority, .client = to_hex(certificate->key_hash())};
 }
 
-// What is stored grows, and others choose how fast: an answer that does not fit is an error for who asked.
-void send_reply(ipc::Channel& channel, ipc::Reply reply) {
-  if (reply.body.size() > ipc::kMaxBody) {
-    reply.error = Error(Code::unavailable, "the answer has " + std::to_string(reply.body.size()) +
-                                               " bytes, and no more than " + std::to_string(ipc::kMaxBody) +
-                                               " can be sent");
-    reply.body.clear();
-  }
-  if (!channel.send(reply.encode())) channel.shutdown();
-}
-
 }  // namespace
 
 Service::Service(const Config& config, std::filesystem::path programs, custodian::Custodian& custodian,
@@ -338,7 +327,7 @@ void Service::take(std::shared_ptr<ipc::Channel> channel, ipc::Call call) {
   if (taken) return;
   const ipc::Reply refused{
       .id = call.id, .error = taken.error(), .request_id = make_request_id(), .body = {}};
-  send_reply(*channel, refused);
+  if (!channel->send(refused.encode())) channel->shutdown();
 }
 
 // Returns an answer even when out of memory.
@@ -363,7 +352,7 @@ void Service::answer(const std::shared_ptr<ipc::Channel>& channel, const ipc::Ca
   if (!answer.chain || caller.ended()) {
     log_answer(answer.reply.request_id, call.route, answer.refused ? answer.refused : answer.reply.error,
                received);
-    send_reply(*channel, std::move(answer.reply));
+    if (!channel->send(answer.reply.encode())) channel->shutdown();
     return;
   }
   const auto deadline =
@@ -381,7 +370,7 @@ void Service::finish(const Chains::Waiting& waiting) {
   ipc::Reply reply = waiting.reply;
   reply.body = waiting.chain.list();
   log_answer(reply.request_id, ipc::Route::decrypt, waiting.refused, waiting.received);
-  send_reply(*waiting.front, std::move(reply));
+  if (!waiting.front->send(reply.encode())) waiting.front->shutdown();
 }
 
 void Service::on_ready() {

@@ -224,6 +224,12 @@ Result<Call> Call::parse(ByteView frame) {
 }
 
 Bytes Reply::encode() const {
+  if (body.size() > kMaxBody) {
+    Error too_large(Code::unavailable, "the answer has " + std::to_string(body.size()) +
+                                           " bytes, and at most " + std::to_string(kMaxBody) +
+                                           " can be sent");
+    return Reply{.id = id, .error = std::move(too_large), .request_id = request_id, .body = {}}.encode();
+  }
   Writer w = begin(Kind::reply);
   w.u64(id);
   write_error(w, error);

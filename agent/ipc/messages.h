@@ -98,6 +98,8 @@ struct Reply {
   Bytes body;                             // application/octet-stream, or JSON for health
   std::uint32_t retry_after_seconds = 0;  // only with an error: when to retry; 0: unspecified
 
+  // A body longer than kMaxBody becomes an error, because parse() refuses it. What is stored grows, and
+  // others choose how fast.
   Bytes encode() const;
   static Result<Reply> parse(ByteView frame);
 };

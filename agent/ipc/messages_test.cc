@@ -124,6 +124,19 @@ TEST(IpcMessages, ReplyCutsALongMessage) {
   EXPECT_EQ(reply->error->message().size(), 4096u);
 }
 
+TEST(IpcMessages, ReplyWithTooLongABodyIsAnError) {
+  Reply reply = example_reply(std::nullopt);
+  reply.body = Bytes(kMaxBody);
+  EXPECT_FALSE(Reply::parse(reply.encode())->error);
+  reply.body.push_back(0);
+  const auto parsed = Reply::parse(reply.encode());
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->id, reply.id);
+  ASSERT_TRUE(parsed->error);
+  EXPECT_EQ(parsed->error->code(), Code::unavailable);
+  EXPECT_TRUE(parsed->body.empty());
+}
+
 TEST(IpcMessages, TrustRoundTrips) {
   const Trust trust{.authorities = {Bytes{1, 2}, Bytes(3000, 3)}, .peers = {Bytes{4}}};
   const auto parsed = Trust::parse(trust.encode());
